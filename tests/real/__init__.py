@@ -1,0 +1,1 @@
+"""Tests against real peers (ARCHITECTURE.md section 10)."""
