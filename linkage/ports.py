@@ -1,0 +1,291 @@
+"""The seams between the parts: what the core offers to sockets and adapters, and what it wants of them.
+
+```
+ gateway session ─┐                ┌─ Link: push, close
+                  ├── CorePort ────┤
+ adapter host  ───┘                └─ register, adopt, submit, answered, note, closed
+```
+A *link* is one live conversation with a peer, whatever carries it: a TCP session of the gateway or an adapter in this process.
+Everything that crosses the seam is a message of `protocol` or plain data, so that the parts can live in separate processes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterable, Awaitable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from protocol.dialect import DEFAULT, Dialect
+from protocol.envelope import Request, Response
+from protocol.message import Message
+from protocol.results import Result
+
+
+class Role(StrEnum):
+    """What a peer is. A monitor is an application that sees every event and commands nothing."""
+
+    APPLICATION = "application"
+    MONITOR = "monitor"
+    PLATFORM = "platform"
+    COMMUNICATION_SCREEN = "communication-screen"
+    BUSINESS_SCREEN = "business-screen"
+
+
+class EntryKind(StrEnum):
+    """What a journal entry tells. Everything but `MESSAGE` is linkage's own observation."""
+
+    MESSAGE = "Message"
+    MALFORMED = "MalformedMessage"
+    REFUSED = "Refused"
+    KEEPALIVE_FAILURE = "KeepAliveFailure"
+    SESSION_OPENED = "SessionOpened"
+    SESSION_CLOSED = "SessionClosed"
+    STRANGER = "Stranger"
+    GAP = "Gap"
+    ALARM = "Alarm"
+    STARTED = "Started"
+    STOPPED = "Stopped"
+
+
+class Clock(Protocol):
+    """Where the time comes from; tests turn it by hand."""
+
+    def utc(self) -> datetime:
+        """The wall clock: aware, UTC."""
+        ...
+
+    def now(self) -> float:
+        """Monotonic seconds: for timers only."""
+        ...
+
+
+class Link(Protocol):
+    """One live conversation with a peer, as the core sees it."""
+
+    @property
+    def address(self) -> str:
+        """Where the peer speaks from, for the journal: `10.1.2.3:40112`, `adapter`."""
+        ...
+
+    @property
+    def window(self) -> int:
+        """How many requests may be unanswered at a time (64 for a session)."""
+        ...
+
+    def push(self, request: Request) -> None:
+        """Send a request to the peer; never blocks. Its answer comes back by `CorePort.answered`.
+
+        The core keeps to `window`. A push on a dead link is dropped: the delivery stays open and is repeated on the next link.
+        """
+        ...
+
+    def close(self, reason: str) -> None:
+        """End the conversation (a newer session of the peer came, the peer lost its rights, linkage stops)."""
+        ...
+
+
+class CorePort(Protocol):
+    """What the core offers to links. All calls are made in the event loop's thread."""
+
+    async def register(self, link: Link, request: Request) -> Response:
+        """Judge a registration (190, 290, 490, 690): role, HMAC, time, nonce, version. Journalled either way.
+
+        On Result 0 the link is the peer's live one from now on (an older one is told to close, "replaced"), the response
+        carries `last_seq`, and deliveries begin after the response was written, at `begin(link)`.
+        """
+        ...
+
+    async def adopt(self, link: Link, peer_id: str) -> None:
+        """Take a link whose peer is known without registration: legacy by address, dialled by us, an adapter.
+
+        Raises:
+            KeyError: no such peer is configured.
+        """
+        ...
+
+    def begin(self, link: Link) -> None:
+        """The registration was answered: start to push what waits for this peer."""
+        ...
+
+    async def submit(self, link: Link, request: Request, *, reconstructed: bool = False) -> Response:
+        """Handle a business request of an adopted or registered link; returns when the outcome is on disk.
+
+        Result 0–9: taken. Everything else: refused, with a journal entry. Never raises for what the peer sent.
+        `reconstructed` marks notices that an adapter's resync made up from what it found.
+        """
+        ...
+
+    def answered(self, link: Link, response: Response) -> None:
+        """The peer answered a push."""
+        ...
+
+    async def note(
+        self, link: Link, kind: EntryKind, detail: str, *, raw: bytes = b"", result: int | None = None
+    ) -> None:
+        """Write an observation of a link into the journal (malformed frame, keep-alive failure, …)."""
+        ...
+
+    def closed(self, link: Link, reason: str) -> None:
+        """The link is gone. Its open deliveries stay and go to the next link of the peer. Idempotent."""
+        ...
+
+
+# --- peers as the gateway must know them ------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerProfile:
+    """What a transport needs to know of a configured peer; no secret crosses this seam.
+
+    `address` (host, no port) knows a legacy peer that connects; `dial` (host, port) is a business platform that listens, as
+    the patent has it, and that linkage connects to.
+    """
+
+    id: str
+    role: Role
+    dialect: Dialect = DEFAULT
+    address: str | None = None
+    dial: tuple[str, int] | None = None
+
+
+# --- adapters ----------------------------------------------------------------------------------------------------------
+class AdapterError(Exception):
+    """Something about a vendor's platform.
+
+    ```
+    AdapterError
+    ├── AdapterRefusedError       it will not take us (credentials, version): do not retry, raise an alarm
+    ├── AdapterUnavailableError   it cannot be reached now: retry with back-off
+    └── CommandError              this one command failed; carries the result for its sender
+    ```
+    """
+
+
+class AdapterRefusedError(AdapterError):
+    """The platform refuses us for good (bad credentials, unsupported version): retrying would not help."""
+
+
+class AdapterUnavailableError(AdapterError):
+    """The platform cannot be reached, or the link to it was lost: try again later."""
+
+
+class CommandError(AdapterError):
+    """A command could not be done. `result` is the code for its sender, `detail` one line for a person."""
+
+    def __init__(self, result: Result, detail: str) -> None:
+        super().__init__(detail)
+        self.result = result
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What an adapter answers to a command at once; what comes of it later is a notice with the command's `request_id`.
+
+    `call_id`, `conference_id` are ids allocated for the command.
+    """
+
+    result: Result = Result.ACCEPTED
+    detail: str | None = None
+    call_id: str | None = None
+    conference_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A file that linkage keeps: `sha256` in lower-case hex, `size_bytes`, and where it lies."""
+
+    file_id: str
+    path: Path
+    size_bytes: int
+    sha256: str
+
+
+class Emit(Protocol):
+    """Hands a notice to the core; returns when it is on disk (so a storm of events slows its source, not the core)."""
+
+    def __call__(
+        self, message: Message, *, time: datetime | None = None, reconstructed: bool = False
+    ) -> Awaitable[None]:
+        """`time`: when it happened at the platform; `reconstructed`: made up by a resync."""
+        ...
+
+
+class Memory(Protocol):
+    """An adapter's own small durable table: key → JSON-able value. Survives crashes; a `put` that returned is on disk."""
+
+    async def load(self) -> dict[str, Any]:
+        """Everything, once at the start of `Adapter.run`."""
+        ...
+
+    async def put(self, key: str, value: Any) -> None:
+        """Insert or replace."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove; no error where there is nothing."""
+        ...
+
+
+class FileStore(Protocol):
+    """Where recordings, faxes and attachments are kept."""
+
+    async def save(self, name: str, content: AsyncIterable[bytes]) -> StoredFile:
+        """Write a file durably under a FileId of ours; `name` gives the ending, such as `.wav`.
+
+        Raises:
+            OSError: the disk is full or not writable; nothing half-written is left behind.
+        """
+        ...
+
+
+Capability = Mapping[int, frozenset[int]]
+"""2xx number → the `Action`/`Mode` values served; an empty set: all there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterContext:
+    """What an adapter is given: its peer id, its `[adapter.settings]`, and the ports it may use."""
+
+    peer_id: str
+    settings: Mapping[str, Any]
+    clock: Clock
+    memory: Memory
+    files: FileStore
+
+
+class Adapter(ABC):
+    """One platform behind the protocol. Subclasses live in `adapters.<platform>`.
+
+    `run` connects, resyncs and translates the platform's events into notices; `execute` does one 2xx command. Both run in one
+    event loop; several `execute` may run at once (the host serialises those that name the same call).
+    """
+
+    name: ClassVar[str]
+    capabilities: ClassVar[Capability]
+
+    def __init__(self, context: AdapterContext) -> None:
+        self.context = context
+
+    @abstractmethod
+    async def run(self, emit: Emit) -> None:
+        """Connect and emit until cancelled; no retry loop in here, the supervisor owns back-off.
+
+        Must first compare what lives on the platform with `context.memory`, close what died meanwhile (notices with
+        `reconstructed=True`) and, after a loss, say so by 195 GapNotice.
+
+        Raises:
+            AdapterUnavailableError: the link was lost or cannot be made.
+            AdapterRefusedError: retrying would not help.
+        """
+
+    @abstractmethod
+    async def execute(self, request: Request) -> Outcome:
+        """Do one command (its class is one of `capabilities`); `request.id` goes into the `request_id` of what comes of it.
+
+        Raises:
+            CommandError: it cannot be done; the code goes to the sender.
+            AdapterUnavailableError: the platform is not connected (result 502).
+        """

@@ -1,0 +1,189 @@
+"""What a field of a message may hold: its text on the wire, its value in Python, its limits.
+
+Every type is one `Value`: `parse` turns the text of an element into a value, `format` the value into text, and `check`
+refuses values that the wire cannot carry. The sizes are those of the patent's field tables (PROTOCOL.md section 2).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum, IntEnum
+from typing import Annotated, Any, Final
+
+NULL_TOKENS: Final = frozenset({"", "NULL", "EMPTY"})
+"""Texts that mean "no value" (the patent writes EMPTY in one place and NULL in others)."""
+
+# What XML 1.0 cannot carry, escaped or not: C0 controls but tab, LF and CR, lone surrogates, U+FFFE and U+FFFF.
+NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+CONTROL: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+FREE_TEXT_MAX: Final = 65_536
+NUMBER_MAX: Final = 2**53
+COORDINATE_DIGITS: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One kind of value. `parse` and `check` raise `ValueError` with a reason for people."""
+
+    name: str
+    parse: Callable[[str], Any]
+    format: Callable[[Any], str]
+    check: Callable[[Any], None]
+    keeps_space: bool = False
+
+
+def text(size: int, *, pattern: str | None = None) -> Value:
+    """A single line of at most `size` characters, surrounding white space removed."""
+    shape = re.compile(pattern) if pattern else None
+
+    def check(value: Any) -> None:
+        if not isinstance(value, str):
+            raise ValueError(f"wants text, not {type(value).__name__}")  # noqa: TRY004
+        if len(value) > size:
+            raise ValueError(f"{len(value)} characters, at most {size} fit")
+        if value in NULL_TOKENS or value.strip() != value:
+            raise ValueError("reads as no value, or has white space around it")
+        if CONTROL.search(value):
+            raise ValueError("holds a control character")
+        if shape is not None and not shape.fullmatch(value):
+            raise ValueError(f"does not look like {pattern}")
+
+    return Value(f"text{size}", str, str, check)
+
+
+def _check_free_text(value: Any) -> None:
+    if not isinstance(value, str):
+        raise ValueError(f"wants text, not {type(value).__name__}")  # noqa: TRY004
+    if len(value) > FREE_TEXT_MAX:
+        raise ValueError(f"{len(value)} characters, at most {FREE_TEXT_MAX} fit")
+    if value.strip() in NULL_TOKENS:
+        raise ValueError("reads as no value")
+    if NOT_XML.search(value):
+        raise ValueError("holds a character that XML cannot carry")
+
+
+def number(low: int = 0, high: int = NUMBER_MAX) -> Value:
+    """A whole number, ASCII digits only."""
+
+    def parse(written: str) -> int:
+        digits = written.removeprefix("-")
+        if not (digits.isascii() and digits.isdigit()) or len(digits) > 16:  # noqa: PLR2004 - 2**53 has 16
+            raise ValueError("is no whole number")
+        return int(written)
+
+    def check(value: Any) -> None:
+        if not isinstance(value, int):
+            raise ValueError(f"wants a whole number, not {type(value).__name__}")  # noqa: TRY004
+        if not low <= value <= high:
+            raise ValueError(f"{value} is not within {low}…{high}")
+
+    return Value(f"number{low}..{high}", parse, str, check)
+
+
+def _parse_decimal(written: str) -> float:
+    if not re.fullmatch(r"-?[0-9]{1,12}(\.[0-9]{1,12})?", written, re.ASCII):
+        raise ValueError("is no decimal number")
+    return float(written)
+
+
+def _format_decimal(value: float) -> str:
+    return f"{value:.{COORDINATE_DIGITS}f}".rstrip("0").rstrip(".")
+
+
+def _check_decimal(value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"wants a number, not {type(value).__name__}")  # noqa: TRY004
+    if not -1e9 < value < 1e9:  # also refuses nan and the infinities  # noqa: PLR2004
+        raise ValueError(f"{value} is out of range")
+
+
+def parse_time(written: str) -> datetime:
+    """An aware time from ISO 8601 with a zone, in UTC; milliseconds are kept, finer digits cut."""
+    try:
+        value = datetime.fromisoformat(written)
+    except ValueError:
+        raise ValueError("is no ISO 8601 time") from None
+    if value.tzinfo is None:
+        raise ValueError("has no time zone")
+    try:
+        value = value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of range") from None
+    return value.replace(microsecond=value.microsecond // 1000 * 1000)
+
+
+def format_time(value: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds: 2026-11-22T08:15:30.125+00:00."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _check_time(value: Any) -> None:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise ValueError("wants an aware datetime")
+
+
+def _parse_flag(written: str) -> bool:
+    if written not in {"0", "1"}:
+        raise ValueError("is neither 0 nor 1")
+    return written == "1"
+
+
+def _check_flag(value: Any) -> None:
+    if not isinstance(value, bool):
+        raise ValueError("wants True or False")  # noqa: TRY004
+
+
+def choice(options: type[Enum]) -> Value:
+    """One of an enumeration: its number (IntEnum) or its word (StrEnum) on the wire."""
+    by_text = {str(option.value): option for option in options}
+    listing = ", ".join(by_text)
+
+    def parse(written: str) -> Enum:
+        try:
+            return by_text[written]
+        except KeyError:
+            raise ValueError(f"is none of {listing}") from None
+
+    def check(value: Any) -> None:
+        if not isinstance(value, options):
+            raise ValueError(f"wants {options.__name__}, one of {listing}")  # noqa: TRY004
+
+    return Value(options.__name__, parse, lambda value: str(value.value), check)
+
+
+FREE_TEXT: Final = Value("text", str, str, _check_free_text, keeps_space=True)
+DECIMAL: Final = Value("decimal", _parse_decimal, _format_decimal, _check_decimal)
+TIME: Final = Value("time", parse_time, format_time, _check_time)
+FLAG: Final = Value("flag", _parse_flag, lambda value: "1" if value else "0", _check_flag)
+
+# --- the field's own types, in the patent's sizes -----------------------------------------------------------------
+RequestId = Annotated[str, text(16)]
+CallId = Annotated[str, text(20)]
+ConferenceId = Annotated[str, text(20)]
+LoginId = Annotated[str, text(20)]
+EventId = Annotated[str, text(20)]
+OpId = Annotated[str, text(20)]
+PhoneNum = Annotated[str, text(25)]
+PeerId = Annotated[str, text(64, pattern=r"[A-Za-z0-9][A-Za-z0-9._-]*")]
+Ident = Annotated[str, text(64)]
+"""An id of something the protocol names but does not size: FileId, QueueId, StaffId, CameraId, …"""
+Name = Annotated[str, text(200)]
+Line = Annotated[str, text(1000)]
+Url = Annotated[str, text(2000)]
+Sha256 = Annotated[str, text(64, pattern=r"[0-9a-f]{64}")]
+Digits = Annotated[str, text(64, pattern=r"[0-9A-Da-d*#]+")]
+FreeText = Annotated[str, FREE_TEXT]
+Count = Annotated[int, number(0)]
+Seconds = Annotated[int, number(0, 10**9)]
+ReasonCode = Annotated[int, number(0, 999)]
+ResultCode = Annotated[int, number(0, 999)]
+Lon = Annotated[float, DECIMAL]
+Lat = Annotated[float, DECIMAL]
+
+
+class Choice(IntEnum):
+    """Base of every numbered choice of the catalogue (Action, Mode, Phase, State, …)."""

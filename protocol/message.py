@@ -1,0 +1,292 @@
+"""What a message is: a frozen class per row of the catalogue, its fields, and the plan by which the codec reads and writes it.
+
+A row of PROTOCOL.md section 6 becomes
+
+```python
+@notice(102, zh="挂断通知")
+class HangupNotice(Message):
+    call_id: CallId = field(patent=True)
+    ...
+```
+
+Annotations decide how a field travels: a type of `protocol.fields`, an `IntEnum` or `StrEnum`, `bool` (0/1), `datetime`,
+`float`, a `Part` (a nested element), or a tuple of these (a repeated element). `X | None = None` is optional, everything
+else is required. `patent=True` marks what is seen in the patent's examples: such elements are always written, `NULL`
+where there is no value, and are all that a legacy peer is sent.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, dataclass
+from datetime import datetime
+from enum import Enum, IntEnum
+from functools import cache
+from typing import Annotated, Any, ClassVar, Final, TypeVar, dataclass_transform
+
+from protocol import fields
+from protocol.errors import InvalidMessageError
+from protocol.fields import CallId, ConferenceId, EventId, LoginId, OpId, RequestId
+from protocol.results import Result
+
+_METADATA: Final = "linkage"
+_SPELLING: Final = {"conference_id": "ConferenceID"}
+
+
+class Direction(IntEnum):
+    """First digit of a type: who speaks to whom (PROTOCOL.md section 2)."""
+
+    PLATFORM_TO_BUSINESS = 1
+    BUSINESS_TO_PLATFORM = 2
+    PLATFORM_TO_SCREEN = 3
+    SCREEN_TO_PLATFORM = 4
+    BUSINESS_TO_SCREEN = 5
+    SCREEN_TO_BUSINESS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class _Wire:
+    """What `field` was told about one field."""
+
+    element: str | None = None
+    attribute: bool = False
+    is_text: bool = False
+    patent: bool = False
+    aliases: tuple[str, ...] = ()
+
+
+def field(
+    *,
+    element: str | None = None,
+    attribute: bool = False,
+    is_text: bool = False,
+    patent: bool = False,
+    aliases: tuple[str, ...] = (),
+    default: Any = MISSING,
+) -> Any:
+    """Describe how a field travels.
+
+    Args:
+        element: its name on the wire, where it is not the Python name with capitals.
+        attribute: an XML attribute of its `Part` instead of a child element.
+        is_text: the text content of its `Part` (`<PhoneNum NumType="01">139…</PhoneNum>`).
+        patent: seen in the patent's examples (● in PROTOCOL.md).
+        aliases: further names that the reader accepts.
+        default: as in a dataclass; leave out for a required field.
+    """
+    wire = _Wire(element, attribute, is_text, patent, aliases)
+    return dataclasses.field(default=default, metadata={_METADATA: wire})
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPlan:
+    """How one field is read and written.
+
+    Exactly one of `value` (text) and `part` (a nested element) is set. `name` is the attribute in Python, `element` the
+    name on the wire (of an XML attribute where `is_attribute`).
+    """
+
+    name: str
+    element: str
+    value: fields.Value | None
+    part: type[Part] | None
+    repeated: bool
+    required: bool
+    is_attribute: bool
+    is_text: bool
+    patent: bool
+    aliases: tuple[str, ...]
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
+class Part:
+    """A nested element: `Group`, `Staff`, `Item`, `Record`, …
+
+    Subclasses are frozen, slotted and keyword-only; construction checks every value and raises `InvalidMessageError`.
+    """
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for plan in plan_of(type(self)):
+            value = getattr(self, plan.name)
+            if value is None or value == ():
+                if plan.required:
+                    raise InvalidMessageError(Result.MISSING_FIELD, plan.element, "is missing")
+                continue
+            if plan.repeated:
+                if not isinstance(value, tuple):
+                    raise InvalidMessageError(Result.BAD_VALUE, plan.element, "wants a tuple")
+                for item in value:
+                    _check_one(plan, item)
+            elif value == "":
+                if plan.required:
+                    raise InvalidMessageError(Result.MISSING_FIELD, plan.element, "is missing")
+                object.__setattr__(self, plan.name, None)
+            else:
+                _check_one(plan, value)
+
+
+def _check_one(plan: FieldPlan, value: Any) -> None:
+    if plan.part is not None:
+        if not isinstance(value, plan.part):
+            raise InvalidMessageError(
+                Result.BAD_VALUE, plan.element, f"wants {plan.part.__name__}"
+            )
+        return
+    assert plan.value is not None
+    try:
+        plan.value.check(value)
+    except ValueError as error:
+        raise InvalidMessageError(Result.BAD_VALUE, plan.element, str(error)) from None
+
+
+C = TypeVar("C", bound=type)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
+def part(cls: C) -> C:
+    """Class decorator: a nested element as a frozen, slotted, keyword-only dataclass."""
+    return typing.cast("C", dataclass(frozen=True, slots=True, kw_only=True)(cls))
+
+
+@part
+class Message(Part):
+    """Base of every business message; its fields are the catalogue's common elements, all optional.
+
+    `result` and `detail` are this project's: a notice that reports what became of a command (`request_id`) carries the
+    result code of PROTOCOL.md section 7 when the command failed (see docs/decisions).
+    """
+
+    number: ClassVar[int] = 0
+    english: ClassVar[str] = ""
+    chinese: ClassVar[str] = ""
+
+    event_id: EventId | None = None
+    call_id: CallId | None = None
+    conference_id: ConferenceId | None = None
+    login_id: LoginId | None = None
+    op_id: OpId | None = None
+    parent_call_id: CallId | None = None
+    request_id: RequestId | None = None
+    result: fields.ResultCode | None = None
+    detail: fields.Line | None = None
+
+    @property
+    def direction_digit(self) -> Direction:
+        """Who speaks to whom."""
+        return Direction(self.number // 100)
+
+
+COMMON: Final = tuple(plan.name for plan in dataclasses.fields(Message))
+"""Names of the common elements, in writing order."""
+
+_CLASSES: Final[dict[int, type[Message]]] = {}
+
+
+def _register(number: int, zh: str) -> Callable[[C], C]:
+    def decorate(cls: C) -> C:
+        made = part(cls)
+        made.number = number  # type: ignore[attr-defined]  # C is a type[Message]: bound types cannot say so
+        made.english = cls.__name__  # type: ignore[attr-defined]  # the same
+        made.chinese = zh  # type: ignore[attr-defined]  # the same
+        if number in _CLASSES:
+            raise TypeError(f"{number} is {_CLASSES[number].__name__} already, and {cls.__name__}")
+        _CLASSES[number] = typing.cast("type[Message]", made)
+        return made
+
+    return decorate
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
+def notice(number: int, *, zh: str) -> Callable[[C], C]:
+    """Class decorator for a row of section 6.1: a 1xx from the communication platform."""
+    return _register(number, zh)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
+def command(number: int, *, zh: str) -> Callable[[C], C]:
+    """Class decorator for a row of section 6.2: a 2xx from the business platform."""
+    return _register(number, zh)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
+def screen(number: int, *, zh: str) -> Callable[[C], C]:
+    """Class decorator for a 3xx–6xx that the mirror rule does not give (log-in, log-out)."""
+    return _register(number, zh)
+
+
+def registered() -> Iterator[type[Message]]:
+    """Every class that a decorator has registered, by number."""
+    for number in sorted(_CLASSES):
+        yield _CLASSES[number]
+
+
+def find_registered(number: int) -> type[Message] | None:
+    """The class registered for a number, None where the catalogue has no such row."""
+    return _CLASSES.get(number)
+
+
+def element_name(name: str) -> str:
+    """`phone_num` → `PhoneNum`: each word's first letter upper-case, no underscores (the patent's rule)."""
+    return _SPELLING.get(name) or "".join(word.capitalize() for word in name.split("_"))
+
+
+@cache
+def plan_of(cls: type[Part]) -> tuple[FieldPlan, ...]:
+    """The fields of a class in writing order: its own as declared, then the inherited ones."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    own = [name for name in inspect.get_annotations(cls) if name in _names(cls)]
+    order = own + [name for name in _names(cls) if name not in own]
+    by_name = {item.name: item for item in dataclasses.fields(typing.cast("Any", cls))}
+    return tuple(_plan_field(by_name[name], hints[name]) for name in order)
+
+
+@cache
+def _names(cls: type[Part]) -> tuple[str, ...]:
+    return tuple(item.name for item in dataclasses.fields(typing.cast("Any", cls)))
+
+
+def _plan_field(item: dataclasses.Field[Any], hint: Any) -> FieldPlan:
+    wire: _Wire = item.metadata.get(_METADATA, _Wire())
+    hint = _without_none(hint)
+    repeated = typing.get_origin(hint) is tuple
+    if repeated:
+        hint = typing.get_args(hint)[0]
+    is_part = isinstance(hint, type) and issubclass(hint, Part)
+    return FieldPlan(
+        name=item.name,
+        element=wire.element or element_name(item.name),
+        value=None if is_part else _value_of(hint),
+        part=hint if is_part else None,
+        repeated=repeated,
+        required=item.default is MISSING and item.default_factory is MISSING,
+        is_attribute=wire.attribute,
+        is_text=wire.is_text,
+        patent=wire.patent,
+        aliases=wire.aliases,
+    )
+
+
+def _without_none(hint: Any) -> Any:
+    if typing.get_origin(hint) in {typing.Union, types.UnionType}:
+        (hint,) = [option for option in typing.get_args(hint) if option is not types.NoneType]
+    return hint
+
+
+def _value_of(hint: Any) -> fields.Value:
+    if typing.get_origin(hint) is Annotated:
+        for extra in hint.__metadata__:
+            if isinstance(extra, fields.Value):
+                return extra
+    if isinstance(hint, type):
+        if issubclass(hint, Enum):
+            return fields.choice(hint)
+        plain = {bool: fields.FLAG, datetime: fields.TIME, float: fields.DECIMAL}.get(hint)
+        if plain is not None:
+            return plain
+    raise TypeError(f"{hint!r} says not how it travels: use a type of protocol.fields")
