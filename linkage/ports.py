@@ -23,16 +23,7 @@ from protocol.dialect import DEFAULT, Dialect
 from protocol.envelope import Request, Response
 from protocol.message import Message
 from protocol.results import Result
-
-
-class Role(StrEnum):
-    """What a peer is. A monitor is an application that sees every event and commands nothing."""
-
-    APPLICATION = "application"
-    MONITOR = "monitor"
-    PLATFORM = "platform"
-    COMMUNICATION_SCREEN = "communication-screen"
-    BUSINESS_SCREEN = "business-screen"
+from protocol.roles import Role as Role  # noqa: PLC0414 - re-exported
 
 
 class EntryKind(StrEnum):

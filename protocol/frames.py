@@ -1,0 +1,216 @@
+"""Frames: how messages and heartbeats are cut out of a stream of bytes (PROTOCOL.md section 1).
+
+```
+ 0        8        16               32
+ +--------+--------+----------------+----------------------+
+ |  flag  |reserved|     length     |  payload, 0…65,535   |
+ +--------+--------+----------------+----------------------+
+   0x01 a complete message, or the last piece of a fragmented one
+   0x02 heartbeat, length 0, never answered; may stand between fragments
+   0x03 a fragment, more follow
+```
+Flags, byte order and whether the length counts the header are knobs of the `Dialect`; the figures
+above are the default.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from functools import cache
+from struct import Struct
+from typing import Final
+
+from protocol.dialect import DEFAULT, Dialect
+from protocol.errors import LocalProtocolError, RemoteProtocolError
+from protocol.results import Result
+
+HEADER_BYTES: Final = 4
+LENGTH_MAX: Final = 0xFFFF
+"""What the 16 bits of the length can say."""
+UNREAD_MAX: Final = 1024 * 1024
+"""Bytes that may lie unparsed when more is given: who reads on without parsing has no brake."""
+
+_HEADERS: Final = {"big": Struct(">BBH"), "little": Struct("<BBH")}
+
+
+class Heartbeat(Enum):
+    """The one value that stands for a heartbeat frame among payloads."""
+
+    HEARTBEAT = "heartbeat"
+
+
+HEARTBEAT: Final = Heartbeat.HEARTBEAT
+
+
+def payload_max(dialect: Dialect = DEFAULT) -> int:
+    """Bytes that fit one frame: 65,535, or 65,531 where the length counts the header."""
+    return LENGTH_MAX - HEADER_BYTES if dialect.length_includes_header else LENGTH_MAX
+
+
+def encode_frame(flag: int, payload: bytes, dialect: Dialect = DEFAULT) -> bytes:
+    """One frame.
+
+    Raises:
+        LocalProtocolError: the payload is longer than `payload_max`.
+    """
+    size = len(payload)
+    if dialect.length_includes_header:
+        size += HEADER_BYTES
+    if size > LENGTH_MAX:
+        raise LocalProtocolError(f"{len(payload)} bytes do not fit one frame")
+    return _HEADERS[dialect.byte_order].pack(flag, 0, size) + payload
+
+
+@cache
+def heartbeat(dialect: Dialect = DEFAULT) -> bytes:
+    """A heartbeat frame."""
+    return encode_frame(dialect.flag_heartbeat, b"", dialect)
+
+
+def encode_message(payload: bytes, dialect: Dialect = DEFAULT) -> bytes:
+    """The frames of one message: one where it fits, else fragments if the peer can reassemble.
+
+    Raises:
+        LocalProtocolError: longer than the peer takes: than one frame where the dialect has no
+            `fragments`, or than its `message_max_bytes`.
+    """
+    if len(payload) > dialect.message_max_bytes:
+        raise LocalProtocolError(
+            f"{len(payload)} bytes, the peer takes {dialect.message_max_bytes}"
+        )
+    most = payload_max(dialect)
+    if len(payload) <= most:
+        return encode_frame(dialect.flag_message, payload, dialect)
+    if not dialect.fragments:
+        raise LocalProtocolError(f"{len(payload)} bytes, and the peer takes no fragments: page it")
+    pieces = [payload[start : start + most] for start in range(0, len(payload), most)]
+    frames = [encode_frame(dialect.flag_fragment, piece, dialect) for piece in pieces[:-1]]
+    frames.append(encode_frame(dialect.flag_message, pieces[-1], dialect))
+    return b"".join(frames)
+
+
+class Framer:
+    """Bytes in, complete message payloads and heartbeats out.
+
+    `receive_data` only stores; `next_event` parses. What is held is bounded: unparsed bytes by the
+    caller's brake (`UNREAD_MAX`), a message being reassembled by the dialect's `message_max_bytes`.
+    The work is linear in the bytes received, however they are cut.
+    """
+
+    __slots__ = ("_broken", "_buffer", "_dialect", "_fragments", "_header", "_start")
+
+    def __init__(self, dialect: Dialect = DEFAULT) -> None:
+        self._dialect = dialect
+        self._header = _HEADERS[dialect.byte_order]
+        self._buffer = bytearray()
+        # Where the first unparsed frame begins; what lies before is cut off when the buffer runs dry.
+        self._start = 0
+        self._fragments = bytearray()
+        self._broken = False
+
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes stored and not yet parsed."""
+        return len(self._buffer) - self._start
+
+    @property
+    def broken(self) -> bool:
+        """True after an error that hides where the next frame begins: nothing more comes."""
+        return self._broken
+
+    @property
+    def in_message(self) -> bool:
+        """True while a frame or a fragmented message has begun and not ended."""
+        return bool(self._fragments) or self.unread_bytes > 0
+
+    def receive_data(self, data: bytes) -> None:
+        """Store what came from the peer.
+
+        Raises:
+            LocalProtocolError: more than `UNREAD_MAX` bytes lie here already: parse them first.
+        """
+        if self._broken:
+            return
+        if self.unread_bytes > UNREAD_MAX:
+            raise LocalProtocolError(f"{self.unread_bytes} bytes unparsed: call next_event first")
+        self._buffer += data
+
+    def next_event(self) -> bytes | Heartbeat | None:
+        """The next payload of a complete message, `HEARTBEAT`, or None when more bytes are needed.
+
+        Raises:
+            RemoteProtocolError: result 100 for an unknown flag or a heartbeat with a payload (that
+                frame is skipped, the next call goes on behind it), or for a length that cannot be
+                (then `broken`); 104 for a message over the limit (then `broken`).
+        """
+        while not self._broken:
+            frame = self._next_frame()
+            if frame is None:
+                return None
+            flag, payload = frame
+            if flag == self._dialect.flag_message:
+                return self._complete(payload)
+            if flag == self._dialect.flag_heartbeat and not payload:
+                return HEARTBEAT
+            if flag != self._dialect.flag_fragment:
+                raise RemoteProtocolError(
+                    Result.BAD_FRAME, _flag_problem(flag, payload, self._dialect), raw=payload
+                )
+            self._fragments += payload
+        return None
+
+    def _next_frame(self) -> tuple[int, bytes] | None:
+        """Flag and payload of the next whole frame, None when it is not all here."""
+        start = self._start + HEADER_BYTES
+        buffer = self._buffer
+        if len(buffer) < start:
+            self._drop_parsed()
+            return None
+        flag, _, length = self._header.unpack_from(buffer, self._start)
+        if self._dialect.length_includes_header:
+            length -= HEADER_BYTES
+        self._check_length(flag, length)
+        end = start + length
+        if len(buffer) < end:
+            self._drop_parsed()
+            return None
+        self._start = end
+        return flag, bytes(buffer[start:end])
+
+    def _check_length(self, flag: int, length: int) -> None:
+        dialect = self._dialect
+        if length < 0:
+            problem, result = "a length shorter than the header that it counts", Result.BAD_FRAME
+        elif len(self._fragments) + length > dialect.message_max_bytes and flag in {
+            dialect.flag_message,
+            dialect.flag_fragment,
+        }:
+            problem = f"a message of more than {dialect.message_max_bytes} bytes"
+            result = Result.TOO_LONG
+        else:
+            return
+        raw = bytes(self._buffer[self._start : self._start + HEADER_BYTES])
+        self._broken = True
+        self._buffer.clear()
+        self._fragments.clear()
+        self._start = 0
+        raise RemoteProtocolError(result, problem, raw=raw)
+
+    def _complete(self, payload: bytes) -> bytes:
+        if not self._fragments:
+            return payload
+        self._fragments += payload
+        whole = bytes(self._fragments)
+        self._fragments = bytearray()  # not clear(): one long message shall not keep its memory
+        return whole
+
+    def _drop_parsed(self) -> None:
+        if self._start:
+            del self._buffer[: self._start]
+            self._start = 0
+
+
+def _flag_problem(flag: int, payload: bytes, dialect: Dialect) -> str:
+    if flag == dialect.flag_heartbeat:
+        return f"a heartbeat with {len(payload)} bytes of payload"
+    return f"unknown flag 0x{flag:02x}"
