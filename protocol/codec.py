@@ -67,6 +67,26 @@ def encode(item: Request | Response, dialect: Dialect = DEFAULT) -> bytes:
         raise LocalProtocolError(f"{dialect.encoding} cannot carry {error.object[error.start]!r}") from None
 
 
+def element_texts(
+    payload: bytes, cls: type[Message], dialect: Dialect = DEFAULT
+) -> dict[str, str]:
+    """The texts of a request's elements exactly as sent, by the field of `cls` that each stands for.
+
+    Elements that are no field are left out; of one that is repeated, the first counts.
+
+    Raises:
+        RemoteProtocolError: as `decode`.
+    """
+    elements = _reader(cls).elements
+    texts: dict[str, str] = {}
+    for child in _parse(payload, dialect):
+        tag = str(child.tag)
+        plan = elements.get(tag) or elements.get(_fold(tag))
+        if plan is not None:
+            texts.setdefault(plan.name, child.text or "")
+    return texts
+
+
 # --- reading -------------------------------------------------------------------------------------------------------
 @cache
 def _parser(encoding: str) -> etree.XMLParser:

@@ -92,9 +92,9 @@ def encode_message(payload: bytes, dialect: Dialect = DEFAULT) -> bytes:
 class Framer:
     """Bytes in, complete message payloads and heartbeats out.
 
-    `receive_data` only stores; `next_event` parses. What is held is bounded: unparsed bytes by the
-    caller's brake (`UNREAD_MAX`), a message being reassembled by the dialect's `message_max_bytes`.
-    The work is linear in the bytes received, however they are cut.
+    `receive_data` only stores; `next_event` parses. What is held is bounded: unparsed bytes by
+    `UNREAD_MAX`, a message being reassembled by the dialect's `message_max_bytes`. The work is
+    linear in the bytes received, however they are cut.
     """
 
     __slots__ = ("_broken", "_buffer", "_dialect", "_fragments", "_header", "_start")
@@ -103,7 +103,7 @@ class Framer:
         self._dialect = dialect
         self._header = _HEADERS[dialect.byte_order]
         self._buffer = bytearray()
-        # Where the first unparsed frame begins; what lies before is cut off when the buffer runs dry.
+        # Where the first unparsed frame begins; what lies before goes when the buffer runs dry.
         self._start = 0
         self._fragments = bytearray()
         self._broken = False

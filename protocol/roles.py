@@ -51,4 +51,4 @@ ROLE_BY_REGISTRATION: Final[dict[int, Role]] = {
     490: Role.COMMUNICATION_SCREEN,
     690: Role.BUSINESS_SCREEN,
 }
-"""Type of the first message → what its sender is; that an application is a monitor is configured."""
+"""Type of the first message → what its sender is; whether a monitor, configuration says."""
