@@ -98,6 +98,16 @@ class CorePort(Protocol):
         """
         ...
 
+    async def introduce(self, peer_id: str) -> Request:
+        """A fresh, signed 190 by which linkage registers where it dialled that peer (section 4).
+
+        Called once per attempt: time and nonce are new each time. No secret crosses the seam.
+
+        Raises:
+            KeyError: no such peer is configured.
+        """
+        ...
+
     def begin(self, link: Link) -> None:
         """The registration was answered: start to push what waits for this peer."""
         ...
