@@ -1,6 +1,6 @@
 """Registration: how a peer proves who it is in its first message (PROTOCOL.md section 4).
 
-`Digest` = lower-case hex HMAC-SHA256, keyed with the peer's secret, over `Type LF PeerId LF Time LF
+`Digest` = lower-case hex HMAC-SHA256, keyed with the secret, over `Type LF PeerId LF Time LF
 Nonce`, each exactly as sent. A time read into a datetime and written again need not be the same
 text: what was signed is taken from the payload as it came.
 """
@@ -79,7 +79,7 @@ def peer_id_of(message: Message) -> str | None:
 
 
 def verify(secret: str, signed: SignedFields) -> bool:
-    """True when the digest was made with that secret; takes the same time for every wrong digest."""
+    """True when the digest was made with that secret; every wrong one takes the same time."""
     wanted = digest(secret, signed.type, signed.peer_id, signed.time_text, signed.nonce)
     return hmac.compare_digest(wanted.encode(), signed.digest.encode())
 
@@ -109,7 +109,7 @@ def make_registration(
     `further` are fields of the message class (`vendor`, `app_name`, …).
 
     Raises:
-        LocalProtocolError: a value does not fit the message, or the nonce is too short or too long.
+        LocalProtocolError: a value does not fit the message, or the nonce its length.
     """
     if not check_nonce(nonce):
         raise LocalProtocolError(f"a nonce has {NONCE_MIN}–{NONCE_MAX} characters")

@@ -1,0 +1,480 @@
+"""One conversation with a peer as a state machine without I/O (PROTOCOL.md sections 1 to 4).
+
+```
+ transport ── receive_data(bytes, now) ──►┌────────────┐──► events(): Request, Response, …
+           ◄──────── data_to_send() ──────│ Connection │◄── send(Request | Response, now)
+ clock ────── handle_timer(now) ─────────►└────────────┘──► get_timer()
+```
+The same class serves both ends. It frames, decodes, answers what needs no judgement (malformed,
+wrong direction, not registered), pairs responses with requests, keeps the window, beats, and
+notices silence. It judges no credentials: its owner answers the registration, and the answer moves
+the state.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from enum import Enum, auto
+from typing import Final
+
+from protocol.codec import decode, encode
+from protocol.dialect import DEFAULT, Dialect
+from protocol.envelope import Request, Response
+from protocol.errors import LocalProtocolError, RemoteProtocolError
+from protocol.events import (
+    AnswerLate,
+    Closed,
+    Event,
+    Malformed,
+    PeerDead,
+    Refused,
+    Timers,
+    Unmatched,
+)
+from protocol.fields import CONTROL
+from protocol.frames import HEARTBEAT, Framer, encode_message, heartbeat
+from protocol.results import Result
+from protocol.roles import (
+    HEARS,
+    PLATFORM_REGISTER,
+    REGISTRATION_TYPE,
+    ROLE_BY_REGISTRATION,
+    SPEAKS,
+    Role,
+)
+
+__all__ = [
+    "RECEIVED_MAX",
+    "WINDOW",
+    "AnswerLate",
+    "Closed",
+    "Connection",
+    "ConnectionState",
+    "Event",
+    "Malformed",
+    "PeerDead",
+    "Refused",
+    "Role",
+    "Side",
+    "Timers",
+    "Unmatched",
+]
+
+WINDOW: Final = 64
+"""Requests that may be unanswered at a time in one direction (section 3)."""
+RECEIVED_MAX: Final = 16 * WINDOW
+"""Requests of the peer that we may owe an answer at a time.
+
+Peers that know no window (legacy) run ahead of it, so from `WINDOW` on the owner should read no
+further; what comes beyond this figure is refused with 206, so that memory is bounded in any case.
+"""
+MALFORMED_MAX: Final = 3
+MALFORMED_WITHIN_S: Final = 60.0
+"""The third malformed message within a minute ends the connection (section 1)."""
+DETAIL_MAX: Final = 200
+RETRY_AFTER_S: Final = 1
+_DIALLED: Final = frozenset({Role.APPLICATION, Role.MONITOR})
+
+
+class Side(Enum):
+    """Which end of the conversation we are."""
+
+    LINKAGE = auto()
+    PEER = auto()
+
+
+class ConnectionState(Enum):
+    """Where a conversation stands."""
+
+    UNREGISTERED = auto()
+    REGISTERED = auto()
+    CLOSED = auto()
+
+
+class _Input(Enum):
+    """What moves the state."""
+
+    REGISTRATION_ACCEPTED = auto()
+    REGISTRATION_OVERDUE = auto()
+    STREAM_ENDED = auto()
+    STREAM_BROKEN = auto()
+    MALFORMED_TOO_OFTEN = auto()
+    PEER_SILENT = auto()
+    CLOSED_HERE = auto()
+
+
+# What is not listed cannot happen: a KeyError here is a bug of this module.
+_TRANSITIONS: Final[dict[tuple[ConnectionState, _Input], ConnectionState]] = {
+    (ConnectionState.UNREGISTERED, _Input.REGISTRATION_ACCEPTED): ConnectionState.REGISTERED,
+    (ConnectionState.UNREGISTERED, _Input.REGISTRATION_OVERDUE): ConnectionState.CLOSED,
+    (ConnectionState.UNREGISTERED, _Input.STREAM_ENDED): ConnectionState.CLOSED,
+    (ConnectionState.UNREGISTERED, _Input.STREAM_BROKEN): ConnectionState.CLOSED,
+    (ConnectionState.UNREGISTERED, _Input.MALFORMED_TOO_OFTEN): ConnectionState.CLOSED,
+    (ConnectionState.UNREGISTERED, _Input.PEER_SILENT): ConnectionState.CLOSED,
+    (ConnectionState.UNREGISTERED, _Input.CLOSED_HERE): ConnectionState.CLOSED,
+    # Where linkage dials, both ends may register: the second acceptance changes nothing.
+    (ConnectionState.REGISTERED, _Input.REGISTRATION_ACCEPTED): ConnectionState.REGISTERED,
+    (ConnectionState.REGISTERED, _Input.STREAM_ENDED): ConnectionState.CLOSED,
+    (ConnectionState.REGISTERED, _Input.STREAM_BROKEN): ConnectionState.CLOSED,
+    (ConnectionState.REGISTERED, _Input.MALFORMED_TOO_OFTEN): ConnectionState.CLOSED,
+    (ConnectionState.REGISTERED, _Input.PEER_SILENT): ConnectionState.CLOSED,
+    (ConnectionState.REGISTERED, _Input.CLOSED_HERE): ConnectionState.CLOSED,
+}
+
+
+class Connection:
+    """One conversation: bytes in, events out; requests and responses in, bytes out.
+
+    Feed `receive_data`, consume `events`, write what `data_to_send` returns after every call, and
+    call `handle_timer` when `get_timer` is due. `now` is monotonic seconds. Nothing that a peer
+    sends raises; a `LocalProtocolError` is a bug of ours.
+
+    Args:
+        side: which end we are.
+        role: what the peer of linkage is. None at linkage's end: the registration will tell.
+        dialect: how the peer of linkage speaks.
+        timers: see `Timers`.
+        registered: no registration is needed (legacy peers, known by their address).
+        dialling: linkage dialled a business platform and registers there itself with 190, as a
+            platform does; the application's own 290 is taken as well, and whichever of the two is
+            accepted first registers the connection.
+        now: when the transport was opened.
+    """
+
+    def __init__(
+        self,
+        *,
+        side: Side,
+        role: Role | None,
+        dialect: Dialect = DEFAULT,
+        timers: Timers = Timers(),  # noqa: B008 - frozen
+        registered: bool = False,
+        dialling: bool = False,
+        now: float,
+    ) -> None:
+        if role is None and (side is Side.PEER or registered or dialling):
+            raise LocalProtocolError("only linkage's listener may learn the role later")
+        if dialling and role not in _DIALLED:
+            raise LocalProtocolError(f"linkage dials applications, not a {role}")
+        self._side = side
+        self._role = role
+        self._dialling = dialling
+        self._dialect = dialect
+        self._timers = timers
+        self._state = ConnectionState.REGISTERED if registered else ConnectionState.UNREGISTERED
+        self._close_reason: str | None = None
+        self._framer = Framer(dialect)
+        self._events: deque[Event] = deque()
+        self._out: list[bytes] = []
+        self._ended = False
+        self._registering: Request | None = None  # the peer's registration that we owe the answer
+        self._awaited: dict[str, int] = {}  # our unanswered requests: Id → type
+        self._answer_due: dict[str, float] = {}  # of these, when they will be late; in that order
+        self._owed: dict[tuple[str, int], int] = {}  # the peer's unanswered requests → how many
+        self._owed_total = 0
+        self._malformed_at: deque[float] = deque(maxlen=MALFORMED_MAX)
+        self._opened_at = self._received_at = self._sent_at = self._now = now
+
+    # --- what can be asked -------------------------------------------------------------------
+    @property
+    def state(self) -> ConnectionState:
+        """Where the conversation stands."""
+        return self._state
+
+    @property
+    def role(self) -> Role | None:
+        """What the peer of linkage is; None until its registration was accepted."""
+        return self._role
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the peer of linkage speaks."""
+        return self._dialect
+
+    @property
+    def closed(self) -> bool:
+        """True when nothing more is taken or sent; `data_to_send` may still hold last words."""
+        return self._state is ConnectionState.CLOSED
+
+    @property
+    def close_reason(self) -> str | None:
+        """One line for a person; None while open."""
+        return self._close_reason
+
+    @property
+    def unanswered(self) -> int:
+        """Our requests that await their response; at most `WINDOW`."""
+        return len(self._awaited)
+
+    @property
+    def received_unanswered(self) -> int:
+        """The peer's requests that we owe a response; from `WINDOW` on stop to read."""
+        return self._owed_total
+
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes received that `events` has not parsed yet."""
+        return self._framer.unread_bytes
+
+    # --- from the peer -----------------------------------------------------------------------
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Store bytes from the transport; any byte is a sign of life. Ignored once closed.
+
+        Raises:
+            LocalProtocolError: the owner reads on although `frames.UNREAD_MAX` bytes lie unparsed.
+        """
+        if self._state is ConnectionState.CLOSED or not data:
+            return
+        self._now = self._received_at = now
+        self._framer.receive_data(data)
+
+    def receive_eof(self, now: float) -> None:
+        """The peer has ended its stream: what it sent comes out of `events`, then `Closed`."""
+        self._now = now
+        self._ended = True
+
+    def events(self) -> Iterator[Event]:
+        """What has happened, in order; parses only as it is consumed: one may stop anywhere."""
+        while self._events or (self._state is not ConnectionState.CLOSED and self._parse_one()):
+            if self._events:
+                yield self._events.popleft()
+
+    def _parse_one(self) -> bool:
+        """Parse one frame; False when there is nothing to parse and nothing has happened."""
+        try:
+            payload = self._framer.next_event()
+            if payload is None:
+                return self._check_end()
+            if payload is not HEARTBEAT:
+                self._take(decode(payload, self._dialect))
+        except RemoteProtocolError as error:
+            self._take_malformed(error)
+        return True
+
+    def _check_end(self) -> bool:
+        if self._ended:
+            where = " in the middle of a message" if self._framer.in_message else ""
+            self._move(_Input.STREAM_ENDED, f"the peer ended the connection{where}")
+        return self._ended
+
+    def _take(self, item: Request | Response) -> None:
+        if isinstance(item, Response):
+            self._take_response(item)
+            return
+        if not self._can_echo(item.id):
+            raise RemoteProtocolError(
+                Result.BAD_VALUE, "Id: cannot be written back in this encoding", raw=item.raw
+            )
+        problem = self._objection(item)
+        if problem is not None:
+            self._refuse(item, *problem)
+            return
+        if self._state is ConnectionState.UNREGISTERED:
+            self._registering = item
+        key = (item.id, item.type)
+        self._owed[key] = self._owed.get(key, 0) + 1
+        self._owed_total += 1
+        self._events.append(item)
+
+    def _objection(self, request: Request) -> tuple[Result, str] | None:
+        """Why a well-formed request is refused here and now; None: it is not."""
+        is_registration = request.type in ROLE_BY_REGISTRATION
+        if self._state is ConnectionState.UNREGISTERED:
+            if not self._may_register(request.type, ours=False):
+                return Result.NOT_REGISTERED, "register first"
+            if self._registering is not None:
+                return Result.WRONG_STATE, "the registration before this one is not answered yet"
+        elif request.type // 100 not in self._digits(ours=False):
+            return Result.WRONG_DIRECTION, f"{request.type} is not for this side"
+        elif is_registration:
+            return Result.WRONG_STATE, "registered already"
+        if self._owed_total >= RECEIVED_MAX:
+            return Result.RATE_LIMITED, f"{RECEIVED_MAX} requests are unanswered"
+        return None
+
+    def _refuse(self, request: Request, result: Result, detail: str) -> None:
+        retry = RETRY_AFTER_S if result is Result.RATE_LIMITED else None
+        self._answer(request.id, request.type, result, detail, retry)
+        self._events.append(Refused(request, result, detail))
+
+    def _take_response(self, response: Response) -> None:
+        if self._awaited.get(response.request_id) != response.type:
+            self._events.append(Unmatched(response))
+            return
+        del self._awaited[response.request_id]
+        self._answer_due.pop(response.request_id, None)
+        if response.type in ROLE_BY_REGISTRATION and response.accepted:
+            self._move(_Input.REGISTRATION_ACCEPTED)
+        self._events.append(response)
+
+    def _take_malformed(self, error: RemoteProtocolError) -> None:
+        detail = self._one_line(str(error))
+        if error.request_id is not None and self._can_echo(error.request_id):
+            self._answer(error.request_id, error.request_type or 0, error.result, detail, None)
+        self._events.append(Malformed(error.result, detail, error.raw, error.request_id))
+        self._malformed_at.append(self._now)
+        if self._framer.broken:
+            self._move(_Input.STREAM_BROKEN, f"the stream is broken: {detail}")
+        elif (
+            len(self._malformed_at) == MALFORMED_MAX
+            and self._now - self._malformed_at[0] <= MALFORMED_WITHIN_S
+        ):
+            self._move(_Input.MALFORMED_TOO_OFTEN, f"malformed too often, last: {detail}")
+
+    # --- to the peer -------------------------------------------------------------------------
+    def send(self, item: Request | Response, now: float) -> None:
+        """Queue a request or a response for `data_to_send`.
+
+        Raises:
+            LocalProtocolError: nothing is queued: closed, not registered, wrong direction, an Id
+                that is still unanswered, the window full, a response that is not owed, or what
+                `encode` and `encode_message` refuse.
+        """
+        if self._state is ConnectionState.CLOSED:
+            raise LocalProtocolError(f"closed: {self._close_reason}")
+        if isinstance(item, Request):
+            self._check_request(item)
+            self._write(item, now)
+            self._awaited[item.id] = item.type
+            self._answer_due[item.id] = now + self._timers.answer_within_s
+        else:
+            owed = self._check_response(item)
+            self._write(item, now)
+            self._settle(item, owed)
+
+    def _check_request(self, request: Request) -> None:
+        if self._state is ConnectionState.UNREGISTERED:
+            if not self._may_register(request.type, ours=True):
+                raise LocalProtocolError(f"{request.type} before registration")
+        elif request.type // 100 not in self._digits(ours=True):
+            raise LocalProtocolError(f"{request.type} is not sent by this side to a {self._role}")
+        if request.id in self._awaited:
+            raise LocalProtocolError(f"Id {request.id!r} is still unanswered")
+        if len(self._awaited) >= WINDOW:
+            raise LocalProtocolError(f"{WINDOW} requests are unanswered")
+
+    def _check_response(self, response: Response) -> int:
+        owed = self._owed.get((response.request_id, response.type), 0)
+        if not owed:
+            raise LocalProtocolError(
+                f"no {response.type} with Id {response.request_id!r} is owed an answer"
+            )
+        return owed
+
+    def _settle(self, response: Response, owed: int) -> None:
+        key = (response.request_id, response.type)
+        if owed > 1:
+            self._owed[key] = owed - 1
+        else:
+            del self._owed[key]
+        self._owed_total -= 1
+        registering = self._registering
+        if registering is not None and key == (registering.id, registering.type):
+            self._registering = None
+            if response.accepted:
+                self._role = self._role or ROLE_BY_REGISTRATION[response.type]
+                self._move(_Input.REGISTRATION_ACCEPTED)
+
+    def _answer(
+        self, request_id: str, type_: int, result: Result, detail: str, retry: int | None
+    ) -> None:
+        """Answer on our own account what needs nobody's judgement."""
+        response = Response(
+            request_id=request_id, type=type_, result=result, detail=detail, retry_after_s=retry
+        )
+        self._write(response, self._now)
+
+    def _write(self, item: Request | Response, now: float) -> None:
+        self._out.append(encode_message(encode(item, self._dialect), self._dialect))
+        self._now = self._sent_at = now
+
+    def data_to_send(self) -> bytes:
+        """All bytes to be written to the transport now; the only way out. Empties the queue."""
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    # --- time --------------------------------------------------------------------------------
+    def get_timer(self) -> float | None:
+        """When `handle_timer` is due; None when closed."""
+        if self._state is ConnectionState.CLOSED:
+            return None
+        due = min(self._heartbeat_at, self._dead_at)
+        if self._state is ConnectionState.UNREGISTERED:
+            due = min(due, self._register_until)
+        if self._answer_due:
+            due = min(due, next(iter(self._answer_due.values())))
+        return due
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due: heartbeat, late answers, silent or unregistered peers; else nothing."""
+        if self._state is ConnectionState.CLOSED:
+            return
+        self._now = now
+        for request_id in [key for key, due in self._answer_due.items() if due <= now]:
+            del self._answer_due[request_id]
+            self._events.append(AnswerLate(request_id))
+        if now >= self._dead_at:
+            silent_s = now - self._received_at
+            self._events.append(PeerDead(silent_s))
+            self._move(_Input.PEER_SILENT, f"the peer was silent for {silent_s:.0f} s")
+        elif self._state is ConnectionState.UNREGISTERED and now >= self._register_until:
+            within = self._timers.register_within_s
+            self._move(_Input.REGISTRATION_OVERDUE, f"not registered within {within:.0f} s")
+        elif now >= self._heartbeat_at:
+            self._out.append(heartbeat(self._dialect))
+            self._sent_at = now
+
+    @property
+    def _heartbeat_at(self) -> float:
+        return self._sent_at + self._timers.heartbeat_s
+
+    @property
+    def _dead_at(self) -> float:
+        return self._received_at + self._timers.dead_after_s
+
+    @property
+    def _register_until(self) -> float:
+        return self._opened_at + self._timers.register_within_s
+
+    # --- the machine -------------------------------------------------------------------------
+    def close(self, reason: str) -> None:
+        """End the conversation from our side; idempotent. What was queued can still be written."""
+        if self._state is not ConnectionState.CLOSED:
+            self._move(_Input.CLOSED_HERE, reason)
+
+    def _move(self, happened: _Input, reason: str = "") -> None:
+        self._state = _TRANSITIONS[self._state, happened]
+        if self._state is ConnectionState.CLOSED:
+            self._close_reason = reason
+            self._awaited.clear()
+            self._answer_due.clear()
+            self._events.append(Closed(reason))
+
+    def _digits(self, *, ours: bool) -> frozenset[int]:
+        """First digits of the types that we send, or that the peer sends."""
+        assert self._role is not None, "registered connections have a role"
+        return (SPEAKS if ours is (self._side is Side.PEER) else HEARS)[self._role]
+
+    def _may_register(self, type_: int, *, ours: bool) -> bool:
+        """Whether a type is the registration that we, or the peer, may send while unregistered."""
+        if ours is (self._side is Side.PEER):  # what linkage's peer sends
+            if self._role is None:
+                return type_ in ROLE_BY_REGISTRATION
+            return type_ == REGISTRATION_TYPE[self._role]
+        return self._dialling and type_ == PLATFORM_REGISTER
+
+    def _can_echo(self, request_id: str) -> bool:
+        """Whether Python can write what libxml2 could read: their GBK tables differ in places."""
+        try:
+            request_id.encode(self._dialect.encoding)
+        except UnicodeEncodeError:
+            return False
+        return True
+
+    def _one_line(self, text: str) -> str:
+        """A detail that may quote the peer, made fit for an attribute in the peer's encoding."""
+        encoding = self._dialect.encoding
+        line = CONTROL.sub("?", text)[:DETAIL_MAX]
+        return line.encode(encoding, "replace").decode(encoding)

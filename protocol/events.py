@@ -1,0 +1,77 @@
+"""What happens on a connection besides requests and responses, and the figures that decide when.
+
+All are plain frozen data; `protocol.connection` makes them, whoever owns the socket consumes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protocol.envelope import Request, Response
+from protocol.results import Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timers:
+    """Seconds: to our heartbeat, to the end of a silent peer or a stranger, to a late answer."""
+
+    heartbeat_s: float = 10.0
+    dead_after_s: float = 30.0
+    register_within_s: float = 10.0
+    answer_within_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A frame or message that PROTOCOL.md section 1 forbids; answered if its Id could be read.
+
+    `raw` is the offending payload (or header), for the journal.
+    """
+
+    result: Result
+    detail: str
+    raw: bytes
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A well-formed request that must not be sent here or now; answered already with `result`."""
+
+    request: Request
+    result: Result
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """A response to nothing that waits for one (doubled, unasked, of another type); ignored."""
+
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLate:
+    """A request of ours is unanswered for `answer_within_s`.
+
+    It goes on waiting and keeps its place in the window. Said once for each request.
+    """
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerDead:
+    """Nothing came for `silent_s` seconds; `Closed` follows."""
+
+    silent_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The last event of a connection: write out `data_to_send`, then close the transport."""
+
+    reason: str
+
+
+Event = Request | Response | Malformed | Refused | Unmatched | AnswerLate | PeerDead | Closed
