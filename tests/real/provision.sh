@@ -18,11 +18,12 @@ MARKER=$ROOT/.linkage-provisioned
 TOOLS=(debootstrap debian-archive-keyring sip-tester sox)
 PEERS=asterisk,asterisk-modules,asterisk-core-sounds-en-gsm,asterisk-moh-opsound-gsm
 
+have_tools() { command -v sipp >/dev/null && command -v sox >/dev/null; }
 say() { printf 'real peers: %s\n' "$*"; }
 cannot() { printf 'real peers: %s\n' "$*" >&2; exit 3; }
 fail() { printf 'real peers: %s\n' "$*" >&2; exit 1; }
 
-if [[ -f $MARKER && $(<"$MARKER") == "$RECIPE" ]] && command -v sipp sox >/dev/null; then
+if [[ -f $MARKER && $(<"$MARKER") == "$RECIPE" ]] && have_tools; then
     say "ready: Asterisk in $ROOT, SIPp on PATH"
     exit 0
 fi
@@ -36,7 +37,7 @@ command -v apt-get >/dev/null && [[ -f /etc/debian_version ]] \
 mkdir -p "$(dirname "$ROOT")"
 exec 9>"$(dirname "$ROOT")/.lock"
 flock 9
-if [[ -f $MARKER && $(<"$MARKER") == "$RECIPE" ]] && command -v sipp sox >/dev/null; then
+if [[ -f $MARKER && $(<"$MARKER") == "$RECIPE" ]] && have_tools; then
     say "ready: Asterisk in $ROOT (made by another run just now)"
     exit 0
 fi

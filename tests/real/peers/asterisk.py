@@ -63,7 +63,7 @@ def missing_peers() -> str | None:
 class AsteriskServer:
     """One Asterisk process. Ports, credentials and recordings outlive `kill` and `restart`."""
 
-    def __init__(  # noqa: PLR0913 - each is one independent thing about the peer
+    def __init__(
         self,
         *,
         officers: Mapping[str, int] | None = None,
@@ -160,17 +160,15 @@ class AsteriskServer:
         if process is None:
             message = "Asterisk was not started"
             raise PeerError(message)
-        said = asyncio.ensure_future(self._read_ready(self._ready))
-        ended = asyncio.ensure_future(process.wait())
-        try:
-            done, _ = await asyncio.wait(
+        async with asyncio.TaskGroup() as tasks:
+            said = tasks.create_task(self._read_ready(self._ready))
+            ended = tasks.create_task(process.wait())
+            done, pending = await asyncio.wait(
                 {said, ended}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
             )
-        finally:
-            for task in (said, ended):
+            for task in pending:
                 task.cancel()
-            await asyncio.gather(said, ended, return_exceptions=True)
-            self._close_ready()
+        self._close_ready()
         if said not in done:
             what = "ended" if ended in done else f"was not ready after {timeout_s:g} s"
             tail = self.log_tail()

@@ -16,7 +16,7 @@ ATTEMPTS: Final = 200
 def free_ports(count: int = 1) -> range:
     """Return `count` neighbouring ports, the first one even, that are free for UDP and TCP."""
     for _ in range(ATTEMPTS):
-        first = random.randrange(LOWEST, HIGHEST - count, 2)  # noqa: S311 - no secret
+        first = random.randrange(LOWEST, HIGHEST - count, 2)
         ports = range(first, first + count)
         if all(_is_free(port) for port in ports):
             return ports

@@ -163,6 +163,12 @@ class Sipp:
             message = f"telephone {self.number} ended with {status}: {self.log}\n{self.errors}"
             raise PeerError(message)
 
+    def check(self) -> None:
+        """Raise `PeerError` when it ended though nothing told it to, a bad scenario for one."""
+        if self.returncode:
+            message = f"telephone {self.number} ended with {self.returncode}\n{self.errors}"
+            raise PeerError(message)
+
     async def stop(self) -> None:
         """End it without a goodbye and remove its folder; `log` and `errors` stay readable."""
         process = self._process
@@ -196,7 +202,7 @@ class Sipp:
 class SippCaller(Sipp):
     """Somebody who dials a number and speaks."""
 
-    def __init__(  # noqa: PLR0913 - each is one independent thing about the call
+    def __init__(
         self,
         sip_port: int,
         *,
@@ -220,7 +226,8 @@ class SippCaller(Sipp):
 
     def _scenario(self, tone: Path) -> str:
         refusals = "\n".join(
-            f'  <recv response="{code}" optional="true" next="refused" timeout="@PATIENCE_MS@" ontimeout="impatient">'
+            f'  <recv response="{code}" optional="true" next="refused"'
+            ' timeout="@PATIENCE_MS@" ontimeout="impatient">'
             f'<action><log message="refused {code}"/></action></recv>'
             for code in REFUSALS
         )
@@ -240,7 +247,7 @@ class SippCaller(Sipp):
 class SippOfficer(Sipp):
     """An officer's telephone that takes calls until it is stopped."""
 
-    def __init__(  # noqa: PLR0913 - each is one independent thing about the telephone
+    def __init__(
         self,
         number: str,
         *,
