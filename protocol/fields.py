@@ -171,7 +171,10 @@ PhoneNum = Annotated[str, text(25)]
 PeerId = Annotated[str, text(64, pattern=r"[A-Za-z0-9][A-Za-z0-9._-]*")]
 Ident = Annotated[str, text(64)]
 """An id of something the protocol names but does not size: FileId, QueueId, StaffId, CameraId, …"""
+Nonce = Annotated[str, text(64, pattern=r".{8,64}")]
 Name = Annotated[str, text(200)]
+MailAddress = Annotated[str, text(320)]
+"""RFC 5321: a local part of 64 and a domain of 255 characters, and the sign between them."""
 Line = Annotated[str, text(1000)]
 Url = Annotated[str, text(2000)]
 Sha256 = Annotated[str, text(64, pattern=r"[0-9a-f]{64}")]

@@ -107,14 +107,17 @@ class Part:
     """A nested element: `Group`, `Staff`, `Item`, `Record`, …
 
     Subclasses are frozen, slotted and keyword-only; construction checks every value and raises `InvalidMessageError`.
+    `needs_one_of` holds groups of field names: of each group at least one must be given (`CallId|ConferenceID|PhoneNum`).
     """
 
     __slots__ = ()
 
+    needs_one_of: ClassVar[tuple[tuple[str, ...], ...]] = ()
+
     def __post_init__(self) -> None:
         for plan in plan_of(type(self)):
             value = getattr(self, plan.name)
-            if value is None or value == ():
+            if _is_absent(value):
                 if plan.required:
                     raise InvalidMessageError(Result.MISSING_FIELD, plan.element, "is missing")
                 continue
@@ -129,6 +132,19 @@ class Part:
                 object.__setattr__(self, plan.name, None)
             else:
                 _check_one(plan, value)
+        for group in self.needs_one_of:
+            if all(_is_absent(getattr(self, name)) for name in group):
+                raise InvalidMessageError(
+                    Result.MISSING_FIELD, "|".join(_elements_of(type(self), group)), "needs one of these"
+                )
+
+
+def _is_absent(value: Any) -> bool:
+    return value is None or value == ()
+
+
+def _elements_of(cls: type[Part], names: tuple[str, ...]) -> list[str]:
+    return [plan.element for plan in plan_of(cls) if plan.name in names]
 
 
 def _check_one(plan: FieldPlan, value: Any) -> None:
@@ -238,12 +254,17 @@ def element_name(name: str) -> str:
 
 @cache
 def plan_of(cls: type[Part]) -> tuple[FieldPlan, ...]:
-    """The fields of a class in writing order: its own as declared, then the inherited ones."""
+    """The fields of a class in writing order: its own as declared, then the inherited ones.
+
+    A class takes a common element away by `op_id: None = None`, as it must where it has that element repeatedly.
+    """
     hints = typing.get_type_hints(cls, include_extras=True)
     own = [name for name in inspect.get_annotations(cls) if name in _names(cls)]
     order = own + [name for name in _names(cls) if name not in own]
     by_name = {item.name: item for item in dataclasses.fields(typing.cast("Any", cls))}
-    return tuple(_plan_field(by_name[name], hints[name]) for name in order)
+    return tuple(
+        _plan_field(by_name[name], hints[name]) for name in order if hints[name] is not types.NoneType
+    )
 
 
 @cache

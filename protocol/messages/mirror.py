@@ -1,6 +1,8 @@
-"""The mirror rule: 3NN and 5NN push the subject of 1NN to a screen, 4NN and 6NN are the operator's action of 2NN.
+"""The mirror rule: 3NN and 5NN push the subject of 1NN to a screen, 4NN and 6NN are the operator's
+action of 2NN.
 
-Each class is made on first use: a dataclass with the fields of the class it mirrors, and the screen's own.
+Each class is made on first use: a dataclass with the fields of the class it mirrors, and the
+screen's own.
 """
 
 from __future__ import annotations
@@ -50,13 +52,23 @@ def _mirror(number: int, source: type[Message]) -> type[Message]:
     items = {item.name: item for item in dataclasses.fields(source)}
     declared = list(inspect.get_annotations(source))
     body = [
-        (name, hints[name], dataclasses.field(default=items[name].default, metadata=items[name].metadata))
+        (
+            name,
+            hints[name],
+            dataclasses.field(default=items[name].default, metadata=items[name].metadata),
+        )
         for name in (*declared, *(name for name in items if name not in declared))
         if name not in own
     ]
     made = dataclasses.make_dataclass(
         PREFIX[digit] + source.__name__.removesuffix("Notice"),
-        [*body, *((name, hint, dataclasses.field(default=default)) for name, (hint, default) in own.items())],
+        [
+            *body,
+            *(
+                (name, hint, dataclasses.field(default=default))
+                for name, (hint, default) in own.items()
+            ),
+        ],
         bases=(Message,),
         frozen=True,
         slots=True,
@@ -72,3 +84,6 @@ def _mirror(number: int, source: type[Message]) -> type[Message]:
 
 
 _ = fields, LoginId
+
+
+__all__ = ["Display", "message_class"]
