@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from enum import Enum, auto
 from typing import Final
 
 from protocol.codec import decode, encode
@@ -34,6 +33,7 @@ from protocol.events import (
 )
 from protocol.fields import CONTROL
 from protocol.frames import HEARTBEAT, Framer, encode_message, heartbeat
+from protocol.pairing import Awaited, Owed
 from protocol.results import Result
 from protocol.roles import (
     HEARS,
@@ -43,6 +43,7 @@ from protocol.roles import (
     SPEAKS,
     Role,
 )
+from protocol.states import TRANSITIONS, ConnectionState, Input, Side
 
 __all__ = [
     "RECEIVED_MAX",
@@ -75,52 +76,6 @@ MALFORMED_WITHIN_S: Final = 60.0
 DETAIL_MAX: Final = 200
 RETRY_AFTER_S: Final = 1
 _DIALLED: Final = frozenset({Role.APPLICATION, Role.MONITOR})
-
-
-class Side(Enum):
-    """Which end of the conversation we are."""
-
-    LINKAGE = auto()
-    PEER = auto()
-
-
-class ConnectionState(Enum):
-    """Where a conversation stands."""
-
-    UNREGISTERED = auto()
-    REGISTERED = auto()
-    CLOSED = auto()
-
-
-class _Input(Enum):
-    """What moves the state."""
-
-    REGISTRATION_ACCEPTED = auto()
-    REGISTRATION_OVERDUE = auto()
-    STREAM_ENDED = auto()
-    STREAM_BROKEN = auto()
-    MALFORMED_TOO_OFTEN = auto()
-    PEER_SILENT = auto()
-    CLOSED_HERE = auto()
-
-
-# What is not listed cannot happen: a KeyError here is a bug of this module.
-_TRANSITIONS: Final[dict[tuple[ConnectionState, _Input], ConnectionState]] = {
-    (ConnectionState.UNREGISTERED, _Input.REGISTRATION_ACCEPTED): ConnectionState.REGISTERED,
-    (ConnectionState.UNREGISTERED, _Input.REGISTRATION_OVERDUE): ConnectionState.CLOSED,
-    (ConnectionState.UNREGISTERED, _Input.STREAM_ENDED): ConnectionState.CLOSED,
-    (ConnectionState.UNREGISTERED, _Input.STREAM_BROKEN): ConnectionState.CLOSED,
-    (ConnectionState.UNREGISTERED, _Input.MALFORMED_TOO_OFTEN): ConnectionState.CLOSED,
-    (ConnectionState.UNREGISTERED, _Input.PEER_SILENT): ConnectionState.CLOSED,
-    (ConnectionState.UNREGISTERED, _Input.CLOSED_HERE): ConnectionState.CLOSED,
-    # Where linkage dials, both ends may register: the second acceptance changes nothing.
-    (ConnectionState.REGISTERED, _Input.REGISTRATION_ACCEPTED): ConnectionState.REGISTERED,
-    (ConnectionState.REGISTERED, _Input.STREAM_ENDED): ConnectionState.CLOSED,
-    (ConnectionState.REGISTERED, _Input.STREAM_BROKEN): ConnectionState.CLOSED,
-    (ConnectionState.REGISTERED, _Input.MALFORMED_TOO_OFTEN): ConnectionState.CLOSED,
-    (ConnectionState.REGISTERED, _Input.PEER_SILENT): ConnectionState.CLOSED,
-    (ConnectionState.REGISTERED, _Input.CLOSED_HERE): ConnectionState.CLOSED,
-}
 
 
 class Connection:
@@ -169,10 +124,8 @@ class Connection:
         self._out: list[bytes] = []
         self._ended = False
         self._registering: Request | None = None  # the peer's registration that we owe the answer
-        self._awaited: dict[str, int] = {}  # our unanswered requests: Id → type
-        self._answer_due: dict[str, float] = {}  # of these, when they will be late; in that order
-        self._owed: dict[tuple[str, int], int] = {}  # the peer's unanswered requests → how many
-        self._owed_total = 0
+        self._awaited = Awaited()
+        self._owed = Owed()
         self._malformed_at: deque[float] = deque(maxlen=MALFORMED_MAX)
         self._opened_at = self._received_at = self._sent_at = self._now = now
 
@@ -210,7 +163,7 @@ class Connection:
     @property
     def received_unanswered(self) -> int:
         """The peer's requests that we owe a response; from `WINDOW` on stop to read."""
-        return self._owed_total
+        return len(self._owed)
 
     @property
     def unread_bytes(self) -> int:
@@ -255,7 +208,7 @@ class Connection:
     def _check_end(self) -> bool:
         if self._ended:
             where = " in the middle of a message" if self._framer.in_message else ""
-            self._move(_Input.STREAM_ENDED, f"the peer ended the connection{where}")
+            self._move(Input.STREAM_ENDED, f"the peer ended the connection{where}")
         return self._ended
 
     def _take(self, item: Request | Response) -> None:
@@ -272,9 +225,7 @@ class Connection:
             return
         if self._state is ConnectionState.UNREGISTERED:
             self._registering = item
-        key = (item.id, item.type)
-        self._owed[key] = self._owed.get(key, 0) + 1
-        self._owed_total += 1
+        self._owed.add(item)
         self._events.append(item)
 
     def _objection(self, request: Request) -> tuple[Result, str] | None:
@@ -289,7 +240,7 @@ class Connection:
             return Result.WRONG_DIRECTION, f"{request.type} is not for this side"
         elif is_registration:
             return Result.WRONG_STATE, "registered already"
-        if self._owed_total >= RECEIVED_MAX:
+        if len(self._owed) >= RECEIVED_MAX:
             return Result.RATE_LIMITED, f"{RECEIVED_MAX} requests are unanswered"
         return None
 
@@ -299,13 +250,11 @@ class Connection:
         self._events.append(Refused(request, result, detail))
 
     def _take_response(self, response: Response) -> None:
-        if self._awaited.get(response.request_id) != response.type:
+        if not self._awaited.take(response):
             self._events.append(Unmatched(response))
             return
-        del self._awaited[response.request_id]
-        self._answer_due.pop(response.request_id, None)
         if response.type in ROLE_BY_REGISTRATION and response.accepted:
-            self._move(_Input.REGISTRATION_ACCEPTED)
+            self._move(Input.REGISTRATION_ACCEPTED)
         self._events.append(response)
 
     def _take_malformed(self, error: RemoteProtocolError) -> None:
@@ -315,12 +264,12 @@ class Connection:
         self._events.append(Malformed(error.result, detail, error.raw, error.request_id))
         self._malformed_at.append(self._now)
         if self._framer.broken:
-            self._move(_Input.STREAM_BROKEN, f"the stream is broken: {detail}")
+            self._move(Input.STREAM_BROKEN, f"the stream is broken: {detail}")
         elif (
             len(self._malformed_at) == MALFORMED_MAX
             and self._now - self._malformed_at[0] <= MALFORMED_WITHIN_S
         ):
-            self._move(_Input.MALFORMED_TOO_OFTEN, f"malformed too often, last: {detail}")
+            self._move(Input.MALFORMED_TOO_OFTEN, f"malformed too often, last: {detail}")
 
     # --- to the peer -------------------------------------------------------------------------
     def send(self, item: Request | Response, now: float) -> None:
@@ -336,12 +285,14 @@ class Connection:
         if isinstance(item, Request):
             self._check_request(item)
             self._write(item, now)
-            self._awaited[item.id] = item.type
-            self._answer_due[item.id] = now + self._timers.answer_within_s
+            self._awaited.add(item, now + self._timers.answer_within_s)
         else:
-            owed = self._check_response(item)
+            if item not in self._owed:
+                raise LocalProtocolError(
+                    f"no {item.type} with Id {item.request_id!r} is owed an answer"
+                )
             self._write(item, now)
-            self._settle(item, owed)
+            self._settle(item)
 
     def _check_request(self, request: Request) -> None:
         if self._state is ConnectionState.UNREGISTERED:
@@ -354,27 +305,18 @@ class Connection:
         if len(self._awaited) >= WINDOW:
             raise LocalProtocolError(f"{WINDOW} requests are unanswered")
 
-    def _check_response(self, response: Response) -> int:
-        owed = self._owed.get((response.request_id, response.type), 0)
-        if not owed:
-            raise LocalProtocolError(
-                f"no {response.type} with Id {response.request_id!r} is owed an answer"
-            )
-        return owed
-
-    def _settle(self, response: Response, owed: int) -> None:
-        key = (response.request_id, response.type)
-        if owed > 1:
-            self._owed[key] = owed - 1
-        else:
-            del self._owed[key]
-        self._owed_total -= 1
+    def _settle(self, response: Response) -> None:
+        self._owed.settle(response)
         registering = self._registering
-        if registering is not None and key == (registering.id, registering.type):
-            self._registering = None
-            if response.accepted:
-                self._role = self._role or ROLE_BY_REGISTRATION[response.type]
-                self._move(_Input.REGISTRATION_ACCEPTED)
+        if registering is None or (response.request_id, response.type) != (
+            registering.id,
+            registering.type,
+        ):
+            return
+        self._registering = None
+        if response.accepted:
+            self._role = self._role or ROLE_BY_REGISTRATION[response.type]
+            self._move(Input.REGISTRATION_ACCEPTED)
 
     def _answer(
         self, request_id: str, type_: int, result: Result, detail: str, retry: int | None
@@ -403,25 +345,22 @@ class Connection:
         due = min(self._heartbeat_at, self._dead_at)
         if self._state is ConnectionState.UNREGISTERED:
             due = min(due, self._register_until)
-        if self._answer_due:
-            due = min(due, next(iter(self._answer_due.values())))
-        return due
+        late = self._awaited.next_due()
+        return due if late is None else min(due, late)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due: heartbeat, late answers, silent or unregistered peers; else nothing."""
         if self._state is ConnectionState.CLOSED:
             return
         self._now = now
-        for request_id in [key for key, due in self._answer_due.items() if due <= now]:
-            del self._answer_due[request_id]
-            self._events.append(AnswerLate(request_id))
+        self._events.extend(AnswerLate(request_id) for request_id in self._awaited.pop_late(now))
         if now >= self._dead_at:
             silent_s = now - self._received_at
             self._events.append(PeerDead(silent_s))
-            self._move(_Input.PEER_SILENT, f"the peer was silent for {silent_s:.0f} s")
+            self._move(Input.PEER_SILENT, f"the peer was silent for {silent_s:.0f} s")
         elif self._state is ConnectionState.UNREGISTERED and now >= self._register_until:
             within = self._timers.register_within_s
-            self._move(_Input.REGISTRATION_OVERDUE, f"not registered within {within:.0f} s")
+            self._move(Input.REGISTRATION_OVERDUE, f"not registered within {within:.0f} s")
         elif now >= self._heartbeat_at:
             self._out.append(heartbeat(self._dialect))
             self._sent_at = now
@@ -442,14 +381,13 @@ class Connection:
     def close(self, reason: str) -> None:
         """End the conversation from our side; idempotent. What was queued can still be written."""
         if self._state is not ConnectionState.CLOSED:
-            self._move(_Input.CLOSED_HERE, reason)
+            self._move(Input.CLOSED_HERE, reason)
 
-    def _move(self, happened: _Input, reason: str = "") -> None:
-        self._state = _TRANSITIONS[self._state, happened]
+    def _move(self, happened: Input, reason: str = "") -> None:
+        self._state = TRANSITIONS[self._state, happened]
         if self._state is ConnectionState.CLOSED:
             self._close_reason = reason
             self._awaited.clear()
-            self._answer_due.clear()
             self._events.append(Closed(reason))
 
     def _digits(self, *, ours: bool) -> frozenset[int]:
