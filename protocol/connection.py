@@ -182,6 +182,10 @@ class Connection:
         self._now = self._received_at = now
         self._framer.receive_data(data)
 
+    def excuse_silence(self, now: float) -> None:
+        """Nobody listened until now (the owner had stopped to read): the silence proves nothing."""
+        self._received_at = now
+
     def receive_eof(self, now: float) -> None:
         """The peer has ended its stream: what it sent comes out of `events`, then `Closed`."""
         self._now = now
