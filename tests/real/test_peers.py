@@ -104,34 +104,40 @@ async def test_a_busy_officer_is_busy() -> None:
     busy = SippOfficer("1002", refuses=BUSY)
     silent = SippOfficer("1003", answer_after_s=FOREVER_S)
     officers = {"1002": busy.port, "1003": silent.port}
-    async with AsteriskServer(officers=officers) as asterisk, busy, silent:
-        async with AriProbe(asterisk) as ari:
-            causes = {}
-            for number in officers:
-                await ari.post(
-                    "/channels",
-                    endpoint=f"PJSIP/{number}",
-                    app="linkage",
-                    channelId=number,
-                    timeout="1",
-                )
-                causes[number] = (await ari.next("ChannelDestroyed", about(number)))["cause"]
+    causes = {}
+    async with (
+        AsteriskServer(officers=officers) as asterisk,
+        busy,
+        silent,
+        AriProbe(asterisk) as ari,
+    ):
+        for number in officers:
+            await ari.post(
+                "/channels",
+                endpoint=f"PJSIP/{number}",
+                app="linkage",
+                channelId=number,
+                timeout="1",
+            )
+            causes[number] = (await ari.next("ChannelDestroyed", about(number)))["cause"]
     assert causes == {"1002": 17, "1003": 19}
 
 
 async def test_a_lost_link_leaves_the_call_alone(
     staffed: AsteriskServer, officer: SippOfficer
 ) -> None:
-    async with AriProbe(staffed) as ari:
-        async with SippCaller(staffed.sip_port, dials=HOTLINE, script=(Talk(60),)) as caller:
-            channel = await talk(ari)
-            await ari.disconnect()
-            bridge = await ari.get("/bridges/bridge")
-            assert sorted(bridge["channels"]) == sorted([channel, "leg"])
-            await ari.connect()
-            await ari.delete(f"/channels/{channel}")
-            await ari.next("StasisEnd", about(channel))
-            await caller.wait()
+    async with (
+        AriProbe(staffed) as ari,
+        SippCaller(staffed.sip_port, dials=HOTLINE, script=(Talk(60),)) as caller,
+    ):
+        channel = await talk(ari)
+        await ari.disconnect()
+        bridge = await ari.get("/bridges/bridge")
+        assert sorted(bridge["channels"]) == sorted([channel, "leg"])
+        await ari.connect()
+        await ari.delete(f"/channels/{channel}")
+        await ari.next("StasisEnd", about(channel))
+        await caller.wait()
     assert caller.log == ["answered", "was hung up"]
     officer.check()
 

@@ -1,4 +1,4 @@
-"""A bare ARI client that only listens and pokes: for tests of the peers and for recording fixtures.
+"""A bare ARI client that only listens and pokes: for tests of the peers and for fixtures.
 
 It shares nothing with `adapters.asterisk`, so that it can be the judge of it.
 """

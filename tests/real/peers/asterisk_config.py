@@ -152,7 +152,7 @@ def _asterisk(settings: Settings) -> str:
         f"astrundir => {folder}/run\n"
         f"astlogdir => {folder}/log\n"
         "astsbindir => /usr/sbin\n"
-        "[options]\nverbose = 3\nnocolor = yes\ndumpcore = no\nhideconnect = yes\n"
+        "[options]\nentityid = 02:00:00:00:00:01\nverbose = 3\nnocolor = yes\ndumpcore = no\nhideconnect = yes\n"
         "documentation_language = en_US\n"
     )
 
@@ -165,8 +165,10 @@ def _modules() -> str:
 def _pjsip(settings: Settings) -> str:
     # Timer B is what an invitation to a dead address costs: 64 times T1.
     parts = [
-        f"[system]\ntype=system\ntimer_t1={settings.timer_t1_ms}\n"
-        f"timer_b={64 * settings.timer_t1_ms}\n",
+        (
+            f"[system]\ntype=system\ntimer_t1={settings.timer_t1_ms}\n"
+            f"timer_b={64 * settings.timer_t1_ms}\n"
+        ),
         # A telephone is told by its From user; whoever else is on loopback is a caller.
         "[global]\ntype=global\nendpoint_identifier_order=username,ip\n",
         f"[udp]\ntype=transport\nprotocol=udp\nbind=127.0.0.1:{settings.sip_port}\n",

@@ -13,7 +13,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +46,8 @@ class Stage:
 
     asterisk: AsteriskServer
     ari: AriProbe
+    answers: dict[str, object] = field(default_factory=dict)
+    """What requests brought that belong to the situation."""
 
     def caller(self, *script: object, patience_s: float = 30.0) -> SippCaller:
         """Return somebody who will dial the hotline."""
@@ -215,7 +217,7 @@ async def attended_transfer(stage: Stage) -> None:
 
 
 async def hold_and_keys(stage: Stage) -> None:
-    """Digits and hold by the caller's telephone, then hold, music and digits by the application."""
+    """Digits and hold by the caller's telephone, then hold, music, digits by the application."""
     async with stage.caller(Talk(0.5), Dtmf("5#"), Hold(), Talk(0.5), Unhold(), Talk(60)) as phone:
         caller = await stage.talk()
         await stage.ari.next("ChannelUnhold")
@@ -270,6 +272,8 @@ async def link_lost(stage: Stage) -> None:
         caller = await stage.talk()
         await stage.ari.disconnect()
         await stage.ari.connect()
+        for what in ("applications", "bridges", "channels"):
+            stage.answers[f"GET /{what}"] = await stage.ari.get(f"/{what}")
         await phone.wait()
         await stage.ari.next("ChannelLeftBridge", about(caller))
         await stage.hang_up("leg-1")
@@ -280,10 +284,38 @@ async def officer_transfers(stage: Stage) -> None:
     async with stage.caller() as phone:
         caller = await stage.talk("1010")
         await stage.ari.next("BridgeBlindTransfer")
-        await stage.ari.next("StasisStart", lambda event: event["args"][:1] == ["officer"])
-        await stage.hang_up(caller)
-        await stage.ari.try_request("DELETE", "/channels/leg-1")
+        # The two halves of the Local channel start in either order.
+        stage.ari.rewind()
+        replacement = await stage.ari.next("StasisStart", lambda event: "replace_channel" in event)
+        stage.ari.rewind()
+        transferred = await stage.ari.start_of("officer")
+        await stage.ari.next("BridgeBlindTransfer")
+        await stage.ari.post(f"/channels/{transferred}/answer")
+        await stage.ring("1002", "leg-2", transferred)
+        await stage.ari.start_of("officer-leg")
+        await stage.join("bridge-2", transferred, "leg-2")
+        await stage.ari.next("ChannelEnteredBridge", about("leg-2"))
+        await stage.hang_up(caller, "leg-2", transferred, replacement["channel"]["id"], "leg-1")
         await phone.wait()
+
+
+async def asterisk_stopped(stage: Stage) -> None:
+    """Asterisk is told to stop while two talk and are recorded."""
+    async with stage.caller() as phone:
+        await stage.talk()
+        await stage.ari.post("/bridges/bridge-1/record", name="rec-bridge", format="wav")
+        await stage.ari.next("RecordingStarted")
+        await stage.asterisk.stop()
+        await stage.ari.closed()
+        await phone.wait()
+
+
+async def asterisk_killed(stage: Stage) -> None:
+    """Asterisk is killed while two talk: the stream just ends."""
+    async with stage.caller():
+        await stage.talk()
+        await stage.asterisk.kill()
+        await stage.ari.closed()
 
 
 async def conference(stage: Stage) -> None:
@@ -321,6 +353,8 @@ SITUATIONS: Final[tuple[Callable[[Stage], Awaitable[None]], ...]] = (
     supervision,
     link_lost,
     officer_transfers,
+    asterisk_stopped,
+    asterisk_killed,
     conference,
 )
 
@@ -340,20 +374,22 @@ def telephones() -> list[SippOfficer]:
     ]
 
 
-async def record(situation: Callable[[Stage], Awaitable[None]], *, subscribe_all: bool) -> str:
-    """Play one situation against an Asterisk of its own; return its events as JSON lines."""
+async def record(situation: Callable[[Stage], Awaitable[None]]) -> tuple[str, str]:
+    """Play one situation against an Asterisk of its own; return events and answers as JSON."""
     phones = telephones()
     officers = {phone.number: phone.port for phone in phones} | {"1006": free_port()}
     async with AsyncExitStack() as stack:
         asterisk = await stack.enter_async_context(AsteriskServer(officers=officers))
         for phone in phones:
             await stack.enter_async_context(phone)
-        ari = await stack.enter_async_context(AriProbe(asterisk, subscribe_all=subscribe_all))
-        await situation(Stage(asterisk, ari))
+        ari = await stack.enter_async_context(AriProbe(asterisk, subscribe_all=True))
+        stage = Stage(asterisk, ari)
+        await situation(stage)
         for phone in phones:
             phone.check()
         events = list(ari.events)
-    return "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events)
+    lines = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events)
+    return lines, json.dumps(stage.answers, indent=2) + "\n" if stage.answers else ""
 
 
 async def main(names: list[str]) -> None:
@@ -362,8 +398,10 @@ async def main(names: list[str]) -> None:
     for situation in SITUATIONS:
         name = getattr(situation, "__name__", "")
         if not names or name in names:
-            lines = await record(situation, subscribe_all=True)
+            lines, answers = await record(situation)
             (FIXTURES / f"{name}.jsonl").write_text(lines)
+            if answers:
+                (FIXTURES / f"{name}.answers.json").write_text(answers)
             print(f"{name}: {lines.count(chr(10))} events")  # noqa: T201 - a command
 
 
