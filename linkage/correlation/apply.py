@@ -1,0 +1,307 @@
+"""One accepted message, applied to the projections: the only place where events and bindings change.
+
+Deterministic: the same entries in the same order give the same rows, whoever plays them (the core or a rebuild).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from linkage.correlation import entry as causes
+from linkage.correlation.entry import Bound, Entry, Records
+from linkage.correlation.operations import locate
+from linkage.store.rows import Event, Operation
+from protocol import messages as m
+
+NOTICES: Final = range(100, 200)
+BEGINS_COMMUNICATION: Final = frozenset(
+    {203, 210, 217, 218, 220, 223, 224, 230, 240, 250, 258, 259, 260}
+)
+"""Commands that may be the first that linkage hears of an event: naming it opens it (docs/decisions)."""
+
+
+@dataclass(slots=True)
+class Applied:
+    """What an entry concerned and changed. `bound` lists operations from before that now belong to another event."""
+
+    operation: Operation | None = None
+    event: Event | None = None
+    bound: list[Bound] = field(default_factory=list)
+
+
+def apply(records: Records, entry: Entry) -> Applied:
+    """Change the projections by one accepted message."""
+    message = entry.message
+    if message.number in NOTICES:
+        return _apply_notice(records, entry)
+    match message:
+        case m.CreateEvent():
+            return _apply_create(records, entry, message)
+        case m.UpdateEvent():
+            return _apply_update(records, entry, message)
+        case m.CloseEvent():
+            return _apply_close(records, entry, message)
+        case m.BindEvent():
+            return _apply_bind(records, entry, message)
+        case m.LinkEvent():
+            return _apply_link(records, entry, message)
+        case _:
+            return _apply_command(records, entry)
+
+
+# --- notices -------------------------------------------------------------------------------------------------------
+def _apply_notice(records: Records, entry: Entry) -> Applied:
+    operation, is_new = locate(records, entry)
+    named = _named_event(records, entry, operation)
+    if operation is None:
+        return Applied(None, named or _event(records, entry.command_event))
+    applied = Applied(operation)
+    records.change_operation(operation)
+    if named is not None:
+        _bind_named(records, entry, operation, named, applied, is_new=is_new)
+    elif operation.event_pk is None:
+        _inherit(records, entry, operation, applied, is_new=is_new)
+    _derive(records, entry, operation, applied)
+    applied.event = _event(records, operation.event_pk)
+    return applied
+
+
+def _named_event(records: Records, entry: Entry, operation: Operation | None) -> Event | None:
+    """The event that a notice names: the owner's, or the only application's that has one by this EventId."""
+    event_id = entry.message.event_id
+    if event_id is None:
+        return None
+    owner = entry.owner
+    if operation is not None:
+        bound = _event(records, operation.event_pk)
+        owner = bound.owner if bound is not None else operation.owner or owner
+    if owner is not None:
+        return records.find_event(owner, event_id) or _open(records, entry, owner, event_id)
+    found = records.find_events(event_id)
+    return found[0] if len(found) == 1 else None
+
+
+def _bind_named(
+    records: Records,
+    entry: Entry,
+    operation: Operation,
+    named: Event,
+    applied: Applied,
+    *,
+    is_new: bool,
+) -> None:
+    # A person's correction outranks the stamp that a platform goes on sending.
+    if operation.cause == causes.MANUAL and operation.event_pk != named.event_pk:
+        return
+    if operation.event_pk != named.event_pk or operation.cause != causes.EXPLICIT:
+        _bind(records, entry, operation, named, causes.EXPLICIT, applied, is_new=is_new)
+
+
+def _inherit(
+    records: Records, entry: Entry, operation: Operation, applied: Applied, *, is_new: bool
+) -> None:
+    parent = None if operation.parent is None else records.operation(operation.parent)
+    if parent is not None and parent.event_pk is not None:
+        event, cause = _event(records, parent.event_pk), causes.DERIVED
+    else:
+        event, cause = _event(records, entry.command_event), causes.COMMAND
+    if event is not None:
+        _bind(records, entry, operation, event, cause, applied, is_new=is_new)
+
+
+def _derive(records: Records, entry: Entry, operation: Operation, applied: Applied) -> None:
+    """The rest of the call follows: whatever of its tree has no event yet."""
+    event = _event(records, operation.event_pk)
+    if event is None:
+        return
+    for other in records.tree(operation.root):
+        if other.event_pk is None:
+            _bind(
+                records,
+                entry,
+                other,
+                event,
+                causes.DERIVED,
+                applied,
+                is_new=other.started_at == entry.at,
+            )
+
+
+# --- commands ------------------------------------------------------------------------------------------------------
+def _apply_create(records: Records, entry: Entry, message: m.CreateEvent) -> Applied:
+    owner = entry.owner or entry.source
+    event = records.find_event(owner, message.event_id)
+    if event is None:
+        event = _open(records, entry, owner, message.event_id)
+    _describe(event, message)
+    records.change_event(event)
+    if message.parent_event_id is not None:
+        parent = records.find_event(owner, message.parent_event_id)
+        if parent is not None:
+            records.add_link(event.event_pk, parent.event_pk, "parent", owner, entry.seq)
+    applied = Applied(None, event)
+    for target in targets(records, owner, message.call_id, message.conference_id):
+        applied.operation = applied.operation or target
+        if target.event_pk != event.event_pk:
+            _bind(records, entry, target, event, causes.CREATED, applied, is_new=False)
+        for other in records.tree(target.root):
+            if other.event_pk is None:
+                _bind(records, entry, other, event, causes.DERIVED, applied, is_new=False)
+    return applied
+
+
+def targets(
+    records: Records, owner: str, call_id: str | None, conference_id: str | None
+) -> list[Operation]:
+    """The call and the conference that an application's command names: its own, the latest of each id."""
+    found: list[Operation] = []
+    for operations in (
+        records.find_calls(call_id) if call_id is not None else [],
+        records.find_conferences(conference_id) if conference_id is not None else [],
+    ):
+        mine = [operation for operation in operations if may_use(records, owner, operation)]
+        found += mine[:1]
+    return found
+
+
+def may_use(records: Records, owner: str, operation: Operation) -> bool:
+    """Whether an application may name an operation: its event's owner, else the one it was routed to, else anyone."""
+    event = _event(records, operation.event_pk)
+    holder = event.owner if event is not None else operation.owner
+    return holder is None or holder == owner
+
+
+def _apply_update(records: Records, entry: Entry, message: m.UpdateEvent) -> Applied:
+    event = records.find_event(entry.owner or entry.source, message.event_id)
+    if event is not None:
+        _describe(event, message)
+        if message.status is not None:
+            event.status = message.status
+        records.change_event(event)
+    return Applied(None, event)
+
+
+def _apply_close(records: Records, entry: Entry, message: m.CloseEvent) -> Applied:
+    event = records.find_event(entry.owner or entry.source, message.event_id)
+    if event is not None:
+        closes = message.action is m.CloseAction.CLOSE
+        event.status = "closed" if closes else "open"
+        event.closed_at = entry.at if closes else None
+        event.summary = message.summary or event.summary
+        records.change_event(event)
+    return Applied(None, event)
+
+
+def _apply_bind(records: Records, entry: Entry, message: m.BindEvent) -> Applied:
+    owner = entry.owner or entry.source
+    event = records.find_event(owner, message.event_id)
+    operation = bind_target(records, owner, message)
+    applied = Applied(operation, event)
+    if operation is None or event is None:
+        return applied
+    if message.action is m.BindAction.UNBIND:
+        if operation.event_pk == event.event_pk:
+            _unbind(records, entry, operation)
+        return applied
+    _bind(records, entry, operation, event, causes.MANUAL, applied, is_new=False)
+    for other in records.tree(operation.root):
+        # What followed the operation follows it again; what a message or a person bound on its own stays.
+        if other.parent == operation.op_id and other.cause in {None, causes.DERIVED}:
+            _bind(records, entry, other, event, causes.DERIVED, applied, is_new=False)
+    return applied
+
+
+def bind_target(records: Records, owner: str, message: m.BindEvent) -> Operation | None:
+    """The operation that a 281 names, by OpId or by CallId."""
+    if message.op_id is not None:
+        return records.operation(int(message.op_id)) if message.op_id.isdigit() else None
+    found = targets(records, owner, message.call_id, message.conference_id)
+    return found[0] if found else None
+
+
+def _apply_link(records: Records, entry: Entry, message: m.LinkEvent) -> Applied:
+    owner = entry.owner or entry.source
+    event = records.find_event(owner, message.event_id)
+    other = records.find_event(owner, message.other_event_id)
+    if event is None or other is None:
+        return Applied(None, event)
+    match message.action:
+        case m.LinkAction.MERGE:
+            event.merged_into = other.event_pk
+            records.add_link(event.event_pk, other.event_pk, "merge", owner, entry.seq)
+        case m.LinkAction.UNMERGE:
+            event.merged_into = None
+            records.end_link(event.event_pk, other.event_pk, ("merge",), entry.seq)
+        case m.LinkAction.LINK_PARENT:
+            records.add_link(event.event_pk, other.event_pk, "parent", owner, entry.seq)
+        case m.LinkAction.LINK_CHILD:
+            records.add_link(other.event_pk, event.event_pk, "parent", owner, entry.seq)
+        case m.LinkAction.LINK:
+            records.add_link(event.event_pk, other.event_pk, "related", owner, entry.seq)
+        case _:
+            records.end_link(event.event_pk, other.event_pk, ("parent", "related"), entry.seq)
+            records.end_link(other.event_pk, event.event_pk, ("parent", "related"), entry.seq)
+    records.change_event(event)
+    return Applied(None, event)
+
+
+def _apply_command(records: Records, entry: Entry) -> Applied:
+    """Any other command: it names an event, or a call that has one."""
+    message = entry.message
+    owner = entry.owner or entry.source
+    event = None
+    if message.event_id is not None:
+        event = records.find_event(owner, message.event_id)
+        if event is None and message.number in BEGINS_COMMUNICATION:
+            event = _open(records, entry, owner, message.event_id)
+    found = targets(records, owner, message.call_id, message.conference_id)
+    operation = found[0] if found else None
+    if event is None and operation is not None:
+        event = _event(records, operation.event_pk)
+    return Applied(operation, event)
+
+
+# --- the elements of it --------------------------------------------------------------------------------------------
+def _open(records: Records, entry: Entry, owner: str, event_id: str) -> Event:
+    return records.add_event(
+        Event(event_pk=entry.seq, owner=owner, event_id=event_id, opened_at=entry.at)
+    )
+
+
+def _describe(event: Event, message: m.CreateEvent | m.UpdateEvent) -> None:
+    for name in ("event_type", "title", "level", "address", "lon", "lat"):
+        value = getattr(message, name)
+        if value is not None:
+            setattr(event, name, value)
+
+
+def _event(records: Records, event_pk: int | None) -> Event | None:
+    return None if event_pk is None else records.event(event_pk)
+
+
+def _bind(
+    records: Records,
+    entry: Entry,
+    operation: Operation,
+    event: Event,
+    cause: str,
+    applied: Applied,
+    *,
+    is_new: bool,
+) -> None:
+    old = _event(records, operation.event_pk)
+    if old is not None:
+        records.end_binding(operation.op_id, entry.seq)
+    records.add_binding(operation.op_id, event.event_pk, cause, entry.source, entry.seq)
+    moved = old is None or old.event_pk != event.event_pk
+    operation.event_pk, operation.cause, operation.owner = event.event_pk, cause, event.owner
+    records.change_operation(operation)
+    if moved and not is_new:
+        applied.bound.append(Bound(operation, event, old, cause))
+
+
+def _unbind(records: Records, entry: Entry, operation: Operation) -> None:
+    records.end_binding(operation.op_id, entry.seq)
+    operation.event_pk, operation.cause = None, None
+    records.change_operation(operation)

@@ -1,0 +1,153 @@
+"""Rows as the core handles them: mutable records of the projections, frozen ones of the journal and the queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+MICROSECONDS: Final = 1_000_000
+
+
+def to_us(moment: datetime) -> int:
+    """Microseconds since 1970 UTC."""
+    return round(moment.timestamp() * MICROSECONDS)
+
+
+def from_us(microseconds: int) -> datetime:
+    """The aware UTC time."""
+    return datetime.fromtimestamp(microseconds / MICROSECONDS, tz=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalRow:
+    """One entry of the journal, before its seq and hashes are known to anyone else. See `tables.journal`."""
+
+    seq: int
+    recorded_at: int
+    kind: str
+    source: str
+    occurred_at: int | None = None
+    type: int | None = None
+    request_id: str | None = None
+    owner: str | None = None
+    event_pk: int | None = None
+    event_id: str | None = None
+    op_id: int | None = None
+    call_id: str | None = None
+    conference_id: str | None = None
+    command_seq: int | None = None
+    target: str | None = None
+    trace: str | None = None
+    result: int | None = None
+    detail: str | None = None
+    reconstructed: bool = False
+    body: bytes = b""
+
+
+@dataclass(slots=True, kw_only=True)
+class Event:
+    """A business event; `event_pk` is the journal seq that opened it."""
+
+    event_pk: int
+    owner: str
+    event_id: str
+    opened_at: int
+    status: str = "open"
+    event_type: str | None = None
+    title: str | None = None
+    level: str | None = None
+    address: str | None = None
+    lon: float | None = None
+    lat: float | None = None
+    summary: str | None = None
+    closed_at: int | None = None
+    merged_into: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Operation:
+    """One communication operation: call, leg, transfer, conference, member, recording, sms, …
+
+    `native` is the platform's key of it within its kind; `parent` and `root` are OpIds; the root of a root is itself.
+    """
+
+    op_id: int
+    kind: str
+    platform: str
+    native: str
+    root: int
+    started_at: int
+    owner: str | None = None
+    call_id: str | None = None
+    conference_id: str | None = None
+    parent: int | None = None
+    direction: str | None = None
+    from_num: str | None = None
+    to_num: str | None = None
+    login_id: str | None = None
+    state: str = "open"
+    answered_at: int | None = None
+    ended_at: int | None = None
+    outcome: str | None = None
+    reason: int | None = None
+    content: str | None = None
+    event_pk: int | None = None
+    cause: str | None = None
+    reconstructed: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Binding:
+    """Operation ↔ event, valid between two journal seqs."""
+
+    binding_id: int
+    op_id: int
+    event_pk: int
+    cause: str
+    author: str
+    valid_from: int
+    valid_to: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class EventLink:
+    """Event ↔ event: merge, parent, related, split; valid between two journal seqs."""
+
+    link_id: int
+    event_pk: int
+    other_pk: int
+    kind: str
+    author: str
+    valid_from: int
+    valid_to: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class FileRecord:
+    """A file that belongs to an operation."""
+
+    file_id: str
+    platform: str
+    created_at: int
+    op_id: int | None = None
+    name: str | None = None
+    url: str | None = None
+    format: str | None = None
+    size_bytes: int | None = None
+    sha256: str | None = None
+    duration_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRow:
+    """One place in a receiver's queue. `type` differs from the journal's where a screen gets the mirror."""
+
+    receiver: str
+    seq: int
+    journal_seq: int
+    type: int
+    state: str = "open"
+    attempts: int = 0
+    expires_at: int | None = None
+    result: int | None = None

@@ -1,0 +1,517 @@
+"""The unit of work: what one group commit reads and writes.
+
+One thread owns it. Reads come from bounded caches of recent rows or from the database; writes are collected and go to the
+database as a few `executemany` in one transaction. When a commit fails everything that was collected is dropped, the caches
+with it, so that memory never runs ahead of the disk.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from functools import cache
+from typing import Any, Final, Generic, TypeVar
+
+from sqlalchemy import Connection, Engine, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from linkage.store import tables
+from linkage.store.chain import GENESIS, row_hash
+from linkage.store.rows import (
+    Binding,
+    DeliveryRow,
+    Event,
+    EventLink,
+    FileRecord,
+    JournalRow,
+    Operation,
+)
+
+CACHE_ROWS: Final = 20_000
+NONCE_KEPT_US: Final = 900 * 1_000_000
+
+Row = TypeVar("Row")
+
+
+@cache
+def columns_of(row: type) -> tuple[str, ...]:
+    """The columns of a record class, in order."""
+    return tuple(field.name for field in fields(row))
+
+
+class _Cache(Generic[Row]):
+    """The rows used last, by key; rows that wait to be written are not thrown out."""
+
+    def __init__(self) -> None:
+        self.rows: OrderedDict[Any, Row] = OrderedDict()
+
+    def get(self, key: Any) -> Row | None:
+        row = self.rows.get(key)
+        if row is not None:
+            self.rows.move_to_end(key)
+        return row
+
+    def trim(self) -> None:
+        while len(self.rows) > CACHE_ROWS:
+            self.rows.popitem(last=False)
+
+
+class UnitOfWork:
+    """Reads and writes of the core's thread. Call `begin`, use it, then `commit` or `rollback`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._operations: _Cache[Operation] = _Cache()
+        self._native: _Cache[int] = _Cache()
+        self._trees: _Cache[list[int]] = _Cache()
+        self._events: _Cache[Event] = _Cache()
+        self._event_keys: _Cache[int] = _Cache()
+        self._next: dict[str, int] = {}
+        self._peers: dict[str, tuple[str, int]] = {}
+        self._last: tuple[int, bytes] | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self._journal: list[tuple[JournalRow, bytes, bytes]] = []
+        self._new: dict[str, list[Any]] = {}
+        self._fresh: set[tuple[str, int]] = set()
+        self._changed: dict[str, dict[int, Any]] = {}
+        self._deliveries: list[DeliveryRow] = []
+        self._delivery_states: list[dict[str, Any]] = []
+        self._changed_peers: set[str] = set()
+
+    # --- the transaction --------------------------------------------------------------------------------------------
+    @property
+    def connection(self) -> Connection:
+        """The open connection; only between `begin` and `commit`."""
+        assert self._connection is not None, "begin() was not called"
+        return self._connection
+
+    def begin(self) -> None:
+        """Open the transaction."""
+        self._connection = self._engine.connect()
+        if self._last is None:
+            self._load_position()
+
+    def _load_position(self) -> None:
+        last = self.connection.execute(
+            select(tables.journal.c.seq, tables.journal.c.hash)
+            .order_by(tables.journal.c.seq.desc())
+            .limit(1)
+        ).first()
+        self._last = (0, GENESIS) if last is None else (last.seq, last.hash)
+        for table, column in (
+            ("operation", tables.operation.c.op_id),
+            ("binding", tables.binding.c.binding_id),
+            ("event_link", tables.event_link.c.link_id),
+        ):
+            self._next[table] = (
+                self.connection.execute(select(func.max(column))).scalar() or 0
+            ) + 1
+        for row in self.connection.execute(select(tables.peer)):
+            self._peers[row.peer_id] = (row.role, row.next_seq)
+
+    def commit(self) -> None:
+        """Write everything that was collected and make it durable; on an error nothing of it happened.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: disk full, database locked, …; call `rollback` then.
+        """
+        self.flush()
+        self.connection.commit()
+        self.connection.close()
+        self._connection = None
+        for cache in (self._operations, self._native, self._trees, self._events, self._event_keys):
+            cache.trim()
+
+    def rollback(self) -> None:
+        """Forget what was collected, and the caches."""
+        if self._connection is not None:
+            self._connection.rollback()
+            self._connection.close()
+            self._connection = None
+        self._reset()
+
+    def flush(self) -> None:
+        """Send what was collected to the database, still within the transaction."""
+        self._insert(tables.journal, [
+            {**_columns(row), "prev_hash": previous, "hash": own} for row, previous, own in self._journal
+        ])  # fmt: skip
+        for name, rows in self._new.items():
+            self._insert(tables.metadata.tables[name], [_columns(row) for row in rows])
+        for name, changed in self._changed.items():
+            self._update(tables.metadata.tables[name], list(changed.values()))
+        self._insert(tables.delivery, [_columns(row) for row in self._deliveries])
+        if self._delivery_states:
+            self.connection.execute(_SET_DELIVERY, self._delivery_states)
+        for peer_id in self._changed_peers:
+            role, next_seq = self._peers[peer_id]
+            self.connection.execute(
+                _UPSERT_PEER, {"peer_id": peer_id, "role": role, "next_seq": next_seq}
+            )
+        self._clear()
+
+    def _insert(self, table: Table, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            self.connection.execute(insert(table), rows)
+
+    def _update(self, table: Table, rows: list[Any]) -> None:
+        if not rows:
+            return
+        (key,) = table.primary_key.columns
+        names = [name for name in columns_of(type(rows[0])) if name != key.name]
+        statement = _update_statement(table, key.name, tuple(names))
+        self.connection.execute(
+            statement,
+            [{**_columns(row), f"key_{key.name}": getattr(row, key.name)} for row in rows],
+        )
+
+    # --- journal ----------------------------------------------------------------------------------------------------
+    @property
+    def next_seq(self) -> int:
+        """The seq that the next journal row must carry."""
+        assert self._last is not None
+        return self._last[0] + 1
+
+    def append(self, row: JournalRow) -> None:
+        """Add a row to the journal; its seq is `next_seq`."""
+        assert self._last is not None
+        seq, previous = self._last
+        assert row.seq == seq + 1
+        own = row_hash(previous, row)
+        self._journal.append((row, previous, own))
+        self._last = (row.seq, own)
+
+    def find_journal(self, seq: int) -> JournalRow | None:
+        """A row by its seq, written or collected."""
+        if self._journal and seq >= self._journal[0][0].seq:
+            index = seq - self._journal[0][0].seq
+            return self._journal[index][0] if index < len(self._journal) else None
+        row = self.connection.execute(_JOURNAL.where(tables.journal.c.seq == seq)).first()
+        return None if row is None else JournalRow(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public row mapping
+
+    def find_requests(self, keys: Iterable[tuple[str, str]]) -> list[JournalRow]:
+        """Journalled requests by (source, request Id), committed ones only: the persistent duplicate window."""
+        by_source: dict[str, list[str]] = {}
+        for source, request_id in keys:
+            by_source.setdefault(source, []).append(request_id)
+        found: list[JournalRow] = []
+        for source, ids in by_source.items():
+            found += [
+                JournalRow(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public row mapping
+                for row in self.connection.execute(_BY_REQUEST, {"source": source, "ids": ids})
+            ]
+        return found
+
+    # --- operations -------------------------------------------------------------------------------------------------
+    def operation(self, op_id: int) -> Operation | None:
+        """An operation by OpId."""
+        found = self._operations.get(op_id)
+        if found is None:
+            found = self._load_operation(_OPERATION.where(tables.operation.c.op_id == op_id))
+        return found
+
+    def find_operation(self, platform: str, native: str) -> Operation | None:
+        """The latest operation of a platform with this native key."""
+        op_id = self._native.get((platform, native))
+        if op_id is not None:
+            return self.operation(op_id)
+        return self._load_operation(
+            _OPERATION.where(
+                tables.operation.c.platform == platform, tables.operation.c.native == native
+            )
+            .order_by(tables.operation.c.op_id.desc())
+            .limit(1)
+        )
+
+    def find_calls(self, call_id: str) -> list[Operation]:
+        """Calls and legs of any platform under a CallId, latest first, the database's view flushed before."""
+        return self._find_native(f"call:{call_id}")
+
+    def find_conferences(self, conference_id: str) -> list[Operation]:
+        """Conferences of any platform under a ConferenceID, latest first."""
+        return self._find_native(f"conf:{conference_id}")
+
+    def _find_native(self, native: str) -> list[Operation]:
+        self.flush()
+        rows = self.connection.execute(
+            select(tables.operation.c.op_id)
+            .where(tables.operation.c.native == native)
+            .order_by(tables.operation.c.op_id.desc())
+            .limit(20)
+        )
+        return self._all(row.op_id for row in rows)
+
+    def _load_operation(self, statement: Any) -> Operation | None:
+        row = self.connection.execute(statement).first()
+        if row is None:
+            return None
+        cached = self._operations.get(row.op_id)
+        return cached or self._remember(Operation(**row._mapping))  # noqa: SLF001 - SQLAlchemy's public row mapping
+
+    def _remember(self, operation: Operation) -> Operation:
+        self._operations.rows[operation.op_id] = operation
+        self._native.rows[operation.platform, operation.native] = operation.op_id
+        return operation
+
+    def _all(self, op_ids: Iterable[int]) -> list[Operation]:
+        return [found for op_id in op_ids if (found := self.operation(op_id)) is not None]
+
+    def tree(self, root: int) -> list[Operation]:
+        """An operation that is a root, and all that descend from it, by OpId."""
+        members = self._trees.get(root)
+        if members is None:
+            self.flush()
+            members = [
+                row.op_id
+                for row in self.connection.execute(
+                    select(tables.operation.c.op_id)
+                    .where(tables.operation.c.root == root)
+                    .order_by(tables.operation.c.op_id)
+                )
+            ]
+            self._trees.rows[root] = members
+        return self._all(members)
+
+    def next_op_id(self) -> int:
+        """A fresh OpId."""
+        return self._take("operation")
+
+    def add_operation(self, operation: Operation) -> Operation:
+        """Insert."""
+        self._new.setdefault("operation", []).append(operation)
+        self._fresh.add(("operation", operation.op_id))
+        if operation.root == operation.op_id:
+            self._trees.rows[operation.root] = [operation.op_id]
+        else:
+            members = self._trees.get(operation.root)
+            if members is not None:
+                members.append(operation.op_id)
+        return self._remember(operation)
+
+    def change_operation(self, operation: Operation) -> None:
+        """Write a changed operation with the next flush."""
+        self._change("operation", operation.op_id, operation)
+
+    # --- events -----------------------------------------------------------------------------------------------------
+    def event(self, event_pk: int) -> Event | None:
+        """An event by key."""
+        found = self._events.get(event_pk)
+        if found is None:
+            found = self._load_event(_EVENT.where(tables.event.c.event_pk == event_pk))
+        return found
+
+    def find_event(self, owner: str, event_id: str) -> Event | None:
+        """An application's event by its EventId."""
+        event_pk = self._event_keys.get((owner, event_id))
+        if event_pk is not None:
+            return self.event(event_pk)
+        return self._load_event(
+            _EVENT.where(tables.event.c.owner == owner, tables.event.c.event_id == event_id)
+        )
+
+    def find_events(self, event_id: str) -> list[Event]:
+        """Every application's event with this EventId."""
+        self.flush()
+        rows = self.connection.execute(
+            select(tables.event.c.event_pk).where(tables.event.c.event_id == event_id).limit(50)
+        )
+        return [found for row in rows if (found := self.event(row.event_pk)) is not None]
+
+    def _load_event(self, statement: Any) -> Event | None:
+        row = self.connection.execute(statement).first()
+        if row is None:
+            return None
+        cached = self._events.get(row.event_pk)
+        return cached or self._remember_event(Event(**row._mapping))  # noqa: SLF001 - SQLAlchemy's public row mapping
+
+    def _remember_event(self, event: Event) -> Event:
+        self._events.rows[event.event_pk] = event
+        self._event_keys.rows[event.owner, event.event_id] = event.event_pk
+        return event
+
+    def add_event(self, event: Event) -> Event:
+        """Insert."""
+        self._new.setdefault("event", []).append(event)
+        self._fresh.add(("event", event.event_pk))
+        return self._remember_event(event)
+
+    def change_event(self, event: Event) -> None:
+        """Write a changed event with the next flush."""
+        self._change("event", event.event_pk, event)
+
+    # --- bindings, links, files -------------------------------------------------------------------------------------
+    def add_binding(self, op_id: int, event_pk: int, cause: str, author: str, seq: int) -> None:
+        """A binding that is valid from the journal seq on."""
+        row = Binding(
+            binding_id=self._take("binding"), op_id=op_id, event_pk=event_pk, cause=cause, author=author,
+            valid_from=seq,
+        )  # fmt: skip
+        self._new.setdefault("binding", []).append(row)
+
+    def end_binding(self, op_id: int, seq: int) -> None:
+        """End the valid binding of an operation."""
+        self.flush()
+        self.connection.execute(
+            update(tables.binding)
+            .where(tables.binding.c.op_id == op_id, tables.binding.c.valid_to.is_(None))
+            .values(valid_to=seq)
+        )
+
+    def add_link(self, event_pk: int, other_pk: int, kind: str, author: str, seq: int) -> None:
+        """A link between events that is valid from the journal seq on."""
+        row = EventLink(
+            link_id=self._take("event_link"), event_pk=event_pk, other_pk=other_pk, kind=kind, author=author,
+            valid_from=seq,
+        )  # fmt: skip
+        self._new.setdefault("event_link", []).append(row)
+
+    def end_link(self, event_pk: int, other_pk: int, kinds: tuple[str, ...], seq: int) -> None:
+        """End the valid links of these kinds from one event to another."""
+        self.flush()
+        table = tables.event_link
+        self.connection.execute(
+            update(table)
+            .where(
+                table.c.event_pk == event_pk,
+                table.c.other_pk == other_pk,
+                table.c.kind.in_(kinds),
+                table.c.valid_to.is_(None),
+            )
+            .values(valid_to=seq)
+        )
+
+    def put_file(self, row: FileRecord) -> None:
+        """Insert or replace a file's row."""
+        values = _columns(row)
+        self.connection.execute(
+            upsert(tables.file).values(values).on_conflict_do_update(["file_id"], set_=values)
+        )
+
+    # --- deliveries and peers ---------------------------------------------------------------------------------------
+    def enqueue(
+        self, receiver: str, role: str, journal_seq: int, type_: int, expires_at: int | None = None
+    ) -> DeliveryRow:
+        """Give a receiver's queue one more message."""
+        _, seq = self._peers.get(receiver, (role, 1))
+        self._peers[receiver] = (role, seq + 1)
+        self._changed_peers.add(receiver)
+        row = DeliveryRow(
+            receiver=receiver, seq=seq, journal_seq=journal_seq, type=type_, expires_at=expires_at
+        )
+        self._deliveries.append(row)
+        return row
+
+    def set_delivery(self, receiver: str, seq: int, state: str, result: int | None) -> None:
+        """What became of a delivery."""
+        self._delivery_states.append(
+            {"key_receiver": receiver, "key_seq": seq, "state": state, "result": result}
+        )
+
+    def next_delivery_seq(self, receiver: str) -> int:
+        """The Seq that the receiver's next message will carry."""
+        return self._peers.get(receiver, ("", 1))[1]
+
+    def open_deliveries(self, receiver: str, after: int, limit: int) -> list[DeliveryRow]:
+        """Deliveries that are not done, by seq, after a position."""
+        self.flush()
+        rows = self.connection.execute(
+            select(tables.delivery)
+            .where(
+                tables.delivery.c.receiver == receiver,
+                tables.delivery.c.state == "open",
+                tables.delivery.c.seq > after,
+            )
+            .order_by(tables.delivery.c.seq)
+            .limit(limit)
+        )
+        return [DeliveryRow(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public row mapping
+
+    def resume_at(self, receiver: str, last_seq: int, notice_types: Sequence[int]) -> None:
+        """The receiver has everything up to `last_seq`, and nothing of the notices after it."""
+        self.flush()
+        table = tables.delivery
+        mine = table.c.receiver == receiver
+        self.connection.execute(
+            update(table)
+            .where(mine, table.c.seq <= last_seq, table.c.state == "open")
+            .values(state="done", result=0)
+        )
+        low, high = notice_types
+        self.connection.execute(
+            update(table)
+            .where(
+                mine,
+                table.c.seq > last_seq,
+                table.c.state == "done",
+                table.c.type.between(low, high),
+            )
+            .values(state="open", result=None)
+        )
+
+    def expired(self, now_us: int, limit: int) -> list[DeliveryRow]:
+        """Open deliveries whose time is over."""
+        self.flush()
+        table = tables.delivery
+        rows = self.connection.execute(
+            select(table).where(table.c.state == "open", table.c.expires_at <= now_us).limit(limit)
+        )
+        return [DeliveryRow(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public row mapping
+
+    def use_nonce(self, peer_id: str, nonce: str, now_us: int) -> bool:
+        """Remember a nonce; False when the peer used it before."""
+        table = tables.nonce
+        self.connection.execute(delete(table).where(table.c.used_at < now_us - NONCE_KEPT_US))
+        values = {"peer_id": peer_id, "nonce": nonce, "used_at": now_us}
+        written = self.connection.execute(upsert(table).values(values).on_conflict_do_nothing())
+        return written.rowcount == 1
+
+    # --- small things -----------------------------------------------------------------------------------------------
+    def _take(self, table: str) -> int:
+        taken = self._next[table]
+        self._next[table] = taken + 1
+        return taken
+
+    def _change(self, table: str, key: int, row: Any) -> None:
+        if (table, key) not in self._fresh:  # a row not yet inserted takes its changes along
+            self._changed.setdefault(table, {})[key] = row
+
+
+def _columns(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in columns_of(type(row))}
+
+
+@cache
+def _update_statement(table: Table, key: str, names: tuple[str, ...]) -> Any:
+    return (
+        update(table)
+        .where(table.c[key] == bindparam(f"key_{key}"))
+        .values({name: bindparam(name) for name in names})
+    )
+
+
+_JOURNAL: Final = select(*[tables.journal.c[name] for name in columns_of(JournalRow)])
+_BY_REQUEST: Final = _JOURNAL.where(
+    tables.journal.c.source == bindparam("source"),
+    tables.journal.c.request_id.in_(bindparam("ids", expanding=True)),
+)
+_OPERATION: Final = select(*[tables.operation.c[name] for name in columns_of(Operation)])
+_EVENT: Final = select(*[tables.event.c[name] for name in columns_of(Event)])
+_SET_DELIVERY: Final = (
+    update(tables.delivery)
+    .where(
+        tables.delivery.c.receiver == bindparam("key_receiver"),
+        tables.delivery.c.seq == bindparam("key_seq"),
+    )
+    .values(state=bindparam("state"), result=bindparam("result"))
+)
+_insert_peer = upsert(tables.peer)
+_UPSERT_PEER: Final = _insert_peer.on_conflict_do_update(
+    ["peer_id"],
+    set_={"role": _insert_peer.excluded.role, "next_seq": _insert_peer.excluded.next_seq},
+)
