@@ -1,7 +1,8 @@
 """What a field of a message may hold: its text on the wire, its value in Python, its limits.
 
-Every type is one `Value`: `parse` turns the text of an element into a value, `format` the value into text, and `check`
-refuses values that the wire cannot carry. The sizes are those of the patent's field tables (PROTOCOL.md section 2).
+Every type is one `Value`: `parse` turns the text of an element into a value, `format` the value
+into text, and `check` refuses values that the wire cannot carry. The sizes are those of the
+patent's field tables (PROTOCOL.md section 2).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Annotated, Any, Final
 NULL_TOKENS: Final = frozenset({"", "NULL", "EMPTY"})
 """Texts that mean "no value" (the patent writes EMPTY in one place and NULL in others)."""
 
-# What XML 1.0 cannot carry, escaped or not: C0 controls but tab, LF and CR, lone surrogates, U+FFFE and U+FFFF.
+# What XML 1.0 cannot carry, escaped or not: C0 controls but tab, LF and CR, lone surrogates,
+# U+FFFE and U+FFFF.
 NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 CONTROL: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
@@ -160,7 +162,7 @@ DECIMAL: Final = Value("decimal", _parse_decimal, _format_decimal, _check_decima
 TIME: Final = Value("time", parse_time, format_time, _check_time)
 FLAG: Final = Value("flag", _parse_flag, lambda value: "1" if value else "0", _check_flag)
 
-# --- the field's own types, in the patent's sizes -----------------------------------------------------------------
+# --- the field's own types, in the patent's sizes ------------------------------------------------
 RequestId = Annotated[str, text(16)]
 CallId = Annotated[str, text(20)]
 ConferenceId = Annotated[str, text(20)]
@@ -170,7 +172,7 @@ OpId = Annotated[str, text(20)]
 PhoneNum = Annotated[str, text(25)]
 PeerId = Annotated[str, text(64, pattern=r"[A-Za-z0-9][A-Za-z0-9._-]*")]
 Ident = Annotated[str, text(64)]
-"""An id of something the protocol names but does not size: FileId, QueueId, StaffId, CameraId, …"""
+"""An id of something that the protocol names but does not size: FileId, QueueId, StaffId, …"""
 Nonce = Annotated[str, text(64, pattern=r".{8,64}")]
 Name = Annotated[str, text(200)]
 MailAddress = Annotated[str, text(320)]

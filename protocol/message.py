@@ -1,4 +1,7 @@
-"""What a message is: a frozen class per row of the catalogue, its fields, and the plan by which the codec reads and writes it.
+"""What a message is.
+
+A frozen class per row of the catalogue, its fields, and the plan by which the codec reads and
+writes it.
 
 A row of PROTOCOL.md section 6 becomes
 
@@ -9,10 +12,11 @@ class HangupNotice(Message):
     ...
 ```
 
-Annotations decide how a field travels: a type of `protocol.fields`, an `IntEnum` or `StrEnum`, `bool` (0/1), `datetime`,
-`float`, a `Part` (a nested element), or a tuple of these (a repeated element). `X | None = None` is optional, everything
-else is required. `patent=True` marks what is seen in the patent's examples: such elements are always written, `NULL`
-where there is no value, and are all that a legacy peer is sent.
+Annotations decide how a field travels: a type of `protocol.fields`, an `IntEnum` or `StrEnum`,
+`bool` (0/1), `datetime`, `float`, a `Part` (a nested element), or a tuple of these (a repeated
+element). `X | None = None` is optional, everything else is required. `patent=True` marks what is
+seen in the patent's examples: such elements are always written, `NULL` where there is no value,
+and are all that a legacy peer is sent.
 """
 
 from __future__ import annotations
@@ -25,7 +29,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass
 from datetime import datetime
 from enum import Enum, IntEnum
-from functools import cache
 from typing import Annotated, Any, ClassVar, Final, TypeVar, dataclass_transform
 
 from protocol import fields
@@ -86,8 +89,8 @@ def field(
 class FieldPlan:
     """How one field is read and written.
 
-    Exactly one of `value` (text) and `part` (a nested element) is set. `name` is the attribute in Python, `element` the
-    name on the wire (of an XML attribute where `is_attribute`).
+    Exactly one of `value` (text) and `part` (a nested element) is set. `name` is the attribute in
+    Python, `element` the name on the wire (of an XML attribute where `is_attribute`).
     """
 
     name: str
@@ -104,10 +107,11 @@ class FieldPlan:
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
 class Part:
-    """A nested element: `Group`, `Staff`, `Item`, `Record`, …
+    """A nested element, such as `Group`, `Staff`, `Item` or `Record`.
 
-    Subclasses are frozen, slotted and keyword-only; construction checks every value and raises `InvalidMessageError`.
-    `needs_one_of` holds groups of field names: of each group at least one must be given (`CallId|ConferenceID|PhoneNum`).
+    Subclasses are frozen, slotted and keyword-only; construction checks every value and raises
+    `InvalidMessageError`. `needs_one_of` holds groups of field names: of each group at least one
+    must be given (`CallId|ConferenceID|PhoneNum`).
     """
 
     __slots__ = ()
@@ -117,26 +121,27 @@ class Part:
     def __post_init__(self) -> None:
         for plan in plan_of(type(self)):
             value = getattr(self, plan.name)
-            if _is_absent(value):
-                if plan.required:
-                    raise InvalidMessageError(Result.MISSING_FIELD, plan.element, "is missing")
-                continue
-            if plan.repeated:
-                if not isinstance(value, tuple):
-                    raise InvalidMessageError(Result.BAD_VALUE, plan.element, "wants a tuple")
-                for item in value:
-                    _check_one(plan, item)
-            elif value == "":
-                if plan.required:
-                    raise InvalidMessageError(Result.MISSING_FIELD, plan.element, "is missing")
+            if value == "" and not plan.repeated:
                 object.__setattr__(self, plan.name, None)
-            else:
-                _check_one(plan, value)
+                value = None
+            if not _is_absent(value):
+                _check(plan, value)
+            elif plan.required:
+                raise InvalidMessageError(Result.MISSING_FIELD, plan.element, "is missing")
         for group in self.needs_one_of:
             if all(_is_absent(getattr(self, name)) for name in group):
-                raise InvalidMessageError(
-                    Result.MISSING_FIELD, "|".join(_elements_of(type(self), group)), "needs one of these"
-                )
+                elements = "|".join(_elements_of(type(self), group))
+                raise InvalidMessageError(Result.MISSING_FIELD, elements, "one of these is needed")
+
+
+def _check(plan: FieldPlan, value: Any) -> None:
+    if not plan.repeated:
+        _check_one(plan, value)
+    elif isinstance(value, tuple):
+        for item in value:
+            _check_one(plan, item)
+    else:
+        raise InvalidMessageError(Result.BAD_VALUE, plan.element, "wants a tuple")
 
 
 def _is_absent(value: Any) -> bool:
@@ -172,10 +177,13 @@ def part(cls: C) -> C:
 
 @part
 class Message(Part):
-    """Base of every business message; its fields are the catalogue's common elements, all optional.
+    """Base of every business message.
 
-    `result` and `detail` are this project's: a notice that reports what became of a command (`request_id`) carries the
-    result code of PROTOCOL.md section 7 when the command failed (see docs/decisions).
+    Its fields are the catalogue's common elements, all optional.
+
+    `result` and `detail` are this project's: a notice that reports what became of a command
+    (`request_id`) carries the result code of PROTOCOL.md section 7 when the command failed (see
+    docs/decisions).
     """
 
     number: ClassVar[int] = 0
@@ -248,28 +256,38 @@ def find_registered(number: int) -> type[Message] | None:
 
 
 def element_name(name: str) -> str:
-    """`phone_num` → `PhoneNum`: each word's first letter upper-case, no underscores (the patent's rule)."""
+    """`phone_num` → `PhoneNum`.
+
+    Each word's first letter upper-case, no underscores (the patent's rule).
+    """
     return _SPELLING.get(name) or "".join(word.capitalize() for word in name.split("_"))
 
 
-@cache
+_PLANS: Final[dict[type[Part], tuple[FieldPlan, ...]]] = {}
+
+
 def plan_of(cls: type[Part]) -> tuple[FieldPlan, ...]:
     """The fields of a class in writing order: its own as declared, then the inherited ones.
 
-    A class takes a common element away by `op_id: None = None`, as it must where it has that element repeatedly.
+    A class takes a common element away by `op_id: None = None`, as it must where it has that
+    element repeatedly.
     """
+    made = _PLANS.get(cls)
+    if made is None:
+        made = _PLANS[cls] = _plan(cls)
+    return made
+
+
+def _plan(cls: type[Part]) -> tuple[FieldPlan, ...]:
     hints = typing.get_type_hints(cls, include_extras=True)
-    own = [name for name in inspect.get_annotations(cls) if name in _names(cls)]
-    order = own + [name for name in _names(cls) if name not in own]
     by_name = {item.name: item for item in dataclasses.fields(typing.cast("Any", cls))}
+    own = [name for name in inspect.get_annotations(cls) if name in by_name]
+    order = own + [name for name in by_name if name not in own]
     return tuple(
-        _plan_field(by_name[name], hints[name]) for name in order if hints[name] is not types.NoneType
+        _plan_field(by_name[name], hints[name])
+        for name in order
+        if hints[name] is not types.NoneType
     )
-
-
-@cache
-def _names(cls: type[Part]) -> tuple[str, ...]:
-    return tuple(item.name for item in dataclasses.fields(typing.cast("Any", cls)))
 
 
 def _plan_field(item: dataclasses.Field[Any], hint: Any) -> FieldPlan:

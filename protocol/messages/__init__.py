@@ -1,197 +1,58 @@
-"""The catalogue: a class for every row of PROTOCOL.md sections 6.1 and 6.2, the rest by the mirror
-rule.
+"""The catalogue: a class for every row of PROTOCOL.md 6.1 and 6.2, the rest by the mirror rule.
 
 Modules are the catalogue's blocks: `call`, `conference` and `media` (x00–x19), `messaging`
 (x20–x29), `fax`, `mail`, `video`, `gis`, `directory`, `event` (101, 201 and x80–x89), `session`
 and `snapshot` (x90–x99); `parts` holds what they share. 3xx–6xx are made on demand from the 1xx or
-2xx that they mirror: `message_class(300)`.
+2xx that they mirror: `message_class(300)`. Each block says in its `__all__` what it gives; that is
+what this package gives.
 """
 
 from __future__ import annotations
 
-from protocol.message import Message as Message
-from protocol.message import Part as Part
-from protocol.messages.call import (
-    AnswerAction as AnswerAction,
-    AnswerCall as AnswerCall,
-    CallDataMode as CallDataMode,
-    CallDataNotice as CallDataNotice,
-    CallDirection as CallDirection,
-    CallMode as CallMode,
-    CallOut as CallOut,
-    CallOutProgressNotice as CallOutProgressNotice,
-    CallOutResultNotice as CallOutResultNotice,
-    CallOutType as CallOutType,
-    CallState as CallState,
-    CallStateNotice as CallStateNotice,
-    CancelCallOut as CancelCallOut,
-    Group as Group,
-    Hangup as Hangup,
-    HangupNotice as HangupNotice,
-    HangupScope as HangupScope,
-    HangupSide as HangupSide,
-    Hold as Hold,
-    HoldAction as HoldAction,
-    HoldNotice as HoldNotice,
-    HoldNoticeAction as HoldNoticeAction,
-    IncomingCallNotice as IncomingCallNotice,
-    IvrResultNotice as IvrResultNotice,
-    MuteAction as MuteAction,
-    MuteCall as MuteCall,
-    MuteNotice as MuteNotice,
-    ParkAction as ParkAction,
-    ParkNoticeAction as ParkNoticeAction,
-    ParkPickup as ParkPickup,
-    ParkPickupNotice as ParkPickupNotice,
-    QueryCall as QueryCall,
-    QueueAction as QueueAction,
-    QueueControl as QueueControl,
-    QueueNotice as QueueNotice,
-    QueueNoticeAction as QueueNoticeAction,
-    SetCallData as SetCallData,
-    Staff as Staff,
-    Transfer as Transfer,
-    TransferMode as TransferMode,
-    TransferNotice as TransferNotice,
-    TransferNoticeMode as TransferNoticeMode,
-    VoiceNotify as VoiceNotify,
+from protocol.message import Message, Part
+from protocol.messages import (
+    call,
+    conference,
+    directory,
+    event,
+    fax,
+    gis,
+    mail,
+    media,
+    messaging,
+    mirror,
+    parts,
+    session,
+    snapshot,
+    video,
 )
-from protocol.messages.conference import (
-    Broadcast as Broadcast,
-    BroadcastAction as BroadcastAction,
-    BroadcastNotice as BroadcastNotice,
-    ConferenceAction as ConferenceAction,
-    ConferenceControl as ConferenceControl,
-    ConferenceMemberControl as ConferenceMemberControl,
-    ConferenceMemberNotice as ConferenceMemberNotice,
-    ConferenceMode as ConferenceMode,
-    ConferenceNotice as ConferenceNotice,
-    ConferenceNoticeAction as ConferenceNoticeAction,
-    Member as Member,
-    MemberAction as MemberAction,
-    MemberNoticeAction as MemberNoticeAction,
-    PttAction as PttAction,
-    PttControl as PttControl,
-    PttNotice as PttNotice,
-    PttNoticeAction as PttNoticeAction,
-)
-from protocol.messages.directory import (
-    AgentAction as AgentAction,
-    AgentControl as AgentControl,
-    AgentState as AgentState,
-    AgentStateNotice as AgentStateNotice,
-    DirectoryAction as DirectoryAction,
-    DirectoryChangeNotice as DirectoryChangeNotice,
-    DirectoryDataNotice as DirectoryDataNotice,
-    DirectoryDelete as DirectoryDelete,
-    DirectoryGroup as DirectoryGroup,
-    DirectoryItem as DirectoryItem,
-    DirectoryOrg as DirectoryOrg,
-    DirectoryStaff as DirectoryStaff,
-    DirectorySync as DirectorySync,
-    DirectoryUpsert as DirectoryUpsert,
-    QueryAgent as QueryAgent,
-    QueryTerminal as QueryTerminal,
-    TerminalState as TerminalState,
-    TerminalStateNotice as TerminalStateNotice,
-)
-from protocol.messages.event import (
-    BindAction as BindAction,
-    BindCause as BindCause,
-    BindEvent as BindEvent,
-    Candidate as Candidate,
-    CloseAction as CloseAction,
-    CloseEvent as CloseEvent,
-    CreateEvent as CreateEvent,
-    EventBoundNotice as EventBoundNotice,
-    EventLinkNotice as EventLinkNotice,
-    EventRecordNotice as EventRecordNotice,
-    ExportEvent as ExportEvent,
-    ExportFormat as ExportFormat,
-    ExportReadyNotice as ExportReadyNotice,
-    FileReadyNotice as FileReadyNotice,
-    GetFile as GetFile,
-    LinkAction as LinkAction,
-    LinkEvent as LinkEvent,
-    PlanStatusNotice as PlanStatusNotice,
-    QueryEventRecord as QueryEventRecord,
-    Record as Record,
-    RunPlan as RunPlan,
-    UpdateEvent as UpdateEvent,
-)
-from protocol.messages.media import (
-    MediaAction as MediaAction,
-    MediaControl as MediaControl,
-    MediaNotice as MediaNotice,
-    MediaNoticeAction as MediaNoticeAction,
-    RecordingAction as RecordingAction,
-    RecordingControl as RecordingControl,
-    RecordingNotice as RecordingNotice,
-    RecordingNoticeAction as RecordingNoticeAction,
-    Supervise as Supervise,
-    SupervisionNotice as SupervisionNotice,
-)
-from protocol.messages.mirror import (
-    Display as Display,
-    message_class as message_class,
-)
-from protocol.messages.parts import (
-    AudioDirection as AudioDirection,
-    CallPhase as CallPhase,
-    Capability as Capability,
-    CoordinateSystem as CoordinateSystem,
-    DirectoryKind as DirectoryKind,
-    FileRef as FileRef,
-    KeyValue as KeyValue,
-    Near as Near,
-    Numbers as Numbers,
-    OperationKind as OperationKind,
-    Phone as Phone,
-    Receiver as Receiver,
-    SupervisionAction as SupervisionAction,
-)
-from protocol.messages.session import (
-    AlarmAction as AlarmAction,
-    AlarmNotice as AlarmNotice,
-    AppLeave as AppLeave,
-    AppRegister as AppRegister,
-    AppRole as AppRole,
-    BizLoginResult as BizLoginResult,
-    BizScreenLogin as BizScreenLogin,
-    BizScreenLogout as BizScreenLogout,
-    CapabilityNotice as CapabilityNotice,
-    Diagnose as Diagnose,
-    Filter as Filter,
-    GapCause as GapCause,
-    GapNotice as GapNotice,
-    LinkState as LinkState,
-    Mask as Mask,
-    PlatformLeave as PlatformLeave,
-    PlatformLink as PlatformLink,
-    PlatformRegister as PlatformRegister,
-    PlatformStatusNotice as PlatformStatusNotice,
-    QueryCapability as QueryCapability,
-    ReplayEndNotice as ReplayEndNotice,
-    ReplayRequest as ReplayRequest,
-    RotateKey as RotateKey,
-    ScreenLogin as ScreenLogin,
-    ScreenLoginResult as ScreenLoginResult,
-    ScreenLogout as ScreenLogout,
-    Subscribe as Subscribe,
-    SubscribeAction as SubscribeAction,
-    TimeNotice as TimeNotice,
-    TimeSync as TimeSync,
-    VendorNotice as VendorNotice,
-    VendorRequest as VendorRequest,
-)
-from protocol.messages.snapshot import (
-    AgentSnapshot as AgentSnapshot,
-    CallSnapshot as CallSnapshot,
-    ConferenceSnapshot as ConferenceSnapshot,
-    MemberSnapshot as MemberSnapshot,
-    QueueSnapshot as QueueSnapshot,
-    SnapshotKind as SnapshotKind,
-    SnapshotNotice as SnapshotNotice,
-    SnapshotRequest as SnapshotRequest,
-    VideoSnapshot as VideoSnapshot,
-)
+from protocol.messages.call import *
+from protocol.messages.conference import *
+from protocol.messages.directory import *
+from protocol.messages.event import *
+from protocol.messages.fax import *
+from protocol.messages.gis import *
+from protocol.messages.mail import *
+from protocol.messages.media import *
+from protocol.messages.messaging import *
+from protocol.messages.mirror import *
+from protocol.messages.parts import *
+from protocol.messages.session import *
+from protocol.messages.snapshot import *
+from protocol.messages.video import *
+
+__all__ = ["Message", "Part"]
+__all__ += call.__all__
+__all__ += conference.__all__
+__all__ += directory.__all__
+__all__ += event.__all__
+__all__ += fax.__all__
+__all__ += gis.__all__
+__all__ += mail.__all__
+__all__ += media.__all__
+__all__ += messaging.__all__
+__all__ += mirror.__all__
+__all__ += parts.__all__
+__all__ += session.__all__
+__all__ += snapshot.__all__
+__all__ += video.__all__

@@ -1,5 +1,6 @@
-"""Calls between parties: 100, 102, 105, 106, 110–117 … and their commands (PROTOCOL.md sections
-6.1 and 6.2, block x00–x19).
+"""Calls between parties.
+
+100, 102, 105, 106, 110–117 … and their commands (PROTOCOL.md sections 6.1 and 6.2, block x00–x19).
 
 Conferences, broadcasts and push-to-talk are in `conference`; supervision, recording and
 announcements in `media`.
@@ -205,8 +206,9 @@ class IncomingCallNotice(Message):
 
 @notice(102, zh="挂断通知")
 class HangupNotice(Message):
-    """A leg, a call or a conference ended (patent step 313). `duration` in seconds from answer to
-    end.
+    """A leg, a call or a conference ended (patent step 313).
+
+    `duration` in seconds from answer to end.
 
     Without `call_id` it tells of a conference, or of a hang-up command that came to nothing.
     """
@@ -231,8 +233,9 @@ class HangupNotice(Message):
 
 @notice(105, zh="转接通知")
 class TransferNotice(Message):
-    """A call goes from one dispatcher to another (patent step 309). `new_call_id` is the
-    consultation or the new leg.
+    """A call goes from one dispatcher to another (patent step 309).
+
+    `new_call_id` is the consultation or the new leg.
     """
 
     needs_one_of = (("call_id", "request_id"),)
@@ -261,7 +264,7 @@ class HoldNotice(Message):
 
 @notice(110, zh="呼出结果通知")
 class CallOutResultNotice(Message):
-    """One person called out has joined (`reason` is None) or has not (patent steps 406 and 414)."""
+    """One person called out has joined (`reason` is None) or has not (steps 406, 414)."""
 
     event_id: EventId | None = field(patent=True, default=None)
     call_id: CallId | None = field(patent=True, default=None)
@@ -299,8 +302,9 @@ class ParkPickupNotice(Message):
 
 @notice(113, zh="随路数据变更通知")
 class CallDataNotice(Message):
-    """The data attached to a call changed; `data` is what is attached now, `version` counts the
-    changes.
+    """The data attached to a call changed.
+
+    `data` is what is attached now, `version` counts the changes.
     """
 
     data: tuple[KeyValue, ...] = ()
@@ -352,8 +356,9 @@ class IvrResultNotice(Message):
 # --- commands ------------------------------------------------------------------------------------
 @command(200, zh="应答/拒接")
 class AnswerCall(Message):
-    """Take, refuse or send on a ringing call; `claim-first` gives it to the first of several who
-    claim it.
+    """Take, refuse or send on a ringing call.
+
+    `claim-first` gives it to the first of several who claim it.
     """
 
     call_id: CallId
@@ -388,8 +393,9 @@ class Transfer(Message):
 
 @command(206, zh="保持/恢复")
 class Hold(Message):
-    """Hold, retrieve, alternate between two calls, or drop the consultation and reconnect. `moh`:
-    the music to play.
+    """Hold, retrieve, alternate between two calls, or drop the consultation and reconnect.
+
+    `moh`: the music to play.
     """
 
     action: HoldAction
@@ -409,8 +415,9 @@ class Staff(Part):
 
 @part
 class Group(Part):
-    """People to call together, and how. `wanted`, this project's: how many are enough where
-    `call_mode` is N-of-group.
+    """People to call together, and how.
+
+    `wanted`, this project's: how many are enough where `call_mode` is N-of-group.
     """
 
     group_id: Ident | None = field(

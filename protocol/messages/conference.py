@@ -1,5 +1,6 @@
-"""Conferences, broadcasts and push-to-talk: 103, 104, 118, 119 and their commands (PROTOCOL.md
-sections 6.1 and 6.2).
+"""Conferences, broadcasts and push-to-talk.
+
+103, 104, 118, 119 and their commands (PROTOCOL.md sections 6.1 and 6.2).
 """
 
 from __future__ import annotations
@@ -224,8 +225,9 @@ class ConferenceMemberControl(Message):
 
 @command(218, zh="广播/组呼")
 class Broadcast(Message):
-    """Speak to many at once: a text, a file, or live. `loop`: how often; `live`: the operator
-    speaks.
+    """Speak to many at once: a text, a file, or live.
+
+    `loop`: how often; `live`: the operator speaks.
     """
 
     needs_one_of = (("group_id", "phone_nums"), ("text", "file_id", "live"))

@@ -1,5 +1,6 @@
-"""Events and what belongs to them: 101, 180–184, 201, 280–287 (PROTOCOL.md section 5; blocks x01
-and x80–x89).
+"""Events and what belongs to them.
+
+101, 180–184, 201, 280–287 (PROTOCOL.md section 5; blocks x01 and x80–x89).
 """
 
 from __future__ import annotations
@@ -87,8 +88,9 @@ class Candidate(Part):
 
 @part
 class Record(Part):
-    """One communication operation of an event; `parent_op_id` is the one it came from (a leg's
-    call, a file's operation).
+    """One communication operation of an event.
+
+    `parent_op_id` is the one it came from (a leg's call, a file's operation).
     """
 
     op_id: OpId
@@ -113,8 +115,10 @@ class Record(Part):
 # --- notices -------------------------------------------------------------------------------------
 @notice(101, zh="通信归并通知")
 class EventBoundNotice(Message):
-    """An operation was bound to `event_id`, moved from `old_event_id`, or could belong to one of
-    `candidates`.
+    """To which event an operation belongs now.
+
+    Bound to `event_id`, moved there from `old_event_id`, or, where several events fit and nothing
+    is guessed, the `candidates`.
     """
 
     event_id: EventId | None = None
@@ -178,8 +182,7 @@ class PlanStatusNotice(Message):
 # --- commands ------------------------------------------------------------------------------------
 @command(201, zh="创建事件")
 class CreateEvent(Message):
-    """The business platform has opened an event and names the call it began with (patent step
-    306).
+    """The business platform has opened an event and names its first call (patent step 306).
 
     The patent does not say what `Type` (`kind`) means: it is kept as it came.
     """
@@ -254,8 +257,9 @@ class UpdateEvent(Message):
 
 @command(283, zh="事件合并/拆分/关联")
 class LinkEvent(Message):
-    """Merge, link or split events; `op_ids` are the operations that `split` takes out of
-    `event_id` into the other.
+    """Merge, link or split events.
+
+    `op_ids` are the operations that `split` takes out of `event_id` into the other.
     """
 
     event_id: EventId

@@ -1,5 +1,6 @@
-"""What is done with a call's sound: 107–109 supervision, recording, announcements, and their
-commands (sections 6.1, 6.2).
+"""What is done with a call's sound.
+
+107–109 supervision, recording, announcements, and their commands (sections 6.1, 6.2).
 """
 
 from __future__ import annotations
@@ -109,8 +110,9 @@ class MediaNotice(Message):
 # --- commands ------------------------------------------------------------------------------------
 @command(207, zh="监听/强插/强拆/拦截")
 class Supervise(Message):
-    """Listen to, whisper into, break into, take or end somebody's call. `reason` is a sentence for
-    the audit, and is owed.
+    """Listen to, whisper into, break into, take or end somebody's call.
+
+    `reason` is a sentence for the audit, and is owed.
     """
 
     needs_one_of = (("target_login_id", "target_call_id", "call_id"),)
@@ -136,8 +138,9 @@ class RecordingControl(Message):
 
 @command(209, zh="放音/TTS/按键")
 class MediaControl(Message):
-    """Play a file, speak a text, send or collect digits. `timeout` in seconds of waiting for a
-    digit.
+    """Play a file, speak a text, send or collect digits.
+
+    `timeout` in seconds of waiting for a digit.
     """
 
     action: MediaAction

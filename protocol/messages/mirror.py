@@ -1,8 +1,7 @@
-"""The mirror rule: 3NN and 5NN push the subject of 1NN to a screen, 4NN and 6NN are the operator's
-action of 2NN.
+"""The mirror rule of PROTOCOL.md section 6.3.
 
-Each class is made on first use: a dataclass with the fields of the class it mirrors, and the
-screen's own.
+3NN and 5NN push the subject of 1NN to a screen, 4NN and 6NN are the operator's action of 2NN. Each
+class is made on first use: the fields of the class that it mirrors, and the screen's own.
 """
 
 from __future__ import annotations
@@ -10,17 +9,25 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
 
-from protocol import fields
-from protocol.fields import Choice, LoginId, PeerId
-from protocol.message import Message, find_registered, plan_of
+from protocol.fields import Choice, PeerId
+from protocol.message import Message, find_registered
+from protocol.messages.mirror_names import NAMES
 
 SOURCE_DIGIT: Final = {3: 1, 5: 1, 4: 2, 6: 2}
 """Digit of a mirror → digit of what it mirrors."""
 PREFIX: Final = {3: "Screen", 5: "Biz", 4: "Screen", 6: "Biz"}
 PUSHES: Final = frozenset({3, 5})
+LOOSENED: Final = {601: frozenset({"event_id"})}
+"""Fields that the source requires but the screen cannot know.
+
+The business platform gives the EventId only when it makes 201 of 601 (patent steps 305, 306)."""
+
+FIRST_NUMBER: Final = 100
+LAST_NUMBER: Final = 699
 
 
 class Display(Choice):
@@ -43,47 +50,56 @@ def message_class(number: int) -> type[Message] | None:
     return None if source is None else _mirror(number, source)
 
 
+def every_class() -> Iterator[type[Message]]:
+    """The whole catalogue in the order of its numbers, mirrors included."""
+    for number in range(FIRST_NUMBER, LAST_NUMBER + 1):
+        cls = message_class(number)
+        if cls is not None:
+            yield cls
+
+
 def _mirror(number: int, source: type[Message]) -> type[Message]:
     digit = number // 100
-    hints = typing.get_type_hints(source, include_extras=True)
-    own: dict[str, tuple[Any, Any]] = {"screen_id": (PeerId | None, None)}
-    if digit in PUSHES:
-        own["display"] = (Display | None, None)
-    items = {item.name: item for item in dataclasses.fields(source)}
-    declared = list(inspect.get_annotations(source))
-    body = [
-        (
-            name,
-            hints[name],
-            dataclasses.field(default=items[name].default, metadata=items[name].metadata),
-        )
-        for name in (*declared, *(name for name in items if name not in declared))
-        if name not in own
-    ]
-    made = dataclasses.make_dataclass(
-        PREFIX[digit] + source.__name__.removesuffix("Notice"),
-        [
-            *body,
-            *(
-                (name, hint, dataclasses.field(default=default))
-                for name, (hint, default) in own.items()
-            ),
-        ],
-        bases=(Message,),
-        frozen=True,
-        slots=True,
-        kw_only=True,
+    default = PREFIX[digit] + source.english.removesuffix("Notice")
+    english, chinese = NAMES.get(number, (default, source.chinese))
+    made = typing.cast(
+        "type[Message]",
+        dataclasses.make_dataclass(
+            english,
+            [*_mirrored(source, LOOSENED.get(number, frozenset())), *_own(digit)],
+            bases=(Message,),
+            namespace={"needs_one_of": source.needs_one_of},
+            frozen=True,
+            slots=True,
+            kw_only=True,
+        ),
     )
     made.__module__ = __name__
-    made.__doc__ = f"{number} mirrors {source.number} {source.__name__} (the mirror rule)."
+    made.__doc__ = f"{number} mirrors {source.number} {source.english} (the mirror rule)."
     made.number = number
-    made.english = made.__name__
-    made.chinese = source.chinese
-    plan_of(made)
-    return typing.cast("type[Message]", made)
+    made.english = english
+    made.chinese = chinese
+    return made
 
 
-_ = fields, LoginId
+def _mirrored(source: type[Message], loosened: frozenset[str]) -> Iterator[tuple[str, Any, Any]]:
+    """The source's fields in its writing order, without those that every screen message has."""
+    hints = typing.get_type_hints(source, include_extras=True)
+    items = {item.name: item for item in dataclasses.fields(source)}
+    declared = list(inspect.get_annotations(source))
+    for name in (*declared, *(name for name in items if name not in declared)):
+        if name == "screen_id":
+            continue
+        hint, default = hints[name], items[name].default
+        if name in loosened:
+            hint, default = hint | None, None
+        yield name, hint, dataclasses.field(default=default, metadata=items[name].metadata)
 
 
-__all__ = ["Display", "message_class"]
+def _own(digit: int) -> Iterator[tuple[str, Any, Any]]:
+    yield "screen_id", PeerId | None, None
+    if digit in PUSHES:
+        yield "display", Display | None, None
+
+
+__all__ = ["Display", "every_class", "message_class"]

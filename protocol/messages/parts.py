@@ -1,4 +1,4 @@
-"""Nested elements and choices that several blocks of the catalogue share (PROTOCOL.md section 6)."""
+"""Nested elements and choices that several blocks of the catalogue share (section 6)."""
 
 from __future__ import annotations
 
@@ -59,8 +59,9 @@ class CallPhase(Choice):
 
 
 class CoordinateSystem(StrEnum):
-    """What the coordinates refer to (element `Crs`); the two last are shifted as Chinese map
-    services have it.
+    """What the coordinates refer to (element `Crs`).
+
+    The two last are shifted as Chinese map services have it.
     """
 
     WGS84 = "WGS84"
@@ -79,8 +80,9 @@ class DirectoryKind(StrEnum):
 
 @part
 class Phone(Part):
-    """A number and what sort of number it is: `<PhoneNum NumType="01">13912344444</PhoneNum>`
-    (patent, example 210).
+    """A number and what sort of number it is.
+
+    `<PhoneNum NumType="01">13912344444</PhoneNum>` (patent, example 210).
 
     `num_type` is the directory's: 01 mobile, 02 office, … as the two platforms have agreed.
     """
@@ -127,8 +129,9 @@ class Near(Part):
 
 @part
 class Capability(Part):
-    """A command that a platform serves: its number, the values of `Action` or `Mode` it knows
-    (none: all), its limits.
+    """A command that a platform serves.
+
+    Says its number, the values of `Action` or `Mode` it knows (none: all), its limits.
     """
 
     no: Count = field(attribute=True)

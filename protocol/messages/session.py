@@ -1,5 +1,6 @@
-"""Sessions, capabilities, gaps, alarms: x90–x99 without the snapshot, and the log-in of screens
-(PROTOCOL.md section 4).
+"""Sessions, capabilities, gaps, alarms.
+
+Block x90–x99 without the snapshot, and the log-in of screens (PROTOCOL.md section 4).
 """
 
 from __future__ import annotations
@@ -73,8 +74,9 @@ class PlatformLink(Part):
 
 @part
 class Mask(Part):
-    """Which messages are wanted: a number, `1xx` for all of a direction, and an event where only
-    one's count.
+    """Which messages are wanted.
+
+    `no` is a number, `1xx` for all of a direction, and an event where only one's count.
     """
 
     no: Ident = field(attribute=True)
@@ -137,8 +139,9 @@ class ReplayEndNotice(Message):
 
 @notice(195, zh="消息缺口通知")
 class GapNotice(Message):
-    """Notices may be missing: of these positions or of this time, and why (section 3.4). 293
-    fetches what lives now.
+    """Notices may be missing: of these positions or of this time, and why (section 3.4).
+
+    293 fetches what lives now.
     """
 
     from_seq: Count | None = None
@@ -178,8 +181,9 @@ class VendorNotice(Message):
 
 @notice(199, zh="通信平台注销通知")
 class PlatformLeave(Message):
-    """The sender ends the session, and may be back in `restart_in` seconds. `reason` in words
-    ("replaced").
+    """The sender ends the session, and may be back in `restart_in` seconds.
+
+    `reason` in words ("replaced").
     """
 
     reason: Line | None = None
@@ -205,7 +209,10 @@ class AppRegister(Message):
 
 @command(291, zh="订阅/退订")
 class Subscribe(Message):
-    """Change what this session is sent; `numbers` are types (`110`, `1xx`), `expire` in seconds."""
+    """Change what this session is sent.
+
+    `numbers` are types (`110`, `1xx`), `expire` in seconds.
+    """
 
     action: SubscribeAction
     numbers: tuple[Ident, ...] = field(element="No", default=())
@@ -271,8 +278,9 @@ class AppLeave(Message):
 # --- screens -------------------------------------------------------------------------------------
 @screen(490, zh="登录")
 class ScreenLogin(Message):
-    """A communication screen's first message. `digest` as of 190; `ext` is the telephone beside
-    the screen.
+    """A communication screen's first message.
+
+    `digest` as of 190; `ext` is the telephone beside the screen.
     """
 
     screen_id: PeerId
@@ -299,8 +307,9 @@ class BizScreenLogin(Message):
 
 @screen(390, zh="登录结果")
 class ScreenLoginResult(Message):
-    """What a communication screen may do after its log-in: `rights` as words, `layout` as the
-    screen understands it.
+    """What a communication screen may do after its log-in.
+
+    `rights` as words, `layout` as the screen understands it.
     """
 
     screen_id: PeerId | None = None
