@@ -183,7 +183,7 @@ class Connection:
         self._framer.receive_data(data)
 
     def excuse_silence(self, now: float) -> None:
-        """Nobody listened until now (the owner had stopped to read): the silence proves nothing."""
+        """Nobody listened until now (the owner did not read): the silence proves nothing."""
         self._received_at = now
 
     def receive_eof(self, now: float) -> None:
