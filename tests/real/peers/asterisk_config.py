@@ -152,7 +152,8 @@ def _asterisk(settings: Settings) -> str:
         f"astrundir => {folder}/run\n"
         f"astlogdir => {folder}/log\n"
         "astsbindir => /usr/sbin\n"
-        "[options]\nentityid = 02:00:00:00:00:01\nverbose = 3\nnocolor = yes\ndumpcore = no\nhideconnect = yes\n"
+        "[options]\nentityid = 02:00:00:00:00:01\n"
+        "verbose = 3\nnocolor = yes\ndumpcore = no\nhideconnect = yes\n"
         "documentation_language = en_US\n"
     )
 
