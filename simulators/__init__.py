@@ -1,0 +1,6 @@
+"""A communication platform, a duty desk and screens to test against, without a telephone.
+
+They share no code with the middleware that they test: only the language (`protocol`) and the
+client library (`linkage.client`) that any vendor would use. What they do is written down in
+scenario files; docs/quickstart/simulators.md shows how.
+"""

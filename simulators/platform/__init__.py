@@ -1,0 +1,1 @@
+"""A communication platform that speaks the protocol natively; its telephones follow scripts."""
