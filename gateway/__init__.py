@@ -1,0 +1,13 @@
+"""Sockets: the listener, the dialler and the sessions between peers and the core.
+
+The gateway knows how bytes travel and who may speak; what a message means is the core's. It sees
+the protocol and the seams of `linkage.ports`, nothing else of the middleware.
+"""
+
+from __future__ import annotations
+
+from gateway.gateway import Gateway
+from gateway.listener import ListenError
+from gateway.settings import GatewaySettings
+
+__all__ = ["Gateway", "GatewaySettings", "ListenError"]

@@ -1,0 +1,80 @@
+"""The dialler: business platforms listen, as the patent has it, and linkage connects to them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+
+from gateway.peers import AddressBook
+from gateway.services import Services
+from gateway.session import Session
+from linkage.ports import PeerProfile
+from linkage.supervision import Lot, Sleep, Supervisor, TaskSet
+from protocol.connection import Connection, Side
+
+logger = logging.getLogger("linkage.gateway")
+
+
+class Dialler:
+    """Keeps one connection to every peer that has a `dial` address."""
+
+    def __init__(
+        self,
+        services: Services,
+        book: AddressBook,
+        *,
+        sleep: Sleep = asyncio.sleep,
+        lot: Lot = random.random,
+    ) -> None:
+        self._services = services
+        self._book = book
+        self._sleep = sleep
+        self._lot = lot
+        self._tasks = TaskSet("dialler")
+
+    def start(self, peers: Sequence[PeerProfile]) -> None:
+        """Begin to call all of them; returns at once."""
+        for peer in peers:
+            if peer.dial is not None:
+                self._tasks.start(self._supervise(peer, peer.dial).run(), peer.id)
+
+    async def stop(self) -> None:
+        """Call nobody any more; what is open stays open."""
+        await self._tasks.close()
+
+    def _supervise(self, peer: PeerProfile, address: tuple[str, int]) -> Supervisor:
+        async def call() -> None:
+            await self._call(peer, address)
+
+        return Supervisor(
+            f"dial {peer.id} at {address[0]}:{address[1]}",
+            call,
+            clock=self._services.clock,
+            backoff=self._services.settings.redial,
+            sleep=self._sleep,
+            lot=self._lot,
+        )
+
+    async def _call(self, peer: PeerProfile, address: tuple[str, int]) -> None:
+        """One connection, from the first attempt to its end; the error says how it ended."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self._services.settings.connect_within_s):
+            _, session = await loop.create_connection(lambda: self._session(peer), *address)
+        # Shielded: when the dialler stops, the session lives on until the gateway has closed it.
+        await asyncio.shield(session.gone)
+        raise ConnectionError(session.end or "the connection was lost")
+
+    def _session(self, peer: PeerProfile) -> Session:
+        is_legacy = not peer.dialect.profile
+        connection = Connection(
+            side=Side.LINKAGE,
+            role=peer.role,
+            dialect=self._book.dialect(peer.dialect),
+            timers=self._services.settings.timers,
+            registered=is_legacy,
+            dialling=not is_legacy,
+            now=self._services.clock.now(),
+        )
+        return Session(self._services, connection, profile=peer, dialled=not is_legacy)

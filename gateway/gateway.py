@@ -1,0 +1,99 @@
+"""The gateway as one thing: start it, ask for its addresses, close it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gateway.dialler import Dialler
+from gateway.listener import Listener
+from gateway.peers import AddressBook
+from gateway.roster import Roster
+from gateway.services import Services
+from gateway.settings import GatewaySettings
+from linkage.ports import Clock, CorePort, PeerProfile
+from linkage.supervision import Lot, Sleep
+
+logger = logging.getLogger("linkage.gateway")
+
+
+class Gateway:
+    """Listens, dials, and holds a session with everybody who is connected.
+
+    `start` it once and `close` it once, in one event loop. `sleep` and `lot` are the dialler's
+    pauses between attempts, for tests.
+    """
+
+    def __init__(
+        self,
+        core: CorePort,
+        peers: Sequence[PeerProfile],
+        listen: Sequence[tuple[str, int]],
+        settings: GatewaySettings,
+        clock: Clock,
+        *,
+        sleep: Sleep = asyncio.sleep,
+        lot: Lot = random.random,
+    ) -> None:
+        self._peers = tuple(peers)
+        self._listen = tuple(listen)
+        self._settings = settings
+        self._services = Services(
+            core=core, clock=clock, settings=settings, roster=Roster(settings)
+        )
+        self._book = AddressBook(settings.message_bytes)
+        self._listener = Listener(self._services, self._book)
+        self._dialler = Dialler(self._services, self._book, sleep=sleep, lot=lot)
+
+    async def start(self) -> None:
+        """Bind every address, then begin to dial.
+
+        Raises:
+            ListenError: an address cannot be bound; nothing is left open.
+        """
+        await self._book.load(self._peers)
+        await self._listener.start(self._listen)
+        self._dialler.start(self._peers)
+        for host, port in self.addresses:
+            logger.info("listening on %s:%d", host, port)
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Host and port of every bound socket; where port 0 was asked for, the one given."""
+        return self._listener.addresses
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._services.roster)
+
+    async def close(self, reason: str = "linkage stops") -> None:
+        """Answer what is in work, tell everybody, and close; all of it in bounded time.
+
+        When it returns, no task of the gateway is left and the core is not called any more.
+        """
+        settings = self._settings
+        self._listener.stop()
+        await self._dialler.stop()
+        for member in self._services.roster.members:
+            member.hold()
+        await _settle(self._services.work, settings.drain_within_s)
+        members = self._services.roster.members
+        for member in members:
+            member.close(reason)
+        await _settle([member.gone for member in members], settings.close_within_s)
+        for member in self._services.roster.members:
+            member.abort()
+        await _settle([member.gone for member in members], settings.close_within_s)
+        for task in self._services.work:
+            task.cancel()
+        await _settle(self._services.work, settings.close_within_s)
+
+
+async def _settle(what: Iterable[asyncio.Future[Any]], within_s: float) -> None:
+    waiting = set(what)
+    if waiting:
+        await asyncio.wait(waiting, timeout=within_s)

@@ -1,0 +1,85 @@
+"""Who is known by the host that it speaks from: legacy peers, and peers with their own dialect."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import socket
+from collections.abc import Sequence
+from dataclasses import replace
+
+from linkage.ports import PeerProfile
+from protocol.dialect import Dialect
+
+logger = logging.getLogger("linkage.gateway")
+
+
+class AddressBook:
+    """Host → peer, for the peers that have an `address`.
+
+    Two peers cannot be told apart by one host: the first is known by it, the others are logged as
+    an error of the configuration and can connect only by registration. A host given by name is
+    looked up once, at the start.
+    """
+
+    def __init__(self, message_bytes: int) -> None:
+        self._message_bytes = message_bytes
+        self._by_host: dict[str, PeerProfile] = {}
+
+    async def load(self, peers: Sequence[PeerProfile]) -> None:
+        """Take in the peers that have an address."""
+        for peer in peers:
+            if peer.address is None:
+                continue
+            for host in await _look_up(peer.address):
+                first = self._by_host.setdefault(host, peer)
+                if first is not peer:
+                    logger.error(
+                        "configuration: peers %r and %r both have the address %s; connections "
+                        "from there are taken for %r: give each peer a host of its own",
+                        first.id, peer.id, host, first.id,
+                    )  # fmt: skip
+
+    def find(self, host: str) -> PeerProfile | None:
+        """The peer known by a host, as a socket names it."""
+        return self._by_host.get(plain_host(host))
+
+    def dialect(self, dialect: Dialect) -> Dialect:
+        """The dialect with our own bound on the length of a message."""
+        if dialect.message_max_bytes <= self._message_bytes:
+            return dialect
+        return replace(dialect, message_max_bytes=self._message_bytes)
+
+
+async def _look_up(address: str) -> list[str]:
+    try:
+        return [plain_host(str(ipaddress.ip_address(address)))]
+    except ValueError:
+        pass
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            address, None, type=socket.SOCK_STREAM
+        )
+    except OSError as error:
+        logger.warning("configuration: address %r is not known: %s", address, error)
+        return []
+    return sorted({plain_host(str(item[4][0])) for item in found})
+
+
+def plain_host(host: str) -> str:
+    """A host as it is compared: IPv4 also where an IPv6 socket shows it mapped, no scope."""
+    try:
+        parsed = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return str(mapped or parsed)
+
+
+def format_address(peername: object) -> str:
+    """`10.1.2.3:40112`, `[::1]:40112`; a socket that is gone already has no name."""
+    if not isinstance(peername, tuple) or len(peername) < 2:  # noqa: PLR2004 - host, port
+        return "unknown"
+    host = plain_host(str(peername[0]))
+    return f"[{host}]:{peername[1]}" if ":" in host else f"{host}:{peername[1]}"

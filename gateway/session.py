@@ -1,0 +1,302 @@
+"""A conversation with one peer over TCP: what its events mean, and the `Link` that the core sees.
+
+How it begins is one of three:
+
+- the peer registers (190, 290, 490, 690), the core judges it;
+- the peer is known (legacy, by its address or because we dialled it) and is adopted;
+- we dialled it and register there with a 190 of the core's; once accepted, it is adopted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import Final
+
+from gateway.pipe import Pipe
+from gateway.services import Services
+from linkage.ports import EntryKind, PeerProfile
+from protocol.connection import WINDOW, Connection, ConnectionState
+from protocol.envelope import Request, Response
+from protocol.errors import LocalProtocolError
+from protocol.events import AnswerLate, Event, Malformed, PeerDead, Refused, Unmatched
+from protocol.fields import CONTROL
+from protocol.messages import message_class
+from protocol.registration import peer_id_of
+from protocol.results import Result
+from protocol.roles import PLATFORM_REGISTER, Role
+
+logger = logging.getLogger("linkage.gateway")
+
+RAW_MAX: Final = 4096
+"""Bytes of an offending message that the journal keeps."""
+DETAIL_MAX: Final = 200
+"""Characters of a detail that may quote what was wrong."""
+
+LEAVE: Final[dict[Role, int]] = {
+    Role.APPLICATION: 199,
+    Role.MONITOR: 199,
+    Role.PLATFORM: 299,
+    Role.COMMUNICATION_SCREEN: 399,
+    Role.BUSINESS_SCREEN: 599,
+}
+"""By which message a peer is told that its session ends (PROTOCOL.md section 4)."""
+
+REPLACED: Final = "replaced"
+
+
+class Session(Pipe):
+    """One peer, from the first byte to the last. A `linkage.ports.Link`."""
+
+    def __init__(
+        self,
+        services: Services,
+        connection: Connection,
+        *,
+        profile: PeerProfile | None = None,
+        dialled: bool = False,
+    ) -> None:
+        super().__init__(services, connection)
+        self._core = services.core
+        self._profile = profile
+        self._dialled = dialled
+        self._peer = profile.id if profile is not None else "stranger"
+        self._admitted = False
+        self._registering = False
+        self._refusals = 0
+        self._reason = ""
+
+    @property
+    def window(self) -> int:
+        """How many requests may be unanswered at a time."""
+        return WINDOW
+
+    @property
+    def end(self) -> str:
+        """Why the session ended; empty while it has not."""
+        return self._reason
+
+    # --- the core speaks -------------------------------------------------------------------------
+    def push(self, request: Request) -> None:
+        """Send a request to the peer; never blocks, dropped when the session is over."""
+        if self._connection.closed:
+            return
+        try:
+            self._send(request)
+        except LocalProtocolError as error:
+            # It will not fit the next time either: answered for the peer, lest it block the queue.
+            self._log(logging.ERROR, "cannot be sent %d %s: %s", request.type, request.id, error)
+            answer = _answer(request, Result.BAD_VALUE, f"cannot be sent to the peer: {error}")
+            self._loop.call_soon(self._core.answered, self, answer)
+
+    def close(self, reason: str) -> None:
+        """End the session; the peer is told, where it understands that."""
+        if self._connection.closed:
+            return
+        self._say_goodbye(reason)
+        self._connection.close(reason)
+        self._pump()
+
+    def _say_goodbye(self, reason: str) -> None:
+        connection = self._connection
+        role = connection.role
+        if (
+            connection.state is not ConnectionState.REGISTERED
+            or not connection.dialect.profile
+            or role is None
+        ):
+            return
+        cls = message_class(LEAVE[role])
+        assert cls is not None, f"the catalogue has no {LEAVE[role]}"
+        result = Result.REPLACED if reason == REPLACED else None
+        message = cls(reason=reason, result=result)  # type: ignore[call-arg]  # LEAVE's have one
+        try:
+            self._send(
+                Request(id=f"leave{int(self._services.clock.now() * 1000)}", message=message)
+            )
+        except LocalProtocolError as error:
+            # The window is full: a peer that answers nothing is not owed a farewell.
+            self._log(logging.DEBUG, "no farewell: %s", error)
+
+    # --- the peer begins -------------------------------------------------------------------------
+    def _opened(self) -> None:
+        if self._connection.state is ConnectionState.REGISTERED:
+            self._begin_adoption()
+        elif self._dialled:
+            self._do(self._introduce(), self._checked)
+        else:
+            self._log(logging.DEBUG, "connected")
+
+    def _begin_adoption(self) -> None:
+        self.hold()
+        self._do(self._adopt(), self._checked)
+
+    async def _adopt(self) -> None:
+        assert self._profile is not None, "only peers that are known are adopted"
+        try:
+            await self._core.adopt(self, self._profile.id)
+        except KeyError:
+            self._log(logging.ERROR, "is not known to the core")
+            self._connection.close("no such peer")
+            self._release()
+            return
+        if self._connection.closed:
+            self._core.closed(self, self._reason)
+            return
+        self._admit()
+        self._core.begin(self)
+        self._release()
+
+    async def _introduce(self) -> None:
+        assert self._profile is not None, "only peers that are known are dialled"
+        request = await self._core.introduce(self._profile.id)
+        if self._connection.state is ConnectionState.UNREGISTERED:
+            self._send(request)
+
+    async def _register(self, request: Request) -> None:
+        name = peer_id_of(request.message) or "stranger"
+        if self._profile is not None and self._dialled and name != self._profile.id:
+            response = _answer(request, Result.FORBIDDEN, f"{self._profile.id} was dialled")
+        else:
+            response = await self._core.register(self, request)
+        if self._connection.closed:
+            self._core.closed(self, self._reason)
+            return
+        self._respond(request, response)
+        if response.accepted:
+            self._peer = name
+            self._admit()
+            self._core.begin(self)
+        else:
+            self._connection.close(f"registration refused: {response.result}")
+        self._registering = False
+        self._pump()
+
+    def _admit(self) -> None:
+        self._admitted = True
+        self._services.roster.admit(self)
+        self._log(logging.INFO, "is here")
+
+    # --- the peer speaks -------------------------------------------------------------------------
+    def _take(self, event: Event) -> None:
+        match event:
+            case Request():
+                self._take_request(event)
+            case Response():
+                self._take_response(event)
+            case Malformed():
+                self._note(EntryKind.MALFORMED, event.detail, event.raw, event.result)
+            case Refused():
+                self._take_refused(event)
+            case Unmatched(response):
+                what = f"{response.type} {response.request_id}: a response to nothing asked"
+                self._note(EntryKind.REFUSED, what, result=response.result)
+            case AnswerLate(request_id):
+                self._log(logging.WARNING, "has not answered %s in time", request_id)
+            case PeerDead(silent_s):
+                self._abrupt = True
+                what = f"{self._peer}: silent for {silent_s:.0f} s"
+                self._note(EntryKind.KEEPALIVE_FAILURE, what)
+
+    def _take_request(self, request: Request) -> None:
+        if self._connection.state is ConnectionState.UNREGISTERED:
+            self._registering = True
+            self._do(self._register(request), self._checked)
+        else:
+            self._do(self._core.submit(self, request), partial(self._submitted, request))
+
+    def _take_response(self, response: Response) -> None:
+        if response.type != PLATFORM_REGISTER or not self._dialled:
+            self._core.answered(self, response)
+        elif self._admitted or self._registering:
+            return  # it registered with us meanwhile, which is as good
+        elif response.accepted:
+            self._begin_adoption()
+        else:
+            detail = f"{self._peer} refuses us: {response.result} {response.detail or ''}"
+            self._note(EntryKind.REFUSED, detail, result=response.result)
+            self._connection.close(detail)
+
+    def _take_refused(self, event: Refused) -> None:
+        is_stranger = event.result is Result.NOT_REGISTERED
+        request = event.request
+        self._note(
+            EntryKind.STRANGER if is_stranger else EntryKind.REFUSED,
+            f"{request.type} {request.id}: {event.detail}",
+            request.raw,
+            event.result,
+        )
+        if is_stranger:
+            self._refusals += 1
+            if self._refusals >= self._services.settings.refusals_before_registration:
+                self._connection.close("too many messages before registration")
+
+    def _submitted(self, request: Request, task: asyncio.Task[Response]) -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            self._respond(request, task.result())
+            return
+        self._log(logging.ERROR, "%d %s failed", request.type, request.id, error=error)
+        self._respond(request, _answer(request, Result.INTERNAL, "internal error"))
+
+    def _respond(self, request: Request, response: Response) -> None:
+        if self._connection.closed:
+            return
+        try:
+            self._send(response)
+        except LocalProtocolError as error:
+            # Such as a detail that the peer's encoding cannot carry: the code alone always fits.
+            self._log(logging.ERROR, "cannot be answered as meant: %s", error)
+            self._send(Response(request_id=request.id, type=request.type, result=response.result))
+
+    # --- observations ----------------------------------------------------------------------------
+    def _note(
+        self, kind: EntryKind, detail: str, raw: bytes = b"", result: int | None = None
+    ) -> None:
+        self._log(logging.WARNING, "%s: %s", kind, detail)
+        self._do(
+            self._core.note(self, kind, detail, raw=raw[:RAW_MAX], result=result), self._checked
+        )
+
+    def _checked(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        self._log(logging.ERROR, "failed", error=error)
+        # Half-registered is no state to go on in; an entry that could not be written changes
+        # nothing.
+        if not self._admitted:
+            self._connection.close("internal error")
+            self._pump()
+
+    def _peer_takes_nothing(self) -> None:
+        self._note(EntryKind.KEEPALIVE_FAILURE, f"{self._peer}: does not read what it is sent")
+
+    def _closed(self, reason: str) -> None:
+        self._reason = reason
+        self._log(logging.INFO, "is gone: %s", reason)
+        self._core.closed(self, reason)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is connected."""
+        self._services.roster.add(self, stranger=self._profile is None)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        super().connection_lost(exc)
+        self._services.roster.remove(self)
+
+    def _log(
+        self, level: int, text: str, *args: object, error: BaseException | None = None
+    ) -> None:
+        if logger.isEnabledFor(level):
+            line = text % args
+            logger.log(level, "%s at %s: %s", self._peer, self._address, line, exc_info=error)
+
+
+def _answer(request: Request, result: Result, detail: str) -> Response:
+    line = CONTROL.sub(" ", detail)[:DETAIL_MAX]
+    return Response(request_id=request.id, type=request.type, result=result, detail=line)

@@ -1,0 +1,45 @@
+"""The figures by which the gateway works. Plain data: the composition root fills it in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from linkage.supervision import Backoff
+from protocol.dialect import DEFAULT, Dialect
+from protocol.events import Timers
+
+KIB: Final = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """Timers, bounds and the dialect of strangers.
+
+    Bounds are what a stranger or a peer can make linkage hold; every one of them is per session
+    but for `connections` and `unregistered`. Times are seconds.
+    """
+
+    dialect: Dialect = DEFAULT
+    """How those speak who are not known by their address."""
+    timers: Timers = field(default_factory=Timers)
+    connections: int = 12_000
+    """Accepted connections at a time; one more is closed at once."""
+    unregistered: int = 256
+    """Of these, those that have not registered yet."""
+    message_bytes: int = 4 * KIB * KIB
+    """The longest message taken, whatever a dialect allows."""
+    inbound_max: int = 128
+    """Requests in work; beyond that the socket is not read until half of them are answered."""
+    write_high_bytes: int = 256 * KIB
+    """Unsent bytes from which the socket is not read, and the peer is given `dead_after_s`."""
+    refusals_before_registration: int = 16
+    """Messages of a stranger that are answered 200; then it is put out."""
+    legacy_grace_s: float = 1.0
+    """A connection from a legacy peer's host that is silent so long is taken for that peer."""
+    connect_within_s: float = 10.0
+    redial: Backoff = field(default_factory=Backoff)
+    drain_within_s: float = 5.0
+    """At a shutdown: for answers to requests that are in work."""
+    close_within_s: float = 5.0
+    """For the last bytes to reach a peer; then the connection is cut."""
