@@ -29,13 +29,22 @@ COORDINATE_DIGITS: Final = 7
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One kind of value. `parse` and `check` raise `ValueError` with a reason for people."""
+    """One kind of value. `parse` and `check` raise `ValueError` with a reason for people.
+
+    What follows `keeps_space` describes the kind to documentation, schemas and tests: the most
+    characters and the shape of a text, the range of a number, the members of a choice.
+    """
 
     name: str
     parse: Callable[[str], Any]
     format: Callable[[Any], str]
     check: Callable[[Any], None]
     keeps_space: bool = False
+    size: int | None = None
+    pattern: str | None = None
+    low: int | None = None
+    high: int | None = None
+    options: type[Enum] | None = None
 
 
 def text(size: int, *, pattern: str | None = None) -> Value:
@@ -54,7 +63,7 @@ def text(size: int, *, pattern: str | None = None) -> Value:
         if shape is not None and not shape.fullmatch(value):
             raise ValueError(f"does not look like {pattern}")
 
-    return Value(f"text{size}", str, str, check)
+    return Value(f"text{size}", str, str, check, size=size, pattern=pattern)
 
 
 def _check_free_text(value: Any) -> None:
@@ -78,12 +87,12 @@ def number(low: int = 0, high: int = NUMBER_MAX) -> Value:
         return int(written)
 
     def check(value: Any) -> None:
-        if not isinstance(value, int):
+        if isinstance(value, bool) or not isinstance(value, int):
             raise ValueError(f"wants a whole number, not {type(value).__name__}")  # noqa: TRY004
         if not low <= value <= high:
             raise ValueError(f"{value} is not within {low}…{high}")
 
-    return Value(f"number{low}..{high}", parse, str, check)
+    return Value(f"number{low}..{high}", parse, str, check, low=low, high=high)
 
 
 def _parse_decimal(written: str) -> float:
@@ -126,6 +135,10 @@ def format_time(value: datetime) -> str:
 def _check_time(value: Any) -> None:
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise ValueError("wants an aware datetime")
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of range") from None
 
 
 def _parse_flag(written: str) -> bool:
@@ -154,10 +167,11 @@ def choice(options: type[Enum]) -> Value:
         if not isinstance(value, options):
             raise ValueError(f"wants {options.__name__}, one of {listing}")  # noqa: TRY004
 
-    return Value(options.__name__, parse, lambda value: str(value.value), check)
+    name = options.__name__
+    return Value(name, parse, lambda value: str(value.value), check, options=options)
 
 
-FREE_TEXT: Final = Value("text", str, str, _check_free_text, keeps_space=True)
+FREE_TEXT: Final = Value("text", str, str, _check_free_text, keeps_space=True, size=FREE_TEXT_MAX)
 DECIMAL: Final = Value("decimal", _parse_decimal, _format_decimal, _check_decimal)
 TIME: Final = Value("time", parse_time, format_time, _check_time)
 FLAG: Final = Value("flag", _parse_flag, lambda value: "1" if value else "0", _check_flag)

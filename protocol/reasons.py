@@ -1,7 +1,7 @@
 """Reason codes: the element `Reason` (PROTOCOL.md section 8), and how Q.850 and SIP map to them.
 
-No `Reason` (`NULL`) means success. Codes from 200 say what went wrong with an SMS, fax, mail, video,
-place or recording; 900–999 are private.
+No `Reason` (`NULL`) means success. Codes from 200 say what went wrong with an SMS, fax, mail,
+video, place or recording; 900–999 are private.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ REASON_TEXT: Final[dict[int, tuple[str, str]]] = {
 
 _FROM_Q850: Final[dict[int, Reason]] = {
     1: Reason.UNALLOCATED,
-    2: Reason.UNALLOCATED,  # no route to the transit network: to the caller the number leads nowhere
+    2: Reason.UNALLOCATED,  # no route to the transit network: the number leads nowhere
     3: Reason.UNALLOCATED,  # no route to destination: the same
     8: Reason.PREEMPTED,
     9: Reason.PREEMPTED,
@@ -166,8 +166,8 @@ _FROM_Q850: Final[dict[int, Reason]] = {
     27: Reason.UNREACHABLE,  # destination out of order
     28: Reason.INVALID_FORMAT,
     31: Reason.CALL_FAILED,
-    # 34 stands beside both 120 and 121 in the table. "No circuit/channel available" is what Asterisk
-    # also says of any refused 503; congestion promises less than "no trunk" does. The adapter that
+    # 34 stands beside both 120 and 121 in the table. "No circuit/channel available" is also what a
+    # SIP gateway makes of a 503; congestion claims less than "no trunk" does. An adapter that
     # knows its trunks may say 121 by itself.
     34: Reason.CONGESTION,
     38: Reason.NETWORK_FAILURE,
@@ -190,8 +190,8 @@ _FROM_SIP: Final[dict[int, Reason]] = {
     301: Reason.NUMBER_CHANGED,
     403: Reason.BARRED,
     404: Reason.UNALLOCATED,
-    # 408 and 480 each stand in two rows. 408 (no final answer in time) is what a phone that rang
-    # out gives; 480 (temporarily unavailable) what a registrar gives for a phone that is not there.
+    # 408 and 480 stand in more than one row. 408 (no final answer in time) is what a phone that
+    # rang out gives, 480 (temporarily unavailable) what a registrar gives for an absent phone.
     408: Reason.NO_ANSWER,
     410: Reason.NUMBER_CHANGED,
     480: Reason.UNREACHABLE,
@@ -214,14 +214,14 @@ SIP_SERVER_FAILURE: Final = range(500, 600)
 def reason_from_q850(cause: int) -> Reason:
     """The reason for a Q.850 cause value; 127 (interworking) and what the table lacks are 123.
 
-    Where section 8 gives two causes to a row, or a cause to two rows, the comments in the table say
-    what was chosen and why.
+    Where section 8 has one cause in two rows, the comments in the table above say what was chosen
+    and why.
     """
     return _FROM_Q850.get(cause, Reason.CALL_FAILED)
 
 
 def reason_from_sip(status: int) -> Reason:
-    """The reason for the final SIP status of a call; a 2xx ended normally, unlisted 5xx are 122."""
+    """The reason for a call's final SIP status: a 2xx ended normally, an unlisted 5xx is 122."""
     if status in SIP_SUCCESS:
         return Reason.NORMAL
     default = Reason.NETWORK_FAILURE if status in SIP_SERVER_FAILURE else Reason.CALL_FAILED

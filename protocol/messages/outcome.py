@@ -1,7 +1,7 @@
-"""How a command that came to nothing is told to its sender (docs/decisions/0002-outcome-in-notices.md).
+"""How a command that came to nothing is told to its sender.
 
 The response to a command was given when it was taken; what came of it is the notice of the pairing
-rule, with `request_id`, `result` and `detail`.
+rule, with `request_id`, `result` and `detail` (docs/decisions/0002-outcome-in-notices.md).
 """
 
 from __future__ import annotations
