@@ -1,0 +1,200 @@
+"""The business side: applications, monitors and the two kinds of screens."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Iterable
+from typing import ClassVar, Self, Unpack
+
+from linkage.client.carriers import Listener
+from linkage.client.errors import ClosedError, CommandRefusedError
+from linkage.client.peer import COMMAND_DIGITS, COMMAND_EXPIRE_S, Options, Peer
+from linkage.client.received import Received
+from linkage.client.replies import Reply
+from protocol.envelope import Request
+from protocol.message import Message
+from protocol.messages import AppRole
+from protocol.roles import Role
+
+
+class Notices(AsyncIterator[Received]):
+    """The notices for us, in order, each acknowledged when the loop comes back for the next.
+
+    Ends when the client is closed. The acknowledgement belongs to the task that iterates: several
+    may share the work, each with a loop of its own.
+    """
+
+    def __init__(self, client: BusinessPeer) -> None:
+        self._client = client
+
+    async def __anext__(self) -> Received:
+        """The next notice.
+
+        Raises:
+            ReplacedError: a newer session of this peer took over.
+            RegistrationRefusedError: linkage will not take us back.
+        """
+        try:
+            return await self._client.next_notice()
+        except ClosedError:
+            raise StopAsyncIteration from None
+
+
+class BusinessPeer(Peer[Received]):
+    """Base of all that hear notices and send commands."""
+
+    _kind = Received
+
+    def notices(self) -> Notices:
+        """Iterate what linkage delivers, over disconnections, until closed."""
+        return Notices(self)
+
+    async def next_notice(self) -> Received:
+        """One step of `notices()`: acknowledges what this task had before, and waits for the next.
+
+        Raises:
+            ClientError: the client was closed, or ended for good.
+        """
+        return await self._inbox.next_for_loop()
+
+    async def send(
+        self,
+        message: Message,
+        *,
+        check: bool = True,
+        expire_s: int = COMMAND_EXPIRE_S,
+        trace: str | None = None,
+    ) -> Reply:
+        """Send a message and wait until linkage has taken it to disk, or refused it.
+
+        A command whose answer a lost connection swallowed is sent again under its Id, which
+        linkage recognises, until it expires.
+
+        Args:
+            message: 2xx (or 5xx, for a screen of ours) from an application, 4xx and 6xx from the
+                screens.
+            check: raise on a refusal; False: look at `Reply.result`.
+            expire_s: seconds after which it must not be executed any more.
+            trace: a W3C traceparent.
+
+        Raises:
+            CommandRefusedError: the result is 10 or more, and `check`.
+            CommandExpiredError: no answer within `expire_s`.
+            LocalProtocolError: such a message is not this role's to send, or too long.
+        """
+        is_command = message.number // 100 in COMMAND_DIGITS
+        request = Request(
+            id=self._ids.make(),
+            message=message,
+            time=self._clock.utc(),
+            expire_s=expire_s if is_command else None,
+            trace=trace,
+        )
+        outcomes = self._desk.open(request.id)
+        within_s = float(expire_s) if is_command else None
+        response = await self._outbox.send(request, within_s=within_s)
+        if check and not response.accepted:
+            raise CommandRefusedError(response)
+        return Reply(message, response, outcomes, self._is_stuck)
+
+    def _is_stuck(self) -> bool:
+        return self._inbox.stuck
+
+
+class ListeningPeer(BusinessPeer):
+    """A business platform that listens, as the patent has it; linkage is told by `dial` where."""
+
+    _listener: Listener | None = None
+
+    @classmethod
+    def listen(
+        cls,
+        host: str,
+        port: int,
+        peer_id: str,
+        *,
+        allowed: Iterable[str] | None = None,
+        **options: Unpack[Options],
+    ) -> Self:
+        """A client that waits for linkage to connect; `async with` is entered when it listens.
+
+        With a `secret`, linkage's registration (190) must be signed with it; without, the one that
+        connects is taken for linkage, so name its addresses in `allowed`.
+        """
+        made = cls(host, port, peer_id, **options)
+        context: ssl.SSLContext | None = options.get("ssl")
+        names = None if allowed is None else frozenset(allowed)
+        made._listener = Listener(host, port, ssl_context=context, allowed=names)
+        made._carrier = made._listener
+        return made
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that we listen on (the real port where 0 was asked for).
+
+        Raises:
+            ClosedError: not listening.
+        """
+        if self._listener is None or self._listener.address is None:
+            raise ClosedError("not listening")
+        return self._listener.address
+
+
+class Application(ListeningPeer):
+    """A business application.
+
+    Hears 1xx (and 6xx of its screens), sends 2xx (and 5xx to its screens).
+    """
+
+    role: ClassVar[Role] = Role.APPLICATION
+
+
+class Monitor(ListeningPeer):
+    """An application that sees every event and commands nothing."""
+
+    role: ClassVar[Role] = Role.MONITOR
+
+    def __init__(self, host: str, port: int, peer_id: str, **options: Unpack[Options]) -> None:
+        options["further"] = {"role": AppRole.MONITOR, **(options.get("further") or {})}
+        super().__init__(host, port, peer_id, **options)
+
+
+class CommunicationScreen(BusinessPeer):
+    """A communication screen: hears 3xx, sends 4xx."""
+
+    role: ClassVar[Role] = Role.COMMUNICATION_SCREEN
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        peer_id: str,
+        *,
+        login_id: str | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        """`login_id`: who works at the screen; None: as configured at linkage."""
+        super().__init__(host, port, peer_id, **_with_login(login_id, options))
+
+
+class BusinessScreen(BusinessPeer):
+    """A business screen: hears 5xx, sends 6xx."""
+
+    role: ClassVar[Role] = Role.BUSINESS_SCREEN
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        peer_id: str,
+        *,
+        login_id: str | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        """`login_id`: who works at the screen; None: as configured at linkage."""
+        super().__init__(host, port, peer_id, **_with_login(login_id, options))
+
+
+def _with_login(login_id: str | None, options: Options) -> Options:
+    further = {**(options.get("further") or {}), "login_id": login_id}
+    return {**options, "further": further}

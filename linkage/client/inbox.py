@@ -1,0 +1,243 @@
+"""Requests that linkage sends us.
+
+Each handed out once, answered once, and not forgotten in between (PROTOCOL.md section 3).
+
+```
+ session ── take ──► duplicate? ──► queue ── next ──► the user's loop ── settle ──► Response to
+ every session that asks
+                        └─ answered before: the same result again
+```
+Linkage sends at most a window of requests without an answer, so the queue needs no bound of its
+own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final, Generic, TypeVar
+
+from linkage.client.errors import ClosedError
+from linkage.client.position import Position
+from linkage.client.session import Session
+from protocol.codec import encode_body
+from protocol.connection import WINDOW
+from protocol.envelope import Request, Response
+from protocol.message import Message
+from protocol.results import Result
+
+REMEMBERED_MAX: Final = 4096
+"""Answered requests whose repetition is recognised; linkage repeats at most a window after a
+reconnect."""
+
+Key = tuple[str, int, bytes]
+
+
+class Incoming:
+    """A request from linkage, to be answered once; the roles have their own kinds of it.
+
+    `message` is the typed message; `time` when it happened at its source; `seq` its number in the
+    delivery queue; `resend` True when it may have been seen before.
+    """
+
+    def __init__(
+        self, inbox: Inbox[Any], key: Key, request: Request, expires: float | None
+    ) -> None:
+        self._inbox = inbox
+        self._key = key
+        self.request = request
+        self.expires = expires
+        """Monotonic seconds after which it must not be executed any more; None: never."""
+        self.resend = request.resend
+        self.sessions: list[Session] = []
+        """To whom an answer is owed; after a reconnect, to the new one as well."""
+        self.response: Response | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.request.id} {self.message!r}>"
+
+    @property
+    def message(self) -> Message:
+        """The typed message."""
+        return self.request.message
+
+    @property
+    def time(self) -> datetime | None:
+        """When it happened at its source; None from peers that do not say."""
+        return self.request.time
+
+    @property
+    def seq(self) -> int | None:
+        """Its number in the delivery queue; None from peers that do not number."""
+        return self.request.seq
+
+    @property
+    def settled(self) -> bool:
+        """True once it was acknowledged, refused or answered."""
+        return self.response is not None
+
+    def settle(
+        self,
+        result: int,
+        detail: str | None = None,
+        *,
+        call_id: str | None = None,
+        conference_id: str | None = None,
+        op_id: str | None = None,
+    ) -> bool:
+        """Answer it; the first answer counts. False when no session is left to hear it.
+
+        It will come again.
+        """
+        if self.response is not None:
+            return False
+        self.response = Response(
+            request_id=self.request.id,
+            type=self.request.type,
+            result=int(result),
+            detail=detail,
+            call_id=call_id,
+            conference_id=conference_id,
+            op_id=op_id,
+        )
+        return self._inbox.settle(self, self._key)
+
+
+K = TypeVar("K", bound=Incoming)
+
+
+class Inbox(Generic[K]):
+    """All requests that were received and are not answered, and a memory of those that were.
+
+    Commands whose time has run out are answered 309 here and not handed out (section 3.3).
+    """
+
+    def __init__(self, kind: type[K], position: Position, now: Callable[[], float]) -> None:
+        self._kind = kind
+        self._position = position
+        self._now = now
+        self._waiting: deque[K] = deque()
+        self._open: dict[Key, K] = {}
+        self._answered: OrderedDict[Key, Response] = OrderedDict()
+        self._arrived = asyncio.Event()
+        self._end: Exception | None = None
+        self._in_hand: dict[asyncio.Task[object], K] = {}
+
+    @property
+    def full(self) -> bool:
+        """True when linkage will send no more until one of these is answered."""
+        return len(self._open) >= WINDOW
+
+    @property
+    def stuck(self) -> bool:
+        """True when it is full and stays so: who asks is the one that has to answer."""
+        return self.full and (not self._in_hand or _current_task() in self._in_hand)
+
+    def take(self, session: Session, request: Request, expires: float | None) -> bool:
+        """A request came; False when it is a repetition of one that is here or was answered."""
+        if request.seq is not None:
+            self._position.delivered(request.seq)
+        key = _key_of(request)
+        answered = self._answered.get(key)
+        if answered is not None:
+            if request.seq is not None:
+                self._position.settle(request.seq)
+            session.answer(_again(answered))
+            return False
+        known = self._open.get(key)
+        if known is not None:
+            known.sessions.append(session)
+            return False
+        received = self._kind(self, key, request, expires)
+        received.sessions.append(session)
+        self._open[key] = received
+        self._waiting.append(received)
+        self._arrived.set()
+        return True
+
+    def settle(self, received: Incoming, key: Key) -> bool:
+        """Send the answer that `received` holds to whoever is owed it, and remember it."""
+        response = received.response
+        assert response is not None, "settled by Received.settle only"
+        self._open.pop(key, None)
+        self._answered[key] = response
+        if len(self._answered) > REMEMBERED_MAX:
+            self._answered.popitem(last=False)
+        heard = [session.answer(response) for session in received.sessions]
+        received.sessions.clear()
+        if received.seq is not None:
+            self._position.settle(received.seq)
+        return any(heard)
+
+    async def next(self) -> K:
+        """The next request in the order of arrival; whoever takes it must settle it.
+
+        Raises:
+            ClientError: the client was closed, or ended for good.
+        """
+        while True:
+            if self._end is not None:
+                raise self._end
+            if not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            received = self._waiting.popleft()
+            if received.expires is None or self._now() < received.expires:
+                return received
+            received.settle(Result.EXPIRED, "came too late to be executed")
+
+    async def next_for_loop(self) -> K:
+        """As `next`, for a loop that answers by coming back.
+
+        What this task had in hand is acknowledged first.
+
+        What a task had in hand that has died meanwhile is handed out again.
+        """
+        self.acknowledge_in_hand()
+        for task in [task for task in self._in_hand if task.done()]:
+            dropped = self._in_hand.pop(task)
+            if not dropped.settled:
+                dropped.resend = True
+                self._waiting.appendleft(dropped)
+        received = await self.next()
+        self._in_hand[_current_task()] = received
+        return received
+
+    def acknowledge_in_hand(self) -> None:
+        """The task that asks has come through with what it had in hand."""
+        received = self._in_hand.pop(_current_task(), None)
+        if received is not None and not received.settled:
+            received.settle(Result.OK)
+
+    def finish(self, error: Exception | None = None) -> None:
+        """Nothing more will be handed out: whoever waits gets `error` (None: it was closed)."""
+        self._end = self._end or error or ClosedError("the client was closed")
+        self._arrived.set()
+
+
+def _current_task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task is not None, "called from a coroutine"
+    return task
+
+
+def _key_of(request: Request) -> Key:
+    """A duplicate has the same Id, type and body (section 2): not the same Id alone."""
+    body = encode_body(request.message).encode("utf-8", "replace")
+    return request.id, request.type, hashlib.blake2b(body, digest_size=16).digest()
+
+
+def _again(answered: Response) -> Response:
+    return Response(
+        request_id=answered.request_id,
+        type=answered.type,
+        result=answered.result,
+        detail="duplicate",
+        call_id=answered.call_id,
+        conference_id=answered.conference_id,
+        op_id=answered.op_id,
+    )
