@@ -1,4 +1,7 @@
-"""Configuration: one TOML file, checked as a whole; every error names the file, the key and the remedy."""
+"""Configuration: one TOML file, checked as a whole.
+
+Every error names the file, the key and the remedy.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,7 @@ class DialectSettings(_Section):
     byte_order: Literal["big", "little"] = "big"
     length_includes_header: bool = False
     encoding: Literal["utf-8", "gb18030", "gbk"] = "utf-8"
-    empty_token: Literal["NULL", "EMPTY"] = "NULL"
+    empty_token: Literal["NULL", "EMPTY"] = "NULL"  # noqa: S105 - a word on the wire
 
     @model_validator(mode="after")
     def _flags_differ(self) -> DialectSettings:
@@ -81,7 +84,8 @@ class PeerSettings(_Section):
     address: str | None = None
     dial: Address | None = None
     numbers: tuple[str, ...] = ("*",)
-    """Called numbers whose calls an application gets; `*` at the end matches any rest. The longest match wins."""
+    """Called numbers whose calls an application gets; `*` at the end matches any rest. The longest
+    match wins."""
     logins: tuple[str, ...] = ()
     """LoginIds whose calls an application gets, whatever the number."""
     platform: str | None = None
@@ -125,7 +129,10 @@ class PeerSettings(_Section):
 
 
 class AdapterSettings(_Section):
-    """One `[[adapter]]`: a platform behind an adapter of ours. `settings` go to the adapter as they are."""
+    """One `[[adapter]]`: a platform behind an adapter of ours.
+
+    `settings` go to the adapter as they are.
+    """
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     kind: str
@@ -202,7 +209,7 @@ class Config(_Section):
         applications = {peer.id for peer in self.peer if peer.role is Role.APPLICATION}
         for name, count in ids.items():
             if count > 1:
-                yield f"the id {name!r} is given {count} times: every peer and adapter needs its own"
+                yield f"the id {name!r} is given {count} times: give each its own"
         for peer in self.peer:
             if peer.platform is not None and peer.platform not in platforms:
                 yield f"peer {peer.id!r}: platform {peer.platform!r} is no peer or adapter here"

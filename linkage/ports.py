@@ -1,12 +1,15 @@
-"""The seams between the parts: what the core offers to sockets and adapters, and what it wants of them.
+"""The seams between the parts.
+
+What the core offers to sockets and adapters, and what it wants of them.
 
 ```
  gateway session ─┐                ┌─ Link: push, close
                   ├── CorePort ────┤
  adapter host  ───┘                └─ register, adopt, submit, answered, note, closed
 ```
-A *link* is one live conversation with a peer, whatever carries it: a TCP session of the gateway or an adapter in this process.
-Everything that crosses the seam is a message of `protocol` or plain data, so that the parts can live in separate processes.
+A *link* is one live conversation with a peer, whatever carries it: a TCP session of the gateway or
+an adapter in this process. Everything that crosses the seam is a message of `protocol` or plain
+data, so that the parts can live in separate processes.
 """
 
 from __future__ import annotations
@@ -70,12 +73,16 @@ class Link(Protocol):
     def push(self, request: Request) -> None:
         """Send a request to the peer; never blocks. Its answer comes back by `CorePort.answered`.
 
-        The core keeps to `window`. A push on a dead link is dropped: the delivery stays open and is repeated on the next link.
+        The core keeps to `window`. A push on a dead link is dropped: the delivery stays open and
+        is repeated on the next link.
         """
         ...
 
     def close(self, reason: str) -> None:
-        """End the conversation (a newer session of the peer came, the peer lost its rights, linkage stops)."""
+        """End the conversation (a newer session of the peer came, the peer lost its rights.
+
+        Linkage stops).
+        """
         ...
 
 
@@ -83,15 +90,20 @@ class CorePort(Protocol):
     """What the core offers to links. All calls are made in the event loop's thread."""
 
     async def register(self, link: Link, request: Request) -> Response:
-        """Judge a registration (190, 290, 490, 690): role, HMAC, time, nonce, version. Journalled either way.
+        """Judge a registration (190, 290, 490, 690): role, HMAC, time, nonce, version.
 
-        On Result 0 the link is the peer's live one from now on (an older one is told to close, "replaced"), the response
-        carries `last_seq`, and deliveries begin after the response was written, at `begin(link)`.
+        Journalled either way.
+
+        On Result 0 the link is the peer's live one from now on (an older one is told to close,
+        "replaced"), the response carries `last_seq`, and deliveries begin after the response was
+        written, at `begin(link)`.
         """
         ...
 
     async def adopt(self, link: Link, peer_id: str) -> None:
-        """Take a link whose peer is known without registration: legacy by address, dialled by us, an adapter.
+        """Take a link whose peer is known without registration.
+
+        Legacy by address, dialled by us, an adapter.
 
         Raises:
             KeyError: no such peer is configured.
@@ -112,11 +124,16 @@ class CorePort(Protocol):
         """The registration was answered: start to push what waits for this peer."""
         ...
 
-    async def submit(self, link: Link, request: Request, *, reconstructed: bool = False) -> Response:
-        """Handle a business request of an adopted or registered link; returns when the outcome is on disk.
+    async def submit(
+        self, link: Link, request: Request, *, reconstructed: bool = False
+    ) -> Response:
+        """Handle a business request of an adopted or registered link.
 
-        Result 0–9: taken. Everything else: refused, with a journal entry. Never raises for what the peer sent.
-        `reconstructed` marks notices that an adapter's resync made up from what it found.
+        Returns when the outcome is on disk.
+
+        Result 0–9: taken. Everything else: refused, with a journal entry. Never raises for what
+        the peer sent. `reconstructed` marks notices that an adapter's resync made up from what it
+        found.
         """
         ...
 
@@ -125,23 +142,36 @@ class CorePort(Protocol):
         ...
 
     async def note(
-        self, link: Link, kind: EntryKind, detail: str, *, raw: bytes = b"", result: int | None = None
+        self,
+        link: Link,
+        kind: EntryKind,
+        detail: str,
+        *,
+        raw: bytes = b"",
+        result: int | None = None,
     ) -> None:
-        """Write an observation of a link into the journal (malformed frame, keep-alive failure, …)."""
+        """Write an observation of a link into the journal (malformed frame, keep-alive failure.
+
+        …).
+        """
         ...
 
     def closed(self, link: Link, reason: str) -> None:
-        """The link is gone. Its open deliveries stay and go to the next link of the peer. Idempotent."""
+        """The link is gone. Its open deliveries stay and go to the next link of the peer.
+
+        Idempotent.
+        """
         ...
 
 
-# --- peers as the gateway must know them ------------------------------------------------------------------------------
+# --- peers as the gateway must know them
+# ------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerProfile:
     """What a transport needs to know of a configured peer; no secret crosses this seam.
 
-    `address` (host, no port) knows a legacy peer that connects; `dial` (host, port) is a business platform that listens, as
-    the patent has it, and that linkage connects to.
+    `address` (host, no port) knows a legacy peer that connects; `dial` (host, port) is a business
+    platform that listens, as the patent has it, and that linkage connects to.
     """
 
     id: str
@@ -151,21 +181,25 @@ class PeerProfile:
     dial: tuple[str, int] | None = None
 
 
-# --- adapters ----------------------------------------------------------------------------------------------------------
+# --- adapters ------------------------------------------------------------------------------------
+# ----------------------
 class AdapterError(Exception):
     """Something about a vendor's platform.
 
     ```
     AdapterError
-    ├── AdapterRefusedError       it will not take us (credentials, version): do not retry, raise an alarm
-    ├── AdapterUnavailableError   it cannot be reached now: retry with back-off
-    └── CommandError              this one command failed; carries the result for its sender
+    ├── AdapterRefusedError       it will not take us (credentials, version): do not retry, raise
+    an alarm ├── AdapterUnavailableError   it cannot be reached now: retry with back-off └──
+    CommandError              this one command failed; carries the result for its sender
     ```
     """
 
 
 class AdapterRefusedError(AdapterError):
-    """The platform refuses us for good (bad credentials, unsupported version): retrying would not help."""
+    """The platform refuses us for good (bad credentials, unsupported version).
+
+    Retrying would not help.
+    """
 
 
 class AdapterUnavailableError(AdapterError):
@@ -173,7 +207,10 @@ class AdapterUnavailableError(AdapterError):
 
 
 class CommandError(AdapterError):
-    """A command could not be done. `result` is the code for its sender, `detail` one line for a person."""
+    """A command could not be done.
+
+    `result` is the code for its sender, `detail` one line for a person.
+    """
 
     def __init__(self, result: Result, detail: str) -> None:
         super().__init__(detail)
@@ -183,7 +220,9 @@ class CommandError(AdapterError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What an adapter answers to a command at once; what comes of it later is a notice with the command's `request_id`.
+    """What an adapter answers to a command at once.
+
+    What comes of it later is a notice with the command's `request_id`.
 
     `call_id`, `conference_id` are ids allocated for the command.
     """
@@ -205,7 +244,10 @@ class StoredFile:
 
 
 class Emit(Protocol):
-    """Hands a notice to the core; returns when it is on disk (so a storm of events slows its source, not the core)."""
+    """Hands a notice to the core.
+
+    Returns when it is on disk (so a storm of events slows its source, not the core).
+    """
 
     def __call__(
         self, message: Message, *, time: datetime | None = None, reconstructed: bool = False
@@ -215,7 +257,10 @@ class Emit(Protocol):
 
 
 class Memory(Protocol):
-    """An adapter's own small durable table: key → JSON-able value. Survives crashes; a `put` that returned is on disk."""
+    """An adapter's own small durable table: key → JSON-able value.
+
+    Survives crashes; a `put` that returned is on disk.
+    """
 
     async def load(self) -> dict[str, Any]:
         """Everything, once at the start of `Adapter.run`."""
@@ -248,7 +293,10 @@ Capability = Mapping[int, frozenset[int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterContext:
-    """What an adapter is given: its peer id, its `[adapter.settings]`, and the ports it may use."""
+    """What an adapter is given.
+
+    Its peer id, its `[adapter.settings]`, and the ports it may use.
+    """
 
     peer_id: str
     settings: Mapping[str, Any]
@@ -260,8 +308,9 @@ class AdapterContext:
 class Adapter(ABC):
     """One platform behind the protocol. Subclasses live in `adapters.<platform>`.
 
-    `run` connects, resyncs and translates the platform's events into notices; `execute` does one 2xx command. Both run in one
-    event loop; several `execute` may run at once (the host serialises those that name the same call).
+    `run` connects, resyncs and translates the platform's events into notices; `execute` does one
+    2xx command. Both run in one event loop; several `execute` may run at once (the host serialises
+    those that name the same call).
     """
 
     name: ClassVar[str]
@@ -274,8 +323,8 @@ class Adapter(ABC):
     async def run(self, emit: Emit) -> None:
         """Connect and emit until cancelled; no retry loop in here, the supervisor owns back-off.
 
-        Must first compare what lives on the platform with `context.memory`, close what died meanwhile (notices with
-        `reconstructed=True`) and, after a loss, say so by 195 GapNotice.
+        Must first compare what lives on the platform with `context.memory`, close what died
+        meanwhile (notices with `reconstructed=True`) and, after a loss, say so by 195 GapNotice.
 
         Raises:
             AdapterUnavailableError: the link was lost or cannot be made.
@@ -284,7 +333,9 @@ class Adapter(ABC):
 
     @abstractmethod
     async def execute(self, request: Request) -> Outcome:
-        """Do one command (its class is one of `capabilities`); `request.id` goes into the `request_id` of what comes of it.
+        """Do one command (its class is one of `capabilities`).
+
+        `request.id` goes into the `request_id` of what comes of it.
 
         Raises:
             CommandError: it cannot be done; the code goes to the sender.

@@ -24,7 +24,8 @@ class LocalProtocolError(ProtocolError):
 class InvalidMessageError(LocalProtocolError, ValueError):
     """A message that cannot be: a required field is missing or a value is out of its range.
 
-    `result` is 102 (missing field) or 103 (bad value), `element` the name of the XML element or attribute.
+    `result` is 102 (missing field) or 103 (bad value), `element` the name of the XML element or
+    attribute.
     """
 
     def __init__(self, result: Result, element: str, problem: str) -> None:
@@ -36,8 +37,9 @@ class InvalidMessageError(LocalProtocolError, ValueError):
 class RemoteProtocolError(ProtocolError):
     """The peer sent what PROTOCOL.md forbids.
 
-    `result` is the code of section 7 to answer with; `request_id` and `request_type` are what could still be read of the
-    offending request, so that it can be answered at all; `raw` is the offending payload, for the journal.
+    `result` is the code of section 7 to answer with; `request_id` and `request_type` are what
+    could still be read of the offending request, so that it can be answered at all; `raw` is the
+    offending payload, for the journal.
     """
 
     def __init__(

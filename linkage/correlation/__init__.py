@@ -1,6 +1,9 @@
-"""Which operation a message concerns, and which business event that operation belongs to (PROTOCOL.md section 5).
+"""Which operation a message concerns.
 
-Pure: records and an entry in, changed records out. The same code serves the live core and a rebuild from the journal.
+And which business event that operation belongs to (PROTOCOL.md section 5).
+
+Pure: records and an entry in, changed records out. The same code serves the live core and a
+rebuild from the journal.
 """
 
 from linkage.correlation.apply import Applied, apply

@@ -1,6 +1,9 @@
-"""One accepted message, applied to the projections: the only place where events and bindings change.
+"""One accepted message, applied to the projections.
 
-Deterministic: the same entries in the same order give the same rows, whoever plays them (the core or a rebuild).
+The only place where events and bindings change.
+
+Deterministic: the same entries in the same order give the same rows, whoever plays them (the core
+or a rebuild).
 """
 
 from __future__ import annotations
@@ -18,12 +21,16 @@ NOTICES: Final = range(100, 200)
 BEGINS_COMMUNICATION: Final = frozenset(
     {203, 210, 217, 218, 220, 223, 224, 230, 240, 250, 258, 259, 260}
 )
-"""Commands that may be the first that linkage hears of an event: naming it opens it (docs/decisions)."""
+"""Commands that may be the first that linkage hears of an event: naming it opens it
+(docs/decisions)."""
 
 
 @dataclass(slots=True)
 class Applied:
-    """What an entry concerned and changed. `bound` lists operations from before that now belong to another event."""
+    """What an entry concerned and changed.
+
+    `bound` lists operations from before that now belong to another event.
+    """
 
     operation: Operation | None = None
     event: Event | None = None
@@ -37,20 +44,22 @@ def apply(records: Records, entry: Entry) -> Applied:
         return _apply_notice(records, entry)
     match message:
         case m.CreateEvent():
-            return _apply_create(records, entry, message)
+            applied = _apply_create(records, entry, message)
         case m.UpdateEvent():
-            return _apply_update(records, entry, message)
+            applied = _apply_update(records, entry, message)
         case m.CloseEvent():
-            return _apply_close(records, entry, message)
+            applied = _apply_close(records, entry, message)
         case m.BindEvent():
-            return _apply_bind(records, entry, message)
+            applied = _apply_bind(records, entry, message)
         case m.LinkEvent():
-            return _apply_link(records, entry, message)
+            applied = _apply_link(records, entry, message)
         case _:
-            return _apply_command(records, entry)
+            applied = _apply_command(records, entry)
+    return applied
 
 
-# --- notices -------------------------------------------------------------------------------------------------------
+# --- notices -------------------------------------------------------------------------------------
+# ------------------
 def _apply_notice(records: Records, entry: Entry) -> Applied:
     operation, is_new = locate(records, entry)
     named = _named_event(records, entry, operation)
@@ -68,7 +77,10 @@ def _apply_notice(records: Records, entry: Entry) -> Applied:
 
 
 def _named_event(records: Records, entry: Entry, operation: Operation | None) -> Event | None:
-    """The event that a notice names: the owner's, or the only application's that has one by this EventId."""
+    """The event that a notice names.
+
+    The owner's, or the only application's that has one by this EventId.
+    """
     event_id = entry.message.event_id
     if event_id is None:
         return None
@@ -128,7 +140,8 @@ def _derive(records: Records, entry: Entry, operation: Operation, applied: Appli
             )
 
 
-# --- commands ------------------------------------------------------------------------------------------------------
+# --- commands ------------------------------------------------------------------------------------
+# ------------------
 def _apply_create(records: Records, entry: Entry, message: m.CreateEvent) -> Applied:
     owner = entry.owner or entry.source
     event = records.find_event(owner, message.event_id)
@@ -154,7 +167,10 @@ def _apply_create(records: Records, entry: Entry, message: m.CreateEvent) -> App
 def targets(
     records: Records, owner: str, call_id: str | None, conference_id: str | None
 ) -> list[Operation]:
-    """The call and the conference that an application's command names: its own, the latest of each id."""
+    """The call and the conference that an application's command names.
+
+    Its own, the latest of each id.
+    """
     found: list[Operation] = []
     for operations in (
         records.find_calls(call_id) if call_id is not None else [],
@@ -166,7 +182,10 @@ def targets(
 
 
 def may_use(records: Records, owner: str, operation: Operation) -> bool:
-    """Whether an application may name an operation: its event's owner, else the one it was routed to, else anyone."""
+    """Whether an application may name an operation.
+
+    Its event's owner, else the one it was routed to, else anyone.
+    """
     event = _event(records, operation.event_pk)
     holder = event.owner if event is not None else operation.owner
     return holder is None or holder == owner
@@ -206,7 +225,8 @@ def _apply_bind(records: Records, entry: Entry, message: m.BindEvent) -> Applied
         return applied
     _bind(records, entry, operation, event, causes.MANUAL, applied, is_new=False)
     for other in records.tree(operation.root):
-        # What followed the operation follows it again; what a message or a person bound on its own stays.
+        # What followed the operation follows it again; what a message or a person bound on its own
+        # stays.
         if other.parent == operation.op_id and other.cause in {None, causes.DERIVED}:
             _bind(records, entry, other, event, causes.DERIVED, applied, is_new=False)
     return applied
@@ -262,7 +282,8 @@ def _apply_command(records: Records, entry: Entry) -> Applied:
     return Applied(operation, event)
 
 
-# --- the elements of it --------------------------------------------------------------------------------------------
+# --- the elements of it
+# --------------------------------------------------------------------------------------------
 def _open(records: Records, entry: Entry, owner: str, event_id: str) -> Event:
     return records.add_event(
         Event(event_pk=entry.seq, owner=owner, event_id=event_id, opened_at=entry.at)

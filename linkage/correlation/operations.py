@@ -1,8 +1,9 @@
 """Which operation a notice concerns, and what the notice changes in it.
 
-Native keys, one namespace per platform: `call:<CallId>` (calls and legs), `conf:<ConferenceID>`, `member:<ConferenceID>/<number>`,
-`transfer:<OpId of the call>/<journal seq>`, `rec:<RecordId>`, `sms:`, `fax:`, `mail:`, `video:`, `broadcast:` and `place:<seq>`.
-A platform may use a CallId again once its call has ended: then a new operation begins.
+Native keys, one namespace per platform: `call:<CallId>` (calls and legs), `conf:<ConferenceID>`,
+`member:<ConferenceID>/<number>`, `transfer:<OpId of the call>/<journal seq>`, `rec:<RecordId>`,
+`sms:`, `fax:`, `mail:`, `video:`, `broadcast:` and `place:<seq>`. A platform may use a CallId
+again once its call has ended: then a new operation begins.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def locate(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
 
 
 def _attached(records: Records, entry: Entry) -> Operation | None:
-    """Notices that only tell more about an operation that is known: hold, media, queue, data, …"""
+    """Notices that only tell more about an operation that is known: hold, media, queue, data."""
     message = entry.message
     if message.call_id is not None:
         return records.find_operation(entry.source, f"call:{message.call_id}")
@@ -65,7 +66,10 @@ def _make(
 
 
 def _call(records: Records, entry: Entry) -> tuple[Operation, bool]:
-    """The call or leg of a notice; made where the platform speaks of one that is not known (or has ended)."""
+    """The call or leg of a notice.
+
+    Made where the platform speaks of one that is not known (or has ended).
+    """
     message = entry.message
     native = f"call:{message.call_id}"
     found = records.find_operation(entry.source, native)
@@ -425,4 +429,5 @@ HANDLERS: Final[dict[int, Callable[[Records, Entry], tuple[Operation | None, boo
     153: _single("video", "video_id"),
     160: _place,
 }
-"""Notices that make or change an operation; every other 1xx is attached to the call or conference it names."""
+"""Notices that make or change an operation; every other 1xx is attached to the call or conference
+it names."""

@@ -1,1 +1,4 @@
-"""The journal and the tables made from it, in SQLite (embedded) through SQLAlchemy. Only this package imports SQLAlchemy."""
+"""The journal and the tables made from it, in SQLite (embedded) through SQLAlchemy.
+
+Only this package imports SQLAlchemy.
+"""

@@ -1,7 +1,9 @@
-"""The hash chain of the journal: every row's hash covers its content and the hash of the row before.
+"""The hash chain of the journal.
 
-SHA-256 over the previous hash, the columns as one line of JSON in table order, and the body. A changed, missing or reordered
-row breaks the chain at that row; `linkage journal verify` names it.
+Every row's hash covers its content and the hash of the row before.
+
+SHA-256 over the previous hash, the columns as one line of JSON in table order, and the body. A
+changed, missing or reordered row breaks the chain at that row; `linkage journal verify` names it.
 """
 
 from __future__ import annotations
@@ -30,14 +32,17 @@ def row_hash(previous: bytes, row: JournalRow) -> bytes:
 
 
 def breaks(rows: Iterable[tuple[JournalRow, bytes, bytes]], first_seq: int = 1) -> Iterator[str]:
-    """Every place where the chain does not hold, in words. `rows` are (row, its prev_hash, its hash) by seq."""
+    """Every place where the chain does not hold, in words.
+
+    `rows` are (row, its prev_hash, its hash) by seq.
+    """
     previous = GENESIS if first_seq == 1 else None
     expected = first_seq
     for row, prev_hash, own_hash in rows:
         if row.seq != expected:
             yield f"seq {expected}: missing (the next row there is {row.seq})"
         elif previous is not None and prev_hash != previous:
-            yield f"seq {row.seq}: does not follow the row before it (changed, reordered or replaced)"
+            yield f"seq {row.seq}: does not follow the row before it (changed or reordered)"
         if row_hash(prev_hash, row) != own_hash:
             yield f"seq {row.seq}: its content was changed after it was written"
         previous = own_hash

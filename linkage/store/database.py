@@ -29,7 +29,8 @@ def open_store(path: Path) -> Engine:
     """Open (and make or migrate) the embedded store for writing.
 
     Raises:
-        StoreError: the directory is not writable, the file is no database, or a newer linkage wrote it.
+        StoreError: the directory is not writable, the file is no database, or a newer linkage
+        wrote it.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +82,8 @@ def migrate(engine: Engine, path: Path) -> None:
 def _check_version(current: str | None, path: Path) -> None:
     if current is not None and current > HEAD:
         raise StoreError(
-            f"{path}: written by a newer linkage (schema {current}, this one knows {HEAD}); upgrade linkage"
+            f"{path}: written by a newer linkage (schema {current}, this one knows {HEAD}); "
+            "upgrade linkage"
         )
 
 

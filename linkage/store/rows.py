@@ -1,4 +1,7 @@
-"""Rows as the core handles them: mutable records of the projections, frozen ones of the journal and the queue."""
+"""Rows as the core handles them.
+
+Mutable records of the projections, frozen ones of the journal and the queue.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ def from_us(microseconds: int) -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalRow:
-    """One entry of the journal, before its seq and hashes are known to anyone else. See `tables.journal`."""
+    """One entry of the journal, before its seq and hashes are known to anyone else.
+
+    See `tables.journal`.
+    """
 
     seq: int
     recorded_at: int
@@ -67,9 +73,10 @@ class Event:
 
 @dataclass(slots=True, kw_only=True)
 class Operation:
-    """One communication operation: call, leg, transfer, conference, member, recording, sms, …
+    """One communication operation: a call, leg, transfer, recording, SMS and so on.
 
-    `native` is the platform's key of it within its kind; `parent` and `root` are OpIds; the root of a root is itself.
+    `native` is the platform's key of it within its kind; `parent` and `root` are OpIds; the root
+    of a root is itself.
     """
 
     op_id: int
@@ -141,7 +148,10 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRow:
-    """One place in a receiver's queue. `type` differs from the journal's where a screen gets the mirror."""
+    """One place in a receiver's queue.
+
+    `type` differs from the journal's where a screen gets the mirror.
+    """
 
     receiver: str
     seq: int

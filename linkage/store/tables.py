@@ -1,7 +1,10 @@
-"""The tables (ARCHITECTURE section 4). Times are microseconds since 1970 UTC; OpIds are numbers here, text on the wire.
+"""The tables (ARCHITECTURE section 4).
 
-`journal` is the truth and only grows. `event`, `event_link`, `operation`, `binding` and `file` are projections: a rebuild from
-the journal gives the same rows. `delivery`, `peer`, `nonce` and `adapter_memory` are working state.
+Times are microseconds since 1970 UTC; OpIds are numbers here, text on the wire.
+
+`journal` is the truth and only grows. `event`, `event_link`, `operation`, `binding` and `file` are
+projections: a rebuild from the journal gives the same rows. `delivery`, `peer`, `nonce` and
+`adapter_memory` are working state.
 """
 
 from __future__ import annotations
@@ -56,7 +59,8 @@ journal: Final = Table(
     Index("journal_event", "event_pk"),
     Index("journal_op", "op_id"),
 )
-"""`owner` is the application that routing chose for a call nobody owns yet, or for whom a screen acts; `command_seq` the command
+"""`owner` is the application that routing chose for a call nobody owns yet, or for whom a screen
+acts; `command_seq` the command
 whose outcome this is; `target` the platform that a command went to."""
 
 event: Final = Table(
@@ -79,7 +83,8 @@ event: Final = Table(
     UniqueConstraint("owner", "event_id"),
     Index("event_by_id", "event_id"),
 )
-"""`event_pk` is the journal seq that opened it: merging redirects by it and never rewrites a key."""
+"""`event_pk` is the journal seq that opened it: merging redirects by it and never rewrites a
+key."""
 
 event_link: Final = Table(
     "event_link",
@@ -125,7 +130,8 @@ operation: Final = Table(
     Index("operation_root", "root"),
     Index("operation_event", "event_pk"),
 )
-"""The communication operation table of the patent. `event_pk` and `cause` repeat the valid `binding` row for retrieval."""
+"""The communication operation table of the patent. `event_pk` and `cause` repeat the valid
+`binding` row for retrieval."""
 
 binding: Final = Table(
     "binding",

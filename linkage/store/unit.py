@@ -1,17 +1,18 @@
 """The unit of work: what one group commit reads and writes.
 
-One thread owns it. Reads come from bounded caches of recent rows or from the database; writes are collected and go to the
-database as a few `executemany` in one transaction. When a commit fails everything that was collected is dropped, the caches
-with it, so that memory never runs ahead of the disk.
+One thread owns it. Reads come from bounded caches of recent rows or from the database; writes are
+collected and go to the database as a few `executemany` in one transaction. When a commit fails
+everything that was collected is dropped, the caches with it, so that memory never runs ahead of
+the disk.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import fields
 from functools import cache
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -35,9 +36,9 @@ Row = TypeVar("Row")
 
 
 @cache
-def columns_of(row: type) -> tuple[str, ...]:
+def columns_of(row: Hashable) -> tuple[str, ...]:
     """The columns of a record class, in order."""
-    return tuple(field.name for field in fields(row))
+    return tuple(field.name for field in fields(cast("Any", row)))
 
 
 class _Cache(Generic[Row]):
@@ -85,7 +86,8 @@ class UnitOfWork:
         self._delivery_states: list[dict[str, Any]] = []
         self._changed_peers: set[str] = set()
 
-    # --- the transaction --------------------------------------------------------------------------------------------
+    # --- the transaction
+    # --------------------------------------------------------------------------------------------
     @property
     def connection(self) -> Connection:
         """The open connection; only between `begin` and `commit`."""
@@ -117,7 +119,9 @@ class UnitOfWork:
             self._peers[row.peer_id] = (row.role, row.next_seq)
 
     def commit(self) -> None:
-        """Write everything that was collected and make it durable; on an error nothing of it happened.
+        """Write everything that was collected and make it durable.
+
+        On an error nothing of it happened.
 
         Raises:
             sqlalchemy.exc.DBAPIError: disk full, database locked, …; call `rollback` then.
@@ -126,8 +130,8 @@ class UnitOfWork:
         self.connection.commit()
         self.connection.close()
         self._connection = None
-        for cache in (self._operations, self._native, self._trees, self._events, self._event_keys):
-            cache.trim()
+        for rows in (self._operations, self._native, self._trees, self._events, self._event_keys):
+            rows.trim()
 
     def rollback(self) -> None:
         """Forget what was collected, and the caches."""
@@ -140,7 +144,8 @@ class UnitOfWork:
     def flush(self) -> None:
         """Send what was collected to the database, still within the transaction."""
         self._insert(tables.journal, [
-            {**_columns(row), "prev_hash": previous, "hash": own} for row, previous, own in self._journal
+            {**_columns(row), "prev_hash": previous, "hash": own} for row, previous, own in
+            self._journal
         ])  # fmt: skip
         for name, rows in self._new.items():
             self._insert(tables.metadata.tables[name], [_columns(row) for row in rows])
@@ -171,7 +176,8 @@ class UnitOfWork:
             [{**_columns(row), f"key_{key.name}": getattr(row, key.name)} for row in rows],
         )
 
-    # --- journal ----------------------------------------------------------------------------------------------------
+    # --- journal ---------------------------------------------------------------------------------
+    # -------------------
     @property
     def next_seq(self) -> int:
         """The seq that the next journal row must carry."""
@@ -193,22 +199,26 @@ class UnitOfWork:
             index = seq - self._journal[0][0].seq
             return self._journal[index][0] if index < len(self._journal) else None
         row = self.connection.execute(_JOURNAL.where(tables.journal.c.seq == seq)).first()
-        return None if row is None else JournalRow(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public row mapping
+        return None if row is None else JournalRow(**row._mapping)
 
     def find_requests(self, keys: Iterable[tuple[str, str]]) -> list[JournalRow]:
-        """Journalled requests by (source, request Id), committed ones only: the persistent duplicate window."""
+        """Journalled requests by (source, request Id), committed ones only.
+
+        The persistent duplicate window.
+        """
         by_source: dict[str, list[str]] = {}
         for source, request_id in keys:
             by_source.setdefault(source, []).append(request_id)
         found: list[JournalRow] = []
         for source, ids in by_source.items():
             found += [
-                JournalRow(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public row mapping
+                JournalRow(**row._mapping)
                 for row in self.connection.execute(_BY_REQUEST, {"source": source, "ids": ids})
             ]
         return found
 
-    # --- operations -------------------------------------------------------------------------------------------------
+    # --- operations ------------------------------------------------------------------------------
+    # -------------------
     def operation(self, op_id: int) -> Operation | None:
         """An operation by OpId."""
         found = self._operations.get(op_id)
@@ -230,7 +240,10 @@ class UnitOfWork:
         )
 
     def find_calls(self, call_id: str) -> list[Operation]:
-        """Calls and legs of any platform under a CallId, latest first, the database's view flushed before."""
+        """Calls and legs of any platform under a CallId, latest first.
+
+        The database's view flushed before.
+        """
         return self._find_native(f"call:{call_id}")
 
     def find_conferences(self, conference_id: str) -> list[Operation]:
@@ -252,7 +265,7 @@ class UnitOfWork:
         if row is None:
             return None
         cached = self._operations.get(row.op_id)
-        return cached or self._remember(Operation(**row._mapping))  # noqa: SLF001 - SQLAlchemy's public row mapping
+        return cached or self._remember(Operation(**row._mapping))
 
     def _remember(self, operation: Operation) -> Operation:
         self._operations.rows[operation.op_id] = operation
@@ -298,7 +311,8 @@ class UnitOfWork:
         """Write a changed operation with the next flush."""
         self._change("operation", operation.op_id, operation)
 
-    # --- events -----------------------------------------------------------------------------------------------------
+    # --- events ----------------------------------------------------------------------------------
+    # -------------------
     def event(self, event_pk: int) -> Event | None:
         """An event by key."""
         found = self._events.get(event_pk)
@@ -328,7 +342,7 @@ class UnitOfWork:
         if row is None:
             return None
         cached = self._events.get(row.event_pk)
-        return cached or self._remember_event(Event(**row._mapping))  # noqa: SLF001 - SQLAlchemy's public row mapping
+        return cached or self._remember_event(Event(**row._mapping))
 
     def _remember_event(self, event: Event) -> Event:
         self._events.rows[event.event_pk] = event
@@ -345,12 +359,13 @@ class UnitOfWork:
         """Write a changed event with the next flush."""
         self._change("event", event.event_pk, event)
 
-    # --- bindings, links, files -------------------------------------------------------------------------------------
+    # --- bindings, links, files
+    # -------------------------------------------------------------------------------------
     def add_binding(self, op_id: int, event_pk: int, cause: str, author: str, seq: int) -> None:
         """A binding that is valid from the journal seq on."""
         row = Binding(
-            binding_id=self._take("binding"), op_id=op_id, event_pk=event_pk, cause=cause, author=author,
-            valid_from=seq,
+            binding_id=self._take("binding"), op_id=op_id, event_pk=event_pk, cause=cause,
+            author=author, valid_from=seq,
         )  # fmt: skip
         self._new.setdefault("binding", []).append(row)
 
@@ -366,8 +381,8 @@ class UnitOfWork:
     def add_link(self, event_pk: int, other_pk: int, kind: str, author: str, seq: int) -> None:
         """A link between events that is valid from the journal seq on."""
         row = EventLink(
-            link_id=self._take("event_link"), event_pk=event_pk, other_pk=other_pk, kind=kind, author=author,
-            valid_from=seq,
+            link_id=self._take("event_link"), event_pk=event_pk, other_pk=other_pk, kind=kind,
+            author=author, valid_from=seq,
         )  # fmt: skip
         self._new.setdefault("event_link", []).append(row)
 
@@ -393,7 +408,8 @@ class UnitOfWork:
             upsert(tables.file).values(values).on_conflict_do_update(["file_id"], set_=values)
         )
 
-    # --- deliveries and peers ---------------------------------------------------------------------------------------
+    # --- deliveries and peers
+    # ---------------------------------------------------------------------------------------
     def enqueue(
         self, receiver: str, role: str, journal_seq: int, type_: int, expires_at: int | None = None
     ) -> DeliveryRow:
@@ -430,7 +446,7 @@ class UnitOfWork:
             .order_by(tables.delivery.c.seq)
             .limit(limit)
         )
-        return [DeliveryRow(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public row mapping
+        return [DeliveryRow(**row._mapping) for row in rows]
 
     def resume_at(self, receiver: str, last_seq: int, notice_types: Sequence[int]) -> None:
         """The receiver has everything up to `last_seq`, and nothing of the notices after it."""
@@ -454,6 +470,23 @@ class UnitOfWork:
             .values(state="open", result=None)
         )
 
+    def reopen(self, receiver: str, from_seq: int, to_seq: int, types: Sequence[int]) -> None:
+        """Open notices of the queue once more, for a replay; commands are never repeated."""
+        self.flush()
+        table = tables.delivery
+        chosen = table.c.type.in_(types) if types else table.c.type.not_between(200, 299)
+        self.connection.execute(
+            update(table)
+            .where(
+                table.c.receiver == receiver,
+                table.c.seq.between(from_seq, to_seq),
+                table.c.type.not_between(200, 299),
+                table.c.expires_at.is_(None),
+                chosen,
+            )
+            .values(state="open", result=None)
+        )
+
     def expired(self, now_us: int, limit: int) -> list[DeliveryRow]:
         """Open deliveries whose time is over."""
         self.flush()
@@ -461,7 +494,7 @@ class UnitOfWork:
         rows = self.connection.execute(
             select(table).where(table.c.state == "open", table.c.expires_at <= now_us).limit(limit)
         )
-        return [DeliveryRow(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public row mapping
+        return [DeliveryRow(**row._mapping) for row in rows]
 
     def use_nonce(self, peer_id: str, nonce: str, now_us: int) -> bool:
         """Remember a nonce; False when the peer used it before."""
@@ -471,7 +504,8 @@ class UnitOfWork:
         written = self.connection.execute(upsert(table).values(values).on_conflict_do_nothing())
         return written.rowcount == 1
 
-    # --- small things -----------------------------------------------------------------------------------------------
+    # --- small things ----------------------------------------------------------------------------
+    # -------------------
     def _take(self, table: str) -> int:
         taken = self._next[table]
         self._next[table] = taken + 1

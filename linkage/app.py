@@ -1,0 +1,175 @@
+"""The composition root: the whole middleware in one process.
+
+```python
+async with linkage.Server(load_config(Path("linkage.toml"))) as server:
+    print(server.addresses)
+```
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import secrets
+from collections.abc import AsyncIterable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from adapters.registry import load_adapter
+from gateway import Gateway, GatewaySettings
+from linkage.clock import SystemClock
+from linkage.config import Config
+from linkage.core import Core
+from linkage.hosting import AdapterHost
+from linkage.ports import Adapter, AdapterContext, Capability, Clock, StoredFile
+from linkage.store.database import open_store
+from protocol.events import Timers
+
+logger = logging.getLogger("linkage.app")
+
+
+class Server:
+    """Store, core, gateway and adapters, started in that order and stopped in the other.
+
+    Raises on entering:
+        StoreError: the data directory or database cannot be used.
+        ListenError: a port is in use.
+        AdapterError: an adapter's library is missing or its settings are wrong.
+    """
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        self.config = config
+        self._clock = clock or SystemClock()
+        self._stack = AsyncExitStack()
+        self._gateway: Gateway | None = None
+        self.hosts: tuple[AdapterHost, ...] = ()
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Where it listens, with the ports that the system gave for port 0."""
+        return () if self._gateway is None else tuple(self._gateway.addresses)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        config = self.config
+        engine = open_store(config.database_path)
+        self._stack.callback(engine.dispose)
+        classes = {item.id: load_adapter(item.kind) for item in config.adapter}
+        capabilities: dict[str, Capability] = {
+            peer_id: cls.capabilities for peer_id, cls in classes.items()
+        }
+        core = Core(config, engine, self._clock, capabilities)
+        adapters = [
+            classes[item.id](self._context(core, item.id, item.settings))
+            for item in config.adapter
+        ]
+        await core.start()
+        self._stack.push_async_callback(core.stop)
+        self._gateway = self._make_gateway(core)
+        await self._gateway.start()
+        self._stack.push_async_callback(self._gateway.close)
+        self.hosts = tuple([await self._host(adapter, core) for adapter in adapters])
+
+    def _make_gateway(self, core: Core) -> Gateway:
+        config = self.config
+        return Gateway(
+            core,
+            [peer.profile() for peer in config.peer],
+            config.listen,
+            GatewaySettings(
+                timers=Timers(
+                    heartbeat_s=config.timers.heartbeat_s,
+                    dead_after_s=config.timers.dead_after_s,
+                    register_within_s=config.timers.register_within_s,
+                    answer_within_s=config.timers.answer_within_s,
+                ),
+                connections=config.limits.connections,
+                unregistered=config.limits.unregistered,
+                message_bytes=config.limits.message_bytes,
+            ),
+            self._clock,
+        )
+
+    async def _host(self, adapter: Adapter, core: Core) -> AdapterHost:
+        host = AdapterHost(adapter, core, self._clock)
+        await host.start()
+        self._stack.push_async_callback(host.stop)
+        return host
+
+    def _context(self, core: Core, peer_id: str, settings: dict[str, Any]) -> AdapterContext:
+        return AdapterContext(
+            peer_id=peer_id,
+            settings=settings,
+            clock=self._clock,
+            memory=_AdapterMemory(core, peer_id),
+            files=DirectoryFiles(self.config.files_path),
+        )
+
+
+class _AdapterMemory:
+    """`linkage.ports.Memory` in the store."""
+
+    def __init__(self, core: Core, peer_id: str) -> None:
+        self._core = core
+        self._peer_id = peer_id
+
+    async def load(self) -> dict[str, Any]:
+        return await self._core.recall(self._peer_id)
+
+    async def put(self, key: str, value: Any) -> None:
+        await self._core.remember(self._peer_id, key, value)
+
+    async def delete(self, key: str) -> None:
+        await self._core.remember(self._peer_id, key, None)
+
+
+class DirectoryFiles:
+    """`linkage.ports.FileStore` in a directory.
+
+    `<first two of the id>/<FileId>.<ending>`, synced before it is named.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def save(self, name: str, content: AsyncIterable[bytes]) -> StoredFile:
+        """See `FileStore.save`."""
+        file_id = secrets.token_hex(10)
+        folder = self._root / file_id[:2]
+        folder.mkdir(parents=True, exist_ok=True)
+        ending = "".join(c for c in Path(name).suffix if c.isalnum() or c == ".")[:10]
+        path = folder / f"{file_id}{ending}"
+        partial = path.with_suffix(path.suffix + ".part")
+        digest = hashlib.sha256()
+        size = 0
+        try:
+            with partial.open("xb") as out:
+                async for chunk in content:
+                    digest.update(chunk)
+                    size += len(chunk)
+                    out.write(chunk)
+                out.flush()
+                os.fsync(out.fileno())
+            partial.rename(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        return StoredFile(file_id=file_id, path=path, size_bytes=size, sha256=digest.hexdigest())

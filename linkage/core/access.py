@@ -1,0 +1,264 @@
+"""Who may come in, and what a request may ask for.
+
+Every refusal of sections 2, 4 and 7, in one place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from linkage.core.peers import Peer, Peers
+from linkage.correlation.apply import BEGINS_COMMUNICATION, bind_target, may_use
+from linkage.correlation.entry import MANUAL, Records
+from linkage.ports import Role
+from linkage.store.rows import Event, Operation
+from protocol import messages as m
+from protocol.envelope import Request
+from protocol.message import Message
+from protocol.registration import (
+    PROTO_VERSION,
+    check_nonce,
+    check_time,
+    peer_id_of,
+    signed_fields,
+    verify,
+)
+from protocol.results import Result
+from protocol.roles import REGISTRATION_TYPE
+
+MONITOR_MAY: Final = frozenset({215, 280, 291, 292, 293, 294, 296, 297, 299})
+"""A monitor asks; it commands nothing."""
+SESSION: Final = frozenset({291, 292, 294, 295, 296, 297, 298, 299})
+OUTSIDE_EVENTS: Final = frozenset({201, *BEGINS_COMMUNICATION})
+"""Commands that may name an EventId that does not exist yet."""
+ON_CLOSED_EVENTS: Final = frozenset({202, 208, 280, 281, 282, 283, 284, 285, 286})
+"""What may still be asked of a closed event; nothing new is begun for it."""
+NEW_CALL: Final = frozenset({210, 217, 218})
+"""Commands whose CallId and ConferenceID may be new."""
+
+
+class RefusedError(Exception):
+    """A request that is not taken.
+
+    `result` for its sender, the text for the journal and `Detail`.
+    """
+
+    def __init__(self, result: Result, detail: str) -> None:
+        super().__init__(detail)
+        self.result = result
+        self.detail = detail
+
+
+def check_registration(peers: Peers, request: Request, now: datetime) -> Peer:
+    """The peer that a registration proves to be; the nonce is the caller's to remember.
+
+    Raises:
+        RefusedError: 201 (unknown peer, wrong secret, wrong role, clock off), 105 (version), 103
+        (nonce's length).
+    """
+    message = request.message
+    peer_id = peer_id_of(message)
+    peer = None if peer_id is None else peers.get(peer_id)
+    settings = None if peer is None else peer.settings
+    # One answer for every kind of stranger: who guesses learns nothing. The journal has the
+    # reason.
+    if peer is None or settings is None or settings.secret is None:
+        raise RefusedError(Result.BAD_CREDENTIALS, f"no peer {peer_id!r} registers here")
+    if REGISTRATION_TYPE[peer.role] != request.type:
+        raise RefusedError(
+            Result.BAD_CREDENTIALS, f"{peer_id!r} is {peer.role}, not what {request.type} is for"
+        )
+    if getattr(message, "proto_ver", PROTO_VERSION) != PROTO_VERSION:
+        raise RefusedError(
+            Result.VERSION_NOT_SUPPORTED, f"ProtoVer {PROTO_VERSION} is spoken here"
+        )
+    signed = signed_fields(request, settings.profile().dialect)
+    if not verify(settings.secret.get_secret_value(), signed):
+        raise RefusedError(
+            Result.BAD_CREDENTIALS, f"the Digest of {peer_id!r} does not fit its secret"
+        )
+    if not check_nonce(signed.nonce):
+        raise RefusedError(Result.BAD_VALUE, "Nonce has 8–64 characters")
+    if not check_time(getattr(message, "time"), now):  # noqa: B009 - every registration has one, their base has not
+        raise RefusedError(
+            Result.BAD_CREDENTIALS, "Time is more than 300 s from ours: set the clock"
+        )
+    return peer
+
+
+def check_sender(peer: Peer, type_: int) -> None:
+    """Whether a peer may send a type at all.
+
+    Raises:
+        RefusedError: 202.
+    """
+    if not peer.may_send(type_):
+        raise RefusedError(Result.FORBIDDEN, f"{peer.id} may not send {type_}")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command names, after all checks: `owner` is the application that it is done for."""
+
+    owner: str
+    event: Event | None
+    operation: Operation | None
+
+
+def check_command(records: Records, peer: Peer, message: Message, owner: str | None) -> Asked:
+    """The objects of a 2xx (or of a 4xx turned into one).
+
+    Args:
+        records: the projections.
+        peer: who asks.
+        message: what for.
+        owner: the application that it is done for; None: the one that has the call (a screen
+        asks).
+
+    Raises:
+        RefusedError: 202, 203, 300, 301, 302, 306, 307, 308, 312 as of section 7.
+    """
+    if peer.role is Role.MONITOR and message.number not in MONITOR_MAY:
+        raise RefusedError(Result.FORBIDDEN, "a monitor commands nothing")
+    everything = peer.role is Role.MONITOR
+    operation = _named_operation(records, message, owner, everything=everything)
+    if owner is None:
+        owner = _holder(records, operation) or peer.id
+    event = _named_event(records, message, owner, everything=everything)
+    match message:
+        case m.CreateEvent():
+            _check_create(message, event, operation)
+        case m.BindEvent():
+            operation = _check_bind(records, message, owner)
+        case m.LinkEvent():
+            _check_link(records, message, owner, event)
+        case m.CloseEvent():
+            _check_close(message, event)
+        case _:
+            pass
+    return Asked(owner, event, operation)
+
+
+def _holder(records: Records, operation: Operation | None) -> str | None:
+    if operation is None:
+        return None
+    event = None if operation.event_pk is None else records.event(operation.event_pk)
+    return event.owner if event is not None else operation.owner
+
+
+def _named_operation(
+    records: Records, message: Message, owner: str | None, *, everything: bool
+) -> Operation | None:
+    if isinstance(message, m.BindEvent) or message.number in SESSION:
+        return None
+    found = None
+    for written, find, missing, name in (
+        (message.call_id, records.find_calls, Result.NO_CALL, "CallId"),
+        (message.conference_id, records.find_conferences, Result.NO_CONFERENCE, "ConferenceID"),
+    ):
+        if written is None:
+            continue
+        there = find(written)
+        if not there and message.number not in NEW_CALL and not _creates(message):
+            raise RefusedError(missing, f"{name} {written} is not known")
+        mine = [
+            item for item in there if everything or owner is None or may_use(records, owner, item)
+        ]
+        if there and not mine:
+            raise RefusedError(
+                Result.OTHER_TENANT, f"{name} {written} belongs to another application"
+            )
+        found = found or (mine[0] if mine else None)
+    return found
+
+
+def _creates(message: Message) -> bool:
+    return isinstance(message, m.ConferenceControl) and message.action is m.ConferenceAction.CREATE
+
+
+def _named_event(
+    records: Records, message: Message, owner: str, *, everything: bool
+) -> Event | None:
+    if message.event_id is None:
+        return None
+    event = records.find_event(owner, message.event_id)
+    if event is None:
+        others = records.find_events(message.event_id)
+        if everything and others:
+            return others[0]
+        if message.number in OUTSIDE_EVENTS:
+            return None
+        if others:
+            raise RefusedError(
+                Result.OTHER_TENANT, f"EventId {message.event_id} belongs to another application"
+            )
+        raise RefusedError(Result.NO_EVENT, f"EventId {message.event_id} is not known")
+    if event.merged_into is not None and message.number not in {280, 283}:
+        target = records.event(event.merged_into)
+        raise RefusedError(Result.EVENT_MERGED, "" if target is None else target.event_id)
+    if event.status == "closed" and message.number not in ON_CLOSED_EVENTS:
+        raise RefusedError(
+            Result.EVENT_CLOSED, f"EventId {message.event_id} is closed; 284 reopens it"
+        )
+    return event
+
+
+def _check_create(
+    message: m.CreateEvent, event: Event | None, operation: Operation | None
+) -> None:
+    if message.call_id is not None and operation is None:
+        raise RefusedError(Result.NO_CALL, f"CallId {message.call_id} is not known")
+    if event is not None and operation is None:
+        raise RefusedError(
+            Result.ALREADY_EXISTS, f"EventId {message.event_id} exists; 282 changes it"
+        )
+
+
+def _check_bind(records: Records, message: m.BindEvent, owner: str) -> Operation:
+    operation = bind_target(records, owner, message)
+    if operation is None:
+        named = message.op_id or message.call_id or message.conference_id
+        raise RefusedError(Result.NO_CALL, f"no operation of yours is known as {named}")
+    if not may_use(records, owner, operation):
+        raise RefusedError(
+            Result.OTHER_TENANT, f"OpId {operation.op_id} belongs to another application"
+        )
+    event = records.find_event(owner, message.event_id)
+    bound_here = event is not None and operation.event_pk == event.event_pk
+    if message.action is m.BindAction.UNBIND and not bound_here:
+        raise RefusedError(Result.WRONG_STATE, "the operation is not bound to that event")
+    if message.action is m.BindAction.BIND and operation.event_pk is not None and not bound_here:
+        raise RefusedError(Result.WRONG_STATE, "the operation has an event; move it with Action 3")
+    if message.action is m.BindAction.BIND and bound_here and operation.cause == MANUAL:
+        raise RefusedError(Result.ALREADY_EXISTS, "the operation is bound to that event")
+    return operation
+
+
+def _check_link(records: Records, message: m.LinkEvent, owner: str, event: Event | None) -> None:
+    other = records.find_event(owner, message.other_event_id)
+    if other is None:
+        known = records.find_events(message.other_event_id)
+        result = Result.OTHER_TENANT if known else Result.NO_EVENT
+        raise RefusedError(result, f"OtherEventId {message.other_event_id} is not yours")
+    assert event is not None, "a LinkEvent names an event that exists"
+    if other.event_pk == event.event_pk:
+        raise RefusedError(Result.BAD_VALUE, "an event cannot be linked to itself")
+    if message.action is m.LinkAction.SPLIT:
+        raise RefusedError(Result.NOT_SUPPORTED, "move operations one by one with 281 Action 3")
+    merged = event.merged_into == other.event_pk
+    if message.action is m.LinkAction.UNMERGE and not merged:
+        raise RefusedError(Result.WRONG_STATE, "they are not merged")
+    if message.action is m.LinkAction.MERGE and (
+        event.merged_into is not None or other.merged_into is not None
+    ):
+        raise RefusedError(Result.WRONG_STATE, "one of them is merged already")
+
+
+def _check_close(message: m.CloseEvent, event: Event | None) -> None:
+    closed = event is not None and event.status == "closed"
+    if message.action is m.CloseAction.CLOSE and closed:
+        raise RefusedError(Result.DUPLICATE, "the event is closed already")
+    if message.action is m.CloseAction.REOPEN and not closed:
+        raise RefusedError(Result.WRONG_STATE, "the event is not closed")

@@ -1,0 +1,324 @@
+"""The core's face to the event loop.
+
+Links in and out, group commit, queues (`linkage.ports.CorePort`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from sqlalchemy import Engine
+
+from linkage.config import Config
+from linkage.core.engine import CoreEngine
+from linkage.core.outbox import QUEUE_MAX, Outbox
+from linkage.core.peers import Peer, Peers
+from linkage.core.work import (
+    Acknowledge,
+    Done,
+    LoadQueue,
+    Observe,
+    Recall,
+    Register,
+    Remember,
+    Submit,
+    Sweep,
+    Work,
+)
+from linkage.ports import Capability, Clock, EntryKind, Link, Role
+from protocol.envelope import Request, Response
+from protocol.message import Message
+from protocol.messages import CapabilityNotice, PlatformRegister
+from protocol.registration import make_registration
+from protocol.results import Result
+
+logger = logging.getLogger("linkage.core")
+
+BATCH_MAX: Final = 512
+"""Work of one commit at most: bounds how long the first of a batch waits for the last."""
+INBOX_MAX: Final = 20_000
+"""Work that may wait for the disk; beyond it requests are refused with 404."""
+SWEEP_EVERY_S: Final = 1.0
+
+
+class Core:
+    """Journal, correlation and delivery behind `CorePort`.
+
+    Everything but `CoreEngine.process` runs in the event loop's thread.
+    """
+
+    def __init__(
+        self, config: Config, engine: Engine, clock: Clock, capabilities: Mapping[str, Capability]
+    ) -> None:
+        self.peers = Peers.of(config, capabilities)
+        self._clock = clock
+        self._config = config
+        self._engine = CoreEngine(engine, self.peers, config.timers.command_expire_s)
+        self._links: dict[Link, Peer] = {}
+        self._outboxes: dict[str, Outbox] = {}
+        self._positions: dict[Link, int] = {}
+        self._inbox: list[tuple[Work, asyncio.Future[Done] | None]] = []
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._pool = ThreadPoolExecutor(1, "linkage-core")
+        self._running: asyncio.Task[None] | None = None
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._stopping = False
+        self._answer_ids = _AnswerIds()
+
+    # --- life ------------------------------------------------------------------------------------
+    # -------------------
+    async def start(self) -> None:
+        """Begin to take work."""
+        self._running = asyncio.get_running_loop().create_task(self._run(), name="linkage-core")
+        await self._do(Observe(self.peers.own_id, EntryKind.STARTED, "linkage started"))
+        self._sweep_later()
+
+    async def stop(self) -> None:
+        """Finish what was taken, then end; every link should be closed before."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        if self._running is not None:
+            self._put(Observe(self.peers.own_id, EntryKind.STOPPED, "linkage stopped"), None)
+            self._stopping = True
+            self._wake.set()
+            await self._running
+        self._pool.shutdown()
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._inbox:
+                batch, self._inbox = self._inbox[:BATCH_MAX], self._inbox[BATCH_MAX:]
+                works = [work for work, _ in batch]
+                done = await loop.run_in_executor(
+                    self._pool, self._engine.process, works, self._clock.utc()
+                )
+                for (work, future), result in zip(batch, done, strict=True):
+                    self._settle(work, future, result)
+            if self._stopping:
+                return
+
+    def _settle(self, work: Work, future: asyncio.Future[Done] | None, done: Done) -> None:
+        """Hand out what a commit brought: the response first, then what follows from it."""
+        if future is not None and not future.done():
+            future.set_result(done)
+        if isinstance(work, LoadQueue):
+            self._loaded(work, done)
+            return
+        for delivery in done.deliveries:
+            outbox = self._outbox(delivery.row.receiver)
+            outbox.offer(delivery)
+            self._load_more(outbox)
+        for receiver, message in done.answers:
+            self._outbox(receiver).answer(Request(id=self._answer_ids.take(), message=message))
+        if done.value == "reload" and isinstance(work, Submit):
+            outbox = self._outbox(work.source)
+            outbox.begin(0)
+            self._load_more(outbox)
+
+    def _loaded(self, work: LoadQueue, done: Done) -> None:
+        outbox = self._outbox(work.receiver)
+        if isinstance(done.value, Exception):
+            outbox.loading = False
+            asyncio.get_running_loop().call_later(SWEEP_EVERY_S, self._load_more, outbox)
+            return
+        outbox.extend(done.deliveries, complete=len(done.deliveries) < work.limit)
+        self._load_more(outbox)
+
+    def _put(self, work: Work, future: asyncio.Future[Done] | None) -> None:
+        self._inbox.append((work, future))
+        self._wake.set()
+
+    async def _do(self, work: Work) -> Done:
+        future: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+        self._put(work, future)
+        return await future
+
+    # --- CorePort --------------------------------------------------------------------------------
+    # -------------------
+    async def register(self, link: Link, request: Request) -> Response:
+        """See `CorePort.register`."""
+        done = await self._do(Register(request, link.address))
+        assert done.response is not None, "a registration is answered"
+        if done.response.accepted:
+            peer = self.peers.by_id[done.value]
+            self._learn(peer, request.message)
+            self._positions[link] = done.response.last_seq or 0
+            self._take_link(link, peer)
+        return done.response
+
+    def _learn(self, peer: Peer, message: Message) -> None:
+        """What a registration tells beside the secret."""
+        if isinstance(message, PlatformRegister) and message.capabilities:
+            peer.capability = _capability(message)
+        if peer.role in {Role.COMMUNICATION_SCREEN, Role.BUSINESS_SCREEN}:
+            peer.login = message.login_id or (
+                None if peer.settings is None else peer.settings.login
+            )
+
+    def _take_link(self, link: Link, peer: Peer) -> None:
+        outbox = self._outbox(peer.id)
+        older = outbox.link
+        if older is not None and older is not link:
+            self._links.pop(older, None)
+            older.close("replaced")
+        self._links[link] = peer
+        outbox.attach(link)
+        peer.connected = True
+
+    async def adopt(self, link: Link, peer_id: str) -> None:
+        """See `CorePort.adopt`."""
+        peer = self.peers.by_id[peer_id]
+        await self._do(Observe(peer_id, EntryKind.SESSION_OPENED, f"from {link.address}"))
+        self._take_link(link, peer)
+
+    async def introduce(self, peer_id: str) -> Request:
+        """See `CorePort.introduce`."""
+        peer = self.peers.by_id[peer_id]
+        secret = None if peer.settings is None else peer.settings.secret
+        if secret is None:
+            raise KeyError(peer_id)
+        message = make_registration(
+            Role.PLATFORM,
+            self.peers.own_id,
+            secret.get_secret_value(),
+            self._clock.utc(),
+            secrets.token_hex(16),
+        )
+        return Request(id=secrets.token_hex(8), message=message)
+
+    def begin(self, link: Link) -> None:
+        """See `CorePort.begin`."""
+        peer = self._links.get(link)
+        if peer is None:
+            return
+        outbox = self._outbox(peer.id)
+        outbox.begin(self._positions.pop(link, 0))
+        self._load_more(outbox)
+
+    async def submit(
+        self, link: Link, request: Request, *, reconstructed: bool = False
+    ) -> Response:
+        """See `CorePort.submit`."""
+        peer = self._links.get(link)
+        if peer is None:
+            return _refused(request, Result.SESSION_EXPIRED, None)
+        if len(self._inbox) >= INBOX_MAX:
+            return _refused(request, Result.OVERLOAD, 1)
+        if isinstance(request.message, CapabilityNotice) and peer.role is Role.PLATFORM:
+            peer.capability = _capability(request.message)
+        done = await self._do(Submit(peer.id, request, reconstructed))
+        assert done.response is not None, "a request is answered"
+        return done.response
+
+    def answered(self, link: Link, response: Response) -> None:
+        """See `CorePort.answered`."""
+        peer = self._links.get(link)
+        if peer is None:
+            return
+        outbox = self._outbox(peer.id)
+        seq = outbox.answered(response)
+        if seq is not None:
+            self._put(Acknowledge(peer.id, seq, response), None)
+        self._load_more(outbox)
+
+    async def note(
+        self,
+        link: Link,
+        kind: EntryKind,
+        detail: str,
+        *,
+        raw: bytes = b"",
+        result: int | None = None,
+    ) -> None:
+        """See `CorePort.note`."""
+        peer = self._links.get(link)
+        source = link.address if peer is None else peer.id
+        if len(self._inbox) < INBOX_MAX:
+            await self._do(Observe(source, kind, detail, raw, result))
+
+    def closed(self, link: Link, reason: str) -> None:
+        """See `CorePort.closed`."""
+        self._positions.pop(link, None)
+        peer = self._links.pop(link, None)
+        if peer is None:
+            return
+        outbox = self._outbox(peer.id)
+        if outbox.link is link:
+            outbox.detach()
+            peer.connected = False
+        self._put(Observe(peer.id, EntryKind.SESSION_CLOSED, reason), None)
+
+    # --- adapters' memory
+    # -------------------------------------------------------------------------------------------
+    async def recall(self, adapter: str) -> dict[str, Any]:
+        """An adapter's memory."""
+        return self._value(await self._do(Recall(adapter)))
+
+    async def remember(self, adapter: str, key: str, value: Any) -> None:
+        """Write a key of an adapter's memory; None deletes. Returns when it is on disk."""
+        text = None if value is None else json.dumps(value, ensure_ascii=False)
+        self._value(await self._do(Remember(adapter, key, text)))
+
+    @staticmethod
+    def _value(done: Done) -> Any:
+        if isinstance(done.value, Exception):
+            raise done.value
+        return done.value
+
+    # --- queues ----------------------------------------------------------------------------------
+    # -------------------
+    def _outbox(self, receiver: str) -> Outbox:
+        outbox = self._outboxes.get(receiver)
+        if outbox is None:
+            outbox = self._outboxes[receiver] = Outbox(receiver)
+        return outbox
+
+    def _load_more(self, outbox: Outbox) -> None:
+        if outbox.wants and not self._stopping:
+            outbox.loading = True
+            self._put(LoadQueue(outbox.receiver, outbox.loaded, QUEUE_MAX // 2), None)
+
+    def _sweep_later(self) -> None:
+        self._sweeping = asyncio.get_running_loop().call_later(SWEEP_EVERY_S, self._sweep)
+
+    def _sweep(self) -> None:
+        pushed = frozenset(
+            (outbox.receiver, seq) for outbox in self._outboxes.values() for seq in outbox.pushed
+        )
+        self._put(Sweep(pushed), None)
+        self._sweep_later()
+
+
+class _AnswerIds:
+    """Request Ids of data answers.
+
+    Unique for this sender across restarts, and never a journal seq.
+    """
+
+    def __init__(self) -> None:
+        self._prefix = "q" + secrets.token_hex(4)
+        self._next = 0
+
+    def take(self) -> str:
+        self._next += 1
+        return f"{self._prefix}{self._next % 10_000_000}"
+
+
+def _capability(message: PlatformRegister | CapabilityNotice) -> Capability:
+    return {item.no: item.action_numbers for item in message.capabilities}
+
+
+def _refused(request: Request, result: Result, retry_after_s: int | None) -> Response:
+    return Response(
+        request_id=request.id, type=request.type, result=int(result), retry_after_s=retry_after_s
+    )

@@ -1,0 +1,442 @@
+"""One business request: duplicate? allowed? whose? what changes? who is told?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from linkage.core import queries, routing
+from linkage.core.access import Asked, RefusedError, check_command, check_sender
+from linkage.core.peers import Peer, Peers
+from linkage.core.render import convert, render, stored_message
+from linkage.core.work import Delivery, Done, Submit, Work
+from linkage.correlation import Applied, Bound, Entry, apply
+from linkage.ports import EntryKind, Role
+from linkage.store import lookup
+from linkage.store.rows import JournalRow, Operation, to_us
+from linkage.store.unit import UnitOfWork
+from protocol import messages as m
+from protocol.codec import encode
+from protocol.dialect import DEFAULT, Dialect
+from protocol.envelope import Request, Response
+from protocol.errors import InvalidMessageError
+from protocol.message import Direction, Message
+from protocol.results import FIRST_REFUSAL, Result, result_text
+
+ANSWERED_HERE: Final = frozenset({201, 280, 281, 282, 283, 284, 215, 292, 293, 294, 296, 297, 299})
+"""Commands that the core answers itself (201 goes on to the platform as well)."""
+REPLAY_MAX: Final = 10_000
+
+
+class Handler:
+    """Handles requests within the open transaction of the unit of work."""
+
+    def __init__(self, unit: UnitOfWork, peers: Peers, command_expire_s: int) -> None:
+        self._unit = unit
+        self._peers = peers
+        self._command_expire_s = command_expire_s
+        self._seen: dict[tuple[str, str], list[JournalRow]] = {}
+        self._now_us = 0
+        self._expire_s: int | None = None
+
+    def begin(self, batch: Sequence[Work], now_us: int) -> None:
+        """Look up at once which requests of a batch were journalled before."""
+        self._now_us = now_us
+        self._seen = {}
+        keys = {(work.source, work.request.id) for work in batch if isinstance(work, Submit)}
+        for row in self._unit.find_requests(keys):
+            self._seen.setdefault((row.source, str(row.request_id)), []).append(row)
+
+    def dialect(self, peer_id: str) -> Dialect:
+        """The dialect in which a peer's messages stand in the journal."""
+        peer = self._peers.get(peer_id)
+        if peer is None or peer.settings is None:
+            return DEFAULT
+        return peer.settings.profile().dialect
+
+    def submit(self, work: Submit, now: datetime) -> Done:
+        """Judge, apply, journal and deliver one request."""
+        request = work.request
+        self._expire_s = request.expire_s
+        peer = self._peers.by_id[work.source]
+        first = self._find_duplicate(work)
+        if first is not None:
+            return Done(self._response(request, first.result or 0, "duplicate"))
+        try:
+            check_sender(peer, request.type)
+            return self._take(work, peer, now)
+        except RefusedError as refusal:
+            kind = EntryKind.REFUSED if refusal.result >= FIRST_REFUSAL else EntryKind.MESSAGE
+            self._journal(work, kind=kind, result=int(refusal.result), detail=refusal.detail)
+            return Done(self._response(request, refusal.result, refusal.detail))
+
+    def _take(self, work: Submit, peer: Peer, now: datetime) -> Done:
+        match work.request.message.direction_digit:
+            case Direction.PLATFORM_TO_BUSINESS:
+                return self._notice(work)
+            case Direction.BUSINESS_TO_PLATFORM:
+                return self._command(work, peer, work.request.message, peer.id, now)
+            case Direction.SCREEN_TO_PLATFORM:
+                return self._command(work, peer, self.as_command(work.request.message), None, now)
+            case Direction.PLATFORM_TO_SCREEN:
+                receivers = routing.screens_named(self._peers, work.request.message)
+                return self._pass_on(work, receivers)
+            case Direction.BUSINESS_TO_SCREEN:
+                receivers = routing.business_screens_named(self._peers, peer, work.request.message)
+                return self._pass_on(work, receivers)
+            case Direction.SCREEN_TO_BUSINESS:
+                return self._pass_on(work, routing.application_of_screen(self._peers, peer))
+
+    # --- duplicates ------------------------------------------------------------------------------
+    # -------------------
+    def _find_duplicate(self, work: Submit) -> JournalRow | None:
+        """The same (sender, Id, Type, body) from before.
+
+        The attributes may differ, as Resend does.
+        """
+        request = work.request
+        for row in self._seen.get((work.source, request.id), ()):
+            if row.type == request.type and row.kind != EntryKind.SESSION_OPENED:
+                if row.body == request.raw and request.raw:
+                    return row
+                if stored_message(row, self.dialect(work.source)) == request.message:
+                    return row
+        return None
+
+    # --- 1xx -------------------------------------------------------------------------------------
+    # -------------------
+    def _notice(self, work: Submit) -> Done:
+        message = work.request.message
+        if isinstance(message, m.PlatformLeave):
+            self._journal(work, result=0)
+            return Done(self._response(work.request, Result.OK))
+        command = self._command_row(work)
+        command_event = None if command is None else command.event_pk
+        owner, unowned = routing.owner_of_new(self._peers, message)
+        applied = apply(self._unit, self._entry(work, message, owner, command_event))
+        row = self._journal(
+            work,
+            applied=applied,
+            result=0,
+            owner=owner,
+            command_seq=None if command is None else command.seq,
+        )
+        done = Done(self._response(work.request, Result.OK, op_id=_op_id(applied)))
+        self._deliver_notice(row, message, applied, command, unowned, done)
+        self._tell_bound(applied.bound, row, done)
+        return done
+
+    def _command_row(self, work: Submit) -> JournalRow | None:
+        """The command that a notice says it is the outcome of, if it went to this platform."""
+        written = work.request.message.request_id
+        if written is None or not written.isdigit():
+            return None
+        row = self._unit.find_journal(int(written))
+        return row if row is not None and row.target == work.source else None
+
+    def _deliver_notice(
+        self,
+        row: JournalRow,
+        message: Message,
+        applied: Applied,
+        command: JournalRow | None,
+        unowned: Iterable[Peer],
+        done: Done,
+    ) -> None:
+        audience = routing.audience(
+            self._peers, message, applied, command, unowned, owner_of=self._owner_of
+        )
+        for peer, type_ in audience:
+            if peer.takes(type_):
+                self._enqueue(peer, row, message, type_, command, done)
+
+    def _owner_of(self, operation: Operation) -> str | None:
+        root = self._unit.operation(operation.root)
+        return operation.owner or (None if root is None else root.owner)
+
+    def _tell_bound(self, bound: Sequence[Bound], cause: JournalRow, done: Done) -> None:
+        """101: operations from before that belong to another event now."""
+        for change in bound:
+            notice = m.EventBoundNotice(
+                event_id=change.event.event_id,
+                old_event_id=None if change.old is None else change.old.event_id,
+                kind=queries.KIND.get(change.operation.kind),
+                op_id=str(change.operation.op_id),
+                call_id=change.operation.call_id,
+                conference_id=change.operation.conference_id,
+                login_id=change.operation.login_id,
+                cause=m.BindCause(change.cause),
+            )
+            applied = Applied(change.operation, change.event)
+            row = self._own_row(notice, applied, cause.recorded_at)
+            self._deliver_notice(row, notice, applied, None, (), done)
+            if change.old is not None and change.old.owner != change.event.owner:
+                former = self._peers.get(change.old.owner)
+                if former is not None and former.takes(notice.number):
+                    self._enqueue(former, row, notice, notice.number, None, done)
+
+    def own_notice(self, notice: Message, command: JournalRow, now_us: int, done: Done) -> None:
+        """A notice that linkage itself gives to the sender of a command."""
+        operation = None if command.op_id is None else self._unit.operation(command.op_id)
+        event = None if command.event_pk is None else self._unit.event(command.event_pk)
+        row = self._own_row(notice, Applied(operation, event), now_us, command_seq=command.seq)
+        sender = self._peers.by_id[command.source]
+        type_ = notice.number + 200 if sender.role is Role.COMMUNICATION_SCREEN else notice.number
+        if sender.takes(type_):
+            self._enqueue(sender, row, notice, type_, command, done)
+
+    # --- 2xx and 4xx -----------------------------------------------------------------------------
+    # -------------------
+    def as_command(self, message: Message) -> Message:
+        """A 4xx as the 2xx that it mirrors; anything else as it is.
+
+        Raises:
+            RefusedError: the screen's action lacks what the command needs.
+        """
+        if message.direction_digit is not Direction.SCREEN_TO_PLATFORM:
+            return message
+        try:
+            converted = convert(message, message.number - 200)
+        except InvalidMessageError as error:
+            raise RefusedError(error.result, str(error)) from None
+        return message if converted is None else converted
+
+    def _command(
+        self, work: Submit, peer: Peer, command: Message, owner: str | None, now: datetime
+    ) -> Done:
+        asked = check_command(self._unit, peer, command, owner)
+        if command.number in ANSWERED_HERE:
+            done = self._answer_here(work, peer, command, asked, now)
+        else:
+            platform = routing.platform_for(self._unit, self._peers, command, asked)
+            done = self._forward(work, command, asked, platform)
+        return done
+
+    def _answer_here(
+        self, work: Submit, peer: Peer, command: Message, asked: Asked, now: datetime
+    ) -> Done:
+        pages = queries.answer(self._unit, self._peers, peer, command, asked, work.request.id, now)
+        if pages is not None:
+            done = Done(self._response(work.request, Result.ACCEPTED))
+            shift = 200 if peer.role is Role.COMMUNICATION_SCREEN else 0
+            for page in pages:
+                done.answers.append(
+                    (peer.id, (convert(page, page.number + shift) or page) if shift else page)
+                )
+            self._journal(work, applied=Applied(asked.operation, asked.event), result=1)
+            return done
+        if isinstance(command, m.ReplayRequest):
+            return self._replay(work, peer, command)
+        applied = apply(self._unit, self._entry(work, command, asked.owner, None))
+        already = (
+            isinstance(command, m.CreateEvent) and asked.event is not None and not applied.bound
+        )
+        result = Result.DUPLICATE if already else Result.OK
+        row = self._journal(
+            work,
+            applied=applied,
+            result=int(result),
+            owner=asked.owner,
+            target=_platform_of(applied),
+        )
+        detail = command.echo_text if isinstance(command, m.Diagnose) else None
+        done = Done(self._response(work.request, result, detail, op_id=_op_id(applied)))
+        self._tell_bound(applied.bound, row, done)
+        if isinstance(command, m.CreateEvent) and applied.operation is not None:
+            self._to_platform(row, command, applied.operation.platform, done)
+        if isinstance(command, m.CloseEvent) and command.hangup_all and applied.event is not None:
+            self._hang_up_all(row, applied.event.event_pk, done)
+        return done
+
+    def _forward(
+        self, work: Submit, command: Message, asked: Asked, platform: Peer | None
+    ) -> Done:
+        applied = apply(self._unit, self._entry(work, command, asked.owner, None))
+        row = self._journal(
+            work,
+            applied=applied,
+            result=int(Result.ACCEPTED),
+            owner=asked.owner,
+            target=None if platform is None else platform.id,
+        )
+        done = Done(self._response(work.request, Result.ACCEPTED, op_id=_op_id(applied)))
+        if platform is None:
+            assert applied.event is not None, (
+                "only a hang-up of a whole event goes to no platform of its own"
+            )
+            self._hang_up_all(row, applied.event.event_pk, done)
+        else:
+            self._to_platform(row, command, platform.id, done)
+        return done
+
+    def _to_platform(
+        self, row: JournalRow, command: Message, platform_id: str, done: Done
+    ) -> None:
+        platform = self._peers.get(platform_id)
+        if platform is None or not platform.takes(command.number):
+            return
+        if command.number == 201 and not platform.serves(201, None):  # noqa: PLR2004 - the stamp is a courtesy
+            return
+        expires_at = row.recorded_at + (self._expire_s or self._command_expire_s) * 1_000_000
+        self._enqueue(platform, row, command, command.number, None, done, expires_at)
+
+    def _hang_up_all(self, cause: JournalRow, event_pk: int, done: Done) -> None:
+        """One 202 for each call of an event that still lives (202 Scope 3, 284 HangupAll)."""
+        self._unit.flush()
+        under = set(lookup.events_under(self._unit.connection, event_pk))
+        for operation in lookup.open_operations(self._unit.connection, ("call", "conference")):
+            if operation.event_pk not in under:
+                continue
+            event = self._unit.event(event_pk)
+            hangup = m.Hangup(
+                call_id=operation.call_id if operation.kind == "call" else None,
+                conference_id=operation.conference_id if operation.kind == "conference" else None,
+                scope=m.HangupScope.CALL,
+            )
+            applied = Applied(operation, event)
+            row = self._own_row(hangup, applied, cause.recorded_at, target=operation.platform)
+            self._to_platform(row, hangup, operation.platform, done)
+
+    def _replay(self, work: Submit, peer: Peer, command: m.ReplayRequest) -> Done:
+        """294: the originals once more with Resend, then 194.
+
+        From the queue's rows, not queued anew.
+        """
+        newest = self._unit.next_delivery_seq(peer.id) - 1
+        to_seq = min(newest, command.to_seq or newest)
+        if command.from_seq < 1 or to_seq - command.from_seq >= REPLAY_MAX:
+            raise RefusedError(
+                Result.BAD_VALUE,
+                f"FromSeq starts at 1, and at most {REPLAY_MAX} are replayed at once",
+            )
+        asked = self._journal(work, result=1)
+        self._unit.reopen(
+            peer.id, command.from_seq, to_seq, [int(no) for no in command.numbers if no.isdigit()]
+        )
+        done = Done(self._response(work.request, Result.ACCEPTED), value="reload")
+        count = max(0, to_seq - command.from_seq + 1)
+        end = m.ReplayEndNotice(
+            request_id=work.request.id, from_seq=command.from_seq, to_seq=to_seq, count=count
+        )
+        row = self._own_row(end, Applied(), self._now_us, command_seq=asked.seq)
+        self._enqueue(peer, row, end, end.number, asked, done)
+        return done
+
+    # --- screens ---------------------------------------------------------------------------------
+    # -------------------
+    def _pass_on(self, work: Submit, receivers: Sequence[Peer]) -> Done:
+        if not receivers:
+            raise RefusedError(
+                Result.NO_LOGIN, "no screen or application of that name is configured"
+            )
+        row = self._journal(work, result=0)
+        done = Done(self._response(work.request, Result.OK))
+        for receiver in receivers:
+            self._enqueue(receiver, row, work.request.message, work.request.type, None, done)
+        return done
+
+    # --- writing ---------------------------------------------------------------------------------
+    # -------------------
+    def _entry(
+        self, work: Submit, message: Message, owner: str | None, command_event: int | None
+    ) -> Entry:
+        occurred = work.request.time
+        return Entry(
+            seq=self._unit.next_seq,
+            at=self._now_us if occurred is None else to_us(occurred),
+            source=work.source,
+            message=message,
+            owner=owner,
+            command_event=command_event,
+            reconstructed=work.reconstructed,
+        )
+
+    def _journal(
+        self, work: Submit, *, applied: Applied | None = None, **columns: Any
+    ) -> JournalRow:
+        request = work.request
+        columns = {"kind": EntryKind.MESSAGE, **columns}
+        row = JournalRow(
+            seq=self._unit.next_seq,
+            recorded_at=self._now_us,
+            occurred_at=None if request.time is None else to_us(request.time),
+            source=work.source,
+            type=request.type,
+            request_id=request.id,
+            trace=request.trace,
+            reconstructed=work.reconstructed,
+            body=request.raw or encode(request),
+            **{**_found(applied, request.message), **columns, "kind": str(columns["kind"])},
+        )
+        self._unit.append(row)
+        self._seen.setdefault((work.source, request.id), []).append(row)
+        return row
+
+    def _own_row(
+        self, message: Message, applied: Applied, now_us: int, **columns: Any
+    ) -> JournalRow:
+        """A message that linkage makes itself: journalled like any other, from its own id."""
+        seq = self._unit.next_seq
+        row = JournalRow(
+            seq=seq,
+            recorded_at=now_us,
+            kind=EntryKind.MESSAGE.value,
+            source=self._peers.own_id,
+            type=message.number,
+            request_id=str(seq),
+            result=0,
+            body=encode(Request(id=str(seq), message=message)),
+            **{**_found(applied, message), **columns},
+        )
+        self._unit.append(row)
+        return row
+
+    def _enqueue(
+        self,
+        peer: Peer,
+        row: JournalRow,
+        message: Message,
+        type_: int,
+        command: JournalRow | None,
+        done: Done,
+        expires_at: int | None = None,
+    ) -> None:
+        delivery = self._unit.enqueue(peer.id, peer.role.value, row.seq, type_, expires_at)
+        request = render(row, message, delivery, command, self._now_us)
+        done.deliveries.append(Delivery(delivery, request))
+
+    @staticmethod
+    def _response(
+        request: Request, result: int, detail: str | None = None, op_id: str | None = None
+    ) -> Response:
+        if detail is None and result >= FIRST_REFUSAL:
+            detail = result_text(result)
+        return Response(
+            request_id=request.id,
+            type=request.type,
+            result=int(result),
+            detail=detail,
+            op_id=op_id,
+        )
+
+
+def _found(applied: Applied | None, message: Message) -> dict[str, Any]:
+    operation = None if applied is None else applied.operation
+    event = None if applied is None else applied.event
+    return {
+        "event_pk": None if event is None else event.event_pk,
+        "event_id": message.event_id if event is None else event.event_id,
+        "op_id": None if operation is None else operation.op_id,
+        "call_id": message.call_id or (None if operation is None else operation.call_id),
+        "conference_id": message.conference_id
+        or (None if operation is None else operation.conference_id),
+    }
+
+
+def _op_id(applied: Applied) -> str | None:
+    return None if applied.operation is None else str(applied.operation.op_id)
+
+
+def _platform_of(applied: Applied) -> str | None:
+    return None if applied.operation is None else applied.operation.platform

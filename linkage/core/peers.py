@@ -1,0 +1,134 @@
+"""The configured peers as the core sees them.
+
+Roles, rights, who gets the calls of which number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from linkage.config import Config, PeerSettings
+from linkage.ports import Capability, Role
+from protocol.message import Direction
+
+SENDS: Final[Mapping[Role, frozenset[int]]] = {
+    Role.PLATFORM: frozenset({Direction.PLATFORM_TO_BUSINESS, Direction.PLATFORM_TO_SCREEN}),
+    Role.APPLICATION: frozenset({Direction.BUSINESS_TO_PLATFORM, Direction.BUSINESS_TO_SCREEN}),
+    Role.MONITOR: frozenset({Direction.BUSINESS_TO_PLATFORM}),
+    Role.COMMUNICATION_SCREEN: frozenset({Direction.SCREEN_TO_PLATFORM}),
+    Role.BUSINESS_SCREEN: frozenset({Direction.SCREEN_TO_BUSINESS}),
+}
+"""First digits of the types that a role may send."""
+
+PATENT_TYPES: Final = frozenset({100, 102, 103, 105, 110, 201, 210})
+"""All that a legacy peer is sent: the types seen in the patent."""
+
+
+@dataclass(slots=True)
+class Peer:
+    """One peer.
+
+    `capability` is what a platform said it can do, None where it did not say; `login` who works at
+    a screen.
+    """
+
+    id: str
+    role: Role
+    settings: PeerSettings | None = None
+    capability: Capability | None = None
+    login: str | None = None
+    connected: bool = False
+
+    @property
+    def legacy(self) -> bool:
+        """Speaks only the patent."""
+        return self.settings is not None and self.settings.legacy
+
+    def takes(self, type_: int) -> bool:
+        """Whether this type may be delivered to the peer at all."""
+        return not self.legacy or type_ in PATENT_TYPES
+
+    def may_send(self, type_: int) -> bool:
+        """Whether role and configuration allow this type."""
+        if type_ // 100 not in SENDS[self.role]:
+            return False
+        allowed = self.settings.types if self.settings is not None else ()
+        return not allowed or type_ in allowed
+
+    def serves(self, type_: int, action: int | None) -> bool:
+        """Whether a platform can do a command, as far as it told."""
+        if self.capability is None:
+            return True
+        actions = self.capability.get(type_)
+        return actions is not None and (not actions or action is None or action in actions)
+
+
+@dataclass(slots=True)
+class Peers:
+    """All configured peers and adapters."""
+
+    own_id: str
+    by_id: dict[str, Peer] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, config: Config, capabilities: Mapping[str, Capability]) -> Peers:
+        """From the configuration; `capabilities` are those of the adapters by peer id."""
+        peers = cls(config.id)
+        for settings in config.peer:
+            peers.by_id[settings.id] = Peer(
+                settings.id, settings.role, settings, login=settings.login
+            )
+        for adapter in config.adapter:
+            peers.by_id[adapter.id] = Peer(
+                adapter.id, Role.PLATFORM, capability=capabilities.get(adapter.id)
+            )
+        return peers
+
+    def get(self, peer_id: str) -> Peer | None:
+        """The peer of that id."""
+        return self.by_id.get(peer_id)
+
+    def of_role(self, *roles: Role) -> list[Peer]:
+        """All peers of these roles, in the order of the configuration."""
+        return [peer for peer in self.by_id.values() if peer.role in roles]
+
+    def screens_of(self, logins: Iterable[str | None]) -> list[Peer]:
+        """The communication screens at which one of these dispatchers works."""
+        wanted = {login for login in logins if login is not None}
+        return [peer for peer in self.of_role(Role.COMMUNICATION_SCREEN) if peer.login in wanted]
+
+    def applications_for(self, number: str | None, login: str | None) -> list[Peer]:
+        """Whose call a new call is.
+
+        By the longest match of the called number, by LoginId, else who takes all (`*`).
+        """
+        applications = self.of_role(Role.APPLICATION)
+        ranked = [(_rank(peer, number), peer) for peer in applications]
+        best = max((rank for rank, _ in ranked), default=-1)
+        if best > 0:
+            return [peer for rank, peer in ranked if rank == best]
+        by_login = [
+            peer
+            for peer in applications
+            if login is not None and peer.settings is not None and login in peer.settings.logins
+        ]
+        return by_login or [peer for rank, peer in ranked if rank == 0]
+
+
+def _rank(peer: Peer, number: str | None) -> int:
+    """How well a called number fits an application.
+
+    Characters matched, an exact one counting more; -1 not at all.
+    """
+    best = -1
+    for pattern in peer.settings.numbers if peer.settings is not None else ():
+        if pattern.endswith("*"):
+            if number is None and len(pattern) > 1:
+                continue
+            if (number or "").startswith(pattern[:-1]):
+                best = max(best, 2 * (len(pattern) - 1))
+        elif pattern == number:
+            best = max(best, 2 * len(pattern) + 1)
+    return best

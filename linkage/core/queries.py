@@ -1,0 +1,265 @@
+"""Data answers: 280 → 180, 215 and 293 → 193, 292 → 192, 296 → 196.
+
+Built from the projections, paged, never journalled twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Final, TypeVar
+
+from linkage.core.access import Asked
+from linkage.core.peers import Peer, Peers
+from linkage.correlation.apply import may_use
+from linkage.ports import Role
+from linkage.store import lookup
+from linkage.store.rows import FileRecord, Operation, from_us, to_us
+from linkage.store.unit import UnitOfWork
+from protocol import messages as m
+from protocol.message import Message
+
+PAGE_SIZE: Final = 40
+"""Items of one page: with every field full it stays below the 65,535 bytes of one frame."""
+
+KIND: Final = {
+    "call": m.OperationKind.CALL,
+    "leg": m.OperationKind.CALL,
+    "transfer": m.OperationKind.CALL,
+    "member": m.OperationKind.CONFERENCE,
+    "conference": m.OperationKind.CONFERENCE,
+    "recording": m.OperationKind.FILE,
+    "sms": m.OperationKind.SMS,
+    "fax": m.OperationKind.FAX,
+    "mail": m.OperationKind.MAIL,
+    "video": m.OperationKind.VIDEO,
+    "location": m.OperationKind.GIS,
+    "broadcast": m.OperationKind.CALL,
+}
+"""Kind of an operation → Kind of the protocol."""
+
+CALLS: Final = ("call", "leg")
+CONFERENCES: Final = ("conference", "member")
+STATES: Final = {state.name.lower(): state for state in m.CallState}
+
+Item = TypeVar("Item")
+
+
+def answer(
+    unit: UnitOfWork,
+    peers: Peers,
+    peer: Peer,
+    message: Message,
+    asked: Asked,
+    request_id: str,
+    now: datetime,
+) -> list[Message] | None:
+    """The answer to a query, as its pages; None when the message is no query."""
+    match message:
+        case m.QueryEventRecord():
+            return _records(unit, message, asked, request_id)
+        case m.QueryCall() | m.SnapshotRequest():
+            return _snapshot(unit, peer, message, asked, request_id)
+        case m.QueryCapability():
+            return _capabilities(peers, message, request_id)
+        case m.TimeSync():
+            offset = (message.time - now).total_seconds()
+            return [m.TimeNotice(request_id=request_id, time=now, offset=offset)]
+        case _:
+            return None
+
+
+def _records(
+    unit: UnitOfWork, message: m.QueryEventRecord, asked: Asked, request_id: str
+) -> list[Message]:
+    assert asked.event is not None, "280 names an event that exists"
+    unit.flush()
+    wanted = lookup.Wanted(
+        events=lookup.events_under(unit.connection, asked.event.event_pk),
+        kinds=[kind for kind, shown in KIND.items() if shown in message.kinds],
+        since=None if message.from_time is None else to_us(message.from_time),
+        until=None if message.to_time is None else to_us(message.to_time),
+        number=message.phone_num,
+    )
+    total = lookup.count_operations(unit.connection, wanted)
+    pages = max(1, -(-total // PAGE_SIZE))
+    chosen = [message.page] if message.page else range(1, pages + 1)
+    return [
+        m.EventRecordNotice(
+            request_id=request_id,
+            event_id=asked.event.event_id,
+            page=page,
+            pages=pages,
+            records=tuple(_page_of_records(unit, wanted, page)),
+        )
+        for page in chosen
+    ]
+
+
+def _page_of_records(unit: UnitOfWork, wanted: lookup.Wanted, page: int) -> Iterator[m.Record]:
+    found = lookup.find_operations(unit.connection, wanted, (page - 1) * PAGE_SIZE, PAGE_SIZE)
+    files = lookup.files_of(unit.connection, [operation.op_id for operation in found])
+    for operation in found:
+        yield _record(operation, files.get(operation.op_id))
+
+
+def _record(operation: Operation, file: FileRecord | None) -> m.Record:
+    return m.Record(
+        op_id=str(operation.op_id),
+        kind=KIND.get(operation.kind),
+        call_id=operation.call_id,
+        conference_id=operation.conference_id,
+        phone_num=operation.from_num,
+        to_num=operation.to_num,
+        login_id=operation.login_id,
+        start_time=from_us(operation.started_at),
+        answer_time=_time(operation.answered_at),
+        end_time=_time(operation.ended_at),
+        result=operation.outcome or operation.state,
+        reason=operation.reason,
+        record_id=operation.native.partition(":")[2] if operation.kind == "recording" else None,
+        file_id=None if file is None else file.file_id,
+        summary=operation.content,
+        cause=None if operation.cause is None else m.BindCause(operation.cause),
+        parent_op_id=None if operation.parent is None else str(operation.parent),
+    )
+
+
+def _time(at: int | None) -> datetime | None:
+    return None if at is None else from_us(at)
+
+
+def _snapshot(
+    unit: UnitOfWork,
+    peer: Peer,
+    message: m.QueryCall | m.SnapshotRequest,
+    asked: Asked,
+    request_id: str,
+) -> list[Message]:
+    unit.flush()
+    fits = _fitting(unit, peer, message, asked)
+    wants = message.kind if isinstance(message, m.SnapshotRequest) else None
+    calls: list[m.CallSnapshot] = []
+    conferences: list[m.ConferenceSnapshot] = []
+    if wants in {None, m.SnapshotKind.ALL, m.SnapshotKind.CALL}:
+        calls = [
+            _call(unit, call)
+            for call in lookup.open_operations(unit.connection, CALLS)
+            if fits(call)
+        ]
+    if wants in {None, m.SnapshotKind.ALL, m.SnapshotKind.CONFERENCE}:
+        conferences = list(_conferences(unit, fits))
+    position = unit.next_delivery_seq(peer.id) - 1
+    pages = list(_paged(calls, conferences))
+    return [
+        m.SnapshotNotice(
+            request_id=request_id,
+            page=number,
+            pages=len(pages),
+            as_of_seq=position,
+            calls=tuple(of_calls),
+            conferences=tuple(of_conferences),
+        )
+        for number, (of_calls, of_conferences) in enumerate(pages, start=1)
+    ]
+
+
+def _paged(
+    calls: Sequence[m.CallSnapshot], conferences: Sequence[m.ConferenceSnapshot]
+) -> Iterator[tuple[Sequence[m.CallSnapshot], Sequence[m.ConferenceSnapshot]]]:
+    """Pages of calls, then of conferences; one empty page where nothing is open."""
+    for part in _chunks(calls, PAGE_SIZE):
+        yield part, ()
+    # A conference brings its members along, so fewer go on a page.
+    for conference in conferences:
+        yield (), (conference,)
+    if not calls and not conferences:
+        yield (), ()
+
+
+def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _fitting(
+    unit: UnitOfWork, peer: Peer, message: m.QueryCall | m.SnapshotRequest, asked: Asked
+) -> Callable[[Operation], bool]:
+    number = message.phone_num if isinstance(message, m.QueryCall) else None
+
+    def fits(operation: Operation) -> bool:
+        if peer.role is not Role.MONITOR and not may_use(unit, asked.owner, operation):
+            return False
+        return (
+            (asked.event is None or operation.event_pk == asked.event.event_pk)
+            and (message.call_id is None or operation.call_id == message.call_id)
+            and (message.login_id is None or operation.login_id == message.login_id)
+            and (number is None or number in {operation.from_num, operation.to_num})
+        )
+
+    return fits
+
+
+def _call(unit: UnitOfWork, operation: Operation) -> m.CallSnapshot:
+    assert operation.call_id is not None, "calls and legs have one"
+    parent = None if operation.parent is None else unit.operation(operation.parent)
+    return m.CallSnapshot(
+        call_id=operation.call_id,
+        event_id=_event_id(unit, operation),
+        op_id=str(operation.op_id),
+        phone_num=operation.from_num,
+        to_num=operation.to_num,
+        login_id=operation.login_id,
+        state=STATES.get(operation.state),
+        start_time=from_us(operation.started_at),
+        answer_time=_time(operation.answered_at),
+        parent_call_id=None if parent is None else parent.call_id,
+        conference_id=operation.conference_id,
+    )
+
+
+def _conferences(
+    unit: UnitOfWork, fits: Callable[[Operation], bool]
+) -> Iterator[m.ConferenceSnapshot]:
+    found = [item for item in lookup.open_operations(unit.connection, CONFERENCES) if fits(item)]
+    for conference in found:
+        if conference.kind != "conference" or conference.conference_id is None:
+            continue
+        yield m.ConferenceSnapshot(
+            conference_id=conference.conference_id,
+            event_id=_event_id(unit, conference),
+            subject=conference.content,
+            members=tuple(_members(found, conference)),
+        )
+
+
+def _members(found: Iterable[Operation], conference: Operation) -> Iterator[m.MemberSnapshot]:
+    for member in found:
+        if member.kind == "member" and member.parent == conference.op_id:
+            yield m.MemberSnapshot(
+                member_id=member.native.rpartition("/")[2], phone_num=member.to_num
+            )
+
+
+def _event_id(unit: UnitOfWork, operation: Operation) -> str | None:
+    event = None if operation.event_pk is None else unit.event(operation.event_pk)
+    return None if event is None else event.event_id
+
+
+def _capabilities(peers: Peers, message: m.QueryCapability, request_id: str) -> list[Message]:
+    platforms = [
+        peer
+        for peer in peers.of_role(Role.PLATFORM)
+        if message.platform_id in {None, peer.id} and peer.capability is not None
+    ]
+    return [
+        m.CapabilityNotice(
+            request_id=request_id,
+            platform_id=peer.id,
+            capabilities=tuple(
+                m.Capability.of(number, actions)
+                for number, actions in sorted((peer.capability or {}).items())
+            ),
+        )
+        for peer in platforms
+    ] or [m.CapabilityNotice(request_id=request_id, platform_id=message.platform_id)]

@@ -1,0 +1,108 @@
+"""A journal row as a receiver sees it.
+
+EventId and OpId filled in, ids of commands translated, mirrored for screens.
+
+The same rendering serves the first push and every repetition, so that a repeated request has the
+same body and the receiver can tell it for a duplicate.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Final
+
+from linkage.store.rows import DeliveryRow, JournalRow, from_us
+from protocol.codec import decode
+from protocol.dialect import DEFAULT, Dialect
+from protocol.envelope import Request
+from protocol.errors import InvalidMessageError
+from protocol.message import COMMON, Message, find_registered, plan_of
+from protocol.messages import message_class
+from protocol.results import Result
+
+COMMANDS: Final = range(200, 300)
+
+
+def stored_message(row: JournalRow, dialect: Dialect = DEFAULT) -> Message:
+    """The message of a journal row that holds a request."""
+    item = decode(row.body, dialect)
+    assert isinstance(item, Request)
+    return item.message
+
+
+def render(
+    row: JournalRow,
+    message: Message,
+    delivery: DeliveryRow,
+    command: JournalRow | None,
+    now_us: int,
+) -> Request:
+    """The request that goes out for a delivery.
+
+    Args:
+        row: the journalled message, with what correlation found.
+        message: the row's message, decoded.
+        delivery: the place in the receiver's queue.
+        command: the journalled command that this notice is the outcome of.
+        now_us: for what is left of a command's time.
+    """
+    own = command is not None and command.source == delivery.receiver
+    fills: dict[str, Any] = {
+        "event_id": row.event_id or message.event_id,
+        "request_id": command.request_id if own and command is not None else None,
+        "call_id": message.call_id or row.call_id,
+        "conference_id": message.conference_id or row.conference_id,
+    }
+    if message.number not in COMMANDS and row.op_id is not None:
+        fills["op_id"] = str(row.op_id)
+    shown = dataclasses.replace(message, **fills)
+    if delivery.type != message.number:
+        shown = convert(shown, delivery.type) or shown
+    expire_s = None
+    if delivery.expires_at is not None:
+        expire_s = max(0, (delivery.expires_at - now_us + 999_999) // 1_000_000)
+    return Request(
+        id=str(row.seq),
+        message=shown,
+        seq=delivery.seq,
+        time=from_us(row.occurred_at or row.recorded_at),
+        expire_s=expire_s,
+        resend=delivery.attempts > 0,
+        trace=row.trace,
+    )
+
+
+def convert(message: Message, number: int, **further: Any) -> Message | None:
+    """The message of another type with the fields that both have.
+
+    None where the catalogue has no such type.
+    """
+    cls = message_class(number)
+    if cls is None:
+        return None
+    values = {
+        plan.name: getattr(message, plan.name)
+        for plan in plan_of(cls)
+        if hasattr(message, plan.name)
+    }
+    return cls(**(values | further))
+
+
+def outcome_of(command: Message, request_id: str, result: int, detail: str) -> Message:
+    """The 1NN notice by which the sender of a 2NN learns that it failed (docs/decisions.
+
+    Outcome in notices).
+    """
+    number = command.number % 100 + 100
+    cls = find_registered(number)
+    common = {name: getattr(command, name) for name in COMMON}
+    common |= {"request_id": request_id, "result": result, "detail": detail[:1000]}
+    if cls is not None:
+        try:
+            return cls(**common)
+        except InvalidMessageError as error:
+            if error.result is not Result.MISSING_FIELD:
+                raise
+    alarm = find_registered(197)
+    assert alarm is not None
+    return alarm(**common)

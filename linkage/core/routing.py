@@ -1,0 +1,202 @@
+"""Who is told of a notice, and which platform gets a command.
+
+A notice goes to the sender of the command it answers, to the application that owns its event, else
+to the one that its call was routed to, else to those that take the called number or the LoginId;
+to every monitor; and, mirrored, to the communication screen at which the dispatcher works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from linkage.core.access import Asked, RefusedError
+from linkage.core.peers import Peer, Peers
+from linkage.correlation import Applied
+from linkage.ports import Role
+from linkage.store import lookup
+from linkage.store.rows import JournalRow, Operation
+from linkage.store.unit import UnitOfWork
+from protocol import messages as m
+from protocol.message import Message
+from protocol.results import Result
+
+TO_EVERYBODY: Final = frozenset({170, 172, 173, 191, 195, 197, 198})
+"""Notices about a platform as a whole; without an operation they concern every application."""
+ONLY_ASKED_FOR: Final = frozenset({162, 171, 180, 182, 192, 193, 194, 196})
+"""Data answers: only to who asked."""
+TO_SCREEN: Final = 200
+"""Added to a 1xx to give the 3xx that mirrors it."""
+
+
+def owner_of_new(peers: Peers, message: Message) -> tuple[str | None, list[Peer]]:
+    """Whose a call would be if it is new: the one application that takes it.
+
+    Several: nobody's yet, and all are told.
+    """
+    if message.number in ONLY_ASKED_FOR or message.number in TO_EVERYBODY:
+        return None, []
+    incoming = getattr(message, "direction", None) is not m.CallDirection.OUT
+    number = getattr(message, "to_num" if incoming else "phone_num", None)
+    candidates = peers.applications_for(number, message.login_id)
+    return (candidates[0].id if len(candidates) == 1 else None), candidates
+
+
+def audience(
+    peers: Peers,
+    message: Message,
+    applied: Applied,
+    command: JournalRow | None,
+    unowned: Iterable[Peer],
+    owner_of: Callable[[Operation], str | None],
+) -> list[tuple[Peer, int]]:
+    """Everyone who gets a notice, each with the type it comes as."""
+    told: dict[str, tuple[Peer, int]] = {}
+    for peer, type_ in _audience(peers, message, applied, command, unowned, owner_of):
+        told.setdefault(peer.id, (peer, type_))
+    return list(told.values())
+
+
+def _audience(
+    peers: Peers,
+    message: Message,
+    applied: Applied,
+    command: JournalRow | None,
+    unowned: Iterable[Peer],
+    owner_of: Callable[[Operation], str | None],
+) -> Iterator[tuple[Peer, int]]:
+    number = message.number
+    sender = None if command is None else peers.get(command.source)
+    if sender is not None:
+        is_screen = sender.role is Role.COMMUNICATION_SCREEN
+        yield sender, number + TO_SCREEN if is_screen else number
+    if number in ONLY_ASKED_FOR:
+        return
+    owner = _owner(applied, owner_of)
+    if owner is not None:
+        peer = peers.get(owner)
+        if peer is not None:
+            yield peer, number
+    elif applied.operation is None and number in TO_EVERYBODY:
+        for peer in peers.of_role(Role.APPLICATION):
+            yield peer, number
+    else:
+        for peer in unowned:
+            yield peer, number
+    for peer in peers.of_role(Role.MONITOR):
+        yield peer, number
+    for peer in peers.screens_of(_logins(message, applied)):
+        yield peer, number + TO_SCREEN
+
+
+def _owner(applied: Applied, owner_of: Callable[[Operation], str | None]) -> str | None:
+    if applied.event is not None:
+        return applied.event.owner
+    return None if applied.operation is None else owner_of(applied.operation)
+
+
+def _logins(message: Message, applied: Applied) -> list[str | None]:
+    logins = [
+        message.login_id,
+        getattr(message, "from_login_id", None),
+        getattr(message, "to_login_id", None),
+    ]
+    if applied.operation is not None:
+        logins.append(applied.operation.login_id)
+    return logins
+
+
+def platform_for(unit: UnitOfWork, peers: Peers, command: Message, asked: Asked) -> Peer | None:
+    """The platform that a command goes to.
+
+    Where its call is, where its event's last call was, where it can go.
+
+    None for a hang-up of a whole event, which is not one platform's business.
+
+    Raises:
+        RefusedError: 501 (no platform can do it), 502 (the one that could is not connected), 300
+        (nothing to hang up).
+    """
+    action = _action(command)
+    if isinstance(command, m.Hangup) and command.scope is m.HangupScope.EVENT:
+        if asked.event is None:
+            raise RefusedError(Result.NO_EVENT, "Scope 3 hangs up an event: name its EventId")
+        return None
+    platforms = peers.of_role(Role.PLATFORM)
+    chosen = _holder(unit, peers, asked) or _default(peers, asked)
+    if chosen is None:
+        able = [peer for peer in platforms if peer.serves(command.number, action)]
+        chosen = next((peer for peer in able if peer.connected), able[0] if able else None)
+    if (
+        chosen is None
+        or not chosen.serves(command.number, action)
+        or not chosen.takes(command.number)
+    ):
+        raise RefusedError(
+            Result.NOT_SUPPORTED,
+            f"no platform serves {command.number} {command.english} with this action",
+        )
+    if not chosen.connected:
+        raise RefusedError(Result.UNREACHABLE, f"platform {chosen.id} is not connected")
+    return chosen
+
+
+def _holder(unit: UnitOfWork, peers: Peers, asked: Asked) -> Peer | None:
+    if asked.operation is not None:
+        return peers.get(asked.operation.platform)
+    if asked.event is None:
+        return None
+    unit.flush()
+    latest = lookup.latest_platform(unit.connection, asked.event.event_pk)
+    return None if latest is None else peers.get(latest)
+
+
+def _default(peers: Peers, asked: Asked) -> Peer | None:
+    owner = peers.get(asked.owner)
+    named = None if owner is None or owner.settings is None else owner.settings.platform
+    return None if named is None else peers.get(named)
+
+
+def _action(command: Message) -> int | None:
+    value = getattr(command, "action", None) or getattr(command, "mode", None)
+    return int(value) if isinstance(value, int) else None
+
+
+def screens_named(peers: Peers, message: Message) -> list[Peer]:
+    """The communication screens that a platform's own 3xx names, by ScreenId or LoginId."""
+    screen_id = getattr(message, "screen_id", None)
+    screens = peers.of_role(Role.COMMUNICATION_SCREEN)
+    return [
+        peer
+        for peer in screens
+        if peer.id == screen_id
+        or (screen_id is None and peer.login == message.login_id is not None)
+    ]
+
+
+def business_screens_named(peers: Peers, application: Peer, message: Message) -> list[Peer]:
+    """The screens of an application that its 5xx names; those without an application serve all."""
+    screen_id = getattr(message, "screen_id", None)
+    return [
+        peer
+        for peer in peers.of_role(Role.BUSINESS_SCREEN)
+        if peer.settings is not None
+        and peer.settings.application in {None, application.id}
+        and (
+            peer.id == screen_id
+            or (screen_id is None and peer.login == message.login_id is not None)
+        )
+    ]
+
+
+def application_of_screen(peers: Peers, screen: Peer) -> list[Peer]:
+    """The application that a business screen belongs to.
+
+    The only one there is where none is configured.
+    """
+    named = None if screen.settings is None else screen.settings.application
+    if named is not None:
+        peer = peers.get(named)
+        return [] if peer is None else [peer]
+    applications = peers.of_role(Role.APPLICATION)
+    return applications if len(applications) == 1 else []

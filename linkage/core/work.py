@@ -1,0 +1,111 @@
+"""What the event loop hands to the core's thread, and what comes back after the commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from linkage.ports import EntryKind
+from linkage.store.rows import DeliveryRow
+from protocol.envelope import Request, Response
+from protocol.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """A business request of a known peer."""
+
+    source: str
+    request: Request
+    reconstructed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A registration.
+
+    `peer_id` is what it claims, judged in the thread because the nonce is on disk.
+    """
+
+    request: Request
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """An entry of linkage's own."""
+
+    source: str
+    kind: EntryKind
+    detail: str
+    raw: bytes = b""
+    result: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """A receiver answered the delivery `seq` of its queue."""
+
+    receiver: str
+    seq: int
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class LoadQueue:
+    """Read open deliveries of a receiver after a position."""
+
+    receiver: str
+    after: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Expire commands that wait too long.
+
+    `pushed` are at a platform already and have their own time-out.
+    """
+
+    pushed: frozenset[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Read an adapter's memory."""
+
+    adapter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Write one key of an adapter's memory; `value` None deletes it."""
+
+    adapter: str
+    key: str
+    value: str | None
+
+
+Work = Submit | Register | Observe | Acknowledge | LoadQueue | Sweep | Recall | Remember
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A place in a receiver's queue with the request as it goes out."""
+
+    row: DeliveryRow
+    request: Request
+
+
+@dataclass(slots=True)
+class Done:
+    """What one piece of work brought: handed out only after its commit.
+
+    `deliveries` go into queues; `answers` are data answers (180, 192, 193, …) that go to a live
+    link at once and are not kept.
+    """
+
+    response: Response | None = None
+    value: Any = None
+    deliveries: list[Delivery] = field(default_factory=list)
+    answers: list[tuple[str, Message]] = field(default_factory=list)

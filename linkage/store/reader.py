@@ -1,0 +1,475 @@
+"""The read side: events with all that belongs to them, the journal, the peers.
+
+Works beside a serving linkage: WAL readers never wait for the writer, nor the writer for them.
+Every query goes by an index, so that the timeline of one EventID costs the same among a thousand
+operations and among ten million.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from sqlalchemy import Connection, Engine, func, select
+
+from linkage.store import tables
+from linkage.store.database import open_for_reading
+from linkage.store.rows import JournalRow, from_us
+from linkage.store.views import (
+    BindingView,
+    EntryView,
+    EventHistory,
+    EventView,
+    FileView,
+    LinkView,
+    OperationView,
+    PeerView,
+)
+from protocol.codec import decode
+from protocol.dialect import DEFAULT, Dialect
+from protocol.envelope import Request
+from protocol.errors import RemoteProtocolError
+from protocol.message import Message
+from protocol.messages import message_class
+
+CHUNK: Final = 500
+"""Keys in one `IN (…)`: below what SQLite takes, and one query for an ordinary event."""
+PAGE: Final = 1_000
+"""Journal rows read at a time."""
+
+
+class EventNotFoundError(Exception):
+    """No event has this EventId (of this owner); the text is for people."""
+
+
+class AmbiguousEventError(Exception):
+    """Several applications have an event by this EventId. `owners` are their ids."""
+
+    def __init__(self, event_id: str, owners: Sequence[str]) -> None:
+        super().__init__(
+            f"EventId {event_id} belongs to several applications: "
+            f"{', '.join(owners)}; say whose by --owner"
+        )
+        self.owners = tuple(owners)
+
+
+class StoreReader:
+    """Reads the store. Use it as a context manager, or `close` it.
+
+    Args:
+        engine: from `linkage.store.database.open_for_reading`.
+        files: the directory where linkage keeps files; None: `FileView.path` stays empty.
+        dialects: how peers write, for those that do not write as the profile does.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        files: Path | None = None,
+        dialects: Mapping[str, Dialect] | None = None,
+    ) -> None:
+        self._engine = engine
+        self._files = files
+        self._dialects = dialects or {}
+
+    @classmethod
+    def open(
+        cls,
+        database: Path,
+        *,
+        files: Path | None = None,
+        dialects: Mapping[str, Dialect] | None = None,
+    ) -> Self:
+        """Open a store by its path.
+
+        Raises:
+            StoreError: there is no store yet, it is no database, or a newer linkage wrote it.
+        """
+        return cls(open_for_reading(database), files=files, dialects=dialects)
+
+    def close(self) -> None:
+        """Give the files free."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- events ----------------------------------------------------------------------------------
+    def list_events(
+        self, *, owner: str | None = None, status: str | None = None, limit: int = 100
+    ) -> list[EventView]:
+        """Events, the one opened last first, each with how many operations are bound to it."""
+        query = select(tables.event).order_by(tables.event.c.event_pk.desc()).limit(limit)
+        if owner is not None:
+            query = query.where(tables.event.c.owner == owner)
+        if status is not None:
+            query = query.where(tables.event.c.status == status)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+            names = _event_names(connection, (row.merged_into for row in rows))
+            counts = _count_operations(connection, [row.event_pk for row in rows])
+        return [_event_view(row, names, counts.get(row.event_pk, 0)) for row in rows]
+
+    def history(self, event_id: str, owner: str | None = None) -> EventHistory:
+        """All that is found under an EventId.
+
+        Raises:
+            EventNotFoundError: there is none.
+            AmbiguousEventError: several applications have one, and `owner` does not say whose.
+        """
+        with self._engine.connect() as connection:
+            event = _find_event(connection, event_id, owner)
+            merged = _merged_into(connection, event.event_pk)
+            keys = [event.event_pk, *(row.event_pk for row in merged)]
+            links = _links_of(connection, keys)
+            operations = self._operations_of(connection, keys)
+            entries = self._entries_of(connection, keys, [item.op_id for item in operations])
+            names = _event_names(connection, (row.merged_into for row in (event, *merged)))
+        return EventHistory(
+            event=_event_view(event, names),
+            merged=tuple(_event_view(row, names) for row in merged),
+            links=links,
+            operations=tuple(operations),
+            entries=tuple(sorted(entries, key=lambda entry: (entry.at, entry.seq))),
+        )
+
+    def _operations_of(self, connection: Connection, keys: list[int]) -> list[OperationView]:
+        table = tables.operation
+        rows = _select_in(connection, table, table.c.event_pk, keys)
+        rows.sort(key=lambda row: int(row.op_id))
+        ids = [row.op_id for row in rows]
+        bindings = _bindings_of(connection, ids)
+        files = self._files_of(connection, ids)
+        names = _event_names(connection, keys)
+        return [
+            _operation_view(row, names, bindings.get(row.op_id, ()), files.get(row.op_id, ()))
+            for row in rows
+        ]
+
+    def _files_of(
+        self, connection: Connection, op_ids: list[int]
+    ) -> dict[int, tuple[FileView, ...]]:
+        found: dict[int, tuple[FileView, ...]] = {}
+        rows = _select_in(connection, tables.file, tables.file.c.op_id, op_ids)
+        for row in sorted(rows, key=lambda row: (row.created_at, row.file_id)):
+            view = FileView(
+                file_id=row.file_id,
+                platform=row.platform,
+                name=row.name,
+                url=row.url,
+                format=row.format,
+                size_bytes=row.size_bytes,
+                sha256=row.sha256,
+                duration_s=row.duration_s,
+                created_at=from_us(row.created_at),
+                path=None if self._files is None else find_file(self._files, row.file_id),
+            )
+            found[row.op_id] = (*found.get(row.op_id, ()), view)
+        return found
+
+    # --- the journal -----------------------------------------------------------------------------
+    def _entries_of(
+        self, connection: Connection, keys: list[int], op_ids: list[int]
+    ) -> list[EntryView]:
+        table = tables.journal
+        rows = _select_in(connection, table, table.c.event_pk, keys)
+        rows += _select_in(connection, table, table.c.op_id, op_ids)
+        return [self._entry_view(row) for row in {row.seq: row for row in rows}.values()]
+
+    def entries(self, first: int = 1, last: int | None = None) -> Iterator[EntryView]:
+        """The journal from one seq to another (both included), read page by page."""
+        for row in self._journal_rows(first, last):
+            yield self._entry_view(row)
+
+    def last_entries(self, count: int) -> list[EntryView]:
+        """The end of the journal, oldest first."""
+        table = tables.journal
+        query = select(table).order_by(table.c.seq.desc()).limit(count)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return [self._entry_view(row) for row in reversed(rows)]
+
+    def last_seq(self) -> int:
+        """The seq of the newest entry; 0 where there is none."""
+        with self._engine.connect() as connection:
+            return connection.execute(select(func.max(tables.journal.c.seq))).scalar() or 0
+
+    def chain(self) -> Iterator[tuple[JournalRow, bytes, bytes]]:
+        """Every row with its two hashes, as `linkage.store.chain.breaks` wants them."""
+        names = [field.name for field in fields(JournalRow)]
+        for row in self._journal_rows(1, None):
+            values = row._mapping
+            yield JournalRow(**{name: values[name] for name in names}), row.prev_hash, row.hash
+
+    def _journal_rows(self, first: int, last: int | None) -> Iterator[Any]:
+        # A connection per page: a reader that stands still must not keep the WAL from being
+        # written back.
+        table = tables.journal
+        query = select(table).order_by(table.c.seq).limit(PAGE)
+        if last is not None:
+            query = query.where(table.c.seq <= last)
+        while True:
+            with self._engine.connect() as connection:
+                rows = connection.execute(query.where(table.c.seq >= first)).all()
+            yield from rows
+            if len(rows) < PAGE:
+                return
+            first = rows[-1].seq + 1
+
+    def _entry_view(self, row: Any) -> EntryView:
+        cls = None if row.type is None else message_class(row.type)
+        dialect = self._dialects.get(row.source, DEFAULT)
+        return EntryView(
+            seq=row.seq,
+            kind=row.kind,
+            name=row.kind if cls is None else cls.english,
+            chinese="" if cls is None else cls.chinese,
+            source=row.source,
+            target=row.target,
+            recorded_at=from_us(row.recorded_at),
+            occurred_at=_time(row.occurred_at),
+            type=row.type,
+            request_id=row.request_id,
+            owner=row.owner,
+            event_id=row.event_id,
+            op_id=row.op_id,
+            call_id=row.call_id,
+            conference_id=row.conference_id,
+            command_seq=row.command_seq,
+            trace=row.trace,
+            result=row.result,
+            detail=row.detail,
+            reconstructed=row.reconstructed,
+            message=_decoded(row.body, dialect),
+            body=row.body.decode(dialect.encoding, "replace"),
+        )
+
+    # --- peers -----------------------------------------------------------------------------------
+    def peers(self) -> list[PeerView]:
+        """Every peer that the store knows, by id."""
+        table = tables.delivery
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(tables.peer).order_by(tables.peer.c.peer_id)).all()
+            return [
+                PeerView(
+                    peer_id=row.peer_id,
+                    role=row.role,
+                    next_seq=row.next_seq,
+                    open_deliveries=connection.execute(
+                        select(func.count())
+                        .select_from(table)
+                        .where(table.c.receiver == row.peer_id, table.c.state == "open")
+                    ).scalar_one(),
+                    last_seen=_time(row.last_seen),
+                )
+                for row in rows
+            ]
+
+
+def find_file(folder: Path, file_id: str) -> Path | None:
+    """Where a file of ours lies, None where it is not here. A FileId is a platform's: hostile."""
+    if "/" in file_id or "\\" in file_id or "\0" in file_id or file_id.startswith("."):
+        return None
+    path = folder / file_id
+    try:
+        return path if path.is_file() else None
+    except OSError:  # a name that the file system does not take
+        return None
+
+
+def _decoded(body: bytes, dialect: Dialect) -> Message | None:
+    if not body:
+        return None
+    try:
+        item = decode(body, dialect)
+    except RemoteProtocolError:
+        return None
+    return item.message if isinstance(item, Request) else None
+
+
+def _find_event(connection: Connection, event_id: str, owner: str | None) -> Any:
+    query = select(tables.event).where(tables.event.c.event_id == event_id)
+    if owner is not None:
+        query = query.where(tables.event.c.owner == owner)
+    rows = connection.execute(query.order_by(tables.event.c.owner).limit(CHUNK)).all()
+    if not rows:
+        whose = "" if owner is None else f" of {owner}"
+        raise EventNotFoundError(f"no event{whose} has the EventId {event_id}")
+    if len(rows) > 1:
+        raise AmbiguousEventError(event_id, [row.owner for row in rows])
+    return rows[0]
+
+
+def _merged_into(connection: Connection, event_pk: int) -> list[Any]:
+    """The events that were merged into one, and those merged into these, by the link index."""
+    link = tables.event_link
+    found: list[Any] = []
+    seen, wave = {event_pk}, [event_pk]
+    while wave:
+        sources = [
+            row.event_pk
+            for row in _select_in(connection, link, link.c.other_pk, wave)
+            if row.kind == "merge" and row.valid_to is None and row.event_pk not in seen
+        ]
+        wave = sorted(set(sources))
+        seen.update(wave)
+        found += _select_in(connection, tables.event, tables.event.c.event_pk, wave)
+    return found
+
+
+def _links_of(connection: Connection, keys: list[int]) -> tuple[LinkView, ...]:
+    table = tables.event_link
+    rows = _select_in(connection, table, table.c.event_pk, keys)
+    rows += _select_in(connection, table, table.c.other_pk, keys)
+    unique = sorted({row.link_id: row for row in rows}.items())
+    names = _event_names(
+        connection, (key for _, row in unique for key in (row.event_pk, row.other_pk))
+    )
+    return tuple(
+        LinkView(
+            event_id=names[row.event_pk][1],
+            other_event_id=names[row.other_pk][1],
+            kind=row.kind,
+            author=row.author,
+            valid_from=row.valid_from,
+            valid_to=row.valid_to,
+        )
+        for _, row in unique
+    )
+
+
+def _bindings_of(connection: Connection, op_ids: list[int]) -> dict[int, tuple[BindingView, ...]]:
+    rows = _select_in(connection, tables.binding, tables.binding.c.op_id, op_ids)
+    rows.sort(key=lambda row: int(row.binding_id))
+    names = _event_names(connection, (row.event_pk for row in rows))
+    seqs = {row.valid_from for row in rows} | {row.valid_to for row in rows if row.valid_to}
+    times = {
+        row.seq: from_us(row.occurred_at or row.recorded_at)
+        for row in _select_in(connection, tables.journal, tables.journal.c.seq, sorted(seqs))
+    }
+    found: dict[int, tuple[BindingView, ...]] = {}
+    for row in rows:
+        owner, event_id = names[row.event_pk]
+        view = BindingView(
+            event_id=event_id,
+            owner=owner,
+            cause=row.cause,
+            author=row.author,
+            valid_from=row.valid_from,
+            valid_to=row.valid_to,
+            since=times.get(row.valid_from),
+            until=None if row.valid_to is None else times.get(row.valid_to),
+        )
+        found[row.op_id] = (*found.get(row.op_id, ()), view)
+    return found
+
+
+def _event_names(connection: Connection, keys: Iterable[int | None]) -> dict[int, tuple[str, str]]:
+    """Key → (owner, EventId)."""
+    wanted = sorted({key for key in keys if key is not None})
+    table = tables.event
+    return {
+        row.event_pk: (row.owner, row.event_id)
+        for row in _select_in(connection, table, table.c.event_pk, wanted)
+    }
+
+
+def _count_operations(connection: Connection, keys: list[int]) -> dict[int, int]:
+    table = tables.operation
+    counts: dict[int, int] = {}
+    for part in _chunks(keys):
+        query = (
+            select(table.c.event_pk, func.count())
+            .where(table.c.event_pk.in_(part))
+            .group_by(table.c.event_pk)
+        )
+        counts.update((row[0], row[1]) for row in connection.execute(query))
+    return counts
+
+
+def _select_in(connection: Connection, table: Any, column: Any, keys: Sequence[Any]) -> list[Any]:
+    rows: list[Any] = []
+    for part in _chunks(keys):
+        rows += connection.execute(select(table).where(column.in_(part)))
+    return rows
+
+
+def _chunks(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(keys), CHUNK):
+        yield keys[start : start + CHUNK]
+
+
+def _event_view(
+    row: Any, names: Mapping[int, tuple[str, str]], operations: int | None = None
+) -> EventView:
+    return EventView(
+        event_pk=row.event_pk,
+        owner=row.owner,
+        event_id=row.event_id,
+        status=row.status,
+        opened_at=from_us(row.opened_at),
+        event_type=row.event_type,
+        title=row.title,
+        level=row.level,
+        address=row.address,
+        lon=row.lon,
+        lat=row.lat,
+        summary=row.summary,
+        closed_at=_time(row.closed_at),
+        merged_into=None if row.merged_into is None else names[row.merged_into][1],
+        operations=operations,
+    )
+
+
+def _operation_view(
+    row: Any,
+    names: Mapping[int, tuple[str, str]],
+    bindings: tuple[BindingView, ...],
+    files: tuple[FileView, ...],
+) -> OperationView:
+    valid = next((item for item in reversed(bindings) if item.valid_to is None), None)
+    return OperationView(
+        op_id=row.op_id,
+        kind=row.kind,
+        platform=row.platform,
+        native=row.native,
+        owner=row.owner,
+        event_id=None if row.event_pk is None else names[row.event_pk][1],
+        call_id=row.call_id,
+        conference_id=row.conference_id,
+        parent=row.parent,
+        root=row.root,
+        direction=row.direction,
+        from_num=row.from_num,
+        to_num=row.to_num,
+        login_id=row.login_id,
+        state=row.state,
+        started_at=from_us(row.started_at),
+        answered_at=_time(row.answered_at),
+        ended_at=_time(row.ended_at),
+        outcome=row.outcome,
+        reason=row.reason,
+        content=row.content,
+        cause=row.cause,
+        author=None if valid is None else valid.author,
+        reconstructed=row.reconstructed,
+        bindings=bindings,
+        files=files,
+    )
+
+
+def _time(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else from_us(microseconds)
