@@ -25,6 +25,7 @@ from typing import Final, Protocol
 QUIET_S: Final = 0.02
 """Long enough for a message to cross the loopback and be handled on a busy machine."""
 PATIENCE_S: Final = 2.0
+REAL_QUIET_S: Final = 0.2
 START: Final = datetime(2008, 11, 3, 9, 0, tzinfo=UTC)
 """Where a virtual clock begins when nobody says: any fixed time keeps runs comparable."""
 
@@ -50,6 +51,15 @@ class Clock(Protocol):
 
     def call_at(self, when: float, action: Callable[[], None]) -> Timer:
         """Do `action` when `now()` has reached `when`."""
+        ...
+
+    @property
+    def is_wall(self) -> bool:
+        """True when `utc` is the time on the wall, which others may be told."""
+        ...
+
+    async def quiet(self) -> None:
+        """Return when nothing more is on its way, as far as can be told."""
         ...
 
     def sent(self, number: int) -> None:
@@ -101,6 +111,15 @@ class RealClock:
     def call_at(self, when: float, action: Callable[[], None]) -> Timer:
         """Do `action` when `now()` has reached `when`."""
         return self._loop.call_at(self._zero + when / self.speed, action)
+
+    @property
+    def is_wall(self) -> bool:
+        """Only at the speed of real time."""
+        return self.speed == 1.0
+
+    async def quiet(self) -> None:
+        """Give messages that are under way the time to arrive."""
+        await asyncio.sleep(REAL_QUIET_S)
 
     def sent(self, number: int) -> None:
         """Real time waits for nobody."""
@@ -156,6 +175,11 @@ class VirtualClock:
         else:
             del self._under_way[number]
         self._stirred.set()
+
+    @property
+    def is_wall(self) -> bool:
+        """It jumps ahead of the wall."""
+        return False
 
     def busy(self) -> Hold:
         """A context in which time waits, for at most `patience_s` without anything happening."""

@@ -143,7 +143,7 @@ class Calls:
         self.take_over(call, leg)
 
     def take_over(self, call: Call, leg: Leg) -> None:
-        """An officer has the call now, by answer or transfer: the script of the extension begins."""
+        """An officer has the call now, by answer or transfer: the script begins."""
         talks_s = self._exchange.site.party(leg.line).talks_s
         if talks_s is not None:
             leg.timers.append(

@@ -1,0 +1,318 @@
+"""Scenarios: who is there, what they do, and what is to be seen; read from TOML files.
+
+The reference of the file format is docs/quickstart/simulators.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from protocol.message import Message
+from protocol.messages import message_class
+from simulators.compose import ComposeError, check, has_element
+from simulators.errors import ScenarioError
+from simulators.platform.parties import (
+    ANSWER_AFTER_S,
+    RING_S,
+    Behaviour,
+    Hotline,
+    Officer,
+    Party,
+    PhoneTransfer,
+    RingOrder,
+    Site,
+)
+from simulators.tables import Problems, Table, read_toml
+
+BUILT_IN: Final = Path(__file__).parent / "scenarios"
+LIMIT_S: Final = 600.0
+"""A scenario that has not come to its end by then has failed."""
+START: Final = "start"
+COMMAND_DIGIT: Final = 2
+
+
+class Speech(StrEnum):
+    """What a platform speaks."""
+
+    PROFILE = "profile"
+    PATENT = "patent"
+
+
+class Place(StrEnum):
+    """Where something is to be seen."""
+
+    APPLICATION = "application"
+    PLATFORM = "platform"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedCall:
+    """Somebody dials, `at_s` seconds after the start, and again every `every_s` seconds."""
+
+    at_s: float
+    phone_num: str
+    to_num: str
+    every_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What the duty desk does: a command, `after_s` after something came (None: after the start).
+
+    A rule with `once` (the default) is done with after its first use.
+    """
+
+    on: int | None
+    send: type[Message]
+    words: Mapping[str, Any] = field(default_factory=dict)
+    where: Mapping[str, Any] = field(default_factory=dict)
+    after_s: float = 0.0
+    once: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """A message that is to be seen somewhere (or, under `never`, is not)."""
+
+    at: Place
+    number: int
+    where: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        said = ", ".join(f"{name}={value}" for name, value in self.where.items())
+        return f"{self.number} at the {self.at}" + (f" with {said}" if said else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A whole story. `limit_s` is how long it may take, in seconds of the scenario."""
+
+    name: str
+    title: str
+    platform_id: str
+    application_id: str
+    site: Site
+    calls: tuple[PlannedCall, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    expects: tuple[Expectation, ...] = ()
+    nevers: tuple[Expectation, ...] = ()
+    limit_s: float = LIMIT_S
+    ids_given: bool = False
+    """True when the file fixes the first CallId, as a comparison with a transcript needs it."""
+
+
+def built_in_scenarios() -> list[str]:
+    """Names of the scenarios that come with the package."""
+    return sorted(path.stem for path in BUILT_IN.glob("*.toml"))
+
+
+def load_scenario(name: str | Path) -> Scenario:
+    """A built-in scenario by its name (`alarm`), or one of yours by its path.
+
+    Raises:
+        ScenarioError: with all problems, each naming file, key and remedy.
+    """
+    path = Path(name)
+    if path.suffix != ".toml" and not path.exists():
+        path = BUILT_IN / f"{name}.toml"
+        if not path.exists():
+            known = ", ".join(built_in_scenarios())
+            raise ScenarioError(
+                [f"{name}: file: no such scenario; built in are {known}, or give a .toml file"]
+            )
+    return parse_scenario(read_toml(path), str(path))
+
+
+def parse_scenario(document: dict[str, Any], source: str) -> Scenario:
+    """The scenario in the content of a file; `source` names it in errors.
+
+    Raises:
+        ScenarioError: with all problems, each naming file, key and remedy.
+    """
+    problems = Problems(source)
+    top = Table(document, "", problems)
+    platform = top.table("platform") or Table({}, "platform", problems)
+    application = top.table("application")
+    scenario = Scenario(
+        name=top.text("name"),
+        title=top.maybe_text("title") or "",
+        platform_id=platform.text("id", "platform"),
+        application_id="application" if application is None else application.text("id", "app"),
+        site=_site(platform),
+        calls=tuple(_call(table) for table in platform.tables("call")),
+        rules=()
+        if application is None
+        else tuple(rule for rule in map(_rule, application.tables("rule")) if rule is not None),
+        expects=tuple(_expectation(table) for table in top.tables("expect")),
+        nevers=tuple(_expectation(table) for table in top.tables("never")),
+        limit_s=top.seconds("limit_s", LIMIT_S) or LIMIT_S,
+        ids_given=platform.has("first_call_id"),
+    )
+    _check_numbers(scenario, problems)
+    for table in (top, platform, application):
+        if table is not None:
+            table.close()
+    problems.raise_any()
+    return scenario
+
+
+# --- the platform -------------------------------------------------------------------------------
+def _site(table: Table) -> Site:
+    return Site(
+        officers=tuple(_officer(one) for one in table.tables("officer")),
+        hotlines=tuple(_hotline(one) for one in table.tables("hotline")),
+        parties=tuple(_party(one) for one in table.tables("party")),
+        strangers=table.choice("strangers", Behaviour, Behaviour.ANSWERS),
+        patent_only=table.choice("speaks", Speech, Speech.PROFILE) is Speech.PATENT,
+        first_call_id=table.whole("first_call_id", 1, low=1) or 1,
+        first_conference_id=table.whole("first_conference_id", 1, low=1) or 1,
+    )
+
+
+def _officer(table: Table) -> Officer:
+    transfers = table.table("transfers")
+    officer = Officer(
+        login_id=table.text("login"),
+        ext=table.text("ext"),
+        name=table.maybe_text("name"),
+        behaviours=table.choices("behaviour", Behaviour, Behaviour.ANSWERS),
+        after_s=table.seconds("after_s", ANSWER_AFTER_S) or 0.0,
+        talks_s=table.seconds("talks_s", None),
+        transfers=None
+        if transfers is None
+        else PhoneTransfer(
+            to=transfers.text("to"), after_s=transfers.seconds("after_s", 10.0) or 0.0
+        ),
+    )
+    for one in (table, transfers):
+        if one is not None:
+            one.close()
+    return officer
+
+
+def _hotline(table: Table) -> Hotline:
+    hotline = Hotline(
+        number=table.text("number"),
+        officers=table.texts("officers"),
+        ring=table.choice("ring", RingOrder, RingOrder.IN_ORDER),
+        ring_s=table.seconds("ring_s", RING_S) or RING_S,
+    )
+    table.close()
+    return hotline
+
+
+def _party(table: Table) -> Party:
+    party = Party(
+        number=table.text("number"),
+        name=table.maybe_text("name"),
+        behaviours=table.choices("behaviour", Behaviour, Behaviour.ANSWERS),
+        after_s=table.seconds("after_s", ANSWER_AFTER_S) or 0.0,
+        talks_s=table.seconds("talks_s", None),
+        patience_s=table.seconds("patience_s", None),
+        digits=table.maybe_text("digits") or "",
+    )
+    table.close()
+    return party
+
+
+def _call(table: Table) -> PlannedCall:
+    call = PlannedCall(
+        at_s=table.seconds("at_s", 0.0) or 0.0,
+        phone_num=table.text("from"),
+        to_num=table.text("to"),
+        every_s=table.seconds("every_s", None),
+    )
+    table.close()
+    return call
+
+
+def _check_numbers(scenario: Scenario, problems: Problems) -> None:
+    site = scenario.site
+    for index, hotline in enumerate(site.hotlines):
+        for login in hotline.officers:
+            if site.officer(login) is None:
+                problems.add(
+                    f"platform.hotline[{index}].officers",
+                    f"nobody has the login {login!r}: add a [[platform.officer]] with it",
+                )
+    for index, officer in enumerate(site.officers):
+        if officer.transfers is not None and site.officer(officer.transfers.to) is None:
+            problems.add(
+                f"platform.officer[{index}].transfers.to",
+                f"nobody has the login {officer.transfers.to!r}: add a [[platform.officer]]",
+            )
+    for index, call in enumerate(scenario.calls):
+        if site.hotline(call.to_num) is None and site.login_at(call.to_num) is None:
+            problems.add(
+                f"platform.call[{index}].to",
+                f"{call.to_num!r} is no hotline and no extension: add a [[platform.hotline]]",
+            )
+
+
+# --- the application and what is to be seen -----------------------------------------------------
+def _rule(table: Table) -> Rule | None:
+    on = table.anything("on", START)
+    send = table.whole("send", None)
+    where = table.anything("where", {})
+    words = table.anything("with", {})
+    after_s = table.seconds("after_s", 0.0) or 0.0
+    once = table.anything("once", default=True)
+    table.close()
+    trigger = None if on == START else _type_of(table, "on", on)
+    command = _type_of(table, "send", send)
+    if trigger is not None:
+        _check_where(table, trigger, where)
+    if command is None:
+        return None
+    if command.number // 100 != COMMAND_DIGIT:
+        table.problem("send", f"{send} is no command of an application: give one of 2xx")
+    elif not isinstance(words, dict):
+        table.problem("with", 'wants a table, such as { CallId = "$CallId" }')
+    else:
+        try:
+            check(command, words)
+        except ComposeError as error:
+            table.problem("with", str(error))
+    return Rule(
+        on=None if trigger is None else trigger.number,
+        send=command,
+        words=words if isinstance(words, dict) else {},
+        where=where if isinstance(where, dict) else {},
+        after_s=after_s,
+        once=bool(once),
+    )
+
+
+def _expectation(table: Table) -> Expectation:
+    where = table.anything("where", {})
+    at = table.choice("at", Place, Place.APPLICATION)
+    number = table.whole("type", None)
+    table.close()
+    cls = _type_of(table, "type", number)
+    if cls is not None:
+        _check_where(table, cls, where)
+    return Expectation(
+        at=at,
+        number=0 if cls is None else cls.number,
+        where=where if isinstance(where, dict) else {},
+    )
+
+
+def _type_of(table: Table, name: str, number: Any) -> type[Message] | None:
+    cls = message_class(number) if isinstance(number, int) else None
+    if cls is None:
+        table.problem(name, f"{number!r} is no message type: give one of the catalogue, as 100")
+    return cls
+
+
+def _check_where(table: Table, cls: type[Message], where: Any) -> None:
+    if not isinstance(where, dict):
+        table.problem("where", "wants a table, such as { State = 4 }")
+        return
+    for name in where:
+        if not has_element(cls, name):
+            table.problem("where", f"{cls.number} {cls.english} has no element {name!r}")
