@@ -258,18 +258,20 @@ class Session(Pipe):
     ) -> None:
         self._log(logging.WARNING, "%s: %s", kind, detail)
         self._do(
-            self._core.note(self, kind, detail, raw=raw[:RAW_MAX], result=result), self._checked
+            self._core.note(self, kind, detail, raw=raw[:RAW_MAX], result=result), self._noted
         )
 
     def _checked(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or (error := task.exception()) is None:
             return
-        self._log(logging.ERROR, "failed", error=error)
-        # Half-registered is no state to go on in; an entry that could not be written changes
-        # nothing.
-        if not self._admitted:
-            self._connection.close("internal error")
-            self._pump()
+        # Half-registered is no state to go on in.
+        self._log(logging.ERROR, "cannot be taken in", error=error)
+        self._connection.close("internal error")
+        self._pump()
+
+    def _noted(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log(logging.ERROR, "an entry was not journalled", error=error)
 
     def _peer_takes_nothing(self) -> None:
         self._note(EntryKind.KEEPALIVE_FAILURE, f"{self._peer}: does not read what it is sent")

@@ -1,0 +1,152 @@
+"""A core that remembers what it was told. mypy proves that it serves the port."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from linkage.ports import CorePort, EntryKind, Link
+from protocol.envelope import Request, Response
+from protocol.registration import make_registration, peer_id_of, signed_fields, verify
+from protocol.results import Result
+from protocol.roles import Role
+
+SECRET = "a secret of the tests"
+
+
+@dataclass(frozen=True)
+class Note:
+    link: Link
+    kind: EntryKind
+    detail: str
+    raw: bytes
+    result: int | None
+
+
+@dataclass
+class FakeCore:
+    """Takes every request of `peers`; `refuse` and `gate` change that.
+
+    As the real one does, it lets a newer link of a peer replace the older.
+    """
+
+    peers: Collection[str] = ("app", "platform")
+    gate: asyncio.Event | None = None
+    refuse: dict[str, Result] = field(default_factory=dict)
+    fail: Exception | None = None
+    live: dict[str, Link] = field(default_factory=dict)
+    begun: list[Link] = field(default_factory=list)
+    started: list[Request] = field(default_factory=list)
+    submitted: list[Request] = field(default_factory=list)
+    reconstructed: list[bool] = field(default_factory=list)
+    answers: list[Response] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    ends: list[tuple[Link, str]] = field(default_factory=list)
+    introduced: int = 0
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait for something to have happened here; fails after 5 s."""
+        async with asyncio.timeout(5):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    def kinds(self) -> list[EntryKind]:
+        return [note.kind for note in self.notes]
+
+    def _tell(self) -> None:
+        self._changed.set()
+
+    def _replace(self, peer_id: str, link: Link) -> None:
+        older = self.live.get(peer_id)
+        self.live[peer_id] = link
+        if older is not None:
+            older.close("replaced")
+
+    # --- the port -------------------------------------------------------------------------------
+    async def register(self, link: Link, request: Request) -> Response:
+        await asyncio.sleep(0)
+        peer_id = peer_id_of(request.message)
+        result = Result.BAD_CREDENTIALS
+        if peer_id in self.peers and verify(SECRET, signed_fields(request)):
+            assert peer_id is not None
+            result = Result.OK
+            self._replace(peer_id, link)
+        self._tell()
+        return Response(
+            request_id=request.id,
+            type=request.type,
+            result=result,
+            detail=result.name,
+            last_seq=0 if result is Result.OK else None,
+        )
+
+    async def adopt(self, link: Link, peer_id: str) -> None:
+        await asyncio.sleep(0)
+        if peer_id not in self.peers:
+            raise KeyError(peer_id)
+        self._replace(peer_id, link)
+        self._tell()
+
+    async def introduce(self, peer_id: str) -> Request:
+        await asyncio.sleep(0)
+        if peer_id not in self.peers:
+            raise KeyError(peer_id)
+        self.introduced += 1
+        message = make_registration(
+            Role.PLATFORM, "linkage", SECRET, datetime(2026, 11, 22, tzinfo=UTC), "nonce-nonce"
+        )
+        return Request(id=f"hello{self.introduced}", message=message)
+
+    def begin(self, link: Link) -> None:
+        self.begun.append(link)
+        self._tell()
+
+    async def submit(
+        self,
+        link: Link,  # noqa: ARG002 - the port's signature
+        request: Request,
+        *,
+        reconstructed: bool = False,
+    ) -> Response:
+        self.started.append(request)
+        self._tell()
+        await (asyncio.sleep(0) if self.gate is None else self.gate.wait())
+        if self.fail is not None:
+            raise self.fail
+        self.submitted.append(request)
+        self.reconstructed.append(reconstructed)
+        self._tell()
+        result = self.refuse.get(request.id, Result.OK)
+        return Response(request_id=request.id, type=request.type, result=result)
+
+    def answered(self, link: Link, response: Response) -> None:  # noqa: ARG002 - the same
+        self.answers.append(response)
+        self._tell()
+
+    async def note(
+        self,
+        link: Link,
+        kind: EntryKind,
+        detail: str,
+        *,
+        raw: bytes = b"",
+        result: int | None = None,
+    ) -> None:
+        await asyncio.sleep(0)
+        self.notes.append(Note(link, kind, detail, raw, result))
+        self._tell()
+
+    def closed(self, link: Link, reason: str) -> None:
+        for peer_id in [peer for peer, live in self.live.items() if live is link]:
+            del self.live[peer_id]
+        if all(known is not link for known, _ in self.ends):
+            self.ends.append((link, reason))
+        self._tell()
+
+
+def serves_the_port(core: FakeCore) -> CorePort:
+    return core

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from gateway import Gateway, GatewaySettings, ListenError
+from gateway.peers import format_address, plain_host
+from linkage.clock import SystemClock
+from tests.unit.gateway.conftest import Connect, Start
+from tests.unit.gateway.fake_core import FakeCore
+from tests.unit.gateway.wire import Far, incoming
+
+
+def gateway_on(core: FakeCore, *listen: tuple[str, int]) -> Gateway:
+    return Gateway(core, [], listen, GatewaySettings(), SystemClock())
+
+
+async def test_port_0_is_given_a_real_one(start: Start) -> None:
+    gateway = await start()
+    ((host, port),) = gateway.addresses
+    assert host == "127.0.0.1"
+    assert port > 0
+
+
+async def test_a_port_in_use_is_named_with_the_remedy_and_nothing_stays_open(
+    core: FakeCore,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = taken.getsockname()
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            free = probe.getsockname()
+        gateway = gateway_on(core, free, address)
+        with pytest.raises(ListenError, match=f"127.0.0.1:{address[1]}.*another port in `listen`"):
+            await gateway.start()
+    with pytest.raises(OSError, match="onnect"):
+        await asyncio.open_connection(*free)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
+async def test_an_address_that_is_not_ours_is_named(core: FakeCore, host: str) -> None:
+    with pytest.raises(ListenError, match=f"cannot listen on {host}:7700.*`listen`"):
+        await gateway_on(core, (host, 7700)).start()
+
+
+async def test_closing_answers_what_is_in_work_and_says_why(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    gateway = await start()
+    far = await connect(gateway)
+    await far.register(190, "platform")
+    core.gate = asyncio.Event()
+    await far.send(incoming("1"))
+    await core.until(lambda: core.started)
+    closing = asyncio.get_running_loop().create_task(gateway.close("going home"))
+    await asyncio.sleep(0)
+    core.gate.set()
+    assert await far.result() == ("1", 0)
+    farewell = await far.message()
+    assert (farewell.attrib["Type"], farewell.findtext("Reason")) == ("299", "going home")
+    assert await far.ended() == b""
+    await closing
+    assert gateway.connections == 0
+    assert core.ends[0][1] == "going home"
+
+
+async def test_closing_ends_in_bounded_time_though_the_core_hangs(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    settings = GatewaySettings(drain_within_s=0.02, close_within_s=0.02)
+    gateway = await start(settings)
+    far = await connect(gateway)
+    await far.register(190, "platform")
+    core.gate = asyncio.Event()
+    await far.send(incoming("1"))
+    await core.until(lambda: core.started)
+    async with asyncio.timeout(2):
+        await gateway.close()
+    assert core.submitted == []
+    assert gateway.connections == 0
+
+
+async def test_a_closed_gateway_lets_nobody_in(start: Start) -> None:
+    gateway = await start()
+    address = gateway.addresses[0]
+    await gateway.close()
+    with pytest.raises(OSError, match="onnect"):
+        await Far.connect(address)
+
+
+async def test_closing_twice_is_harmless(start: Start) -> None:
+    gateway = await start()
+    await gateway.close()
+    await gateway.close()
+
+
+async def test_the_sockets_of_sessions_are_tuned(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    far = await connect(await start())
+    await far.register(190, "platform")
+    transport = core.live["platform"]._transport  # type: ignore[attr-defined]
+    sock = transport.get_extra_info("socket")
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("::ffff:10.1.2.3", "10.1.2.3"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("0:0:0:0:0:0:0:1", "::1"),
+        ("platform.example", "platform.example"),
+    ],
+)
+def test_hosts_are_compared_in_one_form(written: str, plain: str) -> None:
+    assert plain_host(written) == plain
+
+
+def test_addresses_are_written_as_people_do() -> None:
+    assert format_address(("10.1.2.3", 40112)) == "10.1.2.3:40112"
+    assert format_address(("::1", 40112, 0, 0)) == "[::1]:40112"
+    assert format_address(None) == "unknown"

@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+
+import pytest
+
+from gateway import GatewaySettings
+from gateway.session import RAW_MAX
+from linkage.ports import EntryKind
+from protocol.envelope import Request
+from protocol.events import Timers
+from protocol.messages import VendorNotice
+from protocol.results import Result
+from tests.unit.gateway.conftest import Connect, Start
+from tests.unit.gateway.fake_core import FakeCore
+from tests.unit.gateway.wire import HEARTBEAT, Far, frame, incoming, request, response
+
+SOON = GatewaySettings(timers=Timers(register_within_s=0.1))
+
+
+async def test_a_stranger_is_answered_200_and_journalled(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    far = await connect(await start())
+    await far.send(incoming("1"))
+    assert await far.result() == ("1", Result.NOT_REGISTERED)
+    await core.until(lambda: core.notes)
+    assert core.kinds() == [EntryKind.STRANGER]
+    assert b'Id="1"' in core.notes[0].raw
+    assert core.started == []
+
+
+async def test_a_stranger_that_goes_on_talking_is_put_out(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    far = await connect(await start(GatewaySettings(refusals_before_registration=3)))
+    await far.send(incoming("1") * 50)
+    for _ in range(3):
+        assert (await far.result())[1] == Result.NOT_REGISTERED
+    assert await far.ended() == b""
+    await core.until(lambda: len(core.notes) == 3)
+
+
+@pytest.mark.parametrize("drip", [b"GET / HTTP/1.1\r\n\r\n", b"\x01\x00\xff\xff<requ", b""])
+async def test_who_does_not_register_in_time_is_put_out(
+    start: Start, connect: Connect, core: FakeCore, drip: bytes
+) -> None:
+    far = await connect(await start(SOON))
+    await far.send(drip)
+    assert await far.ended() == b""
+    await core.until(lambda: core.ends)
+    assert "not registered" in core.ends[0][1]
+
+
+async def test_heartbeats_do_not_buy_a_stranger_time(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    far = await connect(await start(SOON))
+    await far.send(HEARTBEAT * 1000)
+    assert await far.ended() == b""
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "<request Id='1' Type='100'>",
+        "not xml at all",
+        "<!DOCTYPE r [<!ENTITY a 'b'>]><request Id='1' Type='100'>&a;</request>",
+        "<other/>",
+        b"\xff\xfe\x00",
+        "",
+    ],
+)
+async def test_the_third_malformed_message_ends_the_connection(
+    start: Start, connect: Connect, core: FakeCore, payload: str | bytes
+) -> None:
+    far = await connect(await start())
+    await far.register(190, "platform")
+    await far.send(frame(payload) * 10 + incoming("1"))
+    await far.ended()
+    await core.until(lambda: len(core.notes) == 3)
+    assert core.kinds() == [EntryKind.MALFORMED] * 3
+    assert core.started == []
+
+
+async def test_an_unknown_flag_is_malformed_and_the_next_message_still_counts(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    far = await connect(await start())
+    await far.register(190, "platform")
+    await far.send(frame("rubbish", flag=0x7F) + incoming("1"))
+    assert await far.result() == ("1", 0)
+    assert core.notes[0].kind is EntryKind.MALFORMED
+
+
+async def test_an_unknown_type_is_answered_101(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    far = await connect(await start())
+    await far.register(190, "platform")
+    await far.send(request(999, "1"))
+    assert await far.result() == ("1", Result.UNKNOWN_TYPE)
+    await core.until(lambda: core.notes)
+    assert core.notes[0].result == Result.UNKNOWN_TYPE
+
+
+async def test_a_message_over_the_limit_ends_the_connection_before_it_is_stored(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    far = await connect(await start(GatewaySettings(message_bytes=1024)))
+    await far.register(190, "platform")
+    await far.send(struct.pack(">BBH", 0x03, 0, 1000) + b"x" * 1000)
+    await far.send(struct.pack(">BBH", 0x03, 0, 1000))
+    await far.ended()
+    await core.until(lambda: core.notes)
+    assert core.notes[0].result == Result.TOO_LONG
+
+
+async def test_the_journal_keeps_no_more_than_the_beginning_of_rubbish(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    far = await connect(await start())
+    await far.send(frame("x" * 60_000))
+    await core.until(lambda: core.notes)
+    assert len(core.notes[0].raw) == RAW_MAX
+
+
+async def test_half_a_frame_and_the_end_is_nothing(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    far = await connect(await start())
+    await far.register(190, "platform")
+    await far.send(incoming("1")[:-5])
+    await far.close()
+    await core.until(lambda: core.ends)
+    assert "in the middle of a message" in core.ends[0][1]
+    assert core.started == []
+
+
+async def test_a_message_of_the_wrong_direction_is_refused_and_harms_nobody(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    far = await connect(await start())
+    await far.register(190, "platform")
+    await far.send(request(201, "1", "<EventId>e1</EventId>") + incoming("2"))
+    assert await far.result() == ("1", Result.WRONG_DIRECTION)
+    assert await far.result() == ("2", 0)
+    assert [(note.kind, note.result) for note in core.notes] == [
+        (EntryKind.REFUSED, Result.WRONG_DIRECTION)
+    ]
+    assert [item.id for item in core.started] == ["2"]
+
+
+async def test_a_response_to_nothing_is_journalled_and_ignored(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    far = await connect(await start())
+    await far.register(290, "app")
+    await far.send(response(100, "never asked"))
+    await core.until(lambda: core.notes)
+    assert core.kinds() == [EntryKind.REFUSED]
+    assert core.answers == []
+
+
+async def test_messages_may_come_byte_by_byte(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    far = await connect(await start())
+    await far.register(190, "platform")
+    for byte in incoming("1"):
+        await far.send(bytes((byte,)))
+    assert await far.result() == ("1", 0)
+
+
+async def test_a_flood_is_left_in_the_socket_until_the_core_has_caught_up(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    far = await connect(await start(GatewaySettings(inbound_max=4)))
+    await far.register(190, "platform")
+    core.gate = asyncio.Event()
+    ids = [str(number) for number in range(2000)]
+    sending = asyncio.get_running_loop().create_task(far.send(b"".join(map(incoming, ids))))
+    await core.until(lambda: len(core.started) == 4)
+    link = core.live["platform"]
+    assert getattr(link, "reading_paused") is True  # noqa: B009 - a Link has no such thing
+    assert len(core.started) == 4
+    core.gate.set()
+    assert [(await far.result())[0] for _ in ids] == ids
+    await sending
+    assert getattr(link, "reading_paused") is False  # noqa: B009 - the same
+
+
+async def test_a_peer_whose_requests_wait_for_the_core_is_not_dead(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    timers = Timers(heartbeat_s=0.02, dead_after_s=0.06)
+    far = await connect(await start(GatewaySettings(inbound_max=1, timers=timers)))
+    await far.register(190, "platform")
+    core.gate = asyncio.Event()
+    await far.send(incoming("1") + incoming("2"))
+    await core.until(lambda: core.started)
+    for _ in range(6):  # six heartbeats of ours: twice the time after which silence kills
+        assert await far.frame() == (0x02, b"")
+    core.gate.set()
+    assert await far.result() == ("1", 0)
+    assert await far.result() == ("2", 0)
+    assert core.notes == []
+
+
+async def test_a_peer_that_does_not_read_is_dead_and_blocks_nobody(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    settings = GatewaySettings(
+        write_high_bytes=1024, timers=Timers(heartbeat_s=0.05, dead_after_s=0.3)
+    )
+    gateway = await start(settings)
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.setblocking(False)  # noqa: FBT003 - positional in the library
+    await asyncio.get_running_loop().sock_connect(sock, gateway.addresses[0])
+    # A tiny limit keeps the reader of this end from reading on our behalf.
+    slow = Far(*await asyncio.open_connection(sock=sock, limit=1024))
+    await slow.register(290, "app")
+    link = core.live["app"]
+    for number in range(64):
+        message = VendorNotice(vendor="v", name="n", body="x" * 60_000)
+        link.push(Request(id=f"big{number}", message=message))
+    other = await connect(gateway)
+    await other.register(190, "platform")
+    await other.send(incoming("1"))
+    assert await other.result() == ("1", 0)
+    await core.until(lambda: any(ended is link for ended, _ in core.ends))
+    await core.until(lambda: EntryKind.KEEPALIVE_FAILURE in core.kinds())
+    assert "took nothing" in next(reason for ended, reason in core.ends if ended is link)
+    slow.reset()
+
+
+async def test_one_connection_too_many_is_closed_at_once(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    gateway = await start(GatewaySettings(connections=1))
+    first = await connect(gateway)
+    await first.register(190, "platform")
+    second = await connect(gateway)
+    assert await second.ended() == b""
+    await first.send(incoming("1"))
+    assert await first.result() == ("1", 0)
+
+
+async def test_strangers_have_a_bound_of_their_own(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    gateway = await start(GatewaySettings(unregistered=1))
+    first = await connect(gateway)
+    await first.register(190, "platform")
+    second = await connect(gateway)
+    await second.register(290, "app")
+    idle, one_too_many = await connect(gateway), await connect(gateway)
+    assert await one_too_many.ended() == b""
+    assert gateway.connections == 3
+    await idle.close()
+
+
+async def test_a_reset_is_the_end_of_one_session_only(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    gateway = await start()
+    first, second = await connect(gateway), await connect(gateway)
+    await first.register(190, "platform")
+    await second.register(290, "app")
+    first.reset()
+    await core.until(lambda: core.ends)
+    await second.send(request(201, "1", "<EventId>e1</EventId>"))
+    assert await second.result() == ("1", 0)
+    assert list(core.live) == ["app"]

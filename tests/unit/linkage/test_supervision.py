@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from linkage.clock import ManualClock
+from linkage.ports import AdapterRefusedError, AdapterUnavailableError
+from linkage.supervision import Backoff, Supervisor, TaskSet, describe, find_refusal
+
+
+class Script:
+    """A job that does one step of a list per run, then hangs; records the pauses between."""
+
+    def __init__(self, clock: ManualClock, steps: list[Exception | float | None]) -> None:
+        self.clock = clock
+        self.steps: Iterator[Exception | float | None] = iter(steps)
+        self.pauses: list[float] = []
+        self.ends: list[tuple[Exception | None, float | None]] = []
+        self.exhausted = asyncio.Event()
+
+    async def job(self) -> None:
+        for step in self.steps:
+            if isinstance(step, Exception):
+                raise step
+            if step is not None:
+                self.clock.advance(step)
+            return
+        self.exhausted.set()
+        await asyncio.Event().wait()
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+    async def ended(self, error: Exception | None, pause_s: float | None) -> None:
+        self.ends.append((error, pause_s))
+
+    def supervisor(self, backoff: Backoff | None = None, lot: float = 1.0) -> Supervisor:
+        return Supervisor(
+            "job",
+            self.job,
+            clock=self.clock,
+            backoff=backoff,
+            ended=self.ended,
+            sleep=self.sleep,
+            lot=lambda: lot,
+        )
+
+
+async def run_to_the_end_of(script: Script, supervisor: Supervisor) -> None:
+    task = asyncio.get_running_loop().create_task(supervisor.run())
+    async with asyncio.timeout(5):
+        await script.exhausted.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_the_pause_doubles_up_to_a_minute() -> None:
+    script = Script(ManualClock(), [AdapterUnavailableError("gone")] * 9)
+    await run_to_the_end_of(script, script.supervisor())
+    assert script.pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+async def test_the_pause_is_drawn_by_lot() -> None:
+    script = Script(ManualClock(), [OSError("gone")] * 3)
+    await run_to_the_end_of(script, script.supervisor(lot=0.25))
+    assert script.pauses == [0.25, 0.5, 1.0]
+
+
+async def test_a_job_that_ran_long_starts_again_at_the_shortest_pause() -> None:
+    script = Script(ManualClock(), [OSError(), OSError(), OSError(), 61.0, OSError()])
+    await run_to_the_end_of(script, script.supervisor())
+    assert script.pauses == [1, 2, 4, 1, 2]
+
+
+async def test_a_job_that_returns_is_run_again() -> None:
+    script = Script(ManualClock(), [None, None])
+    await run_to_the_end_of(script, script.supervisor())
+    assert script.ends == [(None, 1.0), (None, 2.0)]
+
+
+async def test_a_refusal_ends_it() -> None:
+    refusal = AdapterRefusedError("wrong password")
+    script = Script(ManualClock(), [OSError("first"), refusal])
+    async with asyncio.timeout(5):
+        await script.supervisor().run()
+    assert script.ends[-1] == (refusal, None)
+    assert script.pauses == [1.0]
+
+
+async def test_a_refusal_inside_a_task_group_ends_it_too() -> None:
+    group = ExceptionGroup("tasks", [OSError(), ExceptionGroup("", [AdapterRefusedError("no")])])
+    script = Script(ManualClock(), [group])
+    async with asyncio.timeout(5):
+        await script.supervisor().run()
+    assert script.ends == [(group, None)]
+
+
+async def test_a_failing_listener_does_not_end_the_supervision() -> None:
+    script = Script(ManualClock(), [OSError(), OSError()])
+
+    async def fail(error: Exception | None, pause_s: float | None) -> None:
+        raise RuntimeError("the journal is full")
+
+    supervisor = Supervisor(
+        "job",
+        script.job,
+        clock=script.clock,
+        ended=fail,
+        sleep=script.sleep,
+        lot=lambda: 1.0,
+    )
+    await run_to_the_end_of(script, supervisor)
+    assert script.pauses == [1, 2]
+
+
+def test_a_week_of_failures_does_not_overflow() -> None:
+    assert Backoff().pause(1_000_000, 1.0) == 60.0
+
+
+def test_errors_are_told_in_one_line() -> None:
+    assert describe(OSError("two\nlines")) == "OSError: two lines"
+    assert describe(ExceptionGroup("g", [ValueError("inner")])) == "ValueError: inner"
+    assert describe(TimeoutError()) == "TimeoutError"
+    assert find_refusal(OSError()) is None
+    assert find_refusal(ExceptionGroup("g", [OSError()])) is None
+
+
+async def test_a_task_set_waits_then_cancels() -> None:
+    tasks = TaskSet("test")
+    release = asyncio.Event()
+    done: list[str] = []
+
+    async def quick() -> None:
+        await release.wait()
+        done.append("quick")
+
+    async def endless() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            done.append("cancelled")
+
+    tasks.start(quick(), "quick")
+    tasks.start(endless(), "endless")
+    assert len(tasks) == 2
+    await asyncio.sleep(0)
+    release.set()
+    await tasks.close(grace_s=0.05)
+    assert done == ["quick", "cancelled"]
+    assert len(tasks) == 0
+
+
+async def test_a_failed_task_is_logged_not_lost(caplog: pytest.LogCaptureFixture) -> None:
+    tasks = TaskSet("test")
+
+    async def fail() -> None:
+        raise RuntimeError("boom")
+
+    with caplog.at_level(logging.ERROR, "linkage.supervision"):
+        tasks.start(fail(), "failing")
+        await tasks.close(grace_s=5)
+    assert "test:failing failed: boom" in caplog.text
