@@ -74,13 +74,15 @@ def encode_message(payload: bytes, dialect: Dialect = DEFAULT) -> bytes:
         LocalProtocolError: longer than the peer takes: than one frame where the dialect has no
             `fragments`, or than its `message_max_bytes`.
     """
-    if len(payload) > dialect.message_max_bytes:
+    size = len(payload)
+    if size > dialect.message_max_bytes:
         raise LocalProtocolError(
             f"{len(payload)} bytes, the peer takes {dialect.message_max_bytes}"
         )
     most = payload_max(dialect)
-    if len(payload) <= most:
-        return encode_frame(dialect.flag_message, payload, dialect)
+    if size <= most:
+        counted = size + LENGTH_MAX - most
+        return _HEADERS[dialect.byte_order].pack(dialect.flag_message, 0, counted) + payload
     if not dialect.fragments:
         raise LocalProtocolError(f"{len(payload)} bytes, and the peer takes no fragments: page it")
     pieces = [payload[start : start + most] for start in range(0, len(payload), most)]
@@ -97,15 +99,27 @@ class Framer:
     linear in the bytes received, however they are cut.
     """
 
-    __slots__ = ("_broken", "_buffer", "_dialect", "_fragments", "_header", "_start")
+    __slots__ = (
+        "_broken",
+        "_buffer",
+        "_dialect",
+        "_fragments",
+        "_header",
+        "_own_bytes",
+        "_room",
+        "_start",
+    )
 
     def __init__(self, dialect: Dialect = DEFAULT) -> None:
         self._dialect = dialect
         self._header = _HEADERS[dialect.byte_order]
-        self._buffer = bytearray()
-        # Where the first unparsed frame begins; what lies before goes when the buffer runs dry.
-        self._start = 0
+        self._own_bytes = HEADER_BYTES if dialect.length_includes_header else 0
+        # The bytes as they came, while whole frames come in one piece; else a bytearray that
+        # collects pieces. Nothing is kept once it is parsed.
+        self._buffer: bytes | bytearray = b""
+        self._start = 0  # where the first unparsed frame begins
         self._fragments = bytearray()
+        self._room = dialect.message_max_bytes  # what the message being read may still grow by
         self._broken = False
 
     @property
@@ -123,7 +137,7 @@ class Framer:
         """True while a frame or a fragmented message has begun and not ended."""
         return bool(self._fragments) or self.unread_bytes > 0
 
-    def receive_data(self, data: bytes) -> None:
+    def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Store what came from the peer.
 
         Raises:
@@ -133,6 +147,12 @@ class Framer:
             return
         if self.unread_bytes > UNREAD_MAX:
             raise LocalProtocolError(f"{self.unread_bytes} bytes unparsed: call next_event first")
+        self._drop_parsed()
+        if not self._buffer:
+            self._buffer = bytes(data)
+            return
+        if not isinstance(self._buffer, bytearray):
+            self._buffer = bytearray(self._buffer)
         self._buffer += data
 
     def next_event(self) -> bytes | Heartbeat | None:
@@ -143,13 +163,13 @@ class Framer:
                 frame is skipped, the next call goes on behind it), or for a length that cannot be
                 (then `broken`); 104 for a message over the limit (then `broken`).
         """
-        while not self._broken:
+        while True:
             frame = self._next_frame()
             if frame is None:
                 return None
             flag, payload = frame
             if flag == self._dialect.flag_message:
-                return self._complete(payload)
+                return self._complete(payload) if self._fragments else payload
             if flag == self._dialect.flag_heartbeat and not payload:
                 return HEARTBEAT
             if flag != self._dialect.flag_fragment:
@@ -157,57 +177,58 @@ class Framer:
                     Result.BAD_FRAME, _flag_problem(flag, payload, self._dialect), raw=payload
                 )
             self._fragments += payload
-        return None
+            self._room -= len(payload)
 
     def _next_frame(self) -> tuple[int, bytes] | None:
         """Flag and payload of the next whole frame, None when it is not all here."""
-        start = self._start + HEADER_BYTES
         buffer = self._buffer
-        if len(buffer) < start:
-            self._drop_parsed()
-            return None
-        flag, _, length = self._header.unpack_from(buffer, self._start)
-        if self._dialect.length_includes_header:
-            length -= HEADER_BYTES
-        self._check_length(flag, length)
-        end = start + length
-        if len(buffer) < end:
-            self._drop_parsed()
-            return None
-        self._start = end
-        return flag, bytes(buffer[start:end])
+        begin = self._start + HEADER_BYTES
+        if len(buffer) >= begin:
+            flag, _, length = self._header.unpack_from(buffer, self._start)
+            length -= self._own_bytes
+            if not 0 <= length <= self._room:
+                self._check_length(flag, length)
+            end = begin + length
+            if len(buffer) >= end:
+                self._start = end
+                return flag, bytes(buffer[begin:end])
+        self._drop_parsed()
+        return None
 
     def _check_length(self, flag: int, length: int) -> None:
+        """Raise if a length cannot be, or a message is over the limit; other frames may pass."""
         dialect = self._dialect
         if length < 0:
             problem, result = "a length shorter than the header that it counts", Result.BAD_FRAME
-        elif len(self._fragments) + length > dialect.message_max_bytes and flag in {
-            dialect.flag_message,
-            dialect.flag_fragment,
-        }:
+        elif flag in {dialect.flag_message, dialect.flag_fragment}:
             problem = f"a message of more than {dialect.message_max_bytes} bytes"
             result = Result.TOO_LONG
         else:
             return
         raw = bytes(self._buffer[self._start : self._start + HEADER_BYTES])
         self._broken = True
-        self._buffer.clear()
-        self._fragments.clear()
+        self._buffer = b""
         self._start = 0
+        self._fragments = bytearray()
         raise RemoteProtocolError(result, problem, raw=raw)
 
     def _complete(self, payload: bytes) -> bytes:
-        if not self._fragments:
-            return payload
-        self._fragments += payload
-        whole = bytes(self._fragments)
-        self._fragments = bytearray()  # not clear(): one long message shall not keep its memory
+        whole = bytes(self._fragments + payload)
+        self._fragments = bytearray()
+        self._room = self._dialect.message_max_bytes
         return whole
 
     def _drop_parsed(self) -> None:
-        if self._start:
+        """Keep no more than what is not parsed yet."""
+        if not self._start:
+            return
+        if self._start == len(self._buffer):
+            self._buffer = b""
+        elif isinstance(self._buffer, bytearray):
             del self._buffer[: self._start]
-            self._start = 0
+        else:
+            self._buffer = bytearray(memoryview(self._buffer)[self._start :])
+        self._start = 0
 
 
 def _flag_problem(flag: int, payload: bytes, dialect: Dialect) -> str:

@@ -226,5 +226,33 @@ def test_parsed_bytes_are_given_back() -> None:
         assert everything_from(framer) == [bytes(1000)]
         framer.receive_data(frame[500:])
         assert everything_from(framer) == [bytes(1000)]
-    assert framer.unread_bytes == 0
     assert len(framer._buffer) == 0
+
+
+def test_a_reader_that_always_stops_early_holds_no_more_than_is_unread() -> None:
+    framer = Framer()
+    frame = encode_frame(0x01, bytes(1000))
+    framer.receive_data(frame)
+    for _ in range(2_000):
+        framer.receive_data(frame)
+        assert framer.next_event() == bytes(1000)
+    assert framer.unread_bytes == len(frame)
+    assert len(framer._buffer) <= 3 * len(frame)
+
+
+def test_a_stream_given_byte_by_byte_costs_linear_work() -> None:
+    # 64 KiB in single bytes: quadratic copying would move 2 GiB.
+    payload = bytes(LENGTH_MAX)
+    framer = Framer()
+    for byte in encode_frame(0x01, payload):
+        framer.receive_data(bytes([byte]))
+        event = framer.next_event()
+        assert event is None or event == payload
+
+
+def test_what_was_given_may_change_afterwards() -> None:
+    framer = Framer()
+    data = bytearray(b"\x01\0\0\x01a")
+    framer.receive_data(data)
+    data[-1] = 0
+    assert framer.next_event() == b"a"

@@ -1,0 +1,291 @@
+"""XML to message: the hardened, tolerant reader (PROTOCOL.md section 2).
+
+Nothing that a peer sends may raise anything but `RemoteProtocolError`, fetch anything, expand
+anything, or take more memory than a small multiple of its size: no DTD, no entities, no network,
+at most `DEPTH_MAX` levels, and the size is bounded by the framer before a payload comes here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from lxml import etree
+
+from protocol import fields
+from protocol.dialect import DEFAULT, Dialect
+from protocol.envelope import REQUEST_ID_MAX, Request, Response
+from protocol.errors import InvalidMessageError, RemoteProtocolError
+from protocol.message import FieldPlan, Message, Part, plan_of
+from protocol.messages import message_class
+from protocol.results import Result
+
+DEPTH_MAX: Final = 16
+"""Levels of nesting, the root being the first; the deepest message of the catalogue has 5."""
+TYPE_DIGITS: Final = 3
+COUNT_DIGITS: Final = 16
+COUNT_MAX: Final = 2**53
+
+_TOO_DEEP: Final = etree.XPath("boolean(" + "/*" * (DEPTH_MAX + 1) + ")")
+
+
+def read_tree(payload: bytes, dialect: Dialect = DEFAULT) -> Request | Response:
+    """The request or response in a payload, by way of an XML tree.
+
+    Raises:
+        RemoteProtocolError: as `codec.decode` says.
+    """
+    root = _parse(payload, dialect)
+    name = str(root.tag).lower()
+    if name == "request":
+        return _read_request(root, payload)
+    if name == "response":
+        return _read_response(root, payload)
+    raise RemoteProtocolError(
+        Result.BAD_FRAME, f"<{name[:40]}> is neither request nor response", raw=payload
+    )
+
+
+def element_texts(
+    payload: bytes, cls: type[Message], dialect: Dialect = DEFAULT
+) -> dict[str, str]:
+    """The texts of a request's elements exactly as sent, by the fields of `cls`.
+
+    Elements that are no field are left out; of one that is repeated, the first counts.
+
+    Raises:
+        RemoteProtocolError: as `decode`.
+    """
+    elements = _reader(cls).elements
+    texts: dict[str, str] = {}
+    for child in _parse(payload, dialect):
+        tag = str(child.tag)
+        plan = elements.get(tag) or elements.get(_fold(tag))
+        if plan is not None:
+            texts.setdefault(plan.name, child.text or "")
+    return texts
+
+
+@cache
+def _parser(encoding: str) -> etree.XMLParser:
+    return etree.XMLParser(
+        encoding=encoding,
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        attribute_defaults=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        strip_cdata=True,
+    )
+
+
+def _parse(payload: bytes, dialect: Dialect) -> etree._Element:
+    try:
+        root = etree.fromstring(payload, _parser(dialect.encoding))
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise RemoteProtocolError(
+            Result.BAD_FRAME,
+            f"XML is not well-formed: {getattr(error, 'msg', error)}",
+            raw=payload,
+        ) from None
+    if b"<!DOCTYPE" in payload and root.getroottree().docinfo.internalDTD is not None:
+        raise RemoteProtocolError(
+            Result.BAD_FRAME, "a document type declaration is not allowed", raw=payload
+        )
+    # A document with so few opening brackets cannot be that deep.
+    if payload.count(b"<") > DEPTH_MAX and _TOO_DEEP(root):
+        raise RemoteProtocolError(
+            Result.BAD_FRAME, f"nested deeper than {DEPTH_MAX} levels", raw=payload
+        )
+    return root
+
+
+def _read_request(root: etree._Element, payload: bytes) -> Request:
+    attributes = {str(key): str(value) for key, value in root.attrib.items()}
+    request_id = attributes.get("Id", "").strip()
+    if not 1 <= len(request_id) <= REQUEST_ID_MAX or fields.CONTROL.search(request_id):
+        raise RemoteProtocolError(
+            Result.MISSING_FIELD, "Id: a request needs one of 1–16 characters", raw=payload
+        )
+    written = attributes.get("Type", "").strip()
+    is_number = len(written) == TYPE_DIGITS and written.isascii() and written.isdigit()
+    number = int(written) if is_number else None
+    cls = None if number is None else message_class(number)
+    if cls is None:
+        raise RemoteProtocolError(
+            Result.UNKNOWN_TYPE,
+            f"Type: {written[:20]!r} is not in the catalogue",
+            request_id=request_id,
+            request_type=number,
+            raw=payload,
+        )
+    try:
+        return Request(
+            id=request_id,
+            message=_read_part(root, cls),
+            seq=_count(attributes, "Seq"),
+            time=_time(attributes, "Time"),
+            expire_s=_count(attributes, "Expire"),
+            resend=attributes.get("Resend") == "1",
+            trace=attributes.get("Trace", "")[:64] or None,
+            raw=payload,
+        )
+    except InvalidMessageError as error:
+        raise RemoteProtocolError(
+            error.result, str(error), request_id=request_id, request_type=number, raw=payload
+        ) from None
+
+
+def _read_response(root: etree._Element, payload: bytes) -> Response:
+    attributes = {str(key): str(value) for key, value in root.attrib.items()}
+    try:
+        return _make_response(attributes)
+    except InvalidMessageError as error:
+        raise RemoteProtocolError(error.result, str(error), raw=payload) from None
+
+
+def _make_response(attributes: dict[str, str]) -> Response:
+    request_id = attributes.get("RequestId", "").strip()
+    number = _count(attributes, "Type")
+    result = _count(attributes, "Result")
+    if not 1 <= len(request_id) <= REQUEST_ID_MAX or number is None or result is None:
+        raise InvalidMessageError(
+            Result.MISSING_FIELD, "response", "needs RequestId, Type and Result"
+        )
+    return Response(
+        request_id=request_id,
+        type=number,
+        result=result,
+        detail=attributes.get("Detail") or None,
+        call_id=attributes.get("CallId") or None,
+        conference_id=attributes.get("ConferenceID") or None,
+        op_id=attributes.get("OpId") or None,
+        retry_after_s=_count(attributes, "RetryAfter"),
+        last_seq=_count(attributes, "LastSeq"),
+    )
+
+
+def _count(attributes: dict[str, str], name: str) -> int | None:
+    written = attributes.get(name, "").strip()
+    if written in fields.NULL_TOKENS:
+        return None
+    # Digits are counted first: int() itself refuses, by another error, more than 4,300 of them.
+    if not (written.isascii() and written.isdigit() and len(written) <= COUNT_DIGITS):
+        raise InvalidMessageError(Result.BAD_VALUE, name, "is no whole number")
+    if int(written) > COUNT_MAX:
+        raise InvalidMessageError(Result.BAD_VALUE, name, f"is more than {COUNT_MAX}")
+    return int(written)
+
+
+def _time(attributes: dict[str, str], name: str) -> datetime | None:
+    written = attributes.get(name, "").strip()
+    if written in fields.NULL_TOKENS:
+        return None
+    try:
+        return fields.parse_time(written)
+    except ValueError as error:
+        raise InvalidMessageError(Result.BAD_VALUE, name, str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """The fields of a class by the names that a tolerant reader takes for them."""
+
+    elements: dict[str, FieldPlan]
+    attributes: tuple[FieldPlan, ...]
+    text: FieldPlan | None
+
+
+_READERS: Final[dict[type[Part], _Reader]] = {}
+
+
+def _reader(cls: type[Part]) -> _Reader:
+    made = _READERS.get(cls)
+    if made is None:
+        made = _READERS[cls] = _make_reader(cls)
+    return made
+
+
+def _make_reader(cls: type[Part]) -> _Reader:
+    elements: dict[str, FieldPlan] = {}
+    attributes: list[FieldPlan] = []
+    text = None
+    for plan in plan_of(cls):
+        if plan.is_text:
+            text = plan
+        elif plan.is_attribute:
+            attributes.append(plan)
+        else:
+            for name in (plan.element, *plan.aliases):
+                elements[name] = plan
+                elements.setdefault(_fold(name), plan)
+    return _Reader(elements, tuple(attributes), text)
+
+
+def _fold(name: str) -> str:
+    """`Phone_Num`, `PhoneNum` and `phonenum` are one name to the reader."""
+    return name.replace("_", "").lower()
+
+
+def _read_part(node: etree._Element, cls: type[Any]) -> Any:
+    reader = _reader(cls)
+    values = _read_elements(node, reader)
+    for plan in reader.attributes:
+        values[plan.name] = _read_text(plan, _attribute(node, plan))
+    if reader.text is not None:
+        values[reader.text.name] = _read_text(reader.text, node.text)
+    for plan in plan_of(cls):
+        if plan.repeated:
+            values[plan.name] = tuple(values.get(plan.name, ()))
+        elif plan.required and values.get(plan.name) is None:
+            raise InvalidMessageError(Result.MISSING_FIELD, plan.element, "is missing")
+    return cls(**values)
+
+
+def _read_elements(node: etree._Element, reader: _Reader) -> dict[str, Any]:
+    """The values of the child elements that are fields, by field; lists where repeated."""
+    values: dict[str, Any] = {}
+    for child in node:
+        tag = str(child.tag)
+        plan = reader.elements.get(tag) or reader.elements.get(_fold(tag))
+        if plan is None:
+            continue
+        value = _read_part(child, plan.part) if plan.part else _read_text(plan, child.text)
+        if plan.repeated:
+            if value is not None:
+                values.setdefault(plan.name, []).append(value)
+        elif plan.name in values:
+            raise InvalidMessageError(Result.BAD_VALUE, plan.element, "stands there twice")
+        else:
+            values[plan.name] = value
+    return values
+
+
+def _attribute(node: etree._Element, plan: FieldPlan) -> str | None:
+    for name in (plan.element, *plan.aliases):
+        value = node.get(name)
+        if value is not None:
+            return str(value)
+    folded = {_fold(name) for name in (plan.element, *plan.aliases)}
+    for key, written in node.attrib.items():
+        if _fold(str(key)) in folded:
+            return str(written)
+    return None
+
+
+def _read_text(plan: FieldPlan, written: str | None) -> Any:
+    assert plan.value is not None
+    if written is None:
+        return None
+    stripped = written.strip()
+    if stripped in fields.NULL_TOKENS:
+        return None
+    try:
+        return plan.value.parse(written if plan.value.keeps_space else stripped)
+    except ValueError as error:
+        raise InvalidMessageError(Result.BAD_VALUE, plan.element, str(error)) from None
