@@ -17,10 +17,11 @@ WAIT_S: Final = 10.0
 
 
 class Way(StrEnum):
-    """Whether a message came or went."""
+    """Whether a message came or went; one that was refused is noted a second time."""
 
     RECEIVED = "received"
     SENT = "sent"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class Sighting:
     result: int | None = None
 
     def __str__(self) -> str:
-        arrow = "←" if self.way is Way.RECEIVED else "→"
+        arrow = {Way.RECEIVED: "←", Way.SENT: "→", Way.REFUSED: "✗"}[self.way]
         kind = type(self.message)
         answered = "" if self.result is None else f" [{self.result}]"
         head = f"{self.at_s:8.2f} s  {self.place} {arrow} {kind.number} {kind.english}{answered}"

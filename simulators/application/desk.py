@@ -49,10 +49,13 @@ class SimulatedApplication:
     async def send(self, command: Message) -> int:
         """Send a command; the result of PROTOCOL.md section 7."""
         with self._clock.busy():
-            reply = await self.client.send(command, check=False)
-            if self._accounted and reply.accepted and type(command) in SERVED:
+            self.watch.note(Way.SENT, command)
+            if self._accounted and type(command) in SERVED:
                 self._clock.sent(command.number)
-            self.watch.note(Way.SENT, command, reply.result)
+            reply = await self.client.send(command, check=False)
+            if not reply.accepted:
+                self.watch.note(Way.REFUSED, command, reply.result)
+                self._clock.seen(command.number)
         return reply.result
 
     async def listen(self) -> None:

@@ -98,7 +98,9 @@ class SimulatedPlatform:
 
     async def _obey_one(self, command: Command) -> None:
         with self._clock.busy():
-            answer = self.engine.execute(command.request, self._now())
+            # The client library has judged Expire, by the clock on the wall; ours may run ahead.
+            request = replace(command.request, expire_s=None)
+            answer = self.engine.execute(request, self._now())
             self.watch.note(Way.RECEIVED, command.message, answer.result)
             self._clock.seen(command.message.number)
             await command.answer(
@@ -116,9 +118,10 @@ class SimulatedPlatform:
             with self._clock.busy():
                 if isinstance(item, Emitted):
                     time = item.time if self._clock.is_wall else None
+                    self.watch.note(Way.SENT, item.message)
                     response = await self._client.notify(item.message, time=time)
-                    self.watch.note(Way.SENT, item.message, response.result)
                     if not response.accepted:
+                        self.watch.note(Way.REFUSED, item.message, response.result)
                         self._clock.seen(item.message.number)
                 else:
                     await self._save(item)

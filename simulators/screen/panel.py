@@ -42,8 +42,10 @@ class SimulatedScreen:
         if cls is None:
             raise ValueError(f"{number} is no message type of the catalogue")
         message = build(cls, elements)
+        self.watch.note(Way.SENT, message)
         reply = await self.client.send(message, check=False)
-        self.watch.note(Way.SENT, message, reply.result)
+        if not reply.accepted:
+            self.watch.note(Way.REFUSED, message, reply.result)
         return reply.result
 
     async def show(self) -> None:
