@@ -1,0 +1,109 @@
+"""The adapter itself: one link to one Asterisk, and commands to its calls."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import ClassVar, Final
+
+from adapters.asterisk import resync
+from adapters.asterisk.ari import AriClient
+from adapters.asterisk.commands import CAPABILITIES
+from adapters.asterisk.settings import read_settings
+from adapters.asterisk.switchboard import Switchboard
+from linkage.ports import (
+    Adapter,
+    AdapterContext,
+    AdapterError,
+    AdapterUnavailableError,
+    Capability,
+    CommandError,
+    Emit,
+    Outcome,
+)
+from protocol.envelope import Request
+from protocol.messages import Hangup, HangupScope
+from protocol.results import Result
+
+SEEN_EVERY_S: Final = 10.0
+"""How often it is remembered that the link is up: by so much a gap is announced too long."""
+
+
+class AsteriskAdapter(Adapter):
+    """Asterisk 18–22 over ARI: hotlines, transfers, holding, recordings, announcements.
+
+    Raises `SettingsError` (an `AdapterRefusedError`) on construction when the settings are wrong.
+    """
+
+    name: ClassVar[str] = "asterisk"
+    capabilities: ClassVar[Capability] = CAPABILITIES
+
+    def __init__(self, context: AdapterContext) -> None:
+        super().__init__(context)
+        self._settings = read_settings(context.peer_id, context.settings)
+        self._board: Switchboard | None = None
+        self._first = True
+
+    async def run(self, emit: Emit) -> None:
+        """Connect, resync, and translate until cancelled or the link is lost."""
+        async with AriClient(self._settings) as ari:
+            await ari.connect()
+            board = Switchboard(self.context, self._settings, ari, emit)
+            try:
+                await self._serve(ari, board)
+            except ExceptionGroup as group:
+                raise _cause(group) from group
+            finally:
+                self._board = None
+
+    async def _serve(self, ari: AriClient, board: Switchboard) -> None:
+        startup = await resync.resync(board, first=self._first)
+        self._first = False
+        async with asyncio.TaskGroup() as tasks:
+            board.start(tasks)
+            tasks.create_task(board.recorder.run(), name="recorder")
+            tasks.create_task(self._stay_seen(board, startup), name="seen")
+            self._board = board
+            async for event in ari.events():
+                board.take(event)
+
+    async def _stay_seen(self, board: Switchboard, startup: str) -> None:
+        while True:
+            await asyncio.sleep(SEEN_EVERY_S)
+            await resync.seen(board, startup)
+
+    async def execute(self, request: Request) -> Outcome:
+        """Do one command; see `linkage.ports.Adapter.execute`."""
+        board = self._board
+        if board is None:
+            raise AdapterUnavailableError("Asterisk is not connected")
+        message = request.message
+        if isinstance(message, Hangup) and message.scope is HangupScope.EVENT:
+            return await self._hang_up_event(board, request, message)
+        return await board.desk_for(message).command(request)
+
+    async def _hang_up_event(
+        self, board: Switchboard, request: Request, message: Hangup
+    ) -> Outcome:
+        """Every call for which the event was created (201)."""
+        if message.event_id is None:
+            raise CommandError(Result.MISSING_FIELD, "EventId must say which event")
+        call_ids = [desk.call.id for desk in board.of_event(message.event_id)]
+        if not call_ids:
+            raise CommandError(Result.NO_CALL, f"no call of event {message.event_id} is alive")
+        for call_id in call_ids:
+            one = dataclasses.replace(message, call_id=call_id, scope=HangupScope.CALL)
+            await board.desk_for(one).command(dataclasses.replace(request, message=one))
+        return Outcome()
+
+
+def _cause(group: ExceptionGroup[Exception]) -> Exception:
+    """What brought the link down: of several errors the one that says what to do about it."""
+    errors = list(_flat(group))
+    return next((error for error in errors if isinstance(error, AdapterError)), errors[0])
+
+
+def _flat(error: Exception) -> list[Exception]:
+    if isinstance(error, ExceptionGroup):
+        return [inner for each in error.exceptions for inner in _flat(each)]
+    return [error]

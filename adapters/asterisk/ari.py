@@ -1,0 +1,228 @@
+"""Asterisk's REST interface (ARI, Asterisk 18–22) as a thin client: requests, events, files.
+
+No state of calls in here and no reconnecting: what is lost is said by an error, and who owns the
+link makes another client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+import aiohttp
+
+from adapters.asterisk.settings import Settings
+from linkage.ports import AdapterError, AdapterRefusedError, AdapterUnavailableError
+
+logger = logging.getLogger("linkage.asterisk")
+
+PING_S: Final = 10.0
+"""Between two pings of the WebSocket; half of it without an answer and the link is lost."""
+EVENT_MAX_BYTES: Final = 1024 * 1024
+ANSWER_MAX_BYTES: Final = 16 * 1024 * 1024
+"""A list of a few thousand channels; more than that is no answer but a fault."""
+CHUNK_BYTES: Final = 64 * 1024
+
+
+class AriError(AdapterError):
+    """Asterisk refused one request: `status` is HTTP's, `detail` its own words."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(f"{status}: {detail}")
+        self.status = status
+        self.detail = detail
+
+
+class AriTimeoutError(AdapterUnavailableError):
+    """Asterisk did not answer in time: whether it did what was asked is not known."""
+
+
+def segment(value: str) -> str:
+    """A part of a path, quoted: ids come from outside and may hold anything."""
+    return quote(value, safe="")
+
+
+class AriClient:
+    """One session with ARI. Use `async with`; a client that failed is thrown away."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._url = settings.base_url
+        self._http: aiohttp.ClientSession | None = None
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+
+    async def __aenter__(self) -> Self:
+        secret = f"{self._settings.user}:{self._settings.password.get_secret_value()}"
+        basic = base64.b64encode(secret.encode()).decode("ascii")
+        self._http = aiohttp.ClientSession(
+            headers={"Authorization": f"Basic {basic}"},
+            timeout=aiohttp.ClientTimeout(total=self._settings.timeout_s),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._socket is not None:
+            await self._socket.close()
+        if self._http is not None:
+            await self._http.close()
+
+    async def connect(self) -> None:
+        """Open the WebSocket, which makes the application known to Asterisk.
+
+        Events are kept from now on, to be read by `events`.
+
+        Raises:
+            AdapterUnavailableError: nobody answers, or not as ARI does.
+            AdapterRefusedError: the credentials are wrong.
+        """
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                self._socket = await self._session.ws_connect(
+                    f"{self._url}/events",
+                    params={"app": self._settings.app, "subscribeAll": "false"},
+                    heartbeat=PING_S,
+                    max_msg_size=EVENT_MAX_BYTES,
+                )
+        except aiohttp.WSServerHandshakeError as error:
+            raise self._refusal(error.status, error.message) from error
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise AdapterUnavailableError(
+                f"Asterisk at {self._url} cannot be reached: {str(error) or type(error).__name__}"
+            ) from error
+
+    async def events(self) -> AsyncIterator[Mapping[str, Any]]:
+        """Each event as it comes; what is no JSON object is dropped and logged.
+
+        Raises:
+            AdapterUnavailableError: the link was lost (there is no other end).
+        """
+        socket = self._socket
+        if socket is None:
+            raise AdapterUnavailableError("not connected")
+        async for message in socket:
+            if message.type is not aiohttp.WSMsgType.TEXT:
+                logger.warning("asterisk sent %s instead of text: dropped", message.type.name)
+                continue
+            try:
+                event = json.loads(message.data)
+            except (ValueError, RecursionError):
+                event = None
+            if isinstance(event, dict):
+                yield event
+            else:
+                logger.warning("asterisk sent what is no event: %.200r", message.data)
+        error = socket.exception()
+        raise AdapterUnavailableError(
+            f"Asterisk closed the link: {error or socket.close_code or 'lost'}"
+        )
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+    ) -> Any:
+        """Do one request and return the decoded answer, None where there is none.
+
+        Raises:
+            AriError: Asterisk refused it.
+            AriTimeoutError: no answer in time.
+            AdapterUnavailableError: the link was lost.
+            AdapterRefusedError: the credentials are wrong.
+        """
+        try:
+            async with self._session.request(
+                method, f"{self._url}{path}", params=dict(query or {}), json=body
+            ) as response:
+                data = await response.content.read(ANSWER_MAX_BYTES)
+                self._check(response.status, data)
+        except TimeoutError as error:
+            raise AriTimeoutError(f"{method} {path}: no answer from Asterisk") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise AdapterUnavailableError(f"{method} {path}: {error}") from error
+        try:
+            return json.loads(data) if data else None
+        except (ValueError, RecursionError) as error:
+            raise AriError(HTTPStatus.BAD_GATEWAY, f"{method} {path}: no JSON") from error
+
+    async def find(self, path: str) -> Any:
+        """GET something that may not be there: None then."""
+        try:
+            return await self.request("GET", path)
+        except AriError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+
+    async def download(self, path: str) -> AsyncIterator[bytes]:
+        """A file in pieces. The time limit counts for each piece, not for the whole.
+
+        Raises: as `request`.
+        """
+        limit = aiohttp.ClientTimeout(
+            total=None,
+            sock_connect=self._settings.timeout_s,
+            sock_read=self._settings.timeout_s,
+        )
+        try:
+            async with self._session.get(f"{self._url}{path}", timeout=limit) as response:
+                if response.status != HTTPStatus.OK:
+                    self._check(response.status, await response.content.read(CHUNK_BYTES))
+                async for piece in response.content.iter_chunked(CHUNK_BYTES):
+                    yield piece
+        except TimeoutError as error:
+            raise AriTimeoutError(f"{path}: no more from Asterisk") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise AdapterUnavailableError(f"{path}: {error}") from error
+
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            raise AdapterUnavailableError("not connected")
+        return self._http
+
+    def _check(self, status: int, data: bytes) -> None:
+        if status < HTTPStatus.BAD_REQUEST:
+            return
+        detail = _words(data) or HTTPStatus(status).phrase
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            raise self._refusal(status, detail)
+        raise AriError(status, detail)
+
+    def _refusal(self, status: int, detail: str) -> AdapterError:
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            return AdapterRefusedError(
+                f"Asterisk at {self._url} does not take user {self._settings.user!r} ({status}): "
+                "check user and password in the adapter's settings and in ari.conf, "
+                "and that the user is not read_only there"
+            )
+        if status == HTTPStatus.NOT_FOUND:
+            return AdapterUnavailableError(
+                f"{self._url} answers, but has no ARI ({status}): check the url, "
+                "and enabled=yes in ari.conf and http.conf"
+            )
+        return AdapterUnavailableError(f"Asterisk at {self._url} answers {status} {detail}")
+
+
+def _words(data: bytes) -> str:
+    """What Asterisk says in an error: `{"message": …}`, or `{"error": …}`."""
+    try:
+        answer = json.loads(data)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(answer, dict):
+        return ""
+    return " ".join(str(answer.get("message") or answer.get("error") or "").split())[:300]

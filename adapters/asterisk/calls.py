@@ -1,0 +1,355 @@
+"""What becomes of a call when Asterisk tells something: event by event.
+
+Every handler takes a `Turn` and an `Event` and tolerates what comes twice, late or out of order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+from adapters.asterisk import legs, media, ringing, transfer
+from adapters.asterisk.causes import reason_of
+from adapters.asterisk.events import Event
+from adapters.asterisk.legs import GONE, MISSING
+from adapters.asterisk.model import Call, Leg, LegState
+from adapters.asterisk.turn import Turn
+from protocol.fields import CONTROL
+from protocol.messages import (
+    CallDirection,
+    CallState,
+    HangupSide,
+    HoldNoticeAction,
+    IncomingCallNotice,
+)
+from protocol.reasons import Reason
+
+CALLER: Final = "caller"
+OFFICER: Final = "officer"
+"""First argument of `Stasis(…)` in the dialplan: who is it that dials."""
+PHONE_MAX: Final = 25
+NAME_MAX: Final = 200
+
+Handler = Callable[[Turn, Event], None]
+
+
+def phone(value: str | None) -> str | None:
+    """What fits into a PhoneNum, None where a number is withheld or is no number."""
+    text = CONTROL.sub("", value or "").strip()[:PHONE_MAX].strip()
+    return None if text in {"", "NULL", "EMPTY"} else text
+
+
+def caller_name(value: str | None) -> str | None:
+    """What fits into a CallerName."""
+    text = CONTROL.sub("", value or "").strip()[:NAME_MAX].strip()
+    return None if text in {"", "NULL", "EMPTY"} else text
+
+
+def new_call(event: Event, call_id: str, started: datetime) -> Call:
+    """The call that a StasisStart of a channel we do not know begins."""
+    channel = event.channel
+    assert channel is not None
+    role, dialled, number = (*event.args, "", "", "")[:3]
+    root = Leg(
+        id=call_id,
+        channel=channel.id,
+        number=phone(number or channel.number),
+        state=LegState.ALERTING,
+        started=started,
+    )
+    if channel.state == "Up":
+        root.state, root.answered = LegState.ANSWERED, started
+    return Call(
+        id=call_id,
+        anchor=call_id,
+        direction=CallDirection.OUT if role == OFFICER else CallDirection.IN,
+        number=root.number,
+        name=caller_name(channel.caller_name),
+        dialled=phone(dialled or channel.exten),
+        started=started,
+        legs={call_id: root},
+    )
+
+
+def begin(turn: Turn) -> None:
+    """A call came in: 100, ringing tone for the caller, and whoever is to be rung."""
+    call, settings, root = turn.call, turn.settings, turn.call.root
+    dialled = call.dialled or ""
+    found, call.at_once, call.record = ringing.targets_of(settings, dialled)
+    call.hotline = dialled if dialled in settings.hotline else None
+    if call.direction is CallDirection.OUT:
+        if (officer := settings.officer.get(root.number or "")) is not None:
+            root.login = call.officer = officer.login
+        if not found and (outside := ringing.number_target(settings, dialled)) is not None:
+            found = [outside]
+    call.waiting = list(found)
+    one = call.waiting[0].login if call.waiting and not call.at_once else None
+    turn.tell(
+        IncomingCallNotice(
+            call_id=call.id,
+            login_id=root.login if call.direction is CallDirection.OUT else one,
+            direction=call.direction,
+            phone_num=call.number,
+            to_num=call.dialled,
+            caller_name=call.name,
+        )
+    )
+    turn.do(
+        "POST",
+        "channels",
+        root.channel,
+        "variable",
+        fine=MISSING,
+        variable="LINKAGE_CALLID",
+        value=call.id,
+    )
+    if call.waiting and root.answered is None:
+        turn.do("POST", "channels", root.channel, "ring", fine=MISSING)
+    ringing.ring_next(turn)
+
+
+def on_event(turn: Turn, event: Event) -> None:
+    """Let a call take notice of an event that is about it."""
+    HANDLERS[event.kind](turn, event)
+
+
+def on_time(turn: Turn) -> None:
+    """Do what is due."""
+    now = turn.now
+    for leg in list(turn.call.legs.values()):
+        if leg.alive and leg.leaving is not None and leg.leaving <= now:
+            _ended(turn, leg)
+        elif leg.ringing and leg.ring_until is not None and leg.ring_until <= now:
+            legs.hang_up(turn, leg, Reason.NO_ANSWER, HangupSide.CALLEE)
+    media.on_time(turn)
+    close_if_over(turn)
+
+
+def on_failed(turn: Turn, owner: str) -> None:
+    """Asterisk would not dial a leg (no such endpoint, nobody registered there), or not record."""
+    media.give_up_recording(turn, owner)
+    leg = turn.call.legs.get(owner)
+    if leg is not None and leg.alive:
+        leg.reason = leg.reason or Reason.UNREACHABLE
+        leg.side = leg.side or HangupSide.PLATFORM
+        _ended(turn, leg)
+        close_if_over(turn)
+
+
+# --- a leg comes up ------------------------------------------------------------------------------
+def _entered_app(turn: Turn, event: Event) -> None:
+    leg = _leg(turn, event)
+    if leg is not None and leg.id != turn.call.id:
+        answered(turn, leg)
+
+
+def answered(turn: Turn, leg: Leg) -> None:
+    """A telephone that we rang was picked up."""
+    call = turn.call
+    if not leg.ringing:
+        if leg.leaving is not None and leg.answered is None:
+            # Picked up while we gave up on it: the DELETE has gone already, or goes once more.
+            turn.do("DELETE", "channels", leg.channel, fine=(GONE,))
+        return
+    leg.state, leg.answered, leg.ring_until = LegState.ANSWERED, turn.at, None
+    turn.tell_state(leg, CallState.ANSWERED)
+    leg.request_id = None  # what comes of it later is no outcome of the command any more
+    if call.transfer is not None and call.transfer.to_leg == leg.id:
+        transfer.target_answered(turn, leg)
+    else:
+        ringing.connect(turn, leg)
+
+
+def _state_changed(turn: Turn, event: Event) -> None:
+    leg = _leg(turn, event)
+    if leg is None or event.channel is None:
+        return
+    if event.channel.state == "Ringing":
+        _alerting(turn, leg)
+    elif event.channel.state == "Up" and leg.id == turn.call.id and leg.alive:
+        leg.state = LegState.ANSWERED
+        leg.answered = leg.answered or turn.at
+
+
+def _dial(turn: Turn, event: Event) -> None:
+    leg = _leg(turn, event)
+    if leg is None:
+        return
+    if event.dial_status == "RINGING":
+        _alerting(turn, leg)
+    elif event.dial_status == "PROGRESS" and leg.state < LegState.EARLY_MEDIA:
+        leg.state = LegState.EARLY_MEDIA
+        turn.tell_state(leg, CallState.EARLY_MEDIA)
+
+
+def _alerting(turn: Turn, leg: Leg) -> None:
+    if leg.state >= LegState.ALERTING or leg.leaving is not None:
+        return
+    leg.state = LegState.ALERTING
+    turn.tell_state(leg, CallState.ALERTING)
+    if turn.call.transfer is not None and turn.call.transfer.to_leg == leg.id:
+        transfer.target_rings(turn)
+
+
+# --- the bridge ----------------------------------------------------------------------------------
+def _entered_bridge(turn: Turn, event: Event) -> None:
+    leg = _leg(turn, event)
+    if leg is not None and leg.alive and event.bridge == turn.bridge:
+        leg.inside = True
+        watch_bridge(turn)
+
+
+def _left_bridge(turn: Turn, event: Event) -> None:
+    leg = _leg(turn, event)
+    if leg is not None and event.bridge == turn.bridge:
+        leg.inside = False
+        watch_bridge(turn)
+
+
+def watch_bridge(turn: Turn) -> None:
+    """115 bridged when the anchor and an officer are together, unbridged when no longer."""
+    call = turn.call
+    others = [leg for leg in call.legs.values() if leg.inside and leg.id != call.anchor]
+    bridged = call.anchor_leg.inside and bool(others)
+    if bridged == call.bridged:
+        return
+    call.bridged = bridged
+    turn.tell_state(call.root, CallState.BRIDGED if bridged else CallState.UNBRIDGED)
+    if bridged and call.record:
+        call.record = False
+        media.start_recording(turn)
+
+
+# --- a leg goes ----------------------------------------------------------------------------------
+def _hangup_requested(turn: Turn, event: Event) -> None:
+    leg = _leg(turn, event)
+    # Soft ones are ours, or the dialplan's after us.
+    if leg is not None and not event.soft and event.cause is not None:
+        leg.cause = event.cause
+
+
+def _gone(turn: Turn, event: Event) -> None:
+    leg = _leg(turn, event)
+    if leg is None or not leg.alive:
+        return
+    if event.cause is not None and leg.cause is None:
+        leg.cause = event.cause
+    _ended(turn, leg)
+    close_if_over(turn)
+
+
+def lost(turn: Turn, leg: Leg, reason: int) -> None:
+    """A leg died while nobody looked (resync)."""
+    if leg.alive:
+        leg.reason = leg.reason or reason
+        leg.side = leg.side or HangupSide.PLATFORM
+        _ended(turn, leg)
+
+
+def _ended(turn: Turn, leg: Leg) -> None:
+    """A leg is no more: say so, and see what that means for the call."""
+    call = turn.call
+    if leg.reason is None:
+        gave_up = leg.id == call.id and leg.answered is None
+        leg.reason = (
+            Reason.CALLER_CANCELLED
+            if gave_up
+            else reason_of(leg.cause, answered=leg.answered is not None)
+        )
+    if leg.side is None:
+        leg.side = HangupSide.CALLER if leg.id == call.id else HangupSide.CALLEE
+    leg.state, leg.ended, leg.ring_until = LegState.ENDED, turn.at, None
+    leg.leaving, leg.seated, leg.held = None, False, False
+    if leg.inside:
+        leg.inside = False
+        watch_bridge(turn)
+    if leg.id != call.id:
+        legs.tell_leg_ended(turn, leg)
+    _follow_up(turn, leg)
+
+
+def _follow_up(turn: Turn, leg: Leg) -> None:
+    call = turn.call
+    assert leg.reason is not None
+    assert leg.side is not None
+    if call.reason is not None:
+        return
+    if leg.id == call.anchor:
+        transfer.anchor_gone(turn, leg.reason)
+        ringing.end_call(turn, leg.reason, leg.side)
+    elif call.transfer is not None and call.transfer.to_leg == leg.id:
+        transfer.target_gone(turn, leg)
+    elif call.transfer is not None and call.transfer.from_leg == leg.id:
+        transfer.officer_gone(turn)
+    elif call.officers_up() or call.transfer is not None:
+        return
+    elif leg.answered is None or call.ringing():
+        ringing.ring_next(turn)
+    else:
+        ringing.end_call(turn, leg.reason, leg.side)
+
+
+def close_if_over(turn: Turn) -> None:
+    """When the last leg is gone: 102 for the call, its bridge away; then wait for recordings."""
+    call = turn.call
+    if call.ended is None and not any(leg.alive for leg in call.legs.values()):
+        call.ended = turn.at
+        if call.reason is None:
+            call.reason, call.side = call.root.reason, call.root.side
+        media.stop_all(turn)
+        legs.tell_call_ended(turn)
+        if call.bridge_made:
+            turn.do("DELETE", "bridges", turn.bridge, fine=(GONE,))
+    if call.ended is not None and not call.recordings:
+        call.closed = True
+
+
+# --- what a telephone does by itself -------------------------------------------------------------
+def _held_by_phone(turn: Turn, event: Event) -> None:
+    _tell_phone_hold(turn, event, HoldNoticeAction.HOLD)
+
+
+def _retrieved_by_phone(turn: Turn, event: Event) -> None:
+    _tell_phone_hold(turn, event, HoldNoticeAction.RETRIEVE)
+
+
+def _tell_phone_hold(turn: Turn, event: Event, action: HoldNoticeAction) -> None:
+    """106 about everybody who is with the one whose telephone holds."""
+    holder = _leg(turn, event)
+    if holder is None or not holder.up:
+        return
+    call = turn.call
+    held = next((leg for leg in call.legs.values() if leg.inside and leg is not holder), None)
+    if held is not None:
+        legs.tell_hold(turn, held, action, holder.login)
+
+
+def _leg(turn: Turn, event: Event) -> Leg | None:
+    return None if event.channel is None else turn.call.leg_of_channel(event.channel.id)
+
+
+def _digit(turn: Turn, event: Event) -> None:
+    leg = _leg(turn, event)
+    if leg is not None:
+        media.digit_pressed(turn, leg, event.digit)
+
+
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "StasisStart": _entered_app,
+    "StasisEnd": _gone,
+    "ChannelStateChange": _state_changed,
+    "Dial": _dial,
+    "ChannelHangupRequest": _hangup_requested,
+    "ChannelDestroyed": _gone,
+    "ChannelEnteredBridge": _entered_bridge,
+    "ChannelLeftBridge": _left_bridge,
+    "ChannelHold": _held_by_phone,
+    "ChannelUnhold": _retrieved_by_phone,
+    "ChannelDtmfReceived": _digit,
+    "PlaybackStarted": media.playback_started,
+    "PlaybackFinished": media.playback_finished,
+    "RecordingStarted": media.recording_started,
+    "RecordingFinished": media.recording_finished,
+    "RecordingFailed": media.recording_failed,
+}

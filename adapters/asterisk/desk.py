@@ -1,0 +1,302 @@
+"""The desk of one call: takes what comes for it in order, decides, remembers, and carries out.
+
+Every step goes: decide (a `Turn`, no I/O) → write the new state and the open effects into the
+memory → carry the effects out → cross them off. So a crash at any point leaves a record from which
+the step can be finished, and a step that fails to be decided leaves the call as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+
+from adapters.asterisk import calls, commands
+from adapters.asterisk.ari import AriClient, AriError, AriTimeoutError
+from adapters.asterisk.effects import Do, Effect, Fetch, Tell, dump_effect
+from adapters.asterisk.events import Event
+from adapters.asterisk.model import Call
+from adapters.asterisk.records import from_json, to_json
+from adapters.asterisk.turn import Turn
+from linkage.ports import (
+    AdapterUnavailableError,
+    Clock,
+    CommandError,
+    Emit,
+    Memory,
+    Outcome,
+)
+from protocol.envelope import Request
+from protocol.results import Result
+
+logger = logging.getLogger("linkage.asterisk")
+
+ROUNDS_MAX: Final = 40
+"""Failures that lead to failures: every officer of a long hotline may be unreachable at once."""
+
+
+class Office(Protocol):
+    """What a desk needs of the switchboard that it belongs to."""
+
+    ari: AriClient
+    clock: Clock
+    memory: Memory
+    emit: Emit
+
+    def turn(self, call: Call, at: datetime | None = None) -> Turn:
+        """A new step of a call."""
+        ...
+
+    def index(self, call: Call) -> None:
+        """Let events about the call's channels find their way to it."""
+        ...
+
+    async def fetch(self, recording: Fetch) -> None:
+        """Take note that a recording is to be fetched; returns when that is on disk."""
+        ...
+
+    def taken(self) -> None:
+        """One thing less waits at a desk."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Order:
+    """A command that waits for its turn, and who waits for its outcome."""
+
+    request: Request
+    outcome: asyncio.Future[Outcome]
+
+
+class Desk:
+    """Works on one call; a `fresh` one has only just come in."""
+
+    def __init__(self, office: Office, call: Call, *, fresh: bool = False) -> None:
+        self.call = call
+        self._fresh = fresh
+        self._office = office
+        self._inbox: deque[Event | Order] = deque()
+        self._wake = asyncio.Event()
+        self._gone = False
+
+    @property
+    def key(self) -> str:
+        """Under which the call is remembered."""
+        return f"call:{self.call.id}"
+
+    # --- what comes in ---------------------------------------------------------------------------
+    def give(self, item: Event | Order) -> None:
+        """Put something into the inbox; never blocks (the switchboard counts)."""
+        self._inbox.append(item)
+        self._wake.set()
+
+    async def command(self, request: Request) -> Outcome:
+        """Have a command done after all that came before it.
+
+        Raises:
+            CommandError: refused.
+            AdapterUnavailableError: the link was lost before it was done.
+        """
+        if self._gone:
+            raise CommandError(Result.NO_CALL, f"call {self.call.id} has ended")
+        order = Order(request, asyncio.get_running_loop().create_future())
+        self.give(order)
+        return await order.outcome
+
+    # --- work ------------------------------------------------------------------------------------
+    async def run(self) -> None:
+        """Until the call is over and everything about it is told."""
+        try:
+            if self._fresh:
+                await self._decide(self._office.turn(self.call, self.call.started), calls.begin)
+            while not self.call.closed:
+                item = await self._next()
+                if item is not None:
+                    self._office.taken()
+                await self._step(item)
+        finally:
+            self._leave()
+
+    async def resume(self, pending: Sequence[Effect], decide: Callable[[Turn], None]) -> None:
+        """Finish the step at which the memory ends, then see what has changed meanwhile."""
+        self._office.index(self.call)
+        await self._perform(pending, None)
+        turn = self._office.turn(self.call)
+        turn.reconstructed = True
+        await self._decide(turn, decide)
+
+    async def _next(self) -> Event | Order | None:
+        """What has come, or None when something is due by itself."""
+        due = self.call.next_due()
+        delay = None
+        if due is not None:
+            # By the wall clock, because deadlines outlive the process. Should it be set back,
+            # Asterisk's own limit on ringing stands behind ours.
+            delay = max(0.0, (due - self._office.clock.utc()).total_seconds())
+        if not self._inbox:
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(delay):
+                    await self._wake.wait()
+            except TimeoutError:
+                return None
+        return self._inbox.popleft()
+
+    async def _step(self, item: Event | Order | None) -> None:
+        office = self._office
+        match item:
+            case Order():
+                await self._obey(item)
+            case Event():
+                event = item
+                turn = office.turn(self.call, event.at)
+                await self._decide(turn, lambda turn: calls.on_event(turn, event))
+        due = self.call.next_due()
+        if due is not None and due <= office.clock.utc():
+            await self._decide(office.turn(self.call), calls.on_time)
+
+    async def _decide(self, turn: Turn, decide: Callable[[Turn], None]) -> None:
+        before = to_json(self.call)
+        try:
+            decide(turn)
+        except Exception:
+            # One event that makes no sense costs one event: the call stays as it was.
+            logger.exception("call %s: an event could not be understood", self.call.id)
+            self._restore(before)
+            return
+        if turn.effects or to_json(self.call) != before:
+            await self._carry_out(turn.effects)
+
+    async def _obey(self, order: Order) -> None:
+        request, outcome = order.request, order.outcome
+        turn = self._office.turn(self.call)
+        turn.request_id = request.id
+        before = to_json(self.call)
+        try:
+            answer = commands.execute(turn, request.message)
+            await self._carry_out(turn.effects, lambda: _resolve(outcome, answer))
+            _resolve(outcome, answer)
+        except CommandError as error:
+            self._restore(before)
+            await self._save(())
+            _refuse(outcome, error)
+        except AdapterUnavailableError as error:
+            _refuse(outcome, _lost(error))
+            raise
+        except Exception as error:
+            if outcome.done():
+                raise
+            logger.exception("call %s: command %s failed", self.call.id, request.id)
+            self._restore(before)
+            _refuse(outcome, CommandError(Result.INTERNAL, f"the adapter failed: {error}"))
+
+    async def _carry_out(
+        self, effects: Sequence[Effect], decided: Callable[[], None] | None = None
+    ) -> None:
+        for _ in range(ROUNDS_MAX):
+            self._office.index(self.call)
+            await self._save(effects)
+            failed = await self._perform(effects, decided)
+            turn = self._office.turn(self.call)
+            for owner in failed:
+                calls.on_failed(turn, owner)
+            effects = turn.effects
+            if not effects:
+                break
+        if self.call.closed:
+            await self._office.memory.delete(self.key)
+        else:
+            await self._save(())
+
+    async def _perform(
+        self, effects: Sequence[Effect], decided: Callable[[], None] | None
+    ) -> list[str]:
+        """Carry effects out; returns whose requests Asterisk refused."""
+        failed: list[str] = []
+        # Requests first: telephones need not wait until notices are on disk. What they bring
+        # about is told after them all the same, for it waits in the inbox.
+        for effect in effects:
+            if isinstance(effect, Do):
+                owner = await self._ask(effect, decisive=decided is not None)
+                if owner:
+                    failed.append(owner)
+        if decided is not None:
+            decided()
+        for effect in effects:
+            match effect:
+                case Tell(message=message, at=at, reconstructed=reconstructed):
+                    await self._office.emit(message, time=at, reconstructed=reconstructed)
+                case Fetch():
+                    await self._office.fetch(effect)
+        return failed
+
+    async def _ask(self, effect: Do, *, decisive: bool) -> str:
+        try:
+            await self._office.ari.request(effect.method, effect.path, effect.query, effect.body)
+        except AriError as error:
+            if error.status in effect.fine:
+                return ""
+            if effect.owner == commands.COMMAND and decisive:
+                raise CommandError(_result_of(error), f"Asterisk: {error.detail}") from error
+            logger.warning("call %s: %s %s: %s", self.call.id, effect.method, effect.path, error)
+            return effect.owner
+        return ""
+
+    # --- memory ----------------------------------------------------------------------------------
+    async def _save(self, effects: Sequence[Effect]) -> None:
+        record: dict[str, Any] = {
+            "call": to_json(self.call),
+            "pending": [dump_effect(effect) for effect in effects],
+        }
+        await self._office.memory.put(self.key, record)
+
+    def _restore(self, before: Any) -> None:
+        self.call = from_json(Call, before)
+        self._office.index(self.call)
+
+    def _leave(self) -> None:
+        """Nobody works here any more: whoever waits for a command is told."""
+        self._gone = True
+        for item in self._inbox:
+            self._office.taken()
+            if isinstance(item, Order):
+                closed = self.call.closed
+                error: Exception = AdapterUnavailableError("the link to Asterisk was lost")
+                if closed:
+                    error = CommandError(Result.NO_CALL, f"call {self.call.id} has ended")
+                _refuse(item.outcome, error)
+        self._inbox.clear()
+
+
+def _resolve(outcome: asyncio.Future[Outcome], answer: Outcome) -> None:
+    if not outcome.done():
+        outcome.set_result(answer)
+
+
+def _refuse(outcome: asyncio.Future[Outcome], error: Exception) -> None:
+    if not outcome.done():
+        outcome.set_exception(error)
+
+
+def _lost(error: AdapterUnavailableError) -> Exception:
+    """What the sender of a command is told when the link broke over it."""
+    if isinstance(error, AriTimeoutError):
+        return CommandError(Result.TIMEOUT, f"{error}: the outcome is unknown")
+    return error
+
+
+def _result_of(error: AriError) -> Result:
+    """The result code for what Asterisk answered to a command."""
+    by_status = {
+        HTTPStatus.NOT_FOUND: Result.NO_CALL,
+        HTTPStatus.CONFLICT: Result.WRONG_STATE,
+        HTTPStatus.PRECONDITION_FAILED: Result.WRONG_STATE,
+        HTTPStatus.UNPROCESSABLE_ENTITY: Result.BAD_VALUE,
+        HTTPStatus.BAD_REQUEST: Result.BAD_VALUE,
+    }
+    return by_status.get(HTTPStatus(error.status), Result.VENDOR)

@@ -1,0 +1,178 @@
+"""What a step of a call wants: requests to Asterisk, notices to the core, recordings to fetch.
+
+A step only writes these down. They go into the memory together with the call's new state, are
+carried out (requests first), and are then crossed off. After a crash in between, what is not
+crossed off is done again. All of it may be done twice: our ids are in the requests, so Asterisk
+does not do the same thing anew, and a notice that comes twice is better than one that never comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from protocol.message import Message, Part, plan_of
+from protocol.messages import message_class
+
+P = TypeVar("P", bound=Part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Do:
+    """A request to Asterisk.
+
+    `fine` are HTTP statuses, beside success, after which nothing is wrong. `owner` is whose
+    failure another refusal is: "" nobody's (it is logged), "command" that of the command being
+    done (its sender is told, the step is taken back), otherwise the CallId of a leg or the name of
+    a recording.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    fine: tuple[int, ...] = ()
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tell:
+    """A notice; `at` is when it happened."""
+
+    message: Message
+    at: datetime
+    reconstructed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """A recording is complete at Asterisk and is to be fetched and announced (108 saved)."""
+
+    name: str
+    call_id: str
+    login_id: str | None
+    started: datetime
+    duration_s: int | None
+    reconstructed: bool = False
+
+
+Effect = Do | Tell | Fetch
+
+
+def dump_effect(effect: Effect) -> dict[str, Any]:
+    """The effect as JSON-able data."""
+    match effect:
+        case Do():
+            return {
+                "do": [effect.method, effect.path],
+                "query": dict(effect.query),
+                "body": effect.body,
+                "fine": list(effect.fine),
+                "owner": effect.owner,
+            }
+        case Tell():
+            return {
+                "tell": effect.message.number,
+                "fields": dump_part(effect.message),
+                "at": effect.at.isoformat(),
+                "reconstructed": effect.reconstructed,
+            }
+        case Fetch():
+            return {
+                "fetch": effect.name,
+                "call_id": effect.call_id,
+                "login_id": effect.login_id,
+                "started": effect.started.isoformat(),
+                "duration_s": effect.duration_s,
+                "reconstructed": effect.reconstructed,
+            }
+
+
+def load_effect(data: Mapping[str, Any]) -> Effect:
+    """The effect again.
+
+    Raises:
+        ValueError: what stands there is none (of this version).
+    """
+    try:
+        return _load(data)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no effect: {error}") from error
+
+
+def load_fetch(data: Mapping[str, Any]) -> Fetch:
+    """A recording to be fetched.
+
+    Raises:
+        ValueError: what stands there is none.
+    """
+    match load_effect(data):
+        case Fetch() as fetch:
+            return fetch
+        case other:
+            raise ValueError(f"{type(other).__name__} is no recording to fetch")
+
+
+def _load(data: Mapping[str, Any]) -> Effect:
+    if "do" in data:
+        method, path = data["do"]
+        return Do(
+            method=method,
+            path=path,
+            query=data["query"],
+            body=data["body"],
+            fine=tuple(data["fine"]),
+            owner=data["owner"],
+        )
+    if "tell" in data:
+        cls = message_class(data["tell"])
+        if cls is None:
+            raise ValueError(f"no message {data['tell']}")
+        return Tell(
+            message=load_part(cls, data["fields"]),
+            at=datetime.fromisoformat(data["at"]),
+            reconstructed=data["reconstructed"],
+        )
+    return Fetch(
+        name=data["fetch"],
+        call_id=data["call_id"],
+        login_id=data["login_id"],
+        started=datetime.fromisoformat(data["started"]),
+        duration_s=data["duration_s"],
+        reconstructed=data["reconstructed"],
+    )
+
+
+def dump_part(value: Part) -> dict[str, Any]:
+    """A message as JSON-able data: the texts of its fields by their Python names."""
+    fields: dict[str, Any] = {}
+    for plan in plan_of(type(value)):
+        content = getattr(value, plan.name)
+        if content is None or content == ():
+            continue
+        if plan.repeated:
+            fields[plan.name] = [_dump_one(plan.value, item) for item in content]
+        else:
+            fields[plan.name] = _dump_one(plan.value, content)
+    return fields
+
+
+def _dump_one(value: Any, content: Any) -> Any:
+    return dump_part(content) if value is None else value.format(content)
+
+
+def load_part(cls: type[P], fields: Mapping[str, Any]) -> P:
+    """A message from what `dump_part` made of it."""
+    values: dict[str, Any] = {}
+    for plan in plan_of(cls):
+        if plan.name not in fields:
+            continue
+        content = fields[plan.name]
+
+        def load(item: Any, plan: Any = plan) -> Any:
+            return load_part(plan.part, item) if plan.part else plan.value.parse(item)
+
+        values[plan.name] = tuple(map(load, content)) if plan.repeated else load(content)
+    return cls(**values)

@@ -1,0 +1,143 @@
+"""ARI's events, read tolerantly: what we use of one, as plain typed data.
+
+Source: Asterisk's `rest-api/api-docs/events.json`, versions 18–22. Fields that a version does not
+send are None; unknown types are not our business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+ID_MAX: Final = 150
+"""Asterisk's own limit is 149 characters (AST_MAX_PUBLIC_UNIQUEID)."""
+TEXT_MAX: Final = 300
+
+KINDS: Final = frozenset(
+    {
+        "StasisStart",
+        "StasisEnd",
+        "ChannelStateChange",
+        "ChannelHangupRequest",
+        "ChannelDestroyed",
+        "ChannelEnteredBridge",
+        "ChannelLeftBridge",
+        "ChannelHold",
+        "ChannelUnhold",
+        "ChannelDtmfReceived",
+        "Dial",
+        "PlaybackStarted",
+        "PlaybackFinished",
+        "RecordingStarted",
+        "RecordingFinished",
+        "RecordingFailed",
+        "ApplicationReplaced",
+    }
+)
+"""What we listen to. Asterisk is asked to send nothing else (`eventFilter`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """A channel as Asterisk describes it in events and in GET /channels."""
+
+    id: str
+    name: str = ""
+    state: str = ""
+    number: str | None = None
+    caller_name: str | None = None
+    exten: str | None = None
+    app: str = ""
+    app_data: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event.
+
+    `at` is Asterisk's time of it; `thing` the id of a playback, or the name of a recording, and
+    `state` that thing's; `cause` is by Q.850.
+    """
+
+    kind: str
+    at: datetime | None = None
+    channel: Channel | None = None
+    bridge: str | None = None
+    args: tuple[str, ...] = ()
+    cause: int | None = None
+    soft: bool = False
+    dial_status: str = ""
+    digit: str = ""
+    thing: str | None = None
+    state: str = ""
+    duration_s: int | None = None
+    detail: str = ""
+
+
+def read_event(raw: Mapping[str, Any]) -> Event | None:
+    """The event, or None where it is none of those we use or makes no sense."""
+    kind = raw.get("type")
+    if not isinstance(kind, str) or kind not in KINDS:
+        return None
+    # A Dial event is about the party that is dialled.
+    channel = read_channel(raw.get("peer") if kind == "Dial" else raw.get("channel"))
+    thing = _mapping(raw.get("playback")) or _mapping(raw.get("recording"))
+    args = raw.get("args")
+    return Event(
+        kind=kind,
+        at=_time(raw.get("timestamp")),
+        channel=channel,
+        bridge=_text(_mapping(raw.get("bridge")).get("id"), ID_MAX),
+        args=tuple(str(each)[:TEXT_MAX] for each in args) if isinstance(args, list) else (),
+        cause=_number(raw.get("cause")),
+        soft=raw.get("soft") is True,
+        dial_status=_text(raw.get("dialstatus")) or "",
+        digit=_text(raw.get("digit"), 1) or "",
+        thing=_text(thing.get("id") or thing.get("name"), ID_MAX),
+        state=_text(thing.get("state")) or "",
+        duration_s=_number(thing.get("duration")),
+        detail=_text(thing.get("cause")) or "",
+    )
+
+
+def read_channel(raw: Any) -> Channel | None:
+    """A channel's description, or None where it has no id."""
+    data = _mapping(raw)
+    channel_id = _text(data.get("id"), ID_MAX)
+    if channel_id is None:
+        return None
+    caller, dialplan = _mapping(data.get("caller")), _mapping(data.get("dialplan"))
+    return Channel(
+        id=channel_id,
+        name=_text(data.get("name")) or "",
+        state=_text(data.get("state")) or "",
+        number=_text(caller.get("number")),
+        caller_name=_text(caller.get("name")),
+        exten=_text(dialplan.get("exten")),
+        app=_text(dialplan.get("app_name")) or "",
+        app_data=_text(dialplan.get("app_data")) or "",
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any, size: int = TEXT_MAX) -> str | None:
+    return value[:size] if isinstance(value, str) and value else None
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _time(value: Any) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return at.astimezone(UTC) if at.tzinfo is not None else None

@@ -1,0 +1,236 @@
+"""What is done with one leg: dial it, put it into the bridge or out of it, hang it up."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from adapters.asterisk.causes import hangup_word
+from adapters.asterisk.model import Leg, Target
+from adapters.asterisk.turn import Turn
+from protocol.messages import (
+    CallState,
+    HangupNotice,
+    HangupScope,
+    HangupSide,
+    HoldNotice,
+    HoldNoticeAction,
+)
+
+GONE_WITHIN_S: Final = 5.0
+"""How long Asterisk may take to say that a channel went which we hung up."""
+SPARE_S: Final = 10.0
+"""Asterisk stops a ringing telephone so long after we should have: in case we are not there."""
+GONE: Final = 404
+CONFLICT: Final = 409
+UNPROCESSABLE: Final = 422
+MISSING: Final = (400, GONE, CONFLICT, UNPROCESSABLE)
+"""What Asterisk answers about a channel that is not (or no more) where it was thought to be."""
+
+
+def dial(turn: Turn, target: Target, *, auto_answer: bool = False) -> Leg:
+    """Ring somebody: a new leg of the call, 115 dialling."""
+    call = turn.call
+    leg_id = turn.new_id()
+    leg = Leg(
+        id=leg_id,
+        channel=turn.names.channel(leg_id),
+        number=target.number,
+        login=target.login,
+        started=turn.at,
+        ring_until=turn.later(target.ring_s),
+        request_id=turn.request_id,
+    )
+    call.legs[leg_id] = leg
+    variables = {"LINKAGE_CALLID": leg_id, "LINKAGE_ROOTID": call.id}
+    variables |= {f"LINKAGE_{key}": value for key, value in call.data.items()}
+    if call.event_id is not None:
+        variables["LINKAGE_EVENTID"] = call.event_id
+    if auto_answer:
+        # What most desk telephones understand as "do not ring, take it".
+        variables["PJSIP_HEADER(add,Call-Info)"] = "<sip:localhost>;answer-after=0"
+        variables["PJSIP_HEADER(add,Alert-Info)"] = "<http://localhost>;info=alert-autoanswer"
+    turn.do(
+        "POST",
+        "channels",
+        leg.channel,
+        fine=(CONFLICT,),
+        owner=leg_id,
+        body={"variables": variables},
+        endpoint=target.endpoint,
+        app=turn.names.app,
+        appArgs=f"leg,{call.id}",
+        timeout=str(round(target.ring_s + SPARE_S)),
+        **({"callerId": call.number} if call.number else {}),
+        **({"originator": call.root.channel} if call.root.alive else {}),
+    )
+    turn.tell_state(leg, CallState.DIALLING)
+    return leg
+
+
+def seat(turn: Turn, leg: Leg) -> None:
+    """Put a leg into the call's bridge, which is made first where there is none."""
+    make_bridge(turn)
+    leg.seated = True
+    turn.do("POST", "bridges", turn.bridge, "addChannel", fine=MISSING, channel=leg.channel)
+
+
+def unseat(turn: Turn, leg: Leg) -> None:
+    """Take a leg out of the bridge and let it hear music."""
+    leg.seated = False
+    turn.do("POST", "bridges", turn.bridge, "removeChannel", fine=MISSING, channel=leg.channel)
+    play_music_to(turn, leg)
+
+
+def play_music_to(turn: Turn, leg: Leg, music: str | None = None) -> None:
+    """Music on hold for one leg that is not in the bridge."""
+    music = music or turn.settings.music
+    turn.do("POST", "channels", leg.channel, "moh", fine=MISSING, mohClass=music)
+
+
+def reseat(turn: Turn, leg: Leg) -> None:
+    """Bring a leg back from the music."""
+    turn.do("DELETE", "channels", leg.channel, "moh", fine=MISSING)
+    seat(turn, leg)
+
+
+def make_bridge(turn: Turn) -> None:
+    """The call's bridge; asking for it twice makes no second one."""
+    if not turn.call.bridge_made:
+        turn.call.bridge_made = True
+        turn.do(
+            "POST",
+            "bridges",
+            fine=(CONFLICT,),
+            bridgeId=turn.bridge,
+            type="mixing",
+            name=turn.bridge,
+        )
+
+
+def start_music(turn: Turn) -> None:
+    """Music for whoever is alone in the bridge."""
+    if not turn.call.music:
+        turn.call.music = True
+        turn.do("POST", "bridges", turn.bridge, "moh", fine=MISSING, mohClass=turn.settings.music)
+
+
+def stop_music(turn: Turn) -> None:
+    """End the music in the bridge."""
+    if turn.call.music:
+        turn.call.music = False
+        turn.do("DELETE", "bridges", turn.bridge, "moh", fine=MISSING)
+
+
+def start_tone(turn: Turn) -> None:
+    """Ringing tone in the bridge: for an officer who waits for another to answer."""
+    if turn.call.tone is None:
+        turn.call.tone = turn.next_name("t")
+        turn.do(
+            "POST",
+            "bridges",
+            turn.bridge,
+            "play",
+            turn.call.tone,
+            fine=MISSING,
+            media="tone:ring",
+        )
+
+
+def stop_tone(turn: Turn) -> None:
+    """End the ringing tone."""
+    if turn.call.tone is not None:
+        turn.do("DELETE", "playbacks", turn.call.tone, fine=(GONE,))
+        turn.call.tone = None
+
+
+def hold(turn: Turn, leg: Leg, *, by: str | None, told: bool = True) -> None:
+    """Put a leg on hold: out of the bridge, music, 106. `by` is the LoginId of who holds it."""
+    leg.held = True
+    unseat(turn, leg)
+    if told:
+        tell_hold(turn, leg, HoldNoticeAction.HOLD, by)
+
+
+def retrieve(turn: Turn, leg: Leg, *, by: str | None, told: bool = True) -> None:
+    """Bring a leg back from hold, 106."""
+    leg.held = False
+    reseat(turn, leg)
+    if told:
+        tell_hold(turn, leg, HoldNoticeAction.RETRIEVE, by)
+
+
+def tell_hold(turn: Turn, leg: Leg, action: HoldNoticeAction, by: str | None) -> None:
+    """106: `login_id` is who holds, `phone_num` who is held."""
+    turn.tell(
+        HoldNotice(
+            call_id=turn.call.id,
+            login_id=by,
+            action=action,
+            phone_num=turn.call.number if leg.id == turn.call.id else leg.number,
+            request_id=turn.request_id,
+        )
+    )
+
+
+def hang_up(turn: Turn, leg: Leg, reason: int, side: HangupSide, *, owner: str = "") -> None:
+    """End a leg; why is kept until Asterisk says that it went. Twice is once."""
+    if not leg.alive or leg.leaving is not None:
+        return
+    leg.leaving = turn.later(GONE_WITHIN_S)
+    leg.reason, leg.side = reason, side
+    if owner:
+        leg.request_id = turn.request_id
+    word = hangup_word(reason) if leg.answered is None else "normal"
+    turn.do("DELETE", "channels", leg.channel, fine=(GONE,), owner=owner, reason=word)
+
+
+def tell_leg_ended(turn: Turn, leg: Leg) -> None:
+    """115 failed for a leg that nobody answered, and 102 with the scope of a leg."""
+    if leg.answered is None:
+        turn.tell_state(leg, CallState.FAILED, leg.reason)
+    ended = leg.ended or turn.at
+    turn.tell(
+        HangupNotice(
+            call_id=leg.id,
+            parent_call_id=turn.call.id,
+            login_id=leg.login,
+            phone_num=leg.number,
+            reason=leg.reason,
+            side=leg.side,
+            start_time=leg.started,
+            answer_time=leg.answered,
+            end_time=ended,
+            duration=_seconds(leg),
+            scope=HangupScope.LEG,
+            request_id=leg.request_id,
+        )
+    )
+
+
+def tell_call_ended(turn: Turn) -> None:
+    """102 for the whole call; `duration` counts from the answer to who began it."""
+    call, root = turn.call, turn.call.root
+    ended = call.ended or turn.at
+    turn.tell(
+        HangupNotice(
+            call_id=call.id,
+            login_id=call.officer,
+            phone_num=call.number,
+            reason=call.reason,
+            side=call.side,
+            start_time=call.started,
+            answer_time=root.answered,
+            end_time=ended,
+            duration=_seconds(root),
+            record_id=call.last_record,
+            scope=HangupScope.CALL,
+            request_id=call.request_id,
+        ),
+        ended,
+    )
+
+
+def _seconds(leg: Leg) -> int:
+    if leg.answered is None or leg.ended is None:
+        return 0
+    return max(0, round((leg.ended - leg.answered).total_seconds()))

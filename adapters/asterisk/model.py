@@ -1,0 +1,207 @@
+"""What the adapter knows of a call: plain data, written to its memory at every step.
+
+A call has *legs*, one for each channel. The *root* is the leg with which it began, and its CallId
+is the call's. The *anchor* is the party for whom the call is there: who came in, or was called
+out. Officers come and go; when the anchor goes, the call is over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+
+from protocol.messages import CallDirection, HangupSide, TransferNoticeMode
+
+
+class LegState(IntEnum):
+    """How far a leg has come; the first four are numbered as the states of 115."""
+
+    DIALLING = 1
+    ALERTING = 2
+    EARLY_MEDIA = 3
+    ANSWERED = 4
+    ENDED = 9
+
+
+@dataclass(slots=True, kw_only=True)
+class Target:
+    """Somebody to ring: an officer (`login`), or a number outside."""
+
+    number: str
+    endpoint: str
+    login: str | None = None
+    ring_s: float = 30.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Leg:
+    """One party's channel. `id` is its CallId, `channel` Asterisk's id of it.
+
+    `seated` is whether it should be in the call's bridge, `inside` whether Asterisk says it is.
+    `reason` and `side` are set by whoever ends it first; `leaving` is when we stop to wait for
+    Asterisk to say that it went. `cause` is what Asterisk said on the way (Q.850).
+    """
+
+    id: str
+    channel: str
+    number: str | None = None
+    login: str | None = None
+    state: LegState = LegState.DIALLING
+    started: datetime
+    answered: datetime | None = None
+    ended: datetime | None = None
+    ring_until: datetime | None = None
+    leaving: datetime | None = None
+    cause: int | None = None
+    reason: int | None = None
+    side: HangupSide | None = None
+    seated: bool = False
+    inside: bool = False
+    held: bool = False
+    muted: str | None = None
+    request_id: str | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Not ended, as far as we know."""
+        return self.state is not LegState.ENDED
+
+    @property
+    def up(self) -> bool:
+        """Answered, alive, and not told to go."""
+        return self.state is LegState.ANSWERED and self.leaving is None
+
+    @property
+    def ringing(self) -> bool:
+        """Dialled, not answered, and not told to go."""
+        return self.state < LegState.ANSWERED and self.leaving is None
+
+
+@dataclass(slots=True, kw_only=True)
+class Transfer:
+    """A transfer under way, from leg to leg.
+
+    `attended` as it was asked for; `released`: the officer who transfers has left, so the anchor
+    gets the other side as soon as it answers. `swapped`: he speaks with the anchor meanwhile.
+    """
+
+    from_leg: str
+    to_leg: str
+    attended: bool = False
+    released: bool = False
+    swapped: bool = False
+    mode: TransferNoticeMode = TransferNoticeMode.BLIND
+    from_login: str | None = None
+    from_number: str | None = None
+    to_login: str | None = None
+    to_number: str | None = None
+    ringing: bool = False
+    request_id: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Recording:
+    """A recording that Asterisk is making; `name` is its RecordId and its name there."""
+
+    name: str
+    started: datetime
+    running: bool = False
+    paused: bool = False
+    stopping: datetime | None = None
+    request_id: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Play:
+    """An announcement; `heard` once Asterisk has begun it."""
+
+    heard: bool = False
+    request_id: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Collect:
+    """Digits that are being waited for, from one leg."""
+
+    leg: str
+    most: int
+    until: datetime
+    wait_s: float
+    digits: str = ""
+    request_id: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """A call and all that belongs to it. `waiting`: who is still to be rung, in this order.
+
+    `officer` is the LoginId that speaks with the anchor, or did last. `reason` and `side` are why
+    it ends, `request_id` the command that ended it. `count` numbers what is made for it
+    (playbacks, tones, recordings).
+    """
+
+    id: str
+    anchor: str
+    direction: CallDirection = CallDirection.IN
+    hotline: str | None = None
+    number: str | None = None
+    name: str | None = None
+    dialled: str | None = None
+    started: datetime
+    legs: dict[str, Leg] = field(default_factory=dict)
+    waiting: list[Target] = field(default_factory=list)
+    at_once: bool = False
+    record: bool = False
+    officer: str | None = None
+    bridged: bool = False
+    bridge_made: bool = False
+    music: bool = False
+    tone: str | None = None
+    transfer: Transfer | None = None
+    recordings: dict[str, Recording] = field(default_factory=dict)
+    plays: dict[str, Play] = field(default_factory=dict)
+    collect: Collect | None = None
+    last_record: str | None = None
+    event_id: str | None = None
+    data: dict[str, str] = field(default_factory=dict)
+    data_version: int = 0
+    reason: int | None = None
+    side: HangupSide | None = None
+    request_id: str | None = None
+    ended: datetime | None = None
+    closed: bool = False
+    count: int = 0
+
+    @property
+    def root(self) -> Leg:
+        """The leg with which it began."""
+        return self.legs[self.id]
+
+    @property
+    def anchor_leg(self) -> Leg:
+        """The party for whom the call is there."""
+        return self.legs[self.anchor]
+
+    def leg_of_channel(self, channel: str) -> Leg | None:
+        """The leg that has a channel of Asterisk's."""
+        return next((leg for leg in self.legs.values() if leg.channel == channel), None)
+
+    def officers_up(self) -> list[Leg]:
+        """Who speaks on the other side of the anchor, or could."""
+        return [leg for leg in self.legs.values() if leg.up and leg.id != self.anchor]
+
+    def ringing(self) -> list[Leg]:
+        """Legs that are being dialled; the root is not: it dialled us."""
+        return [leg for leg in self.legs.values() if leg.ringing and leg.id != self.id]
+
+    def next_due(self) -> datetime | None:
+        """When something has to be done if nothing happens until then."""
+        times: list[datetime | None] = []
+        for leg in self.legs.values():
+            if leg.alive:
+                times += [leg.leaving, leg.ring_until if leg.ringing else None]
+        times += [recording.stopping for recording in self.recordings.values()]
+        if self.collect is not None:
+            times.append(self.collect.until)
+        return min((each for each in times if each is not None), default=None)

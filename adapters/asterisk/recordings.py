@@ -1,0 +1,166 @@
+"""Brings complete recordings from Asterisk into linkage's file store, and announces them.
+
+What is to be fetched stands in the memory until it is done, so it survives a crash on either side:
+`rec:<name>` with the `Fetch`, later with the file's id, size and SHA-256 as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from adapters.asterisk.ari import AriClient, AriError, segment
+from adapters.asterisk.effects import Fetch, dump_effect, load_fetch
+from adapters.asterisk.media import FORMAT
+from adapters.asterisk.settings import Settings
+from linkage.ports import AdapterContext, Emit, StoredFile
+from protocol.messages import RecordingNotice, RecordingNoticeAction
+from protocol.reasons import Reason
+
+logger = logging.getLogger("linkage.asterisk")
+
+PREFIX: Final = "rec:"
+WAV_HEADER_BYTES: Final = 44
+WAV_BYTES_PER_S: Final = 16_000
+"""Asterisk's `wav`: 8 kHz, 16 bit, mono."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """A recording on its way; `saved` once linkage has the file."""
+
+    fetch: Fetch
+    saved: dict[str, Any] | None = None
+
+
+class Recorder:
+    """Fetches one recording after the other. `run` works until cancelled or the link is lost."""
+
+    def __init__(
+        self, context: AdapterContext, settings: Settings, ari: AriClient, emit: Emit
+    ) -> None:
+        self._context = context
+        self._settings = settings
+        self._ari = ari
+        self._emit = emit
+        self._jobs: asyncio.Queue[Job] = asyncio.Queue()
+
+    async def add(self, fetch: Fetch) -> None:
+        """Take note of a recording; returns when that is on disk."""
+        job = Job(fetch=fetch)
+        await self._remember(job)
+        self._jobs.put_nowait(job)
+
+    def resume(self, record: dict[str, Any]) -> None:
+        """Go on with one from the memory.
+
+        Raises:
+            ValueError: what stands there is none.
+        """
+        fetch = load_fetch(record.get("fetch") or {})
+        self._jobs.put_nowait(Job(fetch=fetch, saved=record.get("saved")))
+
+    async def run(self) -> None:
+        """Fetch, announce, clean up; again and again."""
+        while True:
+            job = await self._jobs.get()
+            await self._work(job)
+
+    async def _work(self, job: Job) -> None:
+        fetch = job.fetch
+        path = f"/recordings/stored/{segment(fetch.name)}"
+        if job.saved is None:
+            try:
+                job.saved = await self._save(fetch, path)
+            except AriError as error:
+                logger.warning("recording %s is not to be had: %s", fetch.name, error)
+                await self._tell_failed(fetch, Reason.RECORDING_NO_MEDIA)
+                await self._context.memory.delete(PREFIX + fetch.name)
+                return
+            except OSError as error:
+                # It stays at Asterisk and in our memory; the next start tries again.
+                logger.error("recording %s cannot be kept: %s", fetch.name, error)  # noqa: TRY400 - the reason is in the error's text
+                await self._tell_failed(fetch, Reason.RECORDING_DISK)
+                return
+            await self._remember(job)
+        await self._tell_saved(fetch, job.saved)
+        if not self._settings.keep_recordings:
+            await self._delete(path)
+        await self._context.memory.delete(PREFIX + fetch.name)
+
+    async def _save(self, fetch: Fetch, path: str) -> dict[str, Any]:
+        pieces = _Pieces(self._ari.download(f"{path}/file"))
+        await pieces.begin()
+        stored: StoredFile = await self._context.files.save(f"{fetch.name}.{FORMAT}", pieces)
+        return {
+            "file_id": stored.file_id,
+            "size_bytes": stored.size_bytes,
+            "sha256": stored.sha256,
+        }
+
+    async def _delete(self, path: str) -> None:
+        try:
+            await self._ari.request("DELETE", path)
+        except AriError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                logger.warning("%s stays at Asterisk: %s", path, error)
+
+    async def _remember(self, job: Job) -> None:
+        record = {"fetch": dump_effect(job.fetch), "saved": job.saved}
+        await self._context.memory.put(PREFIX + job.fetch.name, record)
+
+    async def _tell_saved(self, fetch: Fetch, saved: dict[str, Any]) -> None:
+        size = int(saved["size_bytes"])
+        duration = fetch.duration_s
+        if duration is None:
+            duration = max(0, size - WAV_HEADER_BYTES) // WAV_BYTES_PER_S
+        await self._tell(
+            fetch,
+            RecordingNoticeAction.SAVED,
+            file_id=saved["file_id"],
+            size=size,
+            sha256=saved["sha256"],
+            duration=duration,
+        )
+
+    async def _tell_failed(self, fetch: Fetch, reason: Reason) -> None:
+        await self._tell(fetch, RecordingNoticeAction.FAILED, reason=reason)
+
+    async def _tell(self, fetch: Fetch, action: RecordingNoticeAction, **fields: Any) -> None:
+        await self._emit(
+            RecordingNotice(
+                call_id=fetch.call_id,
+                login_id=fetch.login_id,
+                record_id=fetch.name,
+                action=action,
+                format=FORMAT,
+                start_time=fetch.started,
+                **fields,
+            ),
+            time=self._context.clock.utc(),
+            reconstructed=fetch.reconstructed,
+        )
+
+
+class _Pieces:
+    """A download whose first piece is waited for before a file is opened for it.
+
+    A recording that is not there must not leave an empty file behind.
+    """
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+        self._first: bytes | None = None
+
+    async def begin(self) -> None:
+        self._first = await anext(self._pieces, b"")
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._first:
+            yield self._first
+        async for piece in self._pieces:
+            yield piece

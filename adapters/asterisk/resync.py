@@ -1,0 +1,206 @@
+"""Finds the way back after linkage, Asterisk or the link between them was away.
+
+What the memory says is compared with what lives at Asterisk: calls that live on are taken up again
+under their CallIds, legs that died are ended (marked reconstructed), channels that came in while
+nobody looked become calls, and what belongs to nobody is taken away. ARI replays nothing, so 195
+says from when to when notices may be missing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from adapters.asterisk import calls, legs, media
+from adapters.asterisk.ari import AriError, segment
+from adapters.asterisk.effects import Do, load_effect
+from adapters.asterisk.events import KINDS, Channel, Event, read_channel
+from adapters.asterisk.model import Call
+from adapters.asterisk.recordings import PREFIX
+from adapters.asterisk.records import from_json
+from adapters.asterisk.switchboard import Switchboard
+from adapters.asterisk.turn import Turn
+from protocol.messages import GapCause, GapNotice, LinkState, PlatformLink, PlatformStatusNotice
+from protocol.reasons import Reason
+
+logger = logging.getLogger("linkage.asterisk")
+
+LINK_KEY: Final = "link"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What lives at Asterisk. `startup` tells one run of Asterisk from another."""
+
+    startup: str
+    channels: Mapping[str, Channel]
+    bridges: Mapping[str, frozenset[str]]
+
+
+async def resync(board: Switchboard, *, first: bool) -> str:
+    """Compare and repair; `first` is whether this process has not been connected before.
+
+    Returns Asterisk's start time. Raises what the ARI client raises.
+    """
+    found = await look(board)
+    memory = await board.memory.load()
+    link = memory.get(LINK_KEY)
+    same_run = isinstance(link, dict) and link.get("startup") == found.startup
+    reason = Reason.STATE_LOST if same_run else Reason.PLATFORM_FAULT
+    for key, record in memory.items():
+        try:
+            if key.startswith(PREFIX):
+                board.recorder.resume(record)
+            elif key.startswith("call:"):
+                await _take_up(board, found, record, reason)
+        except ValueError:
+            logger.exception("%s in the adapter's memory cannot be read: forgotten", key)
+            await board.memory.delete(key)
+    await _tidy(board, found)
+    since = _time(link.get("seen")) if isinstance(link, dict) else None
+    await seen(board, found.startup)
+    if since is not None:
+        cause = GapCause.RESTART if first else GapCause.VENDOR_DISCONNECT
+        await board.emit(
+            GapNotice(cause=cause, since=since, until=board.clock.utc()), reconstructed=True
+        )
+    await board.emit(
+        PlatformStatusNotice(
+            links=(PlatformLink(id=board.names.app, kind="ARI", state=LinkState.UP),)
+        )
+    )
+    return found.startup
+
+
+async def seen(board: Switchboard, startup: str) -> None:
+    """Remember that the link was up just now: a gap begins no earlier than this."""
+    now = board.clock.utc().isoformat()
+    await board.memory.put(LINK_KEY, {"seen": now, "startup": startup})
+
+
+async def look(board: Switchboard) -> Found:
+    """List what lives, and ask Asterisk to send only what we use."""
+    info = await board.ari.request("GET", "/asterisk/info", {"only": "status"})
+    app = segment(board.names.app)
+    try:
+        await board.ari.request(
+            "PUT",
+            f"/applications/{app}/eventFilter",
+            body={"allowed": [{"type": kind} for kind in sorted(KINDS)]},
+        )
+    except AriError as error:
+        logger.info("no event filter: %s", error)
+    channels = await board.ari.request("GET", "/channels")
+    bridges = await board.ari.request("GET", "/bridges")
+    status = info.get("status") if isinstance(info, dict) else None
+    return Found(
+        startup=str((status or {}).get("startup_time")),
+        channels={each.id: each for each in map(read_channel, channels or ()) if each},
+        bridges={
+            str(each.get("id")): frozenset(map(str, each.get("channels") or ()))
+            for each in bridges or ()
+        },
+    )
+
+
+# --- one call ------------------------------------------------------------------------------------
+async def _take_up(board: Switchboard, found: Found, record: Any, reason: Reason) -> None:
+    call = from_json(Call, record["call"])
+    pending = [load_effect(each) for each in record.get("pending") or ()]
+    if call.closed:  # all was told but the last of it
+        pending = [effect for effect in pending if not isinstance(effect, Do)]
+    elif not (call.anchor_leg.alive and call.anchor_leg.channel in found.channels):
+        # Nobody is there to ring anybody for; only what takes things away is still of use.
+        pending = [each for each in pending if not isinstance(each, Do) or each.method == "DELETE"]
+    desk = board.add(call)
+    running = await _running(board, call)
+    added = frozenset(
+        effect.owner for effect in pending if isinstance(effect, Do) and effect.owner
+    )
+    await desk.resume(pending, lambda turn: _compare(turn, found, running, added, reason))
+    if desk.call.closed:
+        board.forget(desk.call)
+
+
+async def _running(board: Switchboard, call: Call) -> frozenset[str]:
+    """Which of the call's recordings Asterisk is still making."""
+    names = [
+        name
+        for name in call.recordings
+        if await board.ari.find(f"/recordings/live/{segment(name)}") is not None
+    ]
+    return frozenset(names)
+
+
+def _compare(
+    turn: Turn,
+    found: Found,
+    running: frozenset[str],
+    added: frozenset[str],
+    reason: Reason,
+) -> None:
+    """Bring a call up to what was found. `added` are legs dialled and recordings begun just now."""
+    call = turn.call
+    seated = found.bridges.get(turn.bridge)
+    if call.bridge_made and seated is None and not added:
+        call.bridge_made = False
+    for leg in list(call.legs.values()):
+        if not leg.alive or leg.id in added:
+            continue
+        channel = found.channels.get(leg.channel)
+        if channel is None:
+            calls.lost(turn, leg, reason)
+            continue
+        leg.inside = leg.channel in (seated or ())
+        if channel.state == "Up":
+            if leg.id == call.id and leg.answered is None:
+                leg.state, leg.answered = leg.state.ANSWERED, turn.at
+            elif leg.ringing:
+                calls.answered(turn, leg)
+    if call.reason is None:
+        _reseat(turn)
+    calls.watch_bridge(turn)
+    for name in list(call.recordings):
+        if name not in running and name not in added:
+            media.finish_recording(turn, name, None)
+    calls.close_if_over(turn)
+
+
+def _reseat(turn: Turn) -> None:
+    """Who should be in the bridge and is not goes in; who should not be goes out."""
+    for leg in turn.call.legs.values():
+        if not leg.up:
+            continue
+        if leg.seated and not leg.inside:
+            legs.seat(turn, leg)
+        elif leg.inside and not leg.seated:
+            legs.unseat(turn, leg)
+
+
+# --- what belongs to nobody ----------------------------------------------------------------------
+async def _tidy(board: Switchboard, found: Found) -> None:
+    """Channels without a call: new ones become calls, legs of forgotten ones are hung up."""
+    for channel in found.channels.values():
+        if board.knows(channel.id):
+            continue
+        if board.names.call_of(channel.id) is not None:
+            await board.drop("channels", channel.id)
+            continue
+        app, *args = channel.app_data.split(",")
+        if channel.app == "Stasis" and app == board.names.app:
+            at = board.clock.utc()
+            board.newcomer(Event(kind="StasisStart", at=at, channel=channel, args=tuple(args)))
+    for bridge in found.bridges:
+        owner = board.names.call_of(bridge)
+        if owner is not None and not board.has(owner):
+            await board.drop("bridges", bridge)
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value).astimezone(UTC)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,108 @@
+"""Who is rung for a call: one after the other or all at once, until somebody answers."""
+
+from __future__ import annotations
+
+from adapters.asterisk.causes import common_reason
+from adapters.asterisk.legs import dial, hang_up, seat, stop_music
+from adapters.asterisk.model import Leg, Target
+from adapters.asterisk.settings import Settings
+from adapters.asterisk.turn import Turn
+from protocol.messages import CallDirection, HangupSide
+from protocol.reasons import Reason
+
+
+def officer_target(settings: Settings, number: str, ring_s: float) -> Target:
+    """An officer's telephone as somebody to ring."""
+    officer = settings.officer[number]
+    return Target(number=number, endpoint=officer.endpoint, login=officer.login, ring_s=ring_s)
+
+
+def number_target(settings: Settings, number: str) -> Target | None:
+    """Whoever has this number: an officer, or somebody outside; None: there is no way out."""
+    if number in settings.officer:
+        return officer_target(settings, number, settings.ring_s)
+    if settings.trunk is None:
+        return None
+    endpoint = settings.trunk.replace("{number}", number)
+    return Target(number=number, endpoint=endpoint, ring_s=settings.ring_s)
+
+
+def targets_of(settings: Settings, dialled: str) -> tuple[list[Target], bool, bool]:
+    """Who is rung for a dialled number, whether all at once, and whether it is recorded."""
+    hotline = settings.hotline.get(dialled)
+    if hotline is not None:
+        found = [officer_target(settings, each, hotline.ring_s) for each in hotline.officers]
+        return found, hotline.strategy == "all", hotline.record
+    if dialled in settings.officer:
+        return [officer_target(settings, dialled, settings.ring_s)], False, False
+    return [], False, False
+
+
+def ring_next(turn: Turn) -> None:
+    """Ring who is next, or end the call when nobody is left."""
+    call = turn.call
+    if call.ringing():
+        return
+    if not call.waiting:
+        give_up(turn)
+        return
+    count = len(call.waiting) if call.at_once else 1
+    now, call.waiting = call.waiting[:count], call.waiting[count:]
+    for target in now:
+        dial(turn, target)
+
+
+def give_up(turn: Turn) -> None:
+    """Nobody could be reached: the anchor is told so and hung up."""
+    call = turn.call
+    failures = [
+        leg.reason
+        for leg in call.legs.values()
+        if leg.id != call.anchor and leg.answered is None and leg.reason is not None
+    ]
+    reason = common_reason(failures) if failures else Reason.UNALLOCATED
+    end_call(turn, reason, HangupSide.PLATFORM)
+
+
+def end_call(turn: Turn, reason: int, side: HangupSide, *, owner: str = "") -> None:
+    """End everything of a call; the first reason given stays."""
+    call = turn.call
+    if call.reason is None:
+        call.reason, call.side = reason, side
+        call.request_id = turn.request_id
+    call.waiting.clear()
+    # Who spoke ends as the call does; who only rang was not called in the end.
+    for leg in list(call.legs.values()):
+        unanswered = leg.answered is None and leg.id not in {call.id, call.anchor}
+        abandoned = unanswered and call.reason == Reason.NORMAL
+        hang_up(
+            turn, leg, Reason.CALLER_CANCELLED if abandoned else call.reason, side, owner=owner
+        )
+        owner = ""
+
+
+def cancel_ringing(turn: Turn, reason: int, *, but: Leg | None = None) -> None:
+    """Stop all telephones that ring, but one."""
+    turn.call.waiting.clear()
+    for leg in turn.call.ringing():
+        if leg is not but:
+            hang_up(turn, leg, reason, HangupSide.PLATFORM)
+
+
+def connect(turn: Turn, leg: Leg) -> None:
+    """Somebody answered: caller and officer into the bridge, the others stop ringing."""
+    call = turn.call
+    root = call.root
+    if call.direction is CallDirection.OUT and call.anchor == call.id and leg.login is None:
+        # A call that an officer makes is there for the party he calls.
+        call.anchor = leg.id
+    if root.alive and root.answered is None:
+        root.answered = turn.at
+        turn.do("POST", "channels", root.channel, "answer", fine=(404, 409))
+    stop_music(turn)
+    if root.alive and not root.seated:
+        seat(turn, root)
+    seat(turn, leg)
+    if leg.login is not None and call.direction is CallDirection.IN:
+        call.officer = leg.login
+    cancel_ringing(turn, Reason.ANSWERED_ELSEWHERE, but=leg)

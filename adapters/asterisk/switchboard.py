@@ -1,0 +1,234 @@
+"""All calls of one link: brings every event and command to the desk of its call.
+
+Calls do not wait for each other. Between the WebSocket and the desks nothing blocks: Asterisk cuts
+the link to an application that reads slowly. What waits at the desks is bounded; beyond that the
+link is given up, and the resync that follows says what may be missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from adapters.asterisk import calls
+from adapters.asterisk.ari import AriClient, AriError, segment
+from adapters.asterisk.desk import Desk
+from adapters.asterisk.effects import Fetch
+from adapters.asterisk.events import Event, read_event
+from adapters.asterisk.ids import Names, new_call_id
+from adapters.asterisk.model import Call
+from adapters.asterisk.recordings import Recorder
+from adapters.asterisk.settings import Settings
+from adapters.asterisk.turn import Turn
+from linkage.ports import AdapterContext, AdapterUnavailableError, CommandError, Emit
+from protocol.message import Message
+from protocol.results import Result
+
+logger = logging.getLogger("linkage.asterisk")
+
+BACKLOG_MAX: Final = 20_000
+"""Events that may wait for slow notices: some 300 calls' worth, a few dozen megabytes."""
+PAST_MAX: Final = 2000
+"""Ended channels that are remembered, so that a late event does not begin a call anew."""
+
+
+class Switchboard:
+    """The desks and the ways to them. Implements `adapters.asterisk.desk.Office`."""
+
+    def __init__(
+        self, context: AdapterContext, settings: Settings, ari: AriClient, emit: Emit
+    ) -> None:
+        self.ari = ari
+        self.emit = emit
+        self.clock = context.clock
+        self.memory = context.memory
+        self.settings = settings
+        self.names = Names(settings.app)
+        self.recorder = Recorder(context, settings, ari, emit)
+        self._desks: dict[str, Desk] = {}
+        self._by_leg: dict[str, str] = {}
+        self._by_channel: dict[str, str] = {}
+        self._past: OrderedDict[str, None] = OrderedDict()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._backlog = 0
+
+    # --- desks -----------------------------------------------------------------------------------
+    def start(self, tasks: asyncio.TaskGroup) -> None:
+        """Let the desks work; before that, events only wait at them."""
+        self._tasks = tasks
+        for desk in self._desks.values():
+            tasks.create_task(self._work(desk), name=desk.key)
+
+    def add(self, call: Call, *, fresh: bool = False) -> Desk:
+        """A desk for a call; a `fresh` one is not in the memory yet."""
+        desk = Desk(self, call, fresh=fresh)
+        self._desks[call.id] = desk
+        self.index(call)
+        if self._tasks is not None:
+            self._tasks.create_task(self._work(desk), name=desk.key)
+        return desk
+
+    async def _work(self, desk: Desk) -> None:
+        await desk.run()
+        self.forget(desk.call)
+
+    def forget(self, call: Call) -> None:
+        """The call is over."""
+        self._desks.pop(call.id, None)
+        for leg in call.legs.values():
+            self._by_leg.pop(leg.id, None)
+            self._by_channel.pop(leg.channel, None)
+            self._past[leg.channel] = None
+        while len(self._past) > PAST_MAX:
+            self._past.popitem(last=False)
+
+    # --- what the desks need ---------------------------------------------------------------------
+    def turn(self, call: Call, at: datetime | None = None) -> Turn:
+        """A new step of a call."""
+        now = self.clock.utc()
+        return Turn(
+            call=call,
+            settings=self.settings,
+            names=self.names,
+            new_id=self._new_id,
+            now=now,
+            at=at or now,
+        )
+
+    def index(self, call: Call) -> None:
+        """Let events about the call's channels find their way to it."""
+        for leg in call.legs.values():
+            self._by_leg[leg.id] = call.id
+            self._by_channel[leg.channel] = call.id
+
+    async def fetch(self, recording: Fetch) -> None:
+        """Take note that a recording is to be fetched."""
+        await self.recorder.add(recording)
+
+    def taken(self) -> None:
+        """One thing less waits at a desk."""
+        self._backlog -= 1
+
+    def _new_id(self) -> str:
+        return new_call_id(self.clock.utc(), self._by_leg)
+
+    # --- events ----------------------------------------------------------------------------------
+    def take(self, raw: Mapping[str, Any]) -> None:
+        """Bring an event to where it belongs.
+
+        Raises:
+            AdapterUnavailableError: too much waits, or another program took over our application.
+        """
+        event = read_event(raw)
+        if event is None:
+            return
+        if event.kind == "ApplicationReplaced":
+            raise AdapterUnavailableError(
+                f"another program has taken over the Stasis application {self.names.app!r}: "
+                "give each linkage an `app` of its own"
+            )
+        desk = self._find_desk(event)
+        if desk is not None:
+            self._count()
+            desk.give(event)
+        elif event.kind == "StasisStart" and event.channel is not None:
+            self.newcomer(event)
+
+    def newcomer(self, event: Event) -> None:
+        """A channel that we do not know came into our application."""
+        channel = event.channel
+        assert channel is not None
+        role = event.args[0] if event.args else calls.CALLER
+        if channel.id in self._past:
+            return
+        if role not in {calls.CALLER, calls.OFFICER}:
+            # A leg of ours that answered after its call was over, or a mistake in the dialplan.
+            logger.warning("channel %s (%s) belongs to no call: hung up", channel.id, role)
+            if self._tasks is not None:
+                self._tasks.create_task(self.drop("channels", channel.id))
+            return
+        call = calls.new_call(event, self._new_id(), event.at or self.clock.utc())
+        self.add(call, fresh=True)
+
+    async def drop(self, kind: str, name: str) -> None:
+        """Take away what nobody needs: a channel or a bridge."""
+        try:
+            await self.ari.request("DELETE", f"/{kind}/{segment(name)}")
+        except AriError as error:
+            logger.info("%s %s: %s", kind, name, error)
+
+    def _find_desk(self, event: Event) -> Desk | None:
+        call_id = None
+        if event.channel is not None:
+            call_id = self._by_channel.get(event.channel.id)
+        elif event.thing is not None:
+            call_id = self.names.call_of(event.thing)
+        return self._desks.get(call_id or "")
+
+    def _count(self) -> None:
+        if self._backlog >= BACKLOG_MAX:
+            raise AdapterUnavailableError(
+                f"{BACKLOG_MAX} events wait to be told: the core is too slow, or stands"
+            )
+        self._backlog += 1
+
+    # --- commands --------------------------------------------------------------------------------
+    def desk_for(self, message: Message) -> Desk:
+        """The desk of the call that a command means.
+
+        Raises:
+            CommandError: there is none, or several come into question.
+        """
+        self._count()
+        try:
+            if message.call_id is not None:
+                return self._by_call_id(message.call_id)
+            return self._by_party(message)
+        except CommandError:
+            self.taken()
+            raise
+
+    def _by_call_id(self, call_id: str) -> Desk:
+        desk = self._desks.get(self._by_leg.get(call_id, call_id))
+        if desk is None:
+            raise CommandError(Result.NO_CALL, f"no call {call_id} is alive")
+        return desk
+
+    def _by_party(self, message: Message) -> Desk:
+        if message.conference_id is not None:
+            raise CommandError(Result.NO_CONFERENCE, "there are no conferences here")
+        number = getattr(message, "phone_num", None)
+        login = message.login_id or getattr(message, "from_login_id", None)
+        if number is None and login is None:
+            raise CommandError(Result.MISSING_FIELD, "CallId must say which call")
+        found = [desk for desk in self._desks.values() if _has(desk.call, number, login)]
+        if not found:
+            raise CommandError(Result.NO_CALL, "no such call is alive")
+        if len(found) > 1:
+            raise CommandError(Result.WRONG_STATE, "several calls fit: name the CallId")
+        return found[0]
+
+    def knows(self, channel: str) -> bool:
+        """Whether a channel belongs to a call."""
+        return channel in self._by_channel
+
+    def has(self, call_id: str) -> bool:
+        """Whether a call is alive."""
+        return call_id in self._desks
+
+    def of_event(self, event_id: str) -> Iterator[Desk]:
+        """The calls for which an event was created (201)."""
+        for desk in list(self._desks.values()):
+            if desk.call.event_id == event_id and desk.call.ended is None:
+                yield desk
+
+
+def _has(call: Call, number: str | None, login: str | None) -> bool:
+    alive = [leg for leg in call.legs.values() if leg.alive]
+    return (number is None or any(leg.number == number for leg in alive)) and (
+        login is None or any(leg.login == login for leg in alive)
+    )

@@ -1,0 +1,104 @@
+"""One step of one call, and the words in which steps are written.
+
+A turn changes the call and writes down effects; it does no I/O, so the same event on the same call
+always gives the same turn. Everything above (`legs`, `ringing`, `transfer`, `calls`, `commands`)
+is functions over a `Turn`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from adapters.asterisk.ari import segment
+from adapters.asterisk.effects import Do, Effect, Fetch, Tell
+from adapters.asterisk.ids import Names
+from adapters.asterisk.model import Call, Leg
+from adapters.asterisk.settings import Settings
+from protocol.message import Message
+from protocol.messages import CallState, CallStateNotice
+
+
+@dataclass(slots=True, kw_only=True)
+class Turn:
+    """A step. `now` is our wall clock (deadlines), `at` the time at Asterisk (what is told).
+
+    `request_id` is that of the command being done; `reconstructed` marks a step of a resync.
+    """
+
+    call: Call
+    settings: Settings
+    names: Names
+    new_id: Callable[[], str]
+    now: datetime
+    at: datetime
+    request_id: str | None = None
+    reconstructed: bool = False
+    effects: list[Effect] = field(default_factory=list)
+
+    # --- effects ---------------------------------------------------------------------------------
+    def do(
+        self,
+        method: str,
+        *path: str,
+        fine: tuple[int, ...] = (),
+        owner: str = "",
+        body: dict[str, object] | None = None,
+        **query: str,
+    ) -> None:
+        """Ask Asterisk for something: the path in its segments, the query by name."""
+        way = "".join(f"/{segment(each)}" for each in path)
+        self.effects.append(
+            Do(method=method, path=way, query=query, body=body, fine=fine, owner=owner)
+        )
+
+    def tell(self, message: Message, at: datetime | None = None) -> None:
+        """Give a notice to the core."""
+        self.effects.append(
+            Tell(message=message, at=at or self.at, reconstructed=self.reconstructed)
+        )
+
+    def fetch(self, name: str, started: datetime, duration_s: int | None) -> None:
+        """Have a complete recording fetched."""
+        self.effects.append(
+            Fetch(
+                name=name,
+                call_id=self.call.id,
+                login_id=self.call.officer,
+                started=started,
+                duration_s=duration_s,
+                reconstructed=self.reconstructed,
+            )
+        )
+
+    # --- words -----------------------------------------------------------------------------------
+    @property
+    def bridge(self) -> str:
+        """The id of the call's bridge at Asterisk."""
+        return self.names.bridge(self.call.id)
+
+    def later(self, seconds: float) -> datetime:
+        """A deadline."""
+        return self.now + timedelta(seconds=seconds)
+
+    def next_name(self, kind: str) -> str:
+        """A name for something new that belongs to the call."""
+        self.call.count += 1
+        return self.names.part(self.call.id, kind, self.call.count)
+
+    def tell_state(self, leg: Leg, state: CallState, reason: int | None = None) -> None:
+        """115 for a leg; of the root it tells about the call, and who speaks with the caller."""
+        is_root = leg.id == self.call.id
+        self.tell(
+            CallStateNotice(
+                call_id=leg.id,
+                parent_call_id=None if is_root else self.call.id,
+                login_id=self.call.officer if is_root else leg.login,
+                state=state,
+                phone_num=self.call.number,
+                to_num=self.call.dialled if is_root else leg.number,
+                reason=reason,
+                request_id=leg.request_id,
+            )
+        )
