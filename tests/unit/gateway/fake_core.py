@@ -27,7 +27,7 @@ class Note:
 
 @dataclass
 class FakeCore:
-    """Takes every request of `peers`; `refuse` and `gate` change that.
+    """Takes every request of `peers`; the fields up to `at_begin` change that.
 
     As the real one does, it lets a newer link of a peer replace the older.
     """
@@ -36,6 +36,10 @@ class FakeCore:
     gate: asyncio.Event | None = None
     refuse: dict[str, Result] = field(default_factory=dict)
     fail: Exception | None = None
+    detail: str | None = None
+    register_gate: asyncio.Event | None = None
+    at_begin: Callable[[Link], None] | None = None
+    registering: int = 0
     live: dict[str, Link] = field(default_factory=dict)
     begun: list[Link] = field(default_factory=list)
     started: list[Request] = field(default_factory=list)
@@ -68,7 +72,9 @@ class FakeCore:
 
     # --- the port -------------------------------------------------------------------------------
     async def register(self, link: Link, request: Request) -> Response:
-        await asyncio.sleep(0)
+        self.registering += 1
+        self._tell()
+        await (asyncio.sleep(0) if self.register_gate is None else self.register_gate.wait())
         peer_id = peer_id_of(request.message)
         result = Result.BAD_CREDENTIALS
         if peer_id in self.peers and verify(SECRET, signed_fields(request)):
@@ -103,6 +109,8 @@ class FakeCore:
 
     def begin(self, link: Link) -> None:
         self.begun.append(link)
+        if self.at_begin is not None:
+            self.at_begin(link)
         self._tell()
 
     async def submit(
@@ -121,7 +129,9 @@ class FakeCore:
         self.reconstructed.append(reconstructed)
         self._tell()
         result = self.refuse.get(request.id, Result.OK)
-        return Response(request_id=request.id, type=request.type, result=result)
+        return Response(
+            request_id=request.id, type=request.type, result=result, detail=self.detail
+        )
 
     def answered(self, link: Link, response: Response) -> None:  # noqa: ARG002 - the same
         self.answers.append(response)

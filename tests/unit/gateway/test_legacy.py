@@ -26,7 +26,7 @@ async def test_a_legacy_peer_is_known_by_its_first_message(
     far = await connect(await start(PATIENT, (OLD_PLATFORM,)))
     await far.send(HEARTBEAT + incoming("1") + incoming("2"))
     root = await far.message()
-    assert dict(root.attrib) == {"RequestId": "1", "Type": "100", "Result": "0"}
+    assert root.attrib == {"RequestId": "1", "Type": "100", "Result": "0"}
     assert await far.result() == ("2", 0)
     assert core.begun == [core.live["platform"]]
 
@@ -39,8 +39,8 @@ async def test_a_legacy_peer_that_only_listens_is_known_by_its_silence(
     message = IncomingCallNotice(call_id="c1", direction=CallDirection.IN, caller_name="Li")
     core.live["app"].push(Request(id="p1", message=message, seq=7))
     root = await far.message()
-    assert dict(root.attrib) == {"Id": "p1", "Type": "100"}
-    assert root.find("CallerName") is None
+    assert root.attrib == {"Id": "p1", "Type": "100"}
+    assert root.findtext("CallerName") is None
 
 
 async def test_a_message_cut_in_two_by_the_grace_is_whole_in_the_end(

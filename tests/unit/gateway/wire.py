@@ -49,6 +49,24 @@ def registration(number: int, peer_id: str, secret: str = SECRET) -> bytes:
     return request(number, "r1", body)
 
 
+@dataclass(frozen=True)
+class Heard:
+    """A message as the far end reads it."""
+
+    tag: str
+    attrib: dict[str, str]
+    texts: dict[str, str]
+
+    @classmethod
+    def read(cls, payload: bytes) -> Heard:
+        root = etree.fromstring(payload)
+        texts = {str(child.tag): child.text or "" for child in root}
+        return cls(str(root.tag), {str(k): str(v) for k, v in root.attrib.items()}, texts)
+
+    def findtext(self, name: str) -> str | None:
+        return self.texts.get(name)
+
+
 @dataclass
 class Far:
     """One end of a TCP connection to the gateway."""
@@ -70,17 +88,17 @@ class Far:
             flag, _, length = struct.unpack(">BBH", await self.reader.readexactly(4))
             return flag, await self.reader.readexactly(length)
 
-    async def message(self) -> etree._Element:
+    async def message(self) -> Heard:
         """The next message; heartbeats are passed over."""
         while True:
             flag, payload = await self.frame()
             if flag == 0x01:
-                return etree.fromstring(payload)
+                return Heard.read(payload)
 
     async def result(self) -> tuple[str, int]:
         """RequestId and Result of the next message, which must be a response."""
         root = await self.message()
-        assert root.tag == "response", etree.tostring(root)
+        assert root.tag == "response", root
         return root.attrib["RequestId"], int(root.attrib["Result"])
 
     async def register(self, number: int, peer_id: str) -> None:
