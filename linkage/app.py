@@ -26,6 +26,7 @@ from linkage.core import Core
 from linkage.hosting import AdapterHost
 from linkage.ports import Adapter, AdapterContext, Capability, Clock, StoredFile
 from linkage.store.database import open_store
+from linkage.store.unit import UnitOfWork
 from protocol.events import Timers
 
 logger = logging.getLogger("linkage.app")
@@ -76,7 +77,7 @@ class Server:
         capabilities: dict[str, Capability] = {
             peer_id: cls.capabilities for peer_id, cls in classes.items()
         }
-        core = Core(config, engine, self._clock, capabilities)
+        core = Core(config, UnitOfWork(engine), self._clock, capabilities)
         adapters = [
             classes[item.id](self._context(core, item.id, item.settings))
             for item in config.adapter

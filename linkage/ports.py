@@ -33,6 +33,7 @@ class EntryKind(StrEnum):
     """What a journal entry tells. Everything but `MESSAGE` is linkage's own observation."""
 
     MESSAGE = "Message"
+    OWN = "OwnMessage"
     MALFORMED = "MalformedMessage"
     REFUSED = "Refused"
     KEEPALIVE_FAILURE = "KeepAliveFailure"

@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from sqlalchemy import Engine
-
 from linkage.config import Config
 from linkage.core.engine import CoreEngine
 from linkage.core.outbox import QUEUE_MAX, Outbox
@@ -22,6 +20,7 @@ from linkage.core.peers import Peer, Peers
 from linkage.core.work import (
     Acknowledge,
     Done,
+    GiveUp,
     LoadQueue,
     Observe,
     Recall,
@@ -32,6 +31,8 @@ from linkage.core.work import (
     Work,
 )
 from linkage.ports import Capability, Clock, EntryKind, Link, Role
+from linkage.store.rows import to_us
+from linkage.store.unit import UnitOfWork
 from protocol.envelope import Request, Response
 from protocol.message import Message
 from protocol.messages import CapabilityNotice, PlatformRegister
@@ -54,12 +55,16 @@ class Core:
     """
 
     def __init__(
-        self, config: Config, engine: Engine, clock: Clock, capabilities: Mapping[str, Capability]
+        self,
+        config: Config,
+        unit: UnitOfWork,
+        clock: Clock,
+        capabilities: Mapping[str, Capability],
     ) -> None:
         self.peers = Peers.of(config, capabilities)
         self._clock = clock
         self._config = config
-        self._engine = CoreEngine(engine, self.peers, config.timers.command_expire_s)
+        self._engine = CoreEngine(unit, self.peers, config.timers.command_expire_s)
         self._links: dict[Link, Peer] = {}
         self._outboxes: dict[str, Outbox] = {}
         self._positions: dict[Link, int] = {}
@@ -114,15 +119,18 @@ class Core:
         if isinstance(work, LoadQueue):
             self._loaded(work, done)
             return
+        now_us = to_us(self._clock.utc())
         for delivery in done.deliveries:
             outbox = self._outbox(delivery.row.receiver)
-            outbox.offer(delivery)
+            outbox.offer(delivery, now_us)
             self._load_more(outbox)
         for receiver, message in done.answers:
-            self._outbox(receiver).answer(Request(id=self._answer_ids.take(), message=message))
+            self._outbox(receiver).answer(
+                Request(id=self._answer_ids.take(), message=message), now_us
+            )
         if done.value == "reload" and isinstance(work, Submit):
             outbox = self._outbox(work.source)
-            outbox.begin(0)
+            outbox.restart(0)
             self._load_more(outbox)
 
     def _loaded(self, work: LoadQueue, done: Done) -> None:
@@ -131,7 +139,14 @@ class Core:
             outbox.loading = False
             asyncio.get_running_loop().call_later(SWEEP_EVERY_S, self._load_more, outbox)
             return
-        outbox.extend(done.deliveries, complete=len(done.deliveries) < work.limit)
+        unknown = outbox.extend(
+            done.deliveries,
+            work.generation,
+            to_us(self._clock.utc()),
+            complete=len(done.deliveries) < work.limit,
+        )
+        for delivery in unknown:
+            self._put(GiveUp(work.receiver, delivery.row.seq, delivery.row.journal_seq), None)
         self._load_more(outbox)
 
     def _put(self, work: Work, future: asyncio.Future[Done] | None) -> None:
@@ -170,6 +185,7 @@ class Core:
         older = outbox.link
         if older is not None and older is not link:
             self._links.pop(older, None)
+            self._put(Observe(peer.id, EntryKind.SESSION_CLOSED, "replaced by a newer one"), None)
             older.close("replaced")
         self._links[link] = peer
         outbox.attach(link)
@@ -226,7 +242,7 @@ class Core:
         if peer is None:
             return
         outbox = self._outbox(peer.id)
-        seq = outbox.answered(response)
+        seq = outbox.answered(response, to_us(self._clock.utc()))
         if seq is not None:
             self._put(Acknowledge(peer.id, seq, response), None)
         self._load_more(outbox)
@@ -270,10 +286,10 @@ class Core:
         self._value(await self._do(Remember(adapter, key, text)))
 
     @staticmethod
-    def _value(done: Done) -> Any:
+    def _value(done: Done) -> dict[str, Any]:
         if isinstance(done.value, Exception):
             raise done.value
-        return done.value
+        return done.value or {}
 
     # --- queues ----------------------------------------------------------------------------------
     # -------------------
@@ -286,7 +302,9 @@ class Core:
     def _load_more(self, outbox: Outbox) -> None:
         if outbox.wants and not self._stopping:
             outbox.loading = True
-            self._put(LoadQueue(outbox.receiver, outbox.loaded, QUEUE_MAX // 2), None)
+            self._put(
+                LoadQueue(outbox.receiver, outbox.loaded, QUEUE_MAX // 2, outbox.generation), None
+            )
 
     def _sweep_later(self) -> None:
         self._sweeping = asyncio.get_running_loop().call_later(SWEEP_EVERY_S, self._sweep)

@@ -13,10 +13,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Engine, delete, select
-from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.exc import DBAPIError
-
 from linkage.core.access import RefusedError, check_registration
 from linkage.core.handling import Handler
 from linkage.core.peers import Peer, Peers
@@ -25,6 +21,7 @@ from linkage.core.work import (
     Acknowledge,
     Delivery,
     Done,
+    GiveUp,
     LoadQueue,
     Observe,
     Recall,
@@ -35,11 +32,11 @@ from linkage.core.work import (
     Work,
 )
 from linkage.ports import EntryKind, Role
-from linkage.store import tables
 from linkage.store.rows import JournalRow, to_us
-from linkage.store.unit import UnitOfWork
+from linkage.store.unit import StoreFailedError, UnitOfWork
 from protocol.dialect import Dialect
 from protocol.envelope import Request, Response
+from protocol.messages import as_command
 from protocol.registration import peer_id_of, signed_fields
 from protocol.results import Result, result_text
 
@@ -53,8 +50,8 @@ NOTICE_TYPES: Final = (100, 199)
 class CoreEngine:
     """Owns the unit of work; used by one thread at a time."""
 
-    def __init__(self, engine: Engine, peers: Peers, command_expire_s: int) -> None:
-        self._unit = UnitOfWork(engine)
+    def __init__(self, unit: UnitOfWork, peers: Peers, command_expire_s: int) -> None:
+        self._unit = unit
         self._peers = peers
         self._handler = Handler(self._unit, peers, command_expire_s)
 
@@ -66,23 +63,19 @@ class CoreEngine:
         """
         try:
             return self._in_one_transaction(batch, now)
-        except DBAPIError as error:
-            self._unit.rollback()
-            logger.error("the store took nothing of %d: %s", len(batch), error.orig)  # noqa: TRY400
+        except StoreFailedError as error:
+            logger.error("the store took nothing of %d: %s", len(batch), error)  # noqa: TRY400
             return [self._not_now(work) for work in batch]
         except Exception:
-            self._unit.rollback()
             if len(batch) > 1:
                 return [self.process([work], now)[0] for work in batch]
             logger.exception("internal error at %s", type(batch[0]).__name__)
             return [self._broken(batch[0])]
 
     def _in_one_transaction(self, batch: Sequence[Work], now: datetime) -> list[Done]:
-        self._unit.begin()
-        self._handler.begin(batch, to_us(now))
-        done = [self._do(work, now) for work in batch]
-        self._unit.commit()
-        return done
+        with self._unit.transaction():
+            self._handler.begin(batch, to_us(now))
+            return [self._do(work, now) for work in batch]
 
     @staticmethod
     def _not_now(work: Work) -> Done:
@@ -115,6 +108,8 @@ class CoreEngine:
                 return self._load(work, to_us(now))
             case Register():
                 return self._register(work, now)
+            case GiveUp():
+                return self._give_up(work, to_us(now))
             case Observe():
                 self._observe(work, to_us(now))
                 return Done()
@@ -186,6 +181,14 @@ class CoreEngine:
             self._report(row, response.result, f"{work.receiver}: {detail}", now_us, done)
         return done
 
+    def _give_up(self, work: GiveUp, now_us: int) -> Done:
+        done = Done()
+        self._unit.set_delivery(work.receiver, work.seq, "unknown", int(Result.TIMEOUT))
+        row = self._unit.find_journal(work.journal_seq)
+        detail = f"{work.receiver} may have done it before the link was lost; ask with 215 or 293"
+        self._report(row, Result.TIMEOUT, detail, now_us, done)
+        return done
+
     def _command_of(self, request_id: str) -> JournalRow | None:
         return self._unit.find_journal(int(request_id)) if request_id.isdigit() else None
 
@@ -198,7 +201,7 @@ class CoreEngine:
         """
         if row is None or row.request_id is None or row.source not in self._peers.by_id:
             return
-        command = self._handler.as_command(stored_message(row, self._dialect(row.source)))
+        command = as_command(stored_message(row, self._dialect(row.source)))
         if command.number == 201:  # noqa: PLR2004 - the event stands, whether or not the platform noted its number
             return
         outcome = outcome_of(command, str(row.seq), int(result), detail)
@@ -216,10 +219,9 @@ class CoreEngine:
             command = (
                 None if entry.command_seq is None else self._unit.find_journal(entry.command_seq)
             )
-            again = replace(row, attempts=1)
             message = stored_message(entry, self._dialect(entry.source))
-            base = self._handler.as_command(message) if row.type in COMMANDS else message
-            done.deliveries.append(Delivery(row, render(entry, base, again, command, now_us)))
+            base = as_command(message) if row.type in COMMANDS else message
+            done.deliveries.append(Delivery(row, render(entry, base, row, command, now_us)))
         return done
 
     def _sweep(self, work: Sweep, now_us: int) -> Done:
@@ -254,24 +256,12 @@ class CoreEngine:
         )
 
     def _remember(self, work: Remember) -> Done:
-        table = tables.adapter_memory
-        if work.value is None:
-            self._unit.connection.execute(
-                delete(table).where(table.c.adapter == work.adapter, table.c.key == work.key)
-            )
-            return Done()
-        values = {"adapter": work.adapter, "key": work.key, "value": work.value}
-        self._unit.connection.execute(
-            upsert(table).values(values).on_conflict_do_update(["adapter", "key"], set_=values)
-        )
+        self._unit.remember(work.adapter, work.key, work.value)
         return Done()
 
     def _recall(self, work: Recall) -> Done:
-        table = tables.adapter_memory
-        rows = self._unit.connection.execute(
-            select(table.c.key, table.c.value).where(table.c.adapter == work.adapter)
-        )
-        return Done(value={row.key: json.loads(row.value) for row in rows})
+        kept = self._unit.recall(work.adapter)
+        return Done(value={key: json.loads(value) for key, value in kept.items()})
 
 
 def _response(request: Request, result: int, detail: str) -> Response:

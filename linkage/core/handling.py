@@ -9,7 +9,7 @@ from typing import Any, Final
 from linkage.core import queries, routing
 from linkage.core.access import Asked, RefusedError, check_command, check_sender
 from linkage.core.peers import Peer, Peers
-from linkage.core.render import convert, render, stored_message
+from linkage.core.render import render, stored_message
 from linkage.core.work import Delivery, Done, Submit, Work
 from linkage.correlation import Applied, Bound, Entry, apply
 from linkage.ports import EntryKind, Role
@@ -67,8 +67,9 @@ class Handler:
             check_sender(peer, request.type)
             return self._take(work, peer, now)
         except RefusedError as refusal:
-            kind = EntryKind.REFUSED if refusal.result >= FIRST_REFUSAL else EntryKind.MESSAGE
-            self._journal(work, kind=kind, result=int(refusal.result), detail=refusal.detail)
+            self._journal(
+                work, kind=EntryKind.REFUSED, result=int(refusal.result), detail=refusal.detail
+            )
             return Done(self._response(request, refusal.result, refusal.detail))
 
     def _take(self, work: Submit, peer: Peer, now: datetime) -> Done:
@@ -78,7 +79,7 @@ class Handler:
             case Direction.BUSINESS_TO_PLATFORM:
                 return self._command(work, peer, work.request.message, peer.id, now)
             case Direction.SCREEN_TO_PLATFORM:
-                return self._command(work, peer, self.as_command(work.request.message), None, now)
+                return self._command(work, peer, _as_command(work.request.message), None, now)
             case Direction.PLATFORM_TO_SCREEN:
                 receivers = routing.screens_named(self._peers, work.request.message)
                 return self._pass_on(work, receivers)
@@ -188,20 +189,6 @@ class Handler:
 
     # --- 2xx and 4xx -----------------------------------------------------------------------------
     # -------------------
-    def as_command(self, message: Message) -> Message:
-        """A 4xx as the 2xx that it mirrors; anything else as it is.
-
-        Raises:
-            RefusedError: the screen's action lacks what the command needs.
-        """
-        if message.direction_digit is not Direction.SCREEN_TO_PLATFORM:
-            return message
-        try:
-            converted = convert(message, message.number - 200)
-        except InvalidMessageError as error:
-            raise RefusedError(error.result, str(error)) from None
-        return message if converted is None else converted
-
     def _command(
         self, work: Submit, peer: Peer, command: Message, owner: str | None, now: datetime
     ) -> Done:
@@ -222,7 +209,7 @@ class Handler:
             shift = 200 if peer.role is Role.COMMUNICATION_SCREEN else 0
             for page in pages:
                 done.answers.append(
-                    (peer.id, (convert(page, page.number + shift) or page) if shift else page)
+                    (peer.id, (m.convert(page, page.number + shift) or page) if shift else page)
                 )
             self._journal(work, applied=Applied(asked.operation, asked.event), result=1)
             return done
@@ -381,7 +368,7 @@ class Handler:
         row = JournalRow(
             seq=seq,
             recorded_at=now_us,
-            kind=EntryKind.MESSAGE.value,
+            kind=EntryKind.OWN.value,
             source=self._peers.own_id,
             type=message.number,
             request_id=str(seq),
@@ -419,6 +406,13 @@ class Handler:
             detail=detail,
             op_id=op_id,
         )
+
+
+def _as_command(message: Message) -> Message:
+    try:
+        return m.as_command(message)
+    except InvalidMessageError as error:
+        raise RefusedError(error.result, str(error)) from None
 
 
 def _found(applied: Applied | None, message: Message) -> dict[str, Any]:

@@ -1,13 +1,12 @@
-"""One receiver's queue between disk and link.
+"""One receiver's queue between disk and link: a bounded part in memory, a window of the rest.
 
-A bounded part in memory, a window of unanswered requests.
-
-Pure: it is told what happens and calls `Link.push`; the disk is asked for more through `wants`.
+Pure: it is told what happens and calls `Link.push`. The disk is asked for more through `wants`.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -19,8 +18,9 @@ QUEUE_MAX: Final = 512
 """Deliveries of one receiver held in memory; what is more waits on disk."""
 LOAD_BELOW: Final = 128
 ANSWERS_MAX: Final = 256
-"""Data answers waiting for the window; a peer that asks for more pages than it takes loses the
-rest."""
+"""Data answers waiting for the window; who asks for more pages than it takes loses the rest."""
+CREATE_EVENT: Final = 201
+"""The one command that may be repeated: a platform that stamps its records twice does no harm."""
 
 
 class Outbox:
@@ -33,22 +33,35 @@ class Outbox:
         """There is, or may be, more on disk than in the queue."""
         self.loading = False
         self.loaded = 0
+        self.generation = 0
+        """Counts `begin`: what was read from disk for an older one is not for this one."""
         self._queue: deque[Delivery] = deque()
         self._answers: deque[Request] = deque()
         self._pushed: dict[str, Delivery | None] = {}
+        self._sent_to = 0
+        self._doubtful: int | None = None
         self._begun = False
 
     # --- the link --------------------------------------------------------------------------------
-    # -------------------
     def attach(self, link: Link) -> None:
         """A new link: everything unanswered goes out again, in order, once `begin` is called."""
         self.detach()
         self.link = link
+        # A process that died may have pushed a whole window; how far it got nobody wrote down.
+        if self._doubtful is None:
+            self._doubtful = link.window
 
     def begin(self, after: int) -> None:
         """Pushing may start; the queue is read from disk after a position."""
         self._begun = True
+        self.restart(after)
+
+    def restart(self, after: int) -> None:
+        """Read the queue anew from a position; what is out already is not pushed twice."""
+        self.generation += 1
+        self._queue.clear()
         self.behind = True
+        self.loading = False
         self.loaded = after
 
     def detach(self) -> None:
@@ -61,43 +74,59 @@ class Outbox:
         self._pushed.clear()
 
     # --- what goes in ----------------------------------------------------------------------------
-    # -------------------
-    def offer(self, delivery: Delivery) -> None:
+    def offer(self, delivery: Delivery, now_us: int) -> None:
         """A delivery that was just committed; taken only when nothing on disk stands before it."""
-        if not self._begun or self.behind or self.loading:
-            self.behind = True
-            return
-        if len(self._queue) >= QUEUE_MAX:
+        if not self._begun or self.behind or self.loading or len(self._queue) >= QUEUE_MAX:
             self.behind = True
             return
         self._append(delivery)
-        self.pump()
+        self.pump(now_us)
 
-    def extend(self, deliveries: list[Delivery], *, complete: bool) -> None:
-        """What was read from disk after `loaded`; `complete` says there was no more."""
+    def extend(
+        self, deliveries: Sequence[Delivery], generation: int, now_us: int, *, complete: bool
+    ) -> list[Delivery]:
+        """What was read from disk after `loaded`; `complete` says there was no more.
+
+        Returns the commands that may have been sent on an earlier link: they are never sent again
+        (PROTOCOL.md section 3.3), the caller reports that their outcome is unknown.
+        """
+        if generation != self.generation or not self._begun:
+            return []
         self.loading = False
-        if not self._begun:
-            return
+        out = {delivery.row.seq for delivery in self._pushed.values() if delivery is not None}
+        unknown = []
         for delivery in deliveries:
-            if delivery.row.seq > self.loaded:
-                self._append(replace(delivery, request=replace(delivery.request, resend=True)))
+            if delivery.row.seq in out or delivery.row.seq <= self.loaded:
+                continue
+            again = self._was_sent(delivery)
+            if again and _is_command(delivery):
+                unknown.append(delivery)
+                self.loaded = delivery.row.seq
+                continue
+            self._append(replace(delivery, request=replace(delivery.request, resend=again)))
         self.behind = not complete
-        self.pump()
+        self.pump(now_us)
+        return unknown
+
+    def _was_sent(self, delivery: Delivery) -> bool:
+        doubtful = bool(self._doubtful)
+        if self._doubtful:
+            self._doubtful -= 1
+        return doubtful or delivery.row.attempts > 0 or delivery.row.seq <= self._sent_to
 
     def _append(self, delivery: Delivery) -> None:
         self._queue.append(delivery)
         self.loaded = delivery.row.seq
 
-    def answer(self, request: Request) -> None:
+    def answer(self, request: Request, now_us: int) -> None:
         """A data answer: goes out as soon as the window allows, and is not kept."""
         if self._begun and len(self._answers) < ANSWERS_MAX:
             self._answers.append(request)
-            self.pump()
+            self.pump(now_us)
 
     # --- what goes out ---------------------------------------------------------------------------
-    # -------------------
-    def pump(self) -> None:
-        """Push as much as the window allows."""
+    def pump(self, now_us: int) -> None:
+        """Push as much as the window allows; expired commands are left to the sweep."""
         link = self.link
         if link is None or not self._begun:
             return
@@ -107,24 +136,38 @@ class Outbox:
                 self._pushed[request.id] = None
             elif self._queue:
                 delivery = self._queue.popleft()
+                row = delivery.row
+                if row.expires_at is not None and row.expires_at <= now_us:
+                    continue
                 request = delivery.request
                 self._pushed[request.id] = delivery
+                self._sent_to = max(self._sent_to, row.seq)
+                self._doubtful = 0
             else:
                 return
             link.push(request)
 
-    def answered(self, response: Response) -> int | None:
+    def answered(self, response: Response, now_us: int) -> int | None:
         """The Seq that a response settles; None for a data answer or what was not asked."""
         delivery = self._pushed.pop(response.request_id, None)
-        self.pump()
+        self.pump(now_us)
         return None if delivery is None else delivery.row.seq
 
     @property
     def wants(self) -> bool:
         """Whether the disk should be read now."""
-        return self._begun and self.behind and not self.loading and len(self._queue) < LOAD_BELOW
+        return (
+            self._begun
+            and self.behind
+            and not self.loading
+            and len(self._queue) < LOAD_BELOW
+        )  # fmt: skip
 
     @property
     def pushed(self) -> list[int]:
         """The Seqs that are out and not answered."""
         return [delivery.row.seq for delivery in self._pushed.values() if delivery is not None]
+
+
+def _is_command(delivery: Delivery) -> bool:
+    return delivery.row.type // 100 % 2 == 0 and delivery.row.type != CREATE_EVENT

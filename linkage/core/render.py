@@ -16,8 +16,8 @@ from protocol.codec import decode
 from protocol.dialect import DEFAULT, Dialect
 from protocol.envelope import Request
 from protocol.errors import InvalidMessageError
-from protocol.message import COMMON, Message, find_registered, plan_of
-from protocol.messages import message_class
+from protocol.message import COMMON, Message, find_registered
+from protocol.messages import convert
 from protocol.results import Result
 
 COMMANDS: Final = range(200, 300)
@@ -70,22 +70,6 @@ def render(
         resend=delivery.attempts > 0,
         trace=row.trace,
     )
-
-
-def convert(message: Message, number: int, **further: Any) -> Message | None:
-    """The message of another type with the fields that both have.
-
-    None where the catalogue has no such type.
-    """
-    cls = message_class(number)
-    if cls is None:
-        return None
-    values = {
-        plan.name: getattr(message, plan.name)
-        for plan in plan_of(cls)
-        if hasattr(message, plan.name)
-    }
-    return cls(**(values | further))
 
 
 def outcome_of(command: Message, request_id: str, result: int, detail: str) -> Message:

@@ -52,12 +52,22 @@ class Acknowledge:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveUp:
+    """A command may have reached its platform on a link that is gone: its outcome is unknown."""
+
+    receiver: str
+    seq: int
+    journal_seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class LoadQueue:
     """Read open deliveries of a receiver after a position."""
 
     receiver: str
     after: int
     limit: int
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +96,7 @@ class Remember:
     value: str | None
 
 
-Work = Submit | Register | Observe | Acknowledge | LoadQueue | Sweep | Recall | Remember
+Work = Submit | Register | Observe | Acknowledge | GiveUp | LoadQueue | Sweep | Recall | Remember
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,15 @@ the disk.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from functools import cache
 from typing import Any, Final, Generic, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import DBAPIError
 
 from linkage.store import tables
 from linkage.store.chain import GENESIS, row_hash
@@ -33,6 +35,10 @@ CACHE_ROWS: Final = 20_000
 NONCE_KEPT_US: Final = 900 * 1_000_000
 
 Row = TypeVar("Row")
+
+
+class StoreFailedError(Exception):
+    """The database took nothing: disk full, locked, gone. Everything of the batch is undone."""
 
 
 @cache
@@ -93,6 +99,24 @@ class UnitOfWork:
         """The open connection; only between `begin` and `commit`."""
         assert self._connection is not None, "begin() was not called"
         return self._connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: what is done inside is on disk afterwards, or undone.
+
+        Raises:
+            StoreFailedError: the database took nothing; the caches are dropped too.
+        """
+        try:
+            self.begin()
+            yield
+            self.commit()
+        except DBAPIError as error:
+            self.rollback()
+            raise StoreFailedError(str(error.orig)) from None
+        except BaseException:
+            self.rollback()
+            raise
 
     def begin(self) -> None:
         """Open the transaction."""
@@ -169,7 +193,7 @@ class UnitOfWork:
         if not rows:
             return
         (key,) = table.primary_key.columns
-        names = [name for name in columns_of(type(rows[0])) if name != key.name]
+        names = [name for name in columns_of(_class_of(rows[0])) if name != key.name]
         statement = _update_statement(table, key.name, tuple(names))
         self.connection.execute(
             statement,
@@ -467,7 +491,7 @@ class UnitOfWork:
                 table.c.state == "done",
                 table.c.type.between(low, high),
             )
-            .values(state="open", result=None)
+            .values(state="open", result=None, attempts=1)
         )
 
     def reopen(self, receiver: str, from_seq: int, to_seq: int, types: Sequence[int]) -> None:
@@ -484,7 +508,7 @@ class UnitOfWork:
                 table.c.expires_at.is_(None),
                 chosen,
             )
-            .values(state="open", result=None)
+            .values(state="open", result=None, attempts=1)
         )
 
     def expired(self, now_us: int, limit: int) -> list[DeliveryRow]:
@@ -504,6 +528,27 @@ class UnitOfWork:
         written = self.connection.execute(upsert(table).values(values).on_conflict_do_nothing())
         return written.rowcount == 1
 
+    # --- adapters' memory ------------------------------------------------------------------------
+    def remember(self, adapter: str, key: str, value: str | None) -> None:
+        """Write one key of an adapter's memory; None deletes it."""
+        table = tables.adapter_memory
+        if value is None:
+            mine = (table.c.adapter == adapter, table.c.key == key)
+            self.connection.execute(delete(table).where(*mine))
+            return
+        values = {"adapter": adapter, "key": key, "value": value}
+        self.connection.execute(
+            upsert(table).values(values).on_conflict_do_update(["adapter", "key"], set_=values)
+        )
+
+    def recall(self, adapter: str) -> dict[str, str]:
+        """All of an adapter's memory."""
+        table = tables.adapter_memory
+        rows = self.connection.execute(
+            select(table.c.key, table.c.value).where(table.c.adapter == adapter)
+        )
+        return {row.key: row.value for row in rows}
+
     # --- small things ----------------------------------------------------------------------------
     # -------------------
     def _take(self, table: str) -> int:
@@ -516,8 +561,12 @@ class UnitOfWork:
             self._changed.setdefault(table, {})[key] = row
 
 
+def _class_of(row: Any) -> Hashable:
+    return type(row)
+
+
 def _columns(row: Any) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in columns_of(type(row))}
+    return {name: getattr(row, name) for name in columns_of(_class_of(row))}
 
 
 @cache

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Final
 
 from protocol.fields import Choice, PeerId
-from protocol.message import Message, find_registered
+from protocol.message import Direction, Message, find_registered, plan_of
 from protocol.messages.mirror_names import NAMES
 
 SOURCE_DIGIT: Final = {3: 1, 5: 1, 4: 2, 6: 2}
@@ -28,6 +28,10 @@ The business platform gives the EventId only when it makes 201 of 601 (patent st
 
 FIRST_NUMBER: Final = 100
 LAST_NUMBER: Final = 699
+
+
+SCREEN_TO_COMMAND: Final = 200
+"""A 4xx is the operator's action of the 2xx that stands so much lower."""
 
 
 class Display(Choice):
@@ -45,9 +49,16 @@ def message_class(number: int) -> type[Message] | None:
     found = find_registered(number)
     if found is not None:
         return found
-    digit, row = divmod(number, 100)
-    source = find_registered(SOURCE_DIGIT[digit] * 100 + row) if digit in SOURCE_DIGIT else None
+    source = source_of(number)
     return None if source is None else _mirror(number, source)
+
+
+def source_of(number: int) -> type[Message] | None:
+    """What a 3xx–6xx mirrors; None of a class for itself, and outside the catalogue."""
+    digit, row = divmod(number, 100)
+    if digit not in SOURCE_DIGIT or find_registered(number) is not None:
+        return None
+    return find_registered(SOURCE_DIGIT[digit] * 100 + row)
 
 
 def every_class() -> Iterator[type[Message]]:
@@ -56,6 +67,34 @@ def every_class() -> Iterator[type[Message]]:
         cls = message_class(number)
         if cls is not None:
             yield cls
+
+
+def convert(message: Message, number: int, **further: Any) -> Message | None:
+    """The message of another type with all fields that both have; None where there is none.
+
+    Raises:
+        InvalidMessageError: the other type wants a field that this message does not bring.
+    """
+    cls = message_class(number)
+    if cls is None:
+        return None
+    values = {
+        plan.name: getattr(message, plan.name)
+        for plan in plan_of(cls)
+        if hasattr(message, plan.name)
+    }
+    return cls(**(values | further))
+
+
+def as_command(message: Message) -> Message:
+    """A 4xx as the 2xx that it mirrors (the operator's action); anything else as it is.
+
+    Raises:
+        InvalidMessageError: the screen's action lacks what the command needs.
+    """
+    if message.direction_digit is not Direction.SCREEN_TO_PLATFORM:
+        return message
+    return convert(message, message.number - SCREEN_TO_COMMAND) or message
 
 
 def _mirror(number: int, source: type[Message]) -> type[Message]:
@@ -102,4 +141,4 @@ def _own(digit: int) -> Iterator[tuple[str, Any, Any]]:
         yield "display", Display | None, None
 
 
-__all__ = ["Display", "every_class", "message_class"]
+__all__ = ["Display", "as_command", "convert", "every_class", "message_class", "source_of"]
