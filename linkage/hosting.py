@@ -158,7 +158,7 @@ class AdapterHost:
         self._tasks.cancel()
         self._core.closed(self, reason)
 
-    # --- commands: core → adapter ---------------------------------------------------------------
+    # --- commands: core → adapter ----------------------------------------------------------------
     def push(self, request: Request) -> None:
         """Start a command; `core.answered` is told once, and never from within this call."""
         if not self._open:
@@ -239,7 +239,7 @@ class AdapterHost:
                 Result.NOT_SUPPORTED, f"{name} does not do {message.english} {action!r}"
             )
 
-    # --- notices: adapter → core ----------------------------------------------------------------
+    # --- notices: adapter → core -----------------------------------------------------------------
     async def _run_adapter(self) -> None:
         self._state = AdapterState.CONNECTING
         await self._adapter.run(self._emit)
@@ -269,7 +269,7 @@ class AdapterHost:
                 result=response.result,
             )
 
-    # --- state ----------------------------------------------------------------------------------
+    # --- state -----------------------------------------------------------------------------------
     def _came_up(self) -> None:
         # Not from DOWN: a command that outlived the link says nothing about the next one.
         if self._state is not AdapterState.CONNECTING:

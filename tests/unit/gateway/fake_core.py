@@ -34,7 +34,7 @@ class FakeCore:
 
     peers: Collection[str] = ("app", "platform")
     gate: asyncio.Event | None = None
-    refuse: dict[str, Result] = field(default_factory=dict)
+    refusals: list[Result] = field(default_factory=list)
     fail: Exception | None = None
     detail: str | None = None
     register_gate: asyncio.Event | None = None
@@ -128,7 +128,7 @@ class FakeCore:
         self.submitted.append(request)
         self.reconstructed.append(reconstructed)
         self._tell()
-        result = self.refuse.get(request.id, Result.OK)
+        result = self.refusals.pop(0) if self.refusals else Result.OK
         return Response(
             request_id=request.id, type=request.type, result=result, detail=self.detail
         )

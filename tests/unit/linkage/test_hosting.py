@@ -1,0 +1,490 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import pytest
+
+from linkage.clock import ManualClock
+from linkage.hosting import WINDOW, AdapterHost, AdapterState, RequestIds
+from linkage.ports import (
+    Adapter,
+    AdapterContext,
+    AdapterRefusedError,
+    AdapterUnavailableError,
+    Capability,
+    CommandError,
+    Emit,
+    EntryKind,
+    Outcome,
+    StoredFile,
+)
+from linkage.supervision import Backoff
+from protocol.envelope import Request, Response
+from protocol.messages import CallDirection, CreateEvent, Hangup, Hold, IncomingCallNotice
+from protocol.messages.call import HoldAction
+from protocol.results import Result
+from tests.unit.gateway.fake_core import FakeCore
+
+
+class NoMemory:
+    async def load(self) -> dict[str, Any]:
+        return {}
+
+    async def put(self, key: str, value: Any) -> None:
+        raise NotImplementedError
+
+    async def delete(self, key: str) -> None:
+        raise NotImplementedError
+
+
+class NoFiles:
+    async def save(self, name: str, content: AsyncIterable[bytes]) -> StoredFile:
+        raise NotImplementedError
+
+
+class Scripted(Adapter):
+    """Does what the test puts into `running` and `executing`."""
+
+    name: ClassVar[str] = "scripted"
+    capabilities: ClassVar[Capability] = {
+        202: frozenset(),
+        206: frozenset({HoldAction.HOLD, HoldAction.RETRIEVE}),
+    }
+
+    def __init__(self, context: AdapterContext) -> None:
+        super().__init__(context)
+        self.executing: Callable[[Request], Awaitable[Outcome]] = self.accept
+        self.runs: asyncio.Queue[Exception | None] = asyncio.Queue()
+        self.started = 0
+        self.begun: list[str] = []
+        self.emit: Emit | None = None
+        self.running = asyncio.Event()
+
+    async def run(self, emit: Emit) -> None:
+        self.emit = emit
+        self.started += 1
+        self.running.set()
+        error = await self.runs.get()
+        if error is not None:
+            raise error
+
+    async def execute(self, request: Request) -> Outcome:
+        self.begun.append(request.id)
+        return await self.executing(request)
+
+    async def accept(self, request: Request) -> Outcome:  # noqa: ARG002 - as `execute` has it
+        return Outcome(call_id="call-of-ours", detail="done")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def core() -> FakeCore:
+    return FakeCore(peers=("asterisk",))
+
+
+@pytest.fixture
+def adapter(clock: ManualClock) -> Scripted:
+    context = AdapterContext(
+        peer_id="asterisk", settings={}, clock=clock, memory=NoMemory(), files=NoFiles()
+    )
+    return Scripted(context)
+
+
+class Pauses:
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.asked.append(seconds)
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def pauses() -> Pauses:
+    return Pauses()
+
+
+@pytest.fixture
+async def host(
+    adapter: Scripted, core: FakeCore, clock: ManualClock, pauses: Pauses
+) -> AsyncIterator[AdapterHost]:
+    host = AdapterHost(
+        adapter,
+        core,
+        clock,
+        backoff=Backoff(),
+        execute_within_s=0.05,
+        sleep=pauses.sleep,
+        lot=lambda: 1.0,
+    )
+    await host.start()
+    async with asyncio.timeout(5):
+        await adapter.running.wait()
+    yield host
+    await host.stop()
+
+
+def hang_up(request_id: str, call_id: str | None = "c1", **attributes: Any) -> Request:
+    phone = "1" if call_id is None else None
+    return Request(id=request_id, message=Hangup(call_id=call_id, phone_num=phone), **attributes)
+
+
+def incoming() -> IncomingCallNotice:
+    return IncomingCallNotice(call_id="c1", direction=CallDirection.IN)
+
+
+async def answer_to(host: AdapterHost, core: FakeCore, request: Request) -> Response:
+    count = len(core.answers)
+    host.push(request)
+    assert len(core.answers) == count, "answered from within push"
+    await core.until(lambda: len(core.answers) > count)
+    answer = core.answers[count]
+    assert answer.request_id == request.id
+    assert answer.type == request.type
+    return answer
+
+
+# --- commands ------------------------------------------------------------------------------------
+
+
+async def test_the_host_adopts_and_begins_before_anything_else(
+    host: AdapterHost, core: FakeCore
+) -> None:
+    assert core.live == {"asterisk": host}
+    assert core.begun == [host]
+    assert (host.address, host.window, host.peer_id) == ("adapter", 64, "asterisk")
+
+
+async def test_a_peer_that_is_not_configured_is_an_error(
+    adapter: Scripted, clock: ManualClock
+) -> None:
+    with pytest.raises(KeyError):
+        await AdapterHost(adapter, FakeCore(peers=()), clock).start()
+
+
+async def test_an_outcome_becomes_the_answer(host: AdapterHost, core: FakeCore) -> None:
+    answer = await answer_to(host, core, hang_up("1"))
+    assert (answer.result, answer.call_id, answer.detail) == (1, "call-of-ours", "done")
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        (CommandError(Result.NO_CALL, "no such call"), Result.NO_CALL),
+        (AdapterUnavailableError("link down"), Result.UNREACHABLE),
+        (AdapterUnavailableError(), Result.UNREACHABLE),
+        (TimeoutError(), Result.TIMEOUT),
+        (ZeroDivisionError("a bug\nin two lines" + "x" * 5000), Result.INTERNAL),
+    ],
+)
+async def test_an_error_becomes_the_answer(
+    host: AdapterHost, core: FakeCore, adapter: Scripted, error: Exception, result: Result
+) -> None:
+    async def fail(request: Request) -> Outcome:
+        raise error
+
+    adapter.executing = fail
+    answer = await answer_to(host, core, hang_up("1"))
+    assert answer.result == result
+    assert answer.detail
+    assert "\n" not in answer.detail
+    assert len(answer.detail) <= 1000
+    adapter.executing = adapter.accept
+    assert (await answer_to(host, core, hang_up("2"))).accepted
+
+
+async def test_what_is_no_outcome_is_an_error_of_the_adapter(
+    host: AdapterHost, core: FakeCore, adapter: Scripted
+) -> None:
+    async def nonsense(request: Request) -> Outcome:
+        return "fine"  # type: ignore[return-value]  # the nonsense is the point
+
+    adapter.executing = nonsense
+    assert (await answer_to(host, core, hang_up("1"))).result == Result.INTERNAL
+
+
+async def test_a_hanging_platform_is_answered_for(
+    host: AdapterHost, core: FakeCore, adapter: Scripted
+) -> None:
+    async def hang(request: Request) -> Outcome:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    adapter.executing = hang
+    assert (await answer_to(host, core, hang_up("1"))).result == Result.TIMEOUT
+
+
+async def test_an_unknown_command_is_not_supported(host: AdapterHost, core: FakeCore) -> None:
+    answer = await answer_to(host, core, Request(id="1", message=CreateEvent(event_id="e1")))
+    assert answer.result == Result.NOT_SUPPORTED
+    assert "201 CreateEvent" in (answer.detail or "")
+
+
+async def test_an_action_outside_the_capabilities_is_not_supported(
+    host: AdapterHost, core: FakeCore, adapter: Scripted
+) -> None:
+    hold = Request(id="1", message=Hold(call_id="c1", action=HoldAction.HOLD))
+    swap = Request(id="2", message=Hold(call_id="c1", action=HoldAction.ALTERNATE))
+    assert (await answer_to(host, core, hold)).accepted
+    assert (await answer_to(host, core, swap)).result == Result.NOT_SUPPORTED
+    assert adapter.begun == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("expire_s", "age_s", "result"),
+    [
+        (None, 29, Result.ACCEPTED),
+        (None, 31, Result.EXPIRED),
+        (600, 599, Result.ACCEPTED),
+        (0, 0, Result.EXPIRED),
+        (5, -1000, Result.ACCEPTED),
+    ],
+)
+async def test_an_expired_command_is_never_executed(
+    host: AdapterHost,
+    core: FakeCore,
+    adapter: Scripted,
+    clock: ManualClock,
+    expire_s: int | None,
+    age_s: int,
+    result: Result,
+) -> None:
+    time = clock.utc() - timedelta(seconds=age_s)
+    answer = await answer_to(host, core, hang_up("1", time=time, expire_s=expire_s))
+    assert answer.result == result
+    assert adapter.begun == (["1"] if answer.accepted else [])
+
+
+async def test_commands_for_one_call_wait_their_turn_and_others_do_not(
+    host: AdapterHost, core: FakeCore, adapter: Scripted
+) -> None:
+    release = asyncio.Event()
+    both = asyncio.Event()
+
+    async def wait(request: Request) -> Outcome:
+        if len(adapter.begun) == 3:
+            both.set()
+        await release.wait()
+        return Outcome()
+
+    adapter.executing = wait
+    for request in (
+        hang_up("a1", "a"),
+        hang_up("a2", "a"),
+        hang_up("b1", "b"),
+        hang_up("none", None),
+        hang_up("a3", "a"),
+    ):
+        host.push(request)
+    async with asyncio.timeout(5):
+        await both.wait()
+    assert sorted(adapter.begun) == ["a1", "b1", "none"]
+    release.set()
+    await core.until(lambda: len(core.answers) == 5)
+    assert [name for name in adapter.begun if name.startswith("a")] == ["a1", "a2", "a3"]
+
+
+async def test_a_command_that_expires_while_it_waits_its_turn_is_not_executed(
+    host: AdapterHost, core: FakeCore, adapter: Scripted, clock: ManualClock
+) -> None:
+    release = asyncio.Event()
+    executing = asyncio.Event()
+
+    async def wait(request: Request) -> Outcome:
+        executing.set()
+        await release.wait()
+        return Outcome()
+
+    adapter.executing = wait
+    host.push(hang_up("1"))
+    host.push(hang_up("2"))
+    async with asyncio.timeout(5):
+        await executing.wait()
+    clock.advance(31)
+    release.set()
+    await core.until(lambda: len(core.answers) == 2)
+    assert [answer.result for answer in core.answers] == [Result.ACCEPTED, Result.EXPIRED]
+    assert adapter.begun == ["1"]
+
+
+async def test_more_than_a_window_of_commands_is_an_overload(
+    host: AdapterHost, core: FakeCore, adapter: Scripted
+) -> None:
+    release = asyncio.Event()
+
+    async def wait(request: Request) -> Outcome:
+        await release.wait()
+        return Outcome()
+
+    adapter.executing = wait
+    for number in range(WINDOW + 1):
+        host.push(hang_up(str(number), f"c{number}"))
+    await core.until(lambda: core.answers)
+    assert (core.answers[0].request_id, core.answers[0].result) == (str(WINDOW), Result.OVERLOAD)
+    release.set()
+    await core.until(lambda: len(core.answers) == WINDOW + 1)
+    assert sum(answer.accepted for answer in core.answers) == WINDOW
+
+
+async def test_stopping_answers_what_is_in_work_and_tells_the_core(
+    host: AdapterHost, core: FakeCore, adapter: Scripted
+) -> None:
+    executing = asyncio.Event()
+
+    async def wait(request: Request) -> Outcome:
+        executing.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    adapter.executing = wait
+    host.push(hang_up("1"))
+    async with asyncio.timeout(5):
+        await executing.wait()
+    await host.stop("going home")
+    assert [answer.result for answer in core.answers] == [Result.TIMEOUT]
+    assert core.ends == [(host, "going home")]
+    host.push(hang_up("2"))
+    await asyncio.sleep(0)
+    assert adapter.begun == ["1"]
+
+
+async def test_the_core_may_close_the_link(
+    host: AdapterHost, core: FakeCore, adapter: Scripted
+) -> None:
+    host.close("lost its rights")
+    host.close("twice")
+    assert core.ends == [(host, "lost its rights")]
+    host.push(hang_up("1"))
+    await host.stop()
+    assert adapter.begun == []
+
+
+# --- notices -------------------------------------------------------------------------------------
+
+
+async def test_a_notice_is_submitted_with_its_time(
+    host: AdapterHost, core: FakeCore, adapter: Scripted, clock: ManualClock
+) -> None:
+    assert adapter.emit is not None
+    happened = clock.utc() - timedelta(minutes=5)
+    await adapter.emit(incoming(), time=happened, reconstructed=True)
+    await adapter.emit(incoming())
+    assert [item.time for item in core.submitted] == [happened, clock.utc()]
+    assert core.reconstructed == [True, False]
+    assert len({item.id for item in core.submitted}) == 2
+
+
+async def test_a_notice_is_offered_again_until_the_overload_has_passed(
+    host: AdapterHost, core: FakeCore, adapter: Scripted, pauses: Pauses
+) -> None:
+    core.refusals = [Result.OVERLOAD, Result.STORAGE_FULL, Result.OVERLOAD]
+    assert adapter.emit is not None
+    await adapter.emit(incoming())
+    assert len({item.id for item in core.submitted}) == 1
+    assert len(core.submitted) == 4
+    assert pauses.asked == [0.1, 0.2, 0.4]
+    assert core.notes == []
+
+
+async def test_a_refused_notice_is_journalled_and_the_adapter_goes_on(
+    host: AdapterHost, core: FakeCore, adapter: Scripted
+) -> None:
+    core.refusals = [Result.NO_CALL]
+    assert adapter.emit is not None
+    await adapter.emit(incoming())
+    assert [(note.kind, note.result) for note in core.notes] == [(EntryKind.REFUSED, 301)]
+    await adapter.emit(incoming())
+    assert adapter.started == 1
+
+
+# --- state ---------------------------------------------------------------------------------------
+
+
+async def test_a_host_is_up_from_the_first_notice(
+    host: AdapterHost, core: FakeCore, adapter: Scripted
+) -> None:
+    assert host.state is AdapterState.CONNECTING
+    assert adapter.emit is not None
+    await adapter.emit(incoming())
+    assert host.state.value == "up"
+    assert core.notes == []
+
+
+async def test_a_host_is_up_from_the_first_command_that_reached_the_platform(
+    host: AdapterHost, core: FakeCore, adapter: Scripted
+) -> None:
+    async def offline(request: Request) -> Outcome:
+        raise AdapterUnavailableError
+
+    adapter.executing = offline
+    await answer_to(host, core, hang_up("1"))
+    assert host.state is AdapterState.CONNECTING
+    adapter.executing = adapter.accept
+    await answer_to(host, core, hang_up("2"))
+    assert host.state.value == "up"
+
+
+async def test_one_outage_is_one_alarm_however_many_attempts_it_takes(
+    host: AdapterHost, core: FakeCore, adapter: Scripted, pauses: Pauses
+) -> None:
+    for _ in range(3):
+        adapter.runs.put_nowait(AdapterUnavailableError("no route"))
+    await core.until(lambda: core.notes)
+    async with asyncio.timeout(5):
+        while adapter.started < 4:  # noqa: ASYNC110 - the adapter has no event for its fourth run
+            await asyncio.sleep(0)
+    assert [note.detail for note in core.notes] == [
+        "asterisk is down: AdapterUnavailableError: no route"
+    ]
+    assert core.kinds() == [EntryKind.ALARM]
+    assert pauses.asked == [1, 2, 4]
+    assert adapter.emit is not None
+    await adapter.emit(incoming())
+    await core.until(lambda: len(core.notes) == 2)
+    assert core.notes[1].detail == "asterisk is up again"
+
+
+async def test_a_refusing_platform_is_not_tried_again(
+    host: AdapterHost, core: FakeCore, adapter: Scripted, pauses: Pauses
+) -> None:
+    adapter.runs.put_nowait(AdapterRefusedError("wrong password"))
+    await core.until(lambda: core.notes)
+    assert core.notes[0].kind is EntryKind.ALARM
+    assert "wrong password" in core.notes[0].detail
+    assert host.state is AdapterState.REFUSED
+    assert (adapter.started, pauses.asked) == (1, [])
+
+
+async def test_an_error_of_the_core_runs_the_adapter_again(
+    host: AdapterHost, core: FakeCore, adapter: Scripted
+) -> None:
+    core.fail = OSError("the disk is gone")
+    assert adapter.emit is not None
+    with pytest.raises(OSError, match="the disk is gone"):
+        await adapter.emit(incoming())
+
+
+# --- ids -----------------------------------------------------------------------------------------
+
+
+def test_ids_fit_and_never_meet_across_restarts(clock: ManualClock) -> None:
+    first = RequestIds(clock.utc())
+    seen = {first.take() for _ in range(100_000)}
+    clock.advance(0.001)
+    again = RequestIds(clock.utc())
+    seen |= {again.take() for _ in range(100_000)}
+    assert len(seen) == 200_000
+    assert max(map(len, seen)) <= 16
+
+
+def test_there_is_room_for_more_ids_than_a_process_will_ever_make(clock: ManualClock) -> None:
+    ids = RequestIds(clock.utc())
+    ids._count = 36**8 - 2
+    assert len(ids.take()) == 16
