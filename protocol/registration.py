@@ -100,6 +100,7 @@ def make_registration(
     secret: str,
     now: datetime,
     nonce: str,
+    /,  # `role` is also a field of 290
     last_seq: int | None = None,
     **further: Any,
 ) -> Message:

@@ -164,23 +164,27 @@ class Listener:
         Raises:
             OSError: the address cannot be listened on.
         """
-        async with asyncio.TaskGroup() as group:
+        group = asyncio.TaskGroup()
 
-            def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                problem = self._objection(writer)
-                if problem is None:
-                    group.create_task(self._serve(host, reader, writer))
-                else:
-                    logger.warning("a connection was closed: %s", problem)
-                    writer.transport.abort()
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            problem = self._objection(writer)
+            if problem is None:
+                group.create_task(self._serve(host, reader, writer))
+            else:
+                logger.warning("a connection was closed: %s", problem)
+                writer.transport.abort()
 
-            server = await asyncio.start_server(accept, self._host, self._port, ssl=self._ssl)
-            try:
+        server = await asyncio.start_server(
+            accept, self._host, self._port, ssl=self._ssl, start_serving=False
+        )
+        try:
+            async with group:
+                await server.start_serving()
                 self.address = server.sockets[0].getsockname()[:2]
                 host.report(State.LISTENING, f"on {self.address[0]}:{self.address[1]}")
                 await asyncio.get_running_loop().create_future()
-            finally:
-                server.close()
+        finally:
+            server.close()
 
     def _objection(self, writer: asyncio.StreamWriter) -> str | None:
         source = str((writer.get_extra_info("peername") or ("",))[0])

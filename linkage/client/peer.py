@@ -108,6 +108,7 @@ class Peer(Generic[K]):
         self._desk = OutcomeDesk()
         self._session: Session | None = None
         self._state, self._reason = State.CLOSED, "not opened yet"
+        self._trouble = "it does not answer"
         self._opened = asyncio.Event()
         self._ready = asyncio.Event()
         self._fatal: ClientError | None = None
@@ -179,7 +180,7 @@ class Peer(Generic[K]):
             raise self._fatal or ClosedError(self._reason)
         if not self._opened.is_set():
             raise UnreachableError(
-                f"not registered with linkage in {self._open_timeout_s:g} s: {self._reason}"
+                f"not registered with linkage in {self._open_timeout_s:g} s: {self._trouble}"
             )
 
     async def __aexit__(
@@ -252,6 +253,8 @@ class Peer(Generic[K]):
             self._ready.set()
         else:
             self._ready.clear()
+        if state is State.WAITING:
+            self._trouble = reason
         if state in {State.READY, State.LISTENING}:
             self._opened.set()
         if self._on_state is not None:
@@ -274,12 +277,15 @@ class Peer(Generic[K]):
 
     async def serve(self, session: Session) -> bool:
         """Register on it, and run it to its end; see `carriers.Host`."""
-        if self._credentials.legacy:
-            self._adopt(session)
-        elif not session.dialled:
-            self._register(session)
         try:
+            if self._credentials.legacy:
+                self._adopt(session)
+            elif not session.dialled:
+                self._register(session)
             await session.run()
+        except BaseException:
+            session.abort()
+            raise
         finally:
             if self._session is session:
                 self._session = None

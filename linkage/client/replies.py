@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 from linkage.client.errors import CommandFailedError, WindowFullError
 from protocol.envelope import Response
 from protocol.message import Message
+from protocol.messages import CallPhase
 from protocol.results import is_accepted
 
 logger = logging.getLogger("linkage.client")
@@ -32,6 +33,8 @@ ANSWERED_BY: Final[dict[int, int]] = {
     70: 71, 71: 70, 72: 70, 73: 72, 74: 72, 75: 73,
     81: 1, 85: 81, 86: 82, 87: 84,
 }  # fmt: skip
+PROGRESS: Final = frozenset({CallPhase.START, CallPhase.RINGING})
+"""Phases of a transfer (105) or a supervision (107) that are not yet what came of it."""
 MANY: Final = frozenset({10, 24})
 """Commands with a notice per number called or message sent; a progress notice says when they are
 through."""
@@ -53,6 +56,11 @@ def is_failure(notice: Message) -> bool:
     return notice.result is not None and not is_accepted(notice.result)
 
 
+def is_progress(notice: Message) -> bool:
+    """True when a notice only tells how far a command has come."""
+    return getattr(notice, "phase", None) in PROGRESS
+
+
 def is_last(command: int, notice: Message) -> bool:
     """True when no further notice is to be expected for a command."""
     if is_failure(notice):
@@ -60,7 +68,7 @@ def is_last(command: int, notice: Message) -> bool:
     finished = getattr(notice, "finished", None)
     if finished is not None:
         return bool(finished)
-    if notice.number != outcome_number(command) or command % 100 in MANY:
+    if notice.number != outcome_number(command) or command % 100 in MANY or is_progress(notice):
         return False
     page, pages = getattr(notice, "page", None), getattr(notice, "pages", None)
     return page is None or pages is None or page >= pages
@@ -202,6 +210,8 @@ class Reply:
             while True:
                 notice = await self._outcomes.next(self._is_stuck)
                 wanted = notice.number == number if kind is None else isinstance(notice, kind)
+                if is_progress(notice) and not is_failure(notice):
+                    continue
                 if wanted or (kind is None and is_failure(notice)):
                     return notice
                 if is_failure(notice):

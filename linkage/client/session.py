@@ -131,6 +131,10 @@ class Session:
         self._connection.close(reason)
         self._end()
 
+    def abort(self) -> None:
+        """Cut the connection; harmless when it is closed."""
+        self._writer.transport.abort()
+
     async def run(self) -> None:
         """Read until the connection has ended, whoever ended it.
 
