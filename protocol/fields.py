@@ -47,8 +47,11 @@ class Value:
     options: type[Enum] | None = None
 
 
-def text(size: int, *, pattern: str | None = None) -> Value:
-    """A single line of at most `size` characters, surrounding white space removed."""
+def text(size: int, *, pattern: str | None = None, name: str | None = None) -> Value:
+    """A single line of at most `size` characters, surrounding white space removed.
+
+    One with a pattern has a name of its own, as documentation and schemas call it.
+    """
     shape = re.compile(pattern) if pattern else None
 
     def check(value: Any) -> None:
@@ -63,7 +66,7 @@ def text(size: int, *, pattern: str | None = None) -> Value:
         if shape is not None and not shape.fullmatch(value):
             raise ValueError(f"does not look like {pattern}")
 
-    return Value(f"text{size}", str, str, check, size=size, pattern=pattern)
+    return Value(name or f"text{size}", str, str, check, size=size, pattern=pattern)
 
 
 def _check_free_text(value: Any) -> None:
@@ -184,17 +187,17 @@ LoginId = Annotated[str, text(20)]
 EventId = Annotated[str, text(20)]
 OpId = Annotated[str, text(20)]
 PhoneNum = Annotated[str, text(25)]
-PeerId = Annotated[str, text(64, pattern=r"[A-Za-z0-9][A-Za-z0-9._-]*")]
+PeerId = Annotated[str, text(64, pattern=r"[A-Za-z0-9][A-Za-z0-9._-]*", name="PeerId")]
 Ident = Annotated[str, text(64)]
 """An id of something that the protocol names but does not size: FileId, QueueId, StaffId, …"""
-Nonce = Annotated[str, text(64, pattern=r".{8,64}")]
+Nonce = Annotated[str, text(64, pattern=r".{8,64}", name="Nonce")]
 Name = Annotated[str, text(200)]
 MailAddress = Annotated[str, text(320)]
 """RFC 5321: a local part of 64 and a domain of 255 characters, and the sign between them."""
 Line = Annotated[str, text(1000)]
 Url = Annotated[str, text(2000)]
-Sha256 = Annotated[str, text(64, pattern=r"[0-9a-f]{64}")]
-Digits = Annotated[str, text(64, pattern=r"[0-9A-Da-d*#]+")]
+Sha256 = Annotated[str, text(64, pattern=r"[0-9a-f]{64}", name="Sha256")]
+Digits = Annotated[str, text(64, pattern=r"[0-9A-Da-d*#]+", name="Digits")]
 FreeText = Annotated[str, FREE_TEXT]
 Count = Annotated[int, number(0)]
 Seconds = Annotated[int, number(0, 10**9)]

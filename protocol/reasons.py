@@ -149,7 +149,7 @@ REASON_TEXT: Final[dict[int, tuple[str, str]]] = {
 }
 """Code → (English, 中文)."""
 
-_FROM_Q850: Final[dict[int, Reason]] = {
+Q850_REASONS: Final[dict[int, Reason]] = {
     1: Reason.UNALLOCATED,
     2: Reason.UNALLOCATED,  # no route to the transit network: the number leads nowhere
     3: Reason.UNALLOCATED,  # no route to destination: the same
@@ -186,7 +186,7 @@ _FROM_Q850: Final[dict[int, Reason]] = {
     102: Reason.SETUP_TIMEOUT,
 }
 
-_FROM_SIP: Final[dict[int, Reason]] = {
+SIP_REASONS: Final[dict[int, Reason]] = {
     301: Reason.NUMBER_CHANGED,
     403: Reason.BARRED,
     404: Reason.UNALLOCATED,
@@ -217,7 +217,7 @@ def reason_from_q850(cause: int) -> Reason:
     Where section 8 has one cause in two rows, the comments in the table above say what was chosen
     and why.
     """
-    return _FROM_Q850.get(cause, Reason.CALL_FAILED)
+    return Q850_REASONS.get(cause, Reason.CALL_FAILED)
 
 
 def reason_from_sip(status: int) -> Reason:
@@ -225,7 +225,7 @@ def reason_from_sip(status: int) -> Reason:
     if status in SIP_SUCCESS:
         return Reason.NORMAL
     default = Reason.NETWORK_FAILURE if status in SIP_SERVER_FAILURE else Reason.CALL_FAILED
-    return _FROM_SIP.get(status, default)
+    return SIP_REASONS.get(status, default)
 
 
 def reason_text(code: int) -> str:

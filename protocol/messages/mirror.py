@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Final
 
 from protocol.fields import Choice, PeerId
-from protocol.message import Direction, Message, find_registered, plan_of
+from protocol.message import Direction, Message, element_name, find_registered, plan_of
 from protocol.messages.mirror_names import NAMES
 
 SOURCE_DIGIT: Final = {3: 1, 5: 1, 4: 2, 6: 2}
@@ -114,11 +114,17 @@ def _mirror(number: int, source: type[Message]) -> type[Message]:
         ),
     )
     made.__module__ = __name__
-    made.__doc__ = f"{number} mirrors {source.number} {source.english} (the mirror rule)."
+    made.__doc__ = _doc(number, source)
     made.number = number
     made.english = english
     made.chinese = chinese
     return made
+
+
+def _doc(number: int, source: type[Message]) -> str:
+    loosened = ", ".join(element_name(name) for name in LOOSENED.get(number, ()))
+    but = f", but needs no {loosened}" if loosened else ""
+    return f"Mirrors {source.number} {source.english}{but} (the mirror rule)."
 
 
 def _mirrored(source: type[Message], loosened: frozenset[str]) -> Iterator[tuple[str, Any, Any]]:

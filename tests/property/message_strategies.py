@@ -87,7 +87,7 @@ def _field(plan: FieldPlan, *, needed: bool) -> st.SearchStrategy[Any]:
 
 @st.composite
 def parts(draw: st.DrawFn, cls: type[Any]) -> Any:
-    """An instance with everything that is required, one of each either-or, and some of the rest."""
+    """An instance with all that is required, one of each either-or, and some of the rest."""
     needed = {draw(st.sampled_from(group)) for group in cls.needs_one_of}
     needed |= {plan.name for plan in plan_of(cls) if plan.required}
     return cls(

@@ -122,7 +122,7 @@ def test_a_mirror_has_the_fields_of_its_source_and_the_screens_own() -> None:
             expected |= {"Display"}
         assert {plan.element for plan in plan_of(cls)} == expected
         assert cls.needs_one_of == source.needs_one_of
-        assert f"mirrors {source.number}" in (cls.__doc__ or "")
+        assert f"Mirrors {source.number}" in (cls.__doc__ or "")
 
 
 def test_a_screen_may_open_an_event_before_it_has_a_number() -> None:
