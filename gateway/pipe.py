@@ -171,7 +171,7 @@ class Pipe(asyncio.Protocol):
             self._handle_events()
         finally:
             self._pumping = False
-        self._flush()
+        self._flush_soon()
         self._balance()
 
     def _handle_events(self) -> None:
@@ -221,7 +221,7 @@ class Pipe(asyncio.Protocol):
             self._in_work -= 1
             self._services.work.discard(task)
             done(task)
-            if self._busy or self._ended:
+            if self._ended or (self._busy and not self._is_busy()):
                 self._pump()
 
         task.add_done_callback(finish)
@@ -234,6 +234,9 @@ class Pipe(asyncio.Protocol):
             LocalProtocolError: see `Connection.send`.
         """
         self._connection.send(item, self._services.clock.now())
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
         if not self._flush_due:
             self._flush_due = True
             self._loop.call_soon(self._flush)
