@@ -7,6 +7,7 @@ operations and among ten million.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
@@ -38,6 +39,8 @@ from protocol.messages import message_class
 
 CHUNK: Final = 500
 """Keys in one `IN (…)`: below what SQLite takes, and one query for an ordinary event."""
+FILE_ID: Final = re.compile("[A-Za-z0-9_-]{2,64}", re.ASCII)
+"""What the id of a file that linkage keeps looks like; no path, no pattern."""
 PAGE: Final = 1_000
 """Journal rows read at a time."""
 
@@ -281,13 +284,14 @@ class StoreReader:
 
 def find_file(folder: Path, file_id: str) -> Path | None:
     """Where a file of ours lies, None where it is not here. A FileId is a platform's: hostile."""
-    if "/" in file_id or "\\" in file_id or "\0" in file_id or file_id.startswith("."):
+    if FILE_ID.fullmatch(file_id) is None:
         return None
-    path = folder / file_id
-    try:
-        return path if path.is_file() else None
-    except OSError:  # a name that the file system does not take
-        return None
+    # linkage.app.DirectoryFiles: the first two of the id, the id, and an ending.
+    for path in sorted((folder / file_id[:2]).glob(f"{file_id}.*")):
+        if path.suffix != ".part" and path.is_file():
+            return path
+    plain = folder / file_id[:2] / file_id
+    return plain if plain.is_file() else None
 
 
 def _decoded(body: bytes, dialect: Dialect) -> Message | None:

@@ -1,0 +1,92 @@
+"""Middleware that links calls, conferences and messages to the business events they belong to.
+
+```python
+import linkage
+
+async with linkage.Server(linkage.load_config(Path("linkage.toml"))) as server:
+    ...
+```
+
+`Server` embeds the whole middleware in a process; `Application`, `Platform` and `Screen` are the
+client library for its peers. All are imported on first use: `import linkage` alone costs a few
+milliseconds.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from linkage.app import Server
+    from linkage.client import Application, Platform, Screen
+    from linkage.config import Config, ConfigError, load_config
+
+__version__ = "0.1.0"
+
+_LAZY: Final = {
+    "Application": "linkage.client",
+    "Config": "linkage.config",
+    "ConfigError": "linkage.config",
+    "Platform": "linkage.client",
+    "Screen": "linkage.client",
+    "Server": "linkage.app",
+    "load_config": "linkage.config",
+}
+_OURS: Final = ("protocol", "gateway", "adapters", "simulators")
+
+__all__ = [
+    "Application",
+    "Config",
+    "ConfigError",
+    "Platform",
+    "Screen",
+    "Server",
+    "__version__",
+    "load_config",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is named on first use (PEP 562)."""
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module 'linkage' has no attribute {name!r}")
+    return getattr(import_module(module), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _check_packages() -> None:
+    """Refuse to run beside somebody else's `protocol`, which Python would import instead of ours.
+
+    Our other packages have plain names, and a script's own folder comes before site-packages.
+    """
+    root = Path(__file__).resolve().parent.parent
+    for name in _OURS:
+        found = _places(name)
+        if found and root / name not in found:
+            raise ImportError(
+                f"linkage needs its own package {name!r} ({root / name}), but Python finds "
+                f"{found[0]} first: rename that file or folder, or run from another directory"
+            )
+
+
+def _places(name: str) -> list[Path]:
+    """Where Python would import a package from: its folders, or the file of a plain module."""
+    module = sys.modules.get(name)
+    spec = find_spec(name) if module is None else module.__spec__
+    if spec is None:
+        written = getattr(module, "__file__", None)
+        return [Path(written).resolve()] if written else []
+    if spec.submodule_search_locations:
+        return [Path(place).resolve() for place in spec.submodule_search_locations]
+    return [Path(spec.origin).resolve()] if spec.origin else []
+
+
+_check_packages()

@@ -1,0 +1,160 @@
+"""Which commands there are, and how their errors end.
+
+Exit status: 0 done, 1 it could not be done (one line on stderr), 2 misuse, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from linkage import __version__
+
+INTERRUPTED: Final = 130
+"""128 + SIGINT, as shells count."""
+
+Table = Mapping[str, tuple[str, str]]
+"""Command → (`module:attribute`, the line that `--help` shows)."""
+
+COMMANDS: Final[Table] = {
+    "init": ("linkage.cli.init:init", "Write a configuration that is ready to serve."),
+    "serve": ("linkage.cli.serve:serve", "Run the middleware until it is stopped."),
+    "demo": ("linkage.cli.demo:demo", "Show both of the patent's embodiments, live."),
+    "event": ("linkage.cli.commands:event", "Find events and all that belongs to them."),
+    "journal": ("linkage.cli.commands:journal", "Read, check and export the journal."),
+    "peers": ("linkage.cli.peers:peers", "List the peers and what waits for them."),
+    "simulate": ("linkage.cli.commands:simulate", "Play a platform, an application or a screen."),
+    "doctor": ("linkage.cli.doctor:doctor", "Say what is installed, reachable, writable."),
+}
+EVENT: Final[Table] = {
+    "list": ("linkage.cli.events:list_events", "List events, the latest first."),
+    "show": ("linkage.cli.events:show", "Show an event's operations, files and entries."),
+    "timeline": ("linkage.cli.timeline:timeline", "Draw who told whom what, and when."),
+}
+JOURNAL: Final[Table] = {
+    "tail": ("linkage.cli.journal:tail", "Show the last entries, and those to come."),
+    "verify": ("linkage.cli.journal:verify", "Check the chain of hashes."),
+    "export": ("linkage.cli.journal:export", "Write entries as JSON Lines or CSV."),
+}
+SIMULATE: Final[Table] = {
+    "platform": ("linkage.cli.simulate:platform", "Play a communication platform."),
+    "application": ("linkage.cli.simulate:application", "Play the duty desk."),
+    "screen": ("linkage.cli.simulate:screen", "Play a screen."),
+}
+
+
+class FailureError(click.ClickException):
+    """It cannot be done; each line of the message is one problem, in words for people."""
+
+    exit_code = 1
+
+    def show(self, file: Any = None) -> None:
+        """One line for each problem, on stderr."""
+        from linkage.timeline.cells import harmless
+
+        for line in self.message.splitlines() or [""]:
+            click.echo(f"linkage: {harmless(line)}", err=True, file=file)
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, not when they are listed."""
+
+    def __init__(self, *args: Any, table: Table, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._table = table
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """In the order in which a newcomer meets them."""
+        return list(self._table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """The command, imported."""
+        if cmd_name not in self._table:
+            return None
+        module, _, attribute = self._table[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """Commands with their lines from the table: nothing is imported for that."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in self._table.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what users can bring about ends in one line instead of a traceback."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException:
+            raise
+        except BrokenPipeError:
+            # The reader of our output (`| head`) has seen enough. What is still buffered would
+            # raise again when Python ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(0) from None
+        except KeyboardInterrupt:
+            click.echo(err=True)
+            raise SystemExit(INTERRUPTED) from None
+        except Exception as error:
+            if isinstance(error, OSError) or type(error).__name__ in EXPECTED:
+                raise FailureError(_words(error)) from error
+            raise
+
+
+EXPECTED: Final = frozenset(
+    {
+        "AdapterLoadError",
+        "AdapterRefusedError",
+        "AmbiguousEventError",
+        "ClientError",
+        "ConfigError",
+        "EventNotFoundError",
+        "ListenError",
+        "RegistrationRefusedError",
+        "ReplacedError",
+        "ScenarioError",
+        "SettingsError",
+        "SimulatorError",
+        "StoreError",
+        "UnreachableError",
+    }
+)
+"""Errors whose texts are written for users. By name: their modules need not be loaded for that."""
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    return str(error)
+
+
+SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+
+
+@click.group(cls=LazyGroup, table=COMMANDS, context_settings=SETTINGS)
+@click.version_option(__version__, prog_name="linkage")
+def cli() -> None:
+    """Link telephone calls, conferences and messages to business events.
+
+    Start with `linkage demo`, or with `linkage init DIR` and `linkage serve`.
+    """
+
+
+@click.group(cls=LazyGroup, table=EVENT, context_settings=SETTINGS)
+def event() -> None:
+    """Find events and all that belongs to them."""
+
+
+@click.group(cls=LazyGroup, table=JOURNAL, context_settings=SETTINGS)
+def journal() -> None:
+    """Read, check and export the journal."""
+
+
+@click.group(cls=LazyGroup, table=SIMULATE, context_settings=SETTINGS)
+def simulate() -> None:
+    """Play a platform, an application or a screen."""

@@ -1,0 +1,105 @@
+"""What the commands share: options, opening the store, output for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from linkage.config import Config
+    from linkage.store.reader import StoreReader
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_UNSAFE: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def config_option(function: F) -> F:
+    """`-c FILE`: the configuration."""
+    return click.option(
+        "-c",
+        "--config",
+        "config_file",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        envvar="LINKAGE_CONFIG",
+        default=Path("linkage.toml"),
+        help="Configuration; default $LINKAGE_CONFIG, else ./linkage.toml.",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    """`--json`: output for programs."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(
+        function
+    )
+
+
+def read_config(path: Path) -> Config:
+    """The configuration.
+
+    Raises:
+        ConfigError: with every problem.
+    """
+    from linkage.config import load_config
+
+    return load_config(path)
+
+
+def open_reader(path: Path) -> StoreReader:
+    """The read side of the store that a configuration names.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+        StoreError: there is no store yet, or it cannot be read.
+    """
+    from linkage.store.reader import StoreReader
+
+    config = read_config(path)
+    return StoreReader.open(
+        config.database_path,
+        files=config.files_path,
+        dialects={peer.id: peer.profile().dialect for peer in config.peer},
+    )
+
+
+def print_json(value: Any, *, indent: int | None = 2) -> None:
+    """Write a value as JSON on stdout; characters that a terminal would obey are escaped."""
+    written = json.dumps(value, ensure_ascii=False, indent=indent)
+    click.echo(_UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", written))
+
+
+def console() -> Console:
+    """Where people read: 80 columns when it is no terminal."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 80
+    return Console(width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def local_time(moment: datetime | None) -> str:
+    """ISO 8601 to the millisecond in this machine's zone; empty where there is none."""
+    if moment is None:
+        return ""
+    return moment.astimezone().isoformat(sep=" ", timespec="milliseconds")
+
+
+def size_text(size_bytes: int | None) -> str:
+    """`32.0 kB`: decimal multiples."""
+    if size_bytes is None:
+        return ""
+    value = float(size_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:  # noqa: PLR2004 - a thousand is a thousand
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"

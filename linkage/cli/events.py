@@ -1,0 +1,254 @@
+"""`linkage event list` and `linkage event show`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from linkage.cli.common import (
+    config_option,
+    console,
+    json_option,
+    local_time,
+    open_reader,
+    print_json,
+    size_text,
+)
+from linkage.timeline.cells import harmless
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from linkage.store.views import EntryView, EventHistory, EventView, FileView, OperationView
+
+owner_option = click.option("--owner", metavar="APP", help="The application whose event it is.")
+
+
+@click.command("list")
+@owner_option
+@click.option("--status", metavar="STATUS", help="Only these: open, closed, or one of your own.")
+@click.option(
+    "-n", "--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many."
+)
+@json_option
+@config_option
+def list_events(
+    owner: str | None, status: str | None, limit: int, as_json: bool, config_file: Path
+) -> None:
+    """List events, the latest first, with how many operations are bound to each."""
+    with open_reader(config_file) as reader:
+        events = reader.list_events(owner=owner, status=status, limit=limit)
+    if as_json:
+        from linkage.cli.plain import plain_event
+
+        print_json([plain_event(event) for event in events])
+    elif not events:
+        click.echo("no events yet" if owner is None and status is None else "no such events")
+    else:
+        console().print(_event_table(events))
+
+
+@click.command()
+@click.argument("event_id", metavar="EVENTID")
+@owner_option
+@json_option
+@config_option
+def show(event_id: str, owner: str | None, as_json: bool, config_file: Path) -> None:
+    """Show everything that belongs to an event.
+
+    Its operations, each with why it belongs to it and its files, and the journal's entries.
+    """
+    with open_reader(config_file) as reader:
+        history = reader.history(event_id, owner)
+    if as_json:
+        from linkage.cli.plain import plain_history
+
+        print_json(plain_history(history))
+        return
+    output = console()
+    for part in describe(history):
+        output.print(part)
+
+
+def describe(history: EventHistory) -> Iterator[RenderableType]:
+    """The parts of the page, for people."""
+    from rich.text import Text
+
+    yield from _head(history)
+    yield Text(f"\nOperations ({len(history.operations)})", style="bold")
+    for operation in history.operations:
+        yield _operation(operation, _depth(operation, history.operations))
+    yield Text(f"\nJournal ({len(history.entries)} entries)", style="bold")
+    yield _entry_table(history.entries)
+
+
+def _event_table(events: Sequence[EventView]) -> RenderableType:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("EventId", style="bold", overflow="fold")
+    table.add_column("owner", overflow="fold")
+    table.add_column("status")
+    table.add_column("opened", no_wrap=True)
+    table.add_column("ops", justify="right")
+    table.add_column("title", overflow="ellipsis", no_wrap=True)
+    for event in events:
+        status = event.status if event.merged_into is None else f"merged → {event.merged_into}"
+        table.add_row(
+            harmless(event.event_id),
+            harmless(event.owner),
+            harmless(status),
+            local_time(event.opened_at)[:19],
+            str(event.operations),
+            harmless(event.title or ""),
+        )
+    return table
+
+
+def _head(history: EventHistory) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    event = history.event
+    yield Text(f"EventId {harmless(event.event_id)}  {harmless(event.title or '')}", style="bold")
+    facts = {
+        "owner": event.owner,
+        "status": event.status,
+        "merged into": event.merged_into,
+        "merged here": ", ".join(other.event_id for other in history.merged),
+        "type": event.event_type,
+        "level": event.level,
+        "address": event.address,
+        "place": None if event.lon is None else f"{event.lon}, {event.lat}",
+        "opened": local_time(event.opened_at),
+        "closed": local_time(event.closed_at),
+        "summary": event.summary,
+    }
+    for link in history.links:
+        if link.valid_to is None and link.kind != "merge":
+            facts[link.kind] = f"{link.event_id} → {link.other_event_id}"
+    for name, value in facts.items():
+        if value:
+            yield Text.assemble((f"  {name:<12}", "dim"), harmless(value))
+
+
+def _depth(operation: OperationView, all_of_them: Sequence[OperationView]) -> int:
+    parents = {item.op_id: item.parent for item in all_of_them}
+    depth, parent = 0, operation.parent
+    while parent is not None and depth < 8:  # noqa: PLR2004 - deeper is no longer readable
+        depth, parent = depth + 1, parents.get(parent)
+    return depth
+
+
+def _operation(operation: OperationView, depth: int) -> RenderableType:
+    from rich.text import Text
+
+    indent = "  " + "  " * depth
+    lines = Text(indent)
+    lines.append(f"{operation.kind} {operation.op_id}", style="bold cyan")
+    lines.append(f"  {_parties(operation)}".rstrip())
+    lines.append(f"  {_outcome(operation)}", style=_outcome_style(operation))
+    for text in _operation_facts(operation):
+        lines.append(f"\n{indent}  {text}", style="dim")
+    for file in operation.files:
+        for text in _file(file):
+            lines.append(f"\n{indent}  {text}", style="green")
+    return lines
+
+
+def _parties(operation: OperationView) -> str:
+    source, target = operation.from_num, operation.to_num
+    way = f"{source or '?'} → {target or '?'}" if source or target else ""
+    login = f"LoginId {operation.login_id}" if operation.login_id else ""
+    return harmless("  ".join(part for part in (way, login, operation.content or "") if part))
+
+
+def _outcome(operation: OperationView) -> str:
+    from protocol.reasons import reason_text
+
+    text = operation.outcome or operation.state
+    if operation.reason is not None:
+        text += f" · {operation.reason} {reason_text(operation.reason)}"
+    return harmless(text) + (" · reconstructed" if operation.reconstructed else "")
+
+
+def _outcome_style(operation: OperationView) -> str:
+    return (
+        "red" if operation.outcome == "failed" else "yellow" if operation.ended_at is None else ""
+    )
+
+
+def _operation_facts(operation: OperationView) -> Iterator[str]:
+    ids = [operation.platform]
+    if operation.call_id is not None:
+        ids.append(f"CallId {operation.call_id}")
+    if operation.conference_id is not None:
+        ids.append(f"ConferenceID {operation.conference_id}")
+    if operation.parent is not None:
+        ids.append(f"of operation {operation.parent}")
+    yield harmless(" · ".join(ids))
+    times = [f"started {local_time(operation.started_at)}"]
+    for name, moment in (("answered", operation.answered_at), ("ended", operation.ended_at)):
+        if moment is not None:
+            times.append(f"{name} +{(moment - operation.started_at).total_seconds():.3f} s")
+    yield " · ".join(times)
+    if operation.cause is not None:
+        yield harmless(f"bound: {operation.cause}, by {operation.author or '?'}")
+    for binding in operation.bindings:
+        if binding.valid_to is not None:
+            until = local_time(binding.until)
+            yield harmless(f"was bound to {binding.event_id}: {binding.cause}, until {until}")
+
+
+def _file(file: FileView) -> Iterator[str]:
+    facts = [file.file_id, file.format or "", size_text(file.size_bytes)]
+    if file.duration_s is not None:
+        facts.append(f"{file.duration_s} s")
+    yield harmless("file " + " · ".join(fact for fact in facts if fact))
+    if file.sha256 is not None:
+        yield harmless(f"  {file.sha256}")
+    place = file.path or file.url
+    if place is not None:
+        yield harmless(f"  {place}")
+
+
+def _entry_table(entries: Sequence[EntryView]) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
+    table.add_column("seq", justify="right", style="dim")
+    table.add_column("time", no_wrap=True)
+    table.add_column("from", overflow="fold")
+    table.add_column("what")
+    for entry in entries:
+        table.add_row(
+            str(entry.seq),
+            local_time(entry.at)[11:23],
+            harmless(entry.source),
+            Text.assemble(*entry_words(entry)),
+        )
+    return table
+
+
+def entry_words(entry: EntryView) -> Iterator[str | tuple[str, str]]:
+    """An entry in one line, in pieces with their styles."""
+    from linkage.timeline.detail import detail_of
+    from protocol.results import is_accepted, result_text
+
+    if entry.type is not None:
+        yield f"{entry.type} {entry.name} {entry.chinese} ", "bold"
+    else:
+        yield f"{entry.kind} ", "bold magenta"
+    if entry.target is not None:
+        yield f"→ {harmless(entry.target)} "
+    told = entry.detail if entry.message is None else detail_of(entry.message)
+    yield harmless(told or ""), "dim"
+    if entry.result is not None and not is_accepted(entry.result):
+        yield f" ✗ {entry.result} {result_text(entry.result)}", "red"
+        if entry.detail:
+            yield f": {harmless(entry.detail)}", "red"
+    if entry.reconstructed:
+        yield " reconstructed", "yellow"

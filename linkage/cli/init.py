@@ -1,0 +1,207 @@
+"""`linkage init DIR`: a configuration that is ready to serve, with generated secrets."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from linkage.cli.commands import FailureError
+from linkage.cli.common import json_option, print_json
+
+ROLES: Final = {
+    "application": "application",
+    "monitor": "monitor",
+    "platform": "platform",
+    "screen": "communication-screen",
+    "communication-screen": "communication-screen",
+    "business-screen": "business-screen",
+}
+DEFAULT_LISTEN: Final = "127.0.0.1:7700"
+DEFAULT_PEERS: Final = ("application:desk", "platform:pbx", "screen:screen1")
+SECRET_BYTES: Final = 24
+
+_HEAD: Final = """\
+# Configuration of linkage; every setting: docs/reference/configuration.md
+# The secrets below are this installation's own: keep the file readable by its user only.
+
+id = "linkage"                 # the PeerId under which linkage dials
+data = "data"                  # journal, events and files; relative to this file
+listen = [{listen}]
+"""
+_NOTES: Final = {
+    "application": 'numbers = ["*"]                # called numbers whose calls it gets; * is any',
+    "platform": "",
+    "communication-screen": "",
+    "business-screen": 'application = "{application}"           # whose screen it is',
+    "monitor": "",
+}
+_TAIL: Final = """
+# A telephone system behind one of linkage's own adapters:
+#
+# [[adapter]]
+# id = "asterisk1"
+# kind = "asterisk"
+#
+# [adapter.settings]
+# url = "http://127.0.0.1:8088"
+# user = "linkage"             # a [user] of Asterisk's ari.conf
+# password = "..."
+#
+# [adapter.settings.hotline.12345]
+# officers = ["1001"]
+#
+# [adapter.settings.officer.1001]
+# login = "23"
+# endpoint = "PJSIP/1001"
+"""
+
+
+def _check_peer(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for written in values or DEFAULT_PEERS:
+        role, colon, peer_id = written.partition(":")
+        if not colon or role not in ROLES or not peer_id:
+            raise click.BadParameter(
+                f"{written!r}: write ROLE:ID with ROLE one of {', '.join(ROLES)}"
+            )
+        found.append((ROLES[role], peer_id))
+    return found
+
+
+def _check_listen(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    from linkage.config import parse_address
+
+    for written in values:
+        try:
+            parse_address(written)
+        except ValueError as error:
+            raise click.BadParameter(f"{written!r}: {error}") from None
+    return values or (DEFAULT_LISTEN,)
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--listen",
+    "listen",
+    multiple=True,
+    metavar="HOST:PORT",
+    callback=_check_listen,
+    help=f"Where to listen; may be repeated. Default {DEFAULT_LISTEN}.",
+)
+@click.option(
+    "--peer",
+    "peers",
+    multiple=True,
+    metavar="ROLE:ID",
+    callback=_check_peer,
+    help=f"A peer; may be repeated. Default {', '.join(DEFAULT_PEERS)}.",
+)
+@json_option
+def init(
+    directory: Path, listen: tuple[str, ...], peers: list[tuple[str, str]], as_json: bool
+) -> None:
+    """Write DIRECTORY/linkage.toml, ready to serve.
+
+    Every peer gets a secret of its own. ROLE is application, monitor, platform, screen
+    (communication-screen) or business-screen.
+    """
+    path = directory / "linkage.toml"
+    made = [(role, peer_id, secrets.token_urlsafe(SECRET_BYTES)) for role, peer_id in peers]
+    text = configuration_text(listen, made)
+    _check(text, path)
+    directory.mkdir(parents=True, exist_ok=True)
+    _write(path, text)
+    if as_json:
+        print_json(_described(path, listen, made))
+    else:
+        _tell(path, made)
+
+
+def configuration_text(listen: Sequence[str], peers: Sequence[tuple[str, str, str]]) -> str:
+    """The file's text; `peers` are (role, id, secret)."""
+    application = next((peer_id for role, peer_id, _ in peers if role == "application"), None)
+    parts = [_HEAD.format(listen=", ".join(_quoted(address) for address in listen))]
+    for role, peer_id, secret in peers:
+        parts.append(
+            f"\n[[peer]]\nid = {_quoted(peer_id)}\nrole = {_quoted(role)}\n"
+            f"secret = {_quoted(secret)}\n"
+        )
+        note = _NOTES[role]
+        if note and (application is not None or "{application}" not in note):
+            parts.append(note.format(application=application) + "\n")
+    return "".join([*parts, _TAIL])
+
+
+def _quoted(text: str) -> str:
+    import json
+
+    # A JSON string is a TOML basic string but for DEL, which JSON leaves as it is.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _check(text: str, path: Path) -> None:
+    """Never write what `linkage serve` would refuse."""
+    import tomllib
+
+    from pydantic import ValidationError
+
+    from linkage.config import Config
+
+    try:
+        Config.model_validate({**tomllib.loads(text), "source": path})
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(step) for step in item['loc']) or 'peers'}: "
+            f"{str(item['msg']).removeprefix('Value error, ')}"
+            for item in error.errors()
+        ]
+        raise FailureError("\n".join(problems)) from None
+
+
+def _write(path: Path, text: str) -> None:
+    # O_EXCL: two of us at once, or a file that appeared since, lose nothing. 600: secrets.
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise FailureError(
+            f"{path} exists already and is left as it is; remove it, or choose another directory"
+        ) from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _described(
+    path: Path, listen: Sequence[str], peers: Sequence[tuple[str, str, str]]
+) -> dict[str, Any]:
+    return {
+        "config": str(path.resolve()),
+        "data": str((path.parent / "data").resolve()),
+        "listen": list(listen),
+        "peers": [
+            {"id": peer_id, "role": role, "secret": secret} for role, peer_id, secret in peers
+        ],
+    }
+
+
+def _tell(path: Path, peers: Sequence[tuple[str, str, str]]) -> None:
+    click.echo(f"Wrote {path} with {len(peers)} peers, each with a secret of its own:")
+    width = max(len(peer_id) for _, peer_id, _ in peers)
+    for role, peer_id, _ in peers:
+        click.echo(f"  {peer_id:<{width}}  {role}")
+    click.echo("\nNext:")
+    click.echo(f"  linkage serve -c {path}")
+    simulated = {"application": "application", "platform": "platform"}
+    for role, peer_id, _ in peers:
+        if role in simulated:
+            click.echo(f"  linkage simulate {simulated[role]} -c {path} --id {peer_id}")
+    click.echo(f"  linkage event list -c {path}")

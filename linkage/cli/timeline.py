@@ -1,0 +1,59 @@
+"""`linkage event timeline`: who told whom what, and when."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from linkage.cli.common import config_option, open_reader
+from linkage.cli.events import owner_option
+
+
+@click.command()
+@click.argument("event_id", metavar="EVENTID")
+@owner_option
+@click.option(
+    "-f",
+    "--format",
+    "picture",
+    type=click.Choice(["text", "mermaid", "svg"]),
+    default="text",
+    show_default=True,
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="Write to a file instead of stdout.",
+)
+@config_option
+def timeline(
+    event_id: str, owner: str | None, picture: str, output: Path | None, config_file: Path
+) -> None:
+    """Draw an event as a ladder.
+
+    A column for everybody who took part, an arrow for every message and for what happened on the
+    telephone.
+    """
+    from linkage.timeline import build_ladder, render_mermaid, render_svg, render_text
+
+    with open_reader(config_file) as reader:
+        ladder = build_ladder(reader.history(event_id, owner))
+    if picture == "svg":
+        drawn = render_svg(ladder)
+    elif picture == "mermaid":
+        drawn = render_mermaid(ladder)
+    else:
+        drawn = render_text(ladder, width=terminal_width())
+    if output is None or str(output) == "-":
+        click.echo(drawn, nl=False)
+    else:
+        output.write_text(drawn, encoding="utf-8")
+
+
+def terminal_width() -> int:
+    """Of the terminal; 80 where there is none, so that files look the same everywhere."""
+    return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
