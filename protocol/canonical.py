@@ -15,14 +15,14 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from protocol import fields
 from protocol.envelope import Request, Response
 from protocol.message import plan_of
 from protocol.messages import message_class
 
-# Controls and what XML cannot carry are not printable: `_is_harmless` has seen to those.
+# What stands in quotes where it may be any text; that it is harmless is checked apart.
 _PLAIN: Final = r'[^<>"]'
 _ID: Final = r"([0-9A-Za-z._:-]{1,16})"
 _COUNT: Final = r"([0-9]{1,15})"
@@ -41,30 +41,17 @@ _RESPONSE: Final = re.compile(
     rf'(?: OpId="({_PLAIN}*)")?(?: RetryAfter="{_COUNT}")?(?: LastSeq="{_COUNT}")?/>'
 )
 
-T = TypeVar("T")
+_RESPONSE_TEXTS: Final = ("detail", "call_id", "conference_id", "op_id")
 
 
 def read_canonical(payload: bytes) -> Request | Response | None:
     """The request or response in a payload in UTF-8; None where not canonical or not valid."""
-    bare = _BARE_RESPONSE.fullmatch(payload)
-    if bare is not None:
-        request_id, number, result = bare.groups()
-        return _bare_response(request_id.decode(), int(number), int(result))
     try:
-        text = payload.decode()
-        if not _is_harmless(text):
-            return None
-        return _read_request(text, payload) or _read_response(text)
+        if payload.startswith(b"<response"):
+            return _read_response(payload)
+        return _read_request(payload)
     except ValueError:  # bytes that are no UTF-8; a value that its type refuses
         return None
-
-
-def _is_harmless(text: str) -> bool:
-    """Whether a parser would take every character but `<`, `>` and `"` for itself.
-
-    No reference to expand; no control to refuse, to normalise or to see as a line's end.
-    """
-    return "&" not in text and text.isprintable()
 
 
 # --- making objects ---------------------------------------------------------------------------
@@ -81,7 +68,7 @@ class _Maker:
 
     def make(self, values: dict[str, Any]) -> Any:
         made = object.__new__(self.cls)
-        for set_slot, value in zip(self.setters, values.values(), strict=True):
+        for set_slot, value in zip(self.setters, values.values()):  # noqa: B905 - hot, and same
             set_slot(made, value)
         return made
 
@@ -98,15 +85,6 @@ def _maker(cls: type[Any]) -> _Maker:
 
 _REQUESTS: Final = _maker(Request)
 _RESPONSES: Final = _maker(Response)
-
-
-def _bare_response(request_id: str, number: int, result: int) -> Response:
-    values = _RESPONSES.blank.copy()
-    values["request_id"] = request_id
-    values["type"] = number
-    values["result"] = result
-    made: Response = _RESPONSES.make(values)
-    return made
 
 
 # --- reading ----------------------------------------------------------------------------------
@@ -173,9 +151,10 @@ def _parse_and_check(value: fields.Value) -> Callable[[str], Any]:
     return read
 
 
-def _read_request(text: str, payload: bytes) -> Request | None:
+def _read_request(payload: bytes) -> Request | None:
+    text = payload.decode()
     head = _REQUEST.match(text)
-    if head is None or not text.endswith(_REQUEST_END):
+    if head is None or "&" in text or not text.endswith(_REQUEST_END):
         return None
     request_id, number, seq, time, expire, resend, trace = head.groups()
     reader = _reader_of(number)
@@ -210,13 +189,16 @@ def _read_message(reader: _Reader, body: str) -> Any:
     """The message whose elements are `body`; None where they are not canonical."""
     values = reader.maker.blank.copy()
     left = reader.entries.copy()  # an element that stands there twice is not found the second time
-    before, *pieces = body.split("<")
-    if before or len(pieces) % 2:
+    pieces = body.split("<")
+    if pieces[0] or not len(pieces) % 2:
         return None
-    for opening, closing in zip(pieces[::2], pieces[1::2], strict=True):
+    rest = iter(pieces)
+    next(rest)
+    for opening, closing in zip(rest, rest):  # noqa: B905 - their number is even
         tag, written = opening.split(">")  # ValueError: no ">", or one in the text
         entry = left.pop(tag, None)
-        if entry is None or closing != entry.closing:
+        # Printable text is what a parser takes as it stands: no control to refuse or normalise.
+        if entry is None or closing != entry.closing or not written.isprintable():
             return None
         stripped = written.strip()
         if stripped in fields.NULL_TOKENS:
@@ -240,21 +222,24 @@ def _is_complete(reader: _Reader, values: dict[str, Any]) -> bool:
     return True
 
 
-def _read_response(text: str) -> Response | None:
-    found = _RESPONSE.fullmatch(text)
+def _read_response(payload: bytes) -> Response | None:
+    values = _RESPONSES.blank.copy()
+    found = _BARE_RESPONSE.fullmatch(payload)
     if found is None:
-        return None
-    request_id, number, result, detail, call_id, conference_id, op_id, retry, last_seq = (
-        found.groups()
-    )
-    return Response(
-        request_id=request_id,
-        type=int(number),
-        result=int(result),
-        detail=detail or None,
-        call_id=call_id or None,
-        conference_id=conference_id or None,
-        op_id=op_id or None,
-        retry_after_s=_whole(retry),
-        last_seq=_whole(last_seq),
-    )
+        text = payload.decode()
+        long = _RESPONSE.fullmatch(text)
+        if long is None or "&" in text or not text.isprintable():
+            return None
+        request_id, number, result, *texts, retry_after, last_seq = long.groups()
+        for name, written in zip(_RESPONSE_TEXTS, texts, strict=True):
+            values[name] = written or None
+        values["retry_after_s"] = _whole(retry_after)
+        values["last_seq"] = _whole(last_seq)
+    else:
+        bare_id, number, result = found.groups()
+        request_id = bare_id.decode()
+    values["request_id"] = request_id
+    values["type"] = int(number)
+    values["result"] = int(result)
+    made: Response = _RESPONSES.make(values)
+    return made

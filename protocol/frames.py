@@ -79,12 +79,12 @@ def encode_message(payload: bytes, dialect: Dialect = DEFAULT) -> bytes:
         raise LocalProtocolError(
             f"{len(payload)} bytes, the peer takes {dialect.message_max_bytes}"
         )
-    most = payload_max(dialect)
-    if size <= most:
-        counted = size + LENGTH_MAX - most
+    counted = size + HEADER_BYTES if dialect.length_includes_header else size
+    if counted <= LENGTH_MAX:
         return _HEADERS[dialect.byte_order].pack(dialect.flag_message, 0, counted) + payload
     if not dialect.fragments:
         raise LocalProtocolError(f"{len(payload)} bytes, and the peer takes no fragments: page it")
+    most = payload_max(dialect)
     pieces = [payload[start : start + most] for start in range(0, len(payload), most)]
     frames = [encode_frame(dialect.flag_fragment, piece, dialect) for piece in pieces[:-1]]
     frames.append(encode_frame(dialect.flag_message, pieces[-1], dialect))

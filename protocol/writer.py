@@ -115,12 +115,14 @@ def _response_attributes(item: Response) -> str:
 class _Row:
     """How one field is written.
 
-    `form` makes the text of a simple field, None where the value is text already; `is_safe`: that
-    text needs no escaping. `null` is what stands where there is no value, by the dialect's token.
+    `is_simple`: one element with a text, which `form` makes of the value, None where the value is
+    text already; `is_safe`: that text needs no escaping. `writes_null`: it stands there even where
+    there is no value.
     """
 
     open: str
     close: str
+    is_simple: bool
     form: Callable[[Any], str] | None
     is_safe: bool
     plan: FieldPlan
@@ -161,6 +163,7 @@ def _row(plan: FieldPlan, *, is_message: bool) -> _Row:
     return _Row(
         open=f"<{plan.element}>",
         close=f"</{plan.element}>",
+        is_simple=plan.part is None and not plan.repeated,
         form=form,
         is_safe=is_safe,
         plan=plan,
@@ -175,24 +178,29 @@ def _form_of(value: fields.Value) -> tuple[Callable[[Any], str] | None, bool]:
     return (None if value.format is str else value.format), value in _NEVER_ESCAPED
 
 
-def _elements(item: Part, dialect: Dialect) -> Iterator[str]:
+def _elements(item: Part, dialect: Dialect) -> list[str]:
     fetch, rows = _rows(type(item), profile=dialect.profile)
-    for row, value in zip(rows, fetch(item), strict=True):
+    out: list[str] = []
+    for row, value in zip(rows, fetch(item)):  # noqa: B905 - hot, and made together
         if value is None:
             if row.writes_null:
-                yield f"{row.open}{dialect.empty_token}{row.close}"
-        elif row.plan.repeated:
-            for single in value:
-                yield _one(row, single, dialect)
+                out.append(f"{row.open}{dialect.empty_token}{row.close}")
+        elif row.is_simple:
+            text = value if row.form is None else row.form(value)
+            out.append(f"{row.open}{text if row.is_safe else escape(text)}{row.close}")
         else:
-            yield _one(row, value, dialect)
+            out.extend(_nested(row.plan, value, dialect))
+    return out
 
 
-def _one(row: _Row, value: Any, dialect: Dialect) -> str:
-    if row.plan.part is not None:
-        return _part(row.plan, value, dialect)
-    text = value if row.form is None else row.form(value)
-    return f"{row.open}{text if row.is_safe else escape(text)}{row.close}"
+def _nested(plan: FieldPlan, value: Any, dialect: Dialect) -> Iterator[str]:
+    """What stands there repeatedly, or has elements of its own."""
+    for single in value if plan.repeated else (value,):
+        if plan.part is not None:
+            yield _part(plan, single, dialect)
+        else:
+            assert plan.value is not None
+            yield f"<{plan.element}>{escape(plan.value.format(single))}</{plan.element}>"
 
 
 def _part(plan: FieldPlan, value: Part, dialect: Dialect) -> str:
