@@ -13,7 +13,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
-from linkage.ports import Adapter
+from linkage.ports import Adapter, AdapterError
 
 ADAPTERS: Final[dict[str, str]] = {
     "asterisk": "adapters.asterisk:AsteriskAdapter",
@@ -23,7 +23,7 @@ ADAPTERS: Final[dict[str, str]] = {
 GROUP: Final = "linkage.adapters"
 
 
-class AdapterLoadError(Exception):
+class AdapterLoadError(AdapterError):
     """An adapter cannot be used here; the text says what to do about it."""
 
 

@@ -53,7 +53,7 @@ class Listener:
                         backlog=BACKLOG,
                     )
                 except OSError as error:
-                    raise ListenError(_explain(host, port, error)) from error
+                    raise ListenError(explain(host, port, error)) from error
                 self._servers.append(server)
         except BaseException:
             self.stop()
@@ -123,7 +123,8 @@ class Doorman(asyncio.Protocol):
         return Session(self._services, connection, profile=legacy)
 
 
-def _explain(host: str, port: int, error: OSError) -> str:
+def explain(host: str, port: int, error: OSError) -> str:
+    """One line for a person: the address, the reason, the remedy."""
     where = f"cannot listen on {host}:{port}"
     if error.errno == errno.EADDRINUSE:
         return (

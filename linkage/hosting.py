@@ -80,6 +80,7 @@ class AdapterHost:
         *,
         backoff: Backoff | None = None,
         execute_within_s: float = EXECUTE_WITHIN_S,
+        leave_within_s: float = LEAVE_WITHIN_S,
         sleep: Sleep = asyncio.sleep,
         lot: Lot = random.random,
     ) -> None:
@@ -87,6 +88,7 @@ class AdapterHost:
         self._core = core
         self._clock = clock
         self._execute_within_s = execute_within_s
+        self._leave_within_s = leave_within_s
         self._sleep = sleep
         self._lot = lot
         self._peer = adapter.context.peer_id
@@ -143,7 +145,7 @@ class AdapterHost:
         """End the adapter and all it does, in bounded time; commands in work are answered 503."""
         self._open = False
         try:
-            async with asyncio.timeout(LEAVE_WITHIN_S):
+            async with asyncio.timeout(self._leave_within_s):
                 await self._tasks.close()
         except TimeoutError:
             logger.warning("adapter %s does not end: left behind", self._peer)

@@ -36,6 +36,7 @@ class FakeCore:
     gate: asyncio.Event | None = None
     refusals: list[Result] = field(default_factory=list)
     fail: Exception | None = None
+    fail_notes: Exception | None = None
     detail: str | None = None
     register_gate: asyncio.Event | None = None
     at_begin: Callable[[Link], None] | None = None
@@ -147,6 +148,8 @@ class FakeCore:
         result: int | None = None,
     ) -> None:
         await asyncio.sleep(0)
+        if self.fail_notes is not None:
+            raise self.fail_notes
         self.notes.append(Note(link, kind, detail, raw, result))
         self._tell()
 

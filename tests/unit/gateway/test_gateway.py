@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 
 import pytest
 
 from gateway import Gateway, GatewaySettings, ListenError
+from gateway.listener import explain
 from gateway.peers import format_address, plain_host
 from linkage.clock import SystemClock
 from tests.unit.gateway.conftest import Connect, Start
@@ -124,3 +126,17 @@ def test_addresses_are_written_as_people_do() -> None:
     assert format_address(("10.1.2.3", 40112)) == "10.1.2.3:40112"
     assert format_address(("::1", 40112, 0, 0)) == "[::1]:40112"
     assert format_address(None) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (OSError(errno.EACCES, "denied"), "a port above 1023"),
+        (OSError(errno.EADDRNOTAVAIL, "none"), "no such address"),
+        (OSError(errno.ENOBUFS, "No buffer space"), "No buffer space"),
+    ],
+)
+def test_every_reason_not_to_listen_is_told(error: OSError, remedy: str) -> None:
+    line = explain("10.1.2.3", 7700, error)
+    assert line.startswith("cannot listen on 10.1.2.3:7700: ")
+    assert remedy in line

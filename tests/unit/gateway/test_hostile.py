@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from gateway import GatewaySettings
+from gateway import Gateway, GatewaySettings
 from gateway.session import RAW_MAX
 from linkage.ports import EntryKind
 from protocol.envelope import Request
@@ -209,13 +209,8 @@ async def test_a_peer_whose_requests_wait_for_the_core_is_not_dead(
     assert core.notes == []
 
 
-async def test_a_peer_that_does_not_read_is_dead_and_blocks_nobody(
-    start: Start, connect: Connect, core: FakeCore
-) -> None:
-    settings = GatewaySettings(
-        write_high_bytes=1024, timers=Timers(heartbeat_s=0.05, dead_after_s=0.3)
-    )
-    gateway = await start(settings)
+async def slow_application(gateway: Gateway, core: FakeCore) -> Far:
+    """An application that has been sent 64 large notices and has read none."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.setblocking(False)  # noqa: FBT003 - positional in the library
@@ -223,10 +218,38 @@ async def test_a_peer_that_does_not_read_is_dead_and_blocks_nobody(
     # A tiny limit keeps the reader of this end from reading on our behalf.
     slow = Far(*await asyncio.open_connection(sock=sock, limit=1024))
     await slow.register(290, "app")
-    link = core.live["app"]
     for number in range(64):
         message = VendorNotice(vendor="v", name="n", body="x" * 60_000)
-        link.push(Request(id=f"big{number}", message=message))
+        core.live["app"].push(Request(id=f"big{number}", message=message))
+    return slow
+
+
+async def test_a_peer_that_catches_up_is_forgiven(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    gateway = await start(GatewaySettings(write_high_bytes=1024))
+    slow = await slow_application(gateway, core)
+    link = core.live["app"]
+    other = await connect(gateway)
+    await other.register(190, "platform")
+    assert getattr(link, "reading_paused") is True  # noqa: B009 - a Link has no such thing
+    for number in range(64):
+        assert (await slow.message()).attrib["Id"] == f"big{number}"
+    await slow.send(request(201, "1", "<EventId>e1</EventId>"))
+    assert await slow.result() == ("1", 0)
+    assert core.notes == []
+    await slow.close()
+
+
+async def test_a_peer_that_does_not_read_is_dead_and_blocks_nobody(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    settings = GatewaySettings(
+        write_high_bytes=1024, timers=Timers(heartbeat_s=0.05, dead_after_s=0.3)
+    )
+    gateway = await start(settings)
+    slow = await slow_application(gateway, core)
+    link = core.live["app"]
     other = await connect(gateway)
     await other.register(190, "platform")
     await other.send(incoming("1"))
@@ -275,3 +298,15 @@ async def test_a_reset_is_the_end_of_one_session_only(
     await second.send(request(201, "1", "<EventId>e1</EventId>"))
     assert await second.result() == ("1", 0)
     assert list(core.live) == ["app"]
+
+
+async def test_a_peer_that_does_not_read_does_not_hold_up_the_end(
+    start: Start, core: FakeCore
+) -> None:
+    gateway = await start(GatewaySettings(close_within_s=0.05))
+    slow = await slow_application(gateway, core)
+    async with asyncio.timeout(3):
+        await gateway.close()
+    assert core.live == {}
+    assert gateway.connections == 0
+    slow.reset()

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from gateway import GatewaySettings
-from linkage.ports import EntryKind
+from linkage.ports import EntryKind, PeerProfile
 from protocol.dialect import Dialect
 from protocol.envelope import Request
 from protocol.events import Timers
 from protocol.messages import CallDirection, IncomingCallNotice
 from protocol.results import Result
+from protocol.roles import Role
 from tests.unit.gateway.conftest import Connect, Start
 from tests.unit.gateway.fake_core import FakeCore
 from tests.unit.gateway.wire import HEARTBEAT, incoming, registration, request, response
@@ -244,3 +247,60 @@ async def test_a_command_of_an_application_reaches_the_core_with_its_raw_bytes(
     await far.send(request(201, "7", "<EventId>e1</EventId><Unknown>kept</Unknown>"))
     assert await far.result() == ("7", 0)
     assert b"<Unknown>kept</Unknown>" in core.submitted[0].raw
+
+
+async def test_a_late_answer_is_logged_and_still_counts(
+    start: Start, connect: Connect, core: FakeCore, caplog: pytest.LogCaptureFixture
+) -> None:
+    timers = Timers(heartbeat_s=0.02, answer_within_s=0.01)
+    far = await connect(await start(GatewaySettings(timers=timers)))
+    await far.register(290, "app")
+    core.live["app"].push(notice("p1"))
+    assert (await far.message()).attrib["Id"] == "p1"
+    for _ in range(2):
+        assert await far.frame() == (0x02, b"")
+    assert "has not answered p1 in time" in caplog.text
+    await far.send(response(100, "p1"))
+    await core.until(lambda: core.answers)
+    assert core.answers[0].accepted
+
+
+async def test_a_full_window_is_no_obstacle_to_the_end(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    far = await connect(await start())
+    await far.register(290, "app")
+    link = core.live["app"]
+    for number in range(link.window):
+        link.push(notice(str(number)))
+    link.close("rights lost")
+    for number in range(link.window):
+        assert (await far.message()).attrib["Id"] == str(number)
+    assert await far.ended() == b""
+
+
+async def test_an_entry_that_cannot_be_written_does_not_end_the_session(
+    start: Start, connect: Connect, core: FakeCore, caplog: pytest.LogCaptureFixture
+) -> None:
+    far = await connect(await start())
+    await far.register(190, "platform")
+    core.fail_notes = OSError("the disk is full")
+    await far.send(request(201, "1", "<EventId>e1</EventId>") + incoming("2"))
+    assert await far.result() == ("1", Result.WRONG_DIRECTION)
+    assert await far.result() == ("2", 0)
+    assert "an entry was not journalled" in caplog.text
+
+
+async def test_a_peer_with_a_dialect_of_its_own_is_known_by_its_host(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    dialect = Dialect(encoding="gbk", byte_order="little")
+    peer = PeerProfile(id="platform", role=Role.PLATFORM, dialect=dialect, address="127.0.0.1")
+    far = await connect(await start(peers=(peer,)))
+    hello = registration(190, "platform")
+    length = (len(hello) - 4).to_bytes(2, "little")
+    await far.send(b"\x01\x00" + length + hello[4:])
+    header = await far.reader.readexactly(4)
+    answer = await far.reader.readexactly(int.from_bytes(header[2:], "little"))
+    assert b'Result="0"' in answer
+    await core.until(lambda: core.begun)

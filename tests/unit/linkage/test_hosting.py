@@ -366,6 +366,34 @@ async def test_the_core_may_close_the_link(
     assert adapter.begun == []
 
 
+async def test_an_adapter_that_will_not_end_is_left_behind(
+    adapter: Scripted, core: FakeCore, clock: ManualClock
+) -> None:
+    release = asyncio.Event()
+    ended = asyncio.Event()
+
+    async def stubborn(request: Request) -> Outcome:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+        ended.set()
+        return Outcome()
+
+    adapter.executing = stubborn
+    host = AdapterHost(adapter, core, clock, leave_within_s=0.02)
+    await host.start()
+    host.push(hang_up("1"))
+    while not adapter.begun:  # noqa: ASYNC110 - the adapter has no event for it
+        await asyncio.sleep(0)
+    await host.stop()
+    assert core.ends == [(host, "linkage stops")]
+    release.set()
+    async with asyncio.timeout(5):
+        await ended.wait()
+
+
 # --- notices -------------------------------------------------------------------------------------
 
 
