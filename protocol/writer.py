@@ -108,7 +108,12 @@ def _response_attributes(item: Response) -> str:
     if values == _NOTHING:
         return ""
     pairs = zip(_RESPONSE_ATTRIBUTES, values, strict=True)
-    return "".join(f' {name}="{escape(str(value))}"' for name, value in pairs if value is not None)
+    return "".join(f' {name}="{_clean(str(value))}"' for name, value in pairs if value is not None)
+
+
+def _clean(text: str) -> str:
+    """Escaped, and without what XML cannot carry: a detail may quote whatever a vendor said."""
+    return escape(fields.NOT_XML.sub("\ufffd", text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,165 @@
+"""How a class becomes a plan, and what a message refuses to hold."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from protocol.errors import InvalidMessageError
+from protocol.fields import CallId, Name
+from protocol.message import Direction, Message, Part, field, notice, part, plan_of, registered
+from protocol.messages import (
+    Capability,
+    CreateEvent,
+    Group,
+    Hangup,
+    HangupNotice,
+    IncomingCallNotice,
+    Phone,
+    SendSmsBatch,
+    Staff,
+    as_command,
+    convert,
+    message_class,
+)
+from protocol.messages.call import AnswerAction, AnswerCall, CallDirection
+from protocol.results import Result
+
+
+@part
+class Leaf(Part):
+    needs_one_of = (("name", "tags"),)
+
+    kind: Name | None = field(attribute=True, default=None)
+    name: Name | None = None
+    tags: tuple[Name, ...] = ()
+
+
+@part
+class Branch(Part):
+    leaf_id: CallId
+    leaves: tuple[Leaf, ...] = field(element="Leaf", aliases=("Leafs",))
+
+
+LEAF = Leaf(name="a")
+
+
+def problem(cls: type[Part], **values: Any) -> tuple[Result, str]:
+    with pytest.raises(InvalidMessageError) as caught:
+        cls(**values)
+    return caught.value.result, caught.value.element
+
+
+def test_a_plan_says_how_each_field_travels() -> None:
+    leaf_id, leaves = plan_of(Branch)
+    assert (leaf_id.element, leaf_id.required, leaf_id.repeated) == ("LeafId", True, False)
+    assert (leaves.element, leaves.part, leaves.repeated) == ("Leaf", Leaf, True)
+    assert leaves.aliases == ("Leafs",)
+    assert [plan.is_attribute for plan in plan_of(Leaf)] == [True, False, False]
+    assert plan_of(Branch) is plan_of(Branch)
+
+
+def test_own_fields_come_before_the_inherited() -> None:
+    names = [plan.name for plan in plan_of(HangupNotice)]
+    assert names[:3] == ["call_id", "conference_id", "login_id"]
+    assert names[-2:] == ["result", "detail"]
+
+
+def test_a_required_value_must_be_there() -> None:
+    assert problem(Branch, leaf_id=None, leaves=(LEAF,)) == (Result.MISSING_FIELD, "LeafId")
+    assert problem(Branch, leaf_id="", leaves=(LEAF,)) == (Result.MISSING_FIELD, "LeafId")
+    assert problem(Branch, leaf_id="1", leaves=()) == (Result.MISSING_FIELD, "Leaf")
+
+
+def test_one_of_an_either_or_must_be_there() -> None:
+    assert problem(Leaf, kind="a") == (Result.MISSING_FIELD, "Name|Tags")
+    assert Leaf(tags=("a",)).name is None
+    assert problem(Hangup) == (Result.MISSING_FIELD, "PhoneNum|EventId|CallId|ConferenceID")
+    assert problem(SendSmsBatch, group_ids=("g",))[1] == "Content|TemplateId"
+    assert problem(SendSmsBatch, content="a")[1] == "GroupId|Receiver"
+
+
+def test_a_value_must_fit() -> None:
+    assert problem(Branch, leaf_id="1" * 21, leaves=(LEAF,)) == (Result.BAD_VALUE, "LeafId")
+    assert problem(Branch, leaf_id="1", leaves=[LEAF]) == (Result.BAD_VALUE, "Leaf")
+    assert problem(Branch, leaf_id="1", leaves=("a",)) == (Result.BAD_VALUE, "Leaf")
+    assert problem(Leaf, tags=("a", " ")) == (Result.BAD_VALUE, "Tags")
+
+
+def test_an_empty_optional_text_is_no_value() -> None:
+    assert Leaf(name="", tags=("a",)).name is None
+
+
+def test_messages_are_frozen_and_slotted() -> None:
+    notice_ = HangupNotice(call_id="1")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        notice_.call_id = "2"  # type: ignore[misc]  # what the test is about
+    assert not hasattr(notice_, "__dict__")
+    assert notice_.direction_digit is Direction.PLATFORM_TO_BUSINESS
+    assert hash(notice_) == hash(HangupNotice(call_id="1"))
+
+
+def test_a_number_can_be_taken_once() -> None:
+    before = list(registered())
+    with pytest.raises(TypeError, match="102 is HangupNotice already, and Another"):
+
+        @notice(102, zh="又一个")
+        class Another(Message):
+            """Takes a number that is taken."""
+
+    assert list(registered()) == before
+
+
+def test_an_annotation_that_says_nothing_of_the_wire_is_a_bug() -> None:
+    @part
+    class Vague(Part):
+        what: str | None = None
+
+    @part
+    class Odd(Part):
+        what: dict[str, str] | None = None
+
+    for cls in (Vague, Odd):
+        with pytest.raises(TypeError, match="says not how it travels"):
+            plan_of(cls)
+
+
+def test_a_capability_lists_its_actions_in_order() -> None:
+    made = Capability.of(207, {5, 1, 2})
+    assert made == Capability(no=207, actions="1 2 5")
+    assert made.action_numbers == {1, 2, 5}
+    assert Capability.of(202) == Capability(no=202)
+    assert Capability.of(202).action_numbers == frozenset()
+
+
+def test_a_call_out_needs_groups_staff_and_numbers() -> None:
+    assert problem(Group, staff=()) == (Result.MISSING_FIELD, "Staff")
+    assert problem(Staff, phone_nums=()) == (Result.MISSING_FIELD, "PhoneNum")
+    assert problem(Phone, number="") == (Result.MISSING_FIELD, "Number")
+
+
+# --- mirrors -------------------------------------------------------------------------------------
+def test_a_notice_becomes_a_push_with_the_screens_own_elements() -> None:
+    incoming = IncomingCallNotice(call_id="1", direction=CallDirection.IN, event_id="e1")
+    push = convert(incoming, 300, screen_id="s1", detail="a")
+    assert push is not None
+    assert (push.number, push.call_id, push.event_id) == (300, "1", "e1")
+    assert (getattr(push, "screen_id", None), push.detail) == ("s1", "a")
+
+
+def test_there_is_nothing_to_become_outside_the_catalogue() -> None:
+    assert convert(HangupNotice(call_id="1"), 999) is None
+
+
+def test_a_screens_action_becomes_the_command_that_it_mirrors() -> None:
+    cls = message_class(400)
+    assert cls is not None
+    values: dict[str, Any] = {"call_id": "1", "action": AnswerAction.ANSWER, "screen_id": "s1"}
+    assert as_command(cls(**values)) == AnswerCall(call_id="1", action=AnswerAction.ANSWER)
+
+
+def test_what_is_no_action_of_a_communication_screen_stays_as_it_is() -> None:
+    command = CreateEvent(event_id="1")
+    assert as_command(command) is command
