@@ -167,6 +167,7 @@ def _check_one(plan: FieldPlan, value: Any) -> None:
 
 
 C = TypeVar("C", bound=type)
+M = TypeVar("M", bound="Message")
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
@@ -204,6 +205,30 @@ class Message(Part):
     def direction_digit(self) -> Direction:
         """Who speaks to whom."""
         return Direction(self.number // 100)
+
+
+def amended(message: M, **changes: Any) -> M:
+    """The message with some fields changed; only those are checked anew.
+
+    What `dataclasses.replace` does at a tenth of its price: the hot path fills EventId and OpId
+    into every notice.
+
+    Raises:
+        InvalidMessageError: a new value is out of its range.
+    """
+    cls = type(message)
+    made = object.__new__(cls)
+    put = object.__setattr__
+    for plan in plan_of(cls):
+        name = plan.name
+        if name in changes:
+            value = changes[name]
+            if value is not None:
+                _check_one(plan, value)
+            put(made, name, value)
+        else:
+            put(made, name, getattr(message, name))
+    return made
 
 
 COMMON: Final = tuple(plan.name for plan in dataclasses.fields(Message))

@@ -11,7 +11,7 @@ from linkage.core.access import Asked, RefusedError, check_command, check_sender
 from linkage.core.peers import Peer, Peers
 from linkage.core.render import render, stored_message
 from linkage.core.work import Delivery, Done, Submit, Work
-from linkage.correlation import Applied, Bound, Entry, apply
+from linkage.correlation import Applied, Bound, Entry, apply, natives_of
 from linkage.ports import EntryKind, Role
 from linkage.store import lookup
 from linkage.store.rows import JournalRow, Operation, to_us
@@ -26,6 +26,7 @@ from protocol.results import FIRST_REFUSAL, Result, result_text
 
 ANSWERED_HERE: Final = frozenset({201, 280, 281, 282, 283, 284, 215, 292, 293, 294, 296, 297, 299})
 """Commands that the core answers itself (201 goes on to the platform as well)."""
+NOTICES: Final = range(100, 200)
 REPLAY_MAX: Final = 10_000
 
 
@@ -45,6 +46,14 @@ class Handler:
         self._now_us = now_us
         self._seen = {}
         keys = {(work.source, work.request.id) for work in batch if isinstance(work, Submit)}
+        self._unit.prefetch(
+            {
+                (work.source, native)
+                for work in batch
+                if isinstance(work, Submit) and work.request.type in NOTICES
+                for native in natives_of(work.request.message)
+            }
+        )
         for row in self._unit.find_requests(keys):
             self._seen.setdefault((row.source, str(row.request_id)), []).append(row)
 

@@ -8,7 +8,6 @@ same body and the receiver can tell it for a duplicate.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, Final
 
 from linkage.store.rows import DeliveryRow, JournalRow, from_us
@@ -16,7 +15,7 @@ from protocol.codec import decode
 from protocol.dialect import DEFAULT, Dialect
 from protocol.envelope import Request
 from protocol.errors import InvalidMessageError
-from protocol.message import COMMON, Message, find_registered
+from protocol.message import COMMON, Message, amended, find_registered
 from protocol.messages import convert
 from protocol.results import Result
 
@@ -55,7 +54,7 @@ def render(
     }
     if message.number not in COMMANDS and row.op_id is not None:
         fills["op_id"] = str(row.op_id)
-    shown = dataclasses.replace(message, **fills)
+    shown = amended(message, **fills)
     if delivery.type != message.number:
         shown = convert(shown, delivery.type) or shown
     expire_s = None

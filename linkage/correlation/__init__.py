@@ -8,5 +8,6 @@ rebuild from the journal.
 
 from linkage.correlation.apply import Applied, apply
 from linkage.correlation.entry import Bound, Entry, Records
+from linkage.correlation.operations import natives_of
 
-__all__ = ["Applied", "Bound", "Entry", "Records", "apply"]
+__all__ = ["Applied", "Bound", "Entry", "Records", "apply", "natives_of"]

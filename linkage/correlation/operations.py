@@ -8,7 +8,7 @@ again once its call has ended: then a new operation begins.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
@@ -33,6 +33,22 @@ def locate(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
     if handler is None:
         return _attached(records, entry), False
     return handler(records, entry)
+
+
+def natives_of(message: Message) -> Iterator[str]:
+    """The native keys that a notice will be looked up by; so that a batch can be read at once."""
+    if message.call_id is not None:
+        yield f"call:{message.call_id}"
+    if message.parent_call_id is not None:
+        yield f"call:{message.parent_call_id}"
+    if message.conference_id is not None:
+        yield f"conf:{message.conference_id}"
+        who = _text(message, "phone_num") or _text(message, "staff_id")
+        if who is not None:
+            yield f"member:{message.conference_id}/{who}"
+    record_id = _text(message, "record_id")
+    if record_id is not None:
+        yield f"rec:{record_id}"
 
 
 def _attached(records: Records, entry: Entry) -> Operation | None:

@@ -9,17 +9,17 @@ the disk.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
-from functools import cache
-from typing import Any, Final, Generic, TypeVar, cast
+from dataclasses import asdict, fields
+from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Table, bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DBAPIError
 
 from linkage.store import tables
+from linkage.store.bulk import Row, getter, in_table_order, insert_rows, tuples, update_rows
 from linkage.store.chain import GENESIS, row_hash
 from linkage.store.rows import (
     Binding,
@@ -32,28 +32,29 @@ from linkage.store.rows import (
 )
 
 CACHE_ROWS: Final = 20_000
+PREFETCH_MAX: Final = 500
+"""Keys of one look-up: below what every SQLite takes as parameters."""
 NONCE_KEPT_US: Final = 900 * 1_000_000
 
-Row = TypeVar("Row")
+Record = TypeVar("Record")
 
 
 class StoreFailedError(Exception):
     """The database took nothing: disk full, locked, gone. Everything of the batch is undone."""
 
 
-@cache
-def columns_of(row: Hashable) -> tuple[str, ...]:
+def columns_of(row: type) -> tuple[str, ...]:
     """The columns of a record class, in order."""
-    return tuple(field.name for field in fields(cast("Any", row)))
+    return tuple(field.name for field in fields(row))
 
 
-class _Cache(Generic[Row]):
+class _Cache(Generic[Record]):
     """The rows used last, by key; rows that wait to be written are not thrown out."""
 
     def __init__(self) -> None:
-        self.rows: OrderedDict[Any, Row] = OrderedDict()
+        self.rows: OrderedDict[Any, Record] = OrderedDict()
 
-    def get(self, key: Any) -> Row | None:
+    def get(self, key: Any) -> Record | None:
         row = self.rows.get(key)
         if row is not None:
             self.rows.move_to_end(key)
@@ -81,15 +82,17 @@ class UnitOfWork:
         self._next: dict[str, int] = {}
         self._peers: dict[str, tuple[str, int]] = {}
         self._last: tuple[int, bytes] | None = None
+        self._absent: set[tuple[str, str]] = set()
         self._clear()
 
     def _clear(self) -> None:
-        self._journal: list[tuple[JournalRow, bytes, bytes]] = []
+        self._journal: list[Row] = []
+        self._rows: list[JournalRow] = []
         self._new: dict[str, list[Any]] = {}
         self._fresh: set[tuple[str, int]] = set()
         self._changed: dict[str, dict[int, Any]] = {}
-        self._deliveries: list[DeliveryRow] = []
-        self._delivery_states: list[dict[str, Any]] = []
+        self._deliveries: list[Row] = []
+        self._delivery_states: list[Row] = []
         self._changed_peers: set[str] = set()
 
     # --- the transaction
@@ -120,6 +123,7 @@ class UnitOfWork:
 
     def begin(self) -> None:
         """Open the transaction."""
+        self._absent = set()
         self._connection = self._engine.connect()
         if self._last is None:
             self._load_position()
@@ -167,38 +171,33 @@ class UnitOfWork:
 
     def flush(self) -> None:
         """Send what was collected to the database, still within the transaction."""
-        self._insert(tables.journal, [
-            {**_columns(row), "prev_hash": previous, "hash": own} for row, previous, own in
-            self._journal
-        ])  # fmt: skip
+        connection = self.connection
+        insert_rows(connection, tables.journal, JOURNAL_COLUMNS, self._journal)
         for name, rows in self._new.items():
-            self._insert(tables.metadata.tables[name], [_columns(row) for row in rows])
+            table = tables.metadata.tables[name]
+            names = in_table_order(table, columns_of(type(rows[0])))
+            insert_rows(connection, table, names, tuples(names, rows))
         for name, changed in self._changed.items():
             self._update(tables.metadata.tables[name], list(changed.values()))
-        self._insert(tables.delivery, [_columns(row) for row in self._deliveries])
-        if self._delivery_states:
-            self.connection.execute(_SET_DELIVERY, self._delivery_states)
+        insert_rows(connection, tables.delivery, DELIVERY_COLUMNS, self._deliveries)
+        update_rows(
+            connection,
+            tables.delivery,
+            ("state", "result"),
+            ("receiver", "seq"),
+            self._delivery_states,
+        )
         for peer_id in self._changed_peers:
             role, next_seq = self._peers[peer_id]
-            self.connection.execute(
-                _UPSERT_PEER, {"peer_id": peer_id, "role": role, "next_seq": next_seq}
-            )
+            values = {"peer_id": peer_id, "role": role, "next_seq": next_seq}
+            connection.execute(_UPSERT_PEER, values)
         self._clear()
 
-    def _insert(self, table: Table, rows: list[dict[str, Any]]) -> None:
-        if rows:
-            self.connection.execute(insert(table), rows)
-
     def _update(self, table: Table, rows: list[Any]) -> None:
-        if not rows:
-            return
         (key,) = table.primary_key.columns
-        names = [name for name in columns_of(_class_of(rows[0])) if name != key.name]
-        statement = _update_statement(table, key.name, tuple(names))
-        self.connection.execute(
-            statement,
-            [{**_columns(row), f"key_{key.name}": getattr(row, key.name)} for row in rows],
-        )
+        names = in_table_order(table, columns_of(type(rows[0])))
+        names = tuple(name for name in names if name != key.name)
+        update_rows(self.connection, table, names, (key.name,), tuples((*names, key.name), rows))
 
     # --- journal ---------------------------------------------------------------------------------
     # -------------------
@@ -214,14 +213,15 @@ class UnitOfWork:
         seq, previous = self._last
         assert row.seq == seq + 1
         own = row_hash(previous, row)
-        self._journal.append((row, previous, own))
+        self._journal.append((*getter(ROW_COLUMNS)(row), previous, own))
+        self._rows.append(row)
         self._last = (row.seq, own)
 
     def find_journal(self, seq: int) -> JournalRow | None:
         """A row by its seq, written or collected."""
-        if self._journal and seq >= self._journal[0][0].seq:
-            index = seq - self._journal[0][0].seq
-            return self._journal[index][0] if index < len(self._journal) else None
+        if self._rows and seq >= self._rows[0].seq:
+            index = seq - self._rows[0].seq
+            return self._rows[index] if index < len(self._rows) else None
         row = self.connection.execute(_JOURNAL.where(tables.journal.c.seq == seq)).first()
         return None if row is None else JournalRow(**row._mapping)
 
@@ -255,6 +255,8 @@ class UnitOfWork:
         op_id = self._native.get((platform, native))
         if op_id is not None:
             return self.operation(op_id)
+        if (platform, native) in self._absent:
+            return None
         return self._load_operation(
             _OPERATION.where(
                 tables.operation.c.platform == platform, tables.operation.c.native == native
@@ -262,6 +264,22 @@ class UnitOfWork:
             .order_by(tables.operation.c.op_id.desc())
             .limit(1)
         )
+
+    def prefetch(self, natives: set[tuple[str, str]]) -> None:
+        """Look up in one query which of these (platform, native key) there are.
+
+        Until the transaction ends, what was not found is known to be absent: nobody else writes.
+        """
+        wanted = [key for key in natives if key not in self._native.rows]
+        self._absent.update(wanted)
+        for start in range(0, len(wanted), PREFETCH_MAX):
+            part = wanted[start : start + PREFETCH_MAX]
+            rows = self.connection.execute(
+                _BY_NATIVE, {"natives": sorted({native for _, native in part})}
+            )
+            for row in rows:
+                self._absent.discard((row.platform, row.native))
+                self._remember(self._operations.get(row.op_id) or Operation(**row._mapping))
 
     def find_calls(self, call_id: str) -> list[Operation]:
         """Calls and legs of any platform under a CallId, latest first.
@@ -427,7 +445,7 @@ class UnitOfWork:
 
     def put_file(self, row: FileRecord) -> None:
         """Insert or replace a file's row."""
-        values = _columns(row)
+        values = asdict(row)
         self.connection.execute(
             upsert(tables.file).values(values).on_conflict_do_update(["file_id"], set_=values)
         )
@@ -444,14 +462,12 @@ class UnitOfWork:
         row = DeliveryRow(
             receiver=receiver, seq=seq, journal_seq=journal_seq, type=type_, expires_at=expires_at
         )
-        self._deliveries.append(row)
+        self._deliveries.append(getter(DELIVERY_COLUMNS)(row))
         return row
 
     def set_delivery(self, receiver: str, seq: int, state: str, result: int | None) -> None:
         """What became of a delivery."""
-        self._delivery_states.append(
-            {"key_receiver": receiver, "key_seq": seq, "state": state, "result": result}
-        )
+        self._delivery_states.append((state, result, receiver, seq))
 
     def next_delivery_seq(self, receiver: str) -> int:
         """The Seq that the receiver's next message will carry."""
@@ -561,22 +577,9 @@ class UnitOfWork:
             self._changed.setdefault(table, {})[key] = row
 
 
-def _class_of(row: Any) -> Hashable:
-    return type(row)
-
-
-def _columns(row: Any) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in columns_of(_class_of(row))}
-
-
-@cache
-def _update_statement(table: Table, key: str, names: tuple[str, ...]) -> Any:
-    return (
-        update(table)
-        .where(table.c[key] == bindparam(f"key_{key}"))
-        .values({name: bindparam(name) for name in names})
-    )
-
+ROW_COLUMNS: Final = in_table_order(tables.journal, columns_of(JournalRow))
+JOURNAL_COLUMNS: Final = (*ROW_COLUMNS, "prev_hash", "hash")
+DELIVERY_COLUMNS: Final = in_table_order(tables.delivery, columns_of(DeliveryRow))
 
 _JOURNAL: Final = select(*[tables.journal.c[name] for name in columns_of(JournalRow)])
 _BY_REQUEST: Final = _JOURNAL.where(
@@ -584,15 +587,10 @@ _BY_REQUEST: Final = _JOURNAL.where(
     tables.journal.c.request_id.in_(bindparam("ids", expanding=True)),
 )
 _OPERATION: Final = select(*[tables.operation.c[name] for name in columns_of(Operation)])
+_BY_NATIVE: Final = _OPERATION.where(
+    tables.operation.c.native.in_(bindparam("natives", expanding=True))
+).order_by(tables.operation.c.op_id)
 _EVENT: Final = select(*[tables.event.c[name] for name in columns_of(Event)])
-_SET_DELIVERY: Final = (
-    update(tables.delivery)
-    .where(
-        tables.delivery.c.receiver == bindparam("key_receiver"),
-        tables.delivery.c.seq == bindparam("key_seq"),
-    )
-    .values(state=bindparam("state"), result=bindparam("result"))
-)
 _insert_peer = upsert(tables.peer)
 _UPSERT_PEER: Final = _insert_peer.on_conflict_do_update(
     ["peer_id"],

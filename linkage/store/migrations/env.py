@@ -1,4 +1,4 @@
-"""Alembic's entry: migrations run on the connection that `linkage.store.database.migrate` hands over."""
+"""Alembic's entry: migrations run on the connection that `migrate` hands over."""
 
 from __future__ import annotations
 
