@@ -1,4 +1,4 @@
-"""Conversations: two connections joined in memory, and hand-written bytes of peers that misbehave."""
+"""Conversations: two connections joined in memory, and hand-written bytes of misbehaving peers."""
 
 from __future__ import annotations
 
@@ -665,3 +665,11 @@ def test_no_bytes_are_no_sign_of_life() -> None:
     linkage = listening(timers=Timers(heartbeat_s=100))
     linkage.receive_data(b"", 20)
     assert linkage.get_timer() == 30
+
+
+def test_a_silence_that_the_owner_caused_is_excused() -> None:
+    linkage = listening(timers=Timers(heartbeat_s=100))
+    linkage.excuse_silence(25)
+    linkage.handle_timer(30)
+    assert list(linkage.events()) == []
+    assert linkage.get_timer() == 55
