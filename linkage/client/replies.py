@@ -16,6 +16,7 @@ from linkage.client.errors import CommandFailedError, WindowFullError
 from protocol.envelope import Response
 from protocol.message import Message
 from protocol.messages import CallPhase
+from protocol.messages.outcome import OUTCOME
 from protocol.results import is_accepted
 
 logger = logging.getLogger("linkage.client")
@@ -25,14 +26,9 @@ OUTCOMES_MAX: Final = 1024
 """Outcomes of one command that wait unread; beyond that the oldest are dropped here (`notices()`
 has them all)."""
 
-# Where the notice of a command is not 1NN for 2NN: last two digits of the command → of the notice
-# (section 6).
-ANSWERED_BY: Final[dict[int, int]] = {
-    0: 15, 15: 93, 23: 21, 32: 31,
-    51: 50, 52: 50, 54: 50, 55: 52, 56: 50, 57: 50, 58: 51, 59: 50, 64: 62,
-    70: 71, 71: 70, 72: 70, 73: 72, 74: 72, 75: 73,
-    81: 1, 85: 81, 86: 82, 87: 84,
-}  # fmt: skip
+ALSO: Final[dict[int, int]] = {0: 15}
+"""Last two digits of a command → of one more notice that ends the wait for its outcome: that a call
+was answered (200) is told by 115, that it was not by 100."""
 PROGRESS: Final = frozenset({CallPhase.START, CallPhase.RINGING})
 """Phases of a transfer (105) or a supervision (107) that are not yet what came of it."""
 MANY: Final = frozenset({10, 24})
@@ -42,13 +38,15 @@ through."""
 M = TypeVar("M", bound=Message)
 
 
-def outcome_number(command: int) -> int:
-    """The type of the notice that tells what came of a command.
+def outcome_numbers(command: int) -> frozenset[int]:
+    """The types of the notices that tell what came of a command.
 
-    1NN for 2NN, 3NN for 4NN, 5NN for 6NN, but for a few.
+    1NN for 2NN, 3NN for 4NN, 5NN for 6NN, but for the few that the catalogue says (`→ 193`).
     """
     digit, row = divmod(command, 100)
-    return (digit - 1) * 100 + ANSWERED_BY.get(row, row)
+    named = OUTCOME.get(200 + row, row) % 100
+    rows = {named, ALSO.get(row, named)}
+    return frozenset((digit - 1) * 100 + each for each in rows)
 
 
 def is_failure(notice: Message) -> bool:
@@ -68,7 +66,8 @@ def is_last(command: int, notice: Message) -> bool:
     finished = getattr(notice, "finished", None)
     if finished is not None:
         return bool(finished)
-    if notice.number != outcome_number(command) or command % 100 in MANY or is_progress(notice):
+    numbers = outcome_numbers(command)
+    if notice.number not in numbers or command % 100 in MANY or is_progress(notice):
         return False
     page, pages = getattr(notice, "page", None), getattr(notice, "pages", None)
     return page is None or pages is None or page >= pages
@@ -205,11 +204,11 @@ class Reply:
             CommandFailedError: a failure was reported by a notice of another type than `kind`.
             WindowFullError: it cannot come while this task does not answer the notices before it.
         """
-        number = outcome_number(self.command.number)
+        numbers = outcome_numbers(self.command.number)
         async with asyncio.timeout(timeout_s):
             while True:
                 notice = await self._outcomes.next(self._is_stuck)
-                wanted = notice.number == number if kind is None else isinstance(notice, kind)
+                wanted = notice.number in numbers if kind is None else isinstance(notice, kind)
                 if is_progress(notice) and not is_failure(notice):
                     continue
                 if wanted or (kind is None and is_failure(notice)):

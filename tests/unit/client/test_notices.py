@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,10 @@ def call(number: int = 1) -> IncomingCallNotice:
 
 def desk(linkage: ScriptedLinkage, **options: Any) -> Application:
     return Application("127.0.0.1", linkage.port, "desk", secret=SECRET, backoff=SOON, **options)
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 async def collect(app: Application, into: list[Received], count: int) -> None:
@@ -238,7 +241,7 @@ async def test_the_position_survives_the_process(linkage: ScriptedLinkage, tmp_p
         registration = await (await linkage.far()).register()
     assert getattr(registration.message, "last_seq", None) == 5
     await later.close()
-    assert os.listdir(tmp_path) == ["desk.state"]
+    assert names_in(tmp_path) == ["desk.state"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,230 @@
+"""The quickstarts' programs, run as a newcomer runs them: a call comes in, gets an event, ends.
+
+The pages of `docs/quickstart` show these very files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import linkage
+from linkage.client import Platform
+from protocol.messages import CallDirection, CreateEvent, HangupNotice, IncomingCallNotice
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+QUICKSTARTS: Final = ROOT / "docs" / "quickstart"
+PLAIN_PYTHON: Final = ROOT / "examples" / "python" / "plain_client.py"
+PLAIN_JAVA: Final = ROOT / "examples" / "java" / "PlainClient.java"
+DUTY_DESK: Final = ROOT / "examples" / "library" / "duty_desk.py"
+EMBEDDED: Final = ROOT / "examples" / "library" / "embedded.py"
+PLAIN_LINES_MAX: Final = 59
+JAVA_RELEASE: Final = 17
+WITHIN_S: Final = 60.0
+
+DESK_SECRET: Final = "secret of the desk, and long"
+EXCHANGE_SECRET: Final = "secret of the exchange, also"
+EVENT_ID: Final = "1213243"
+CONFIG: Final = f"""
+data = "data"
+listen = ["127.0.0.1:0"]
+
+[[peer]]
+id = "desk"
+role = "application"
+secret = "{DESK_SECRET}"
+
+[[peer]]
+id = "exchange"
+role = "platform"
+secret = "{EXCHANGE_SECRET}"
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A program that has ended."""
+
+    status: int
+    output: str
+    errors: str
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> Path:
+    path = tmp_path / "linkage.toml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+async def server(config_file: Path) -> AsyncIterator[linkage.Server]:
+    async with linkage.Server(linkage.load_config(config_file)) as server:
+        yield server
+
+
+@pytest.fixture
+async def exchange(server: linkage.Server) -> AsyncIterator[Platform]:
+    host, port = server.addresses[0]
+    async with Platform(host, port, "exchange", secret=EXCHANGE_SECRET) as platform:
+        yield platform
+
+
+@asynccontextmanager
+async def running(*command: str, secret: str = DESK_SECRET) -> AsyncIterator[asyncio.Task[Ended]]:
+    """A program of a newcomer, in an environment of its own; ended with the block."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "LINKAGE_SECRET": secret, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
+    )
+
+    async def ending() -> Ended:
+        output, errors = await process.communicate()
+        assert process.returncode is not None
+        return Ended(process.returncode, output.decode(), errors.decode())
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(ending())
+        try:
+            yield task
+        finally:
+            if process.returncode is None:
+                process.kill()
+
+
+async def play_one_call(exchange: Platform) -> None:
+    """A call comes in; it ends as soon as the event that was made for it is known here."""
+    call = IncomingCallNotice(
+        call_id="c1", direction=CallDirection.IN, login_id="13", phone_num="13912344444"
+    )
+    assert (await exchange.notify(call)).result == 0
+    async for command in exchange.commands():
+        await command.answer()
+        if isinstance(command.message, CreateEvent):
+            assert command.message.event_id == EVENT_ID
+            break
+    assert (await exchange.notify(HangupNotice(call_id="c1", login_id="13"))).result == 0
+
+
+async def follow_one_call(exchange: Platform, server: linkage.Server, *command: str) -> str:
+    """What a desk printed about a whole call; it must end by itself and be content."""
+    host, port = server.addresses[0]
+    async with (
+        asyncio.timeout(WITHIN_S),
+        running(*command, host, str(port), "desk", EVENT_ID) as desk,
+    ):
+        await play_one_call(exchange)
+        ended = await desk
+    assert (ended.status, ended.errors) == (0, "")
+    return ended.output
+
+
+def java(*command: str) -> str:
+    """The path of a JDK 17's program; without one the test is skipped, unless it must run."""
+    found = shutil.which(command[0])
+    if found is not None:
+        return found
+    reason = f"needs {command[0]} of a JDK {JAVA_RELEASE}, which is not on the PATH"
+    if os.environ.get("LINKAGE_REQUIRE_REAL") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+async def test_a_vendor_follows_a_call_with_plain_python_sockets(
+    exchange: Platform, server: linkage.Server
+) -> None:
+    output = await follow_one_call(exchange, server, sys.executable, str(PLAIN_PYTHON))
+    kinds = re.findall(r"^(request|response) (\d+)", output, re.MULTILINE)
+    assert kinds[:2] == [("response", "290"), ("request", "100")]
+    assert ("response", "201") in kinds
+    assert kinds[-1] == ("request", "102")
+    assert f"'EventId': '{EVENT_ID}'" in output.splitlines()[-1]
+
+
+async def test_a_vendor_follows_a_call_with_plain_java_sockets(
+    exchange: Platform, server: linkage.Server, tmp_path: Path
+) -> None:
+    compiled = await asyncio.create_subprocess_exec(
+        java("javac"), "-Xlint:all", "-Werror", "-d", str(tmp_path), str(PLAIN_JAVA)
+    )
+    assert await asyncio.wait_for(compiled.wait(), WITHIN_S) == 0
+    output = await follow_one_call(
+        exchange, server, java("java"), "-cp", str(tmp_path), "PlainClient"
+    )
+    assert f"EventId={EVENT_ID}" in output.splitlines()[-1]
+    assert output.splitlines()[-1].startswith("request 102")
+
+
+async def test_a_desk_of_the_library_follows_a_call(
+    exchange: Platform, server: linkage.Server
+) -> None:
+    output = await follow_one_call(exchange, server, sys.executable, str(DUTY_DESK))
+    lines = output.splitlines()
+    assert lines[0].startswith("100 IncomingCallNotice(")
+    assert lines[-1].startswith("102 HangupNotice(")
+    assert f"event_id='{EVENT_ID}'" in lines[-1]
+
+
+async def test_a_dispatch_platform_runs_linkage_inside_it(config_file: Path) -> None:
+    command = (sys.executable, str(EMBEDDED), str(config_file), EVENT_ID)
+    async with asyncio.timeout(WITHIN_S), running(*command) as program:
+        ended = await program
+    assert (ended.status, ended.errors) == (0, "")
+    assert "exchange: CreateEvent(" in ended.output
+    last = ended.output.splitlines()[-1]
+    assert last.startswith("desk: HangupNotice(")
+    assert f"event_id='{EVENT_ID}'" in last
+
+
+@pytest.mark.parametrize("program", [PLAIN_PYTHON, DUTY_DESK], ids=lambda path: path.stem)
+async def test_a_wrong_secret_ends_a_client_with_the_reason(
+    server: linkage.Server, program: Path
+) -> None:
+    host, port = server.addresses[0]
+    command = (sys.executable, str(program), host, str(port), "desk", EVENT_ID)
+    async with asyncio.timeout(WITHIN_S), running(*command, secret="not the secret") as client:
+        ended = await client
+    assert ended.status == 1
+    assert "refused" in ended.errors
+
+
+def test_the_plain_python_client_has_under_sixty_lines_and_needs_nothing() -> None:
+    lines = PLAIN_PYTHON.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= PLAIN_LINES_MAX
+    imported = {
+        line.split()[1].split(".")[0] for line in lines if re.match("(import|from) ", line)
+    }
+    assert imported
+    assert imported <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize(
+    ("page", "language", "program"),
+    [
+        ("vendor.md", "python", PLAIN_PYTHON),
+        ("vendor.md", "java", PLAIN_JAVA),
+        ("library.md", "python", DUTY_DESK),
+        ("library.md", "python", EMBEDDED),
+    ],
+    ids=["plain-python", "plain-java", "duty-desk", "embedded"],
+)
+def test_a_page_shows_the_very_program_that_is_tested(
+    page: str, language: str, program: Path
+) -> None:
+    text = (QUICKSTARTS / page).read_text(encoding="utf-8")
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert program.read_text(encoding="utf-8") in blocks
+    assert program.relative_to(ROOT).as_posix() in text
