@@ -242,6 +242,7 @@ def _gone(turn: Turn, event: Event) -> None:
 def lost(turn: Turn, leg: Leg, reason: int) -> None:
     """A leg died while nobody looked (resync)."""
     if leg.alive:
+        leg.lost = True
         leg.reason = leg.reason or reason
         leg.side = leg.side or HangupSide.PLATFORM
         _ended(turn, leg)

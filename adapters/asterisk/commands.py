@@ -150,13 +150,13 @@ def _reject(turn: Turn, order: Order) -> None:
     if order.leg is None or not order.leg.ringing:
         raise CommandError(
             Result.NO_LOGIN,
-            f"no telephone of LoginId {order.message.login_id} rings for this call",
+            f"no telephone of LoginId {order.message.login_id} rings here",
         )
     legs.hang_up(turn, order.leg, reason, HangupSide.CALLEE, owner=COMMAND)
 
 
 def _claim(turn: Turn, order: Order) -> None:
-    """An officer takes the call at his screen: only his telephone rings, asked to answer itself."""
+    """An officer takes the call at his screen: only his telephone rings, and may answer itself."""
     login = order.message.login_id
     if login is None:
         raise CommandError(Result.MISSING_FIELD, "LoginId must say who answers")

@@ -227,6 +227,7 @@ def tell_call_ended(turn: Turn) -> None:
             request_id=call.request_id,
         ),
         ended,
+        made_up=call.anchor_leg.lost or root.lost,
     )
 
 

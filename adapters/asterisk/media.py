@@ -18,7 +18,7 @@ from protocol.reasons import Reason
 
 FORMAT: Final = "wav"
 FINISHED_WITHIN_S: Final = 5.0
-"""How long Asterisk may take to say that a recording is complete; then we look for it ourselves."""
+"""How long Asterisk may take to say that a recording is complete; then we look for it."""
 DIGITS_MAX: Final = 64
 END_KEY: Final = "#"
 

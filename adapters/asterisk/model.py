@@ -40,7 +40,8 @@ class Leg:
 
     `seated` is whether it should be in the call's bridge, `inside` whether Asterisk says it is.
     `reason` and `side` are set by whoever ends it first; `leaving` is when we stop to wait for
-    Asterisk to say that it went. `cause` is what Asterisk said on the way (Q.850).
+    Asterisk to say that it went. `cause` is what Asterisk said on the way (Q.850). `lost`: it went
+    while nobody looked, so its end is made up.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Leg:
     inside: bool = False
     held: bool = False
     muted: str | None = None
+    lost: bool = False
     request_id: str | None = None
 
     @property

@@ -18,7 +18,7 @@ from adapters.asterisk import calls, legs, media
 from adapters.asterisk.ari import AriError, segment
 from adapters.asterisk.effects import Do, load_effect
 from adapters.asterisk.events import KINDS, Channel, Event, read_channel
-from adapters.asterisk.model import Call
+from adapters.asterisk.model import Call, Leg, LegState
 from adapters.asterisk.recordings import PREFIX
 from adapters.asterisk.records import from_json
 from adapters.asterisk.switchboard import Switchboard
@@ -142,24 +142,14 @@ def _compare(
     added: frozenset[str],
     reason: Reason,
 ) -> None:
-    """Bring a call up to what was found. `added` are legs dialled and recordings begun just now."""
+    """Bring a call up to what was found; `added`: legs dialled, recordings begun just now."""
     call = turn.call
     seated = found.bridges.get(turn.bridge)
-    if call.bridge_made and seated is None and not added:
+    if seated is None and not added:
         call.bridge_made = False
     for leg in list(call.legs.values()):
-        if not leg.alive or leg.id in added:
-            continue
-        channel = found.channels.get(leg.channel)
-        if channel is None:
-            calls.lost(turn, leg, reason)
-            continue
-        leg.inside = leg.channel in (seated or ())
-        if channel.state == "Up":
-            if leg.id == call.id and leg.answered is None:
-                leg.state, leg.answered = leg.state.ANSWERED, turn.at
-            elif leg.ringing:
-                calls.answered(turn, leg)
+        if leg.alive and leg.id not in added:
+            _compare_leg(turn, leg, found, seated or frozenset(), reason)
     if call.reason is None:
         _reseat(turn)
     calls.watch_bridge(turn)
@@ -167,6 +157,22 @@ def _compare(
         if name not in running and name not in added:
             media.finish_recording(turn, name, None)
     calls.close_if_over(turn)
+
+
+def _compare_leg(
+    turn: Turn, leg: Leg, found: Found, seated: frozenset[str], reason: Reason
+) -> None:
+    channel = found.channels.get(leg.channel)
+    if channel is None:
+        calls.lost(turn, leg, reason)
+        return
+    leg.inside = leg.channel in seated
+    if channel.state != "Up":
+        return
+    if leg.id == turn.call.id and leg.answered is None:
+        leg.state, leg.answered = LegState.ANSWERED, turn.at
+    elif leg.ringing:
+        calls.answered(turn, leg)
 
 
 def _reseat(turn: Turn) -> None:

@@ -53,10 +53,14 @@ class Turn:
             Do(method=method, path=way, query=query, body=body, fine=fine, owner=owner)
         )
 
-    def tell(self, message: Message, at: datetime | None = None) -> None:
-        """Give a notice to the core."""
+    def tell(self, message: Message, at: datetime | None = None, *, made_up: bool = False) -> None:
+        """Give a notice to the core; `made_up` marks one as reconstructed outside a resync."""
         self.effects.append(
-            Tell(message=message, at=at or self.at, reconstructed=self.reconstructed)
+            Tell(
+                message=message,
+                at=at or self.at,
+                reconstructed=self.reconstructed or made_up,
+            )
         )
 
     def fetch(self, name: str, started: datetime, duration_s: int | None) -> None:

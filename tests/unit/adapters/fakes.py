@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from linkage.ports import StoredFile
-from protocol.message import Message
+from protocol.message import Message, plan_of
 
 M = TypeVar("M", bound=Message)
 WAIT_S = 20.0
@@ -155,11 +155,9 @@ def _fits(message: Message, fields: dict[str, Any]) -> bool:
 
 def show(message: Message) -> str:
     """A notice in one line: what has a value."""
-    names = [name for name in type(message).__slots__ if getattr(message, name, None) is not None]
-    names += [
-        name
-        for name in ("call_id", "parent_call_id", "login_id", "request_id")
-        if name not in names and getattr(message, name, None) is not None
-    ]
-    values = ", ".join(f"{name}={getattr(message, name)!s}" for name in names)
+    values = ", ".join(
+        f"{plan.name}={getattr(message, plan.name)!s}"
+        for plan in plan_of(type(message))
+        if getattr(message, plan.name) not in {None, ()}
+    )
     return f"{message.number} {type(message).__name__}({values})"

@@ -1,0 +1,83 @@
+"""An adapter at work in a test: with fakes for ports, ended with the test or killed within it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adapters.asterisk import AsteriskAdapter
+from linkage.clock import SystemClock
+from linkage.ports import AdapterContext, Clock, Outcome
+from protocol.envelope import Request
+from protocol.message import Message
+from protocol.messages import PlatformStatusNotice
+from tests.unit.adapters.fakes import FakeFiles, FakeMemory, Notices
+
+
+@dataclass
+class Running:
+    """An adapter that runs, and what it has told."""
+
+    adapter: AsteriskAdapter
+    notices: Notices
+    task: asyncio.Task[None]
+    count: int = 0
+
+    async def do(self, message: Message) -> Outcome:
+        """Have a command done; its request's id is C1, C2, …"""
+        self.count += 1
+        return await self.adapter.execute(Request(id=f"C{self.count}", message=message))
+
+    async def up(self) -> None:
+        """Return when it is connected; raise what kept it from that."""
+        told = asyncio.get_running_loop().create_task(self.notices.any(PlatformStatusNotice))
+        await asyncio.wait({told, self.task}, return_when=asyncio.FIRST_COMPLETED)
+        if not told.done():
+            told.cancel()
+            await self.task
+        await told
+
+    async def ended(self, timeout_s: float = 20.0) -> BaseException | None:
+        """What `run` raised, once it did."""
+        await asyncio.wait({self.task}, timeout=timeout_s)
+        assert self.task.done(), "the adapter still runs"
+        return self.task.exception()
+
+
+@dataclass
+class Place:
+    """What outlives an adapter: its settings and what it has on disk."""
+
+    settings: Mapping[str, Any]
+    memory: FakeMemory
+    files: FakeFiles
+    clock: Clock
+
+    @classmethod
+    def at(cls, folder: Path, settings: Mapping[str, Any], clock: Clock | None = None) -> Place:
+        return cls(settings, FakeMemory(), FakeFiles(folder), clock or SystemClock())
+
+    @asynccontextmanager
+    async def run(self, *, connected: bool = True) -> AsyncIterator[Running]:
+        """A new adapter, connected; cancelled at the end, which writes nothing: as if killed."""
+        context = AdapterContext(
+            peer_id="pbx",
+            settings=self.settings,
+            clock=self.clock,
+            memory=self.memory,
+            files=self.files,
+        )
+        adapter, notices = AsteriskAdapter(context), Notices()
+        loop = asyncio.get_running_loop()
+        running = Running(adapter, notices, loop.create_task(adapter.run(notices)))
+        try:
+            if connected:
+                await running.up()
+            yield running
+        finally:
+            running.task.cancel()
+            await asyncio.wait({running.task})
