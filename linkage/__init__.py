@@ -7,8 +7,8 @@ async with linkage.Server(linkage.load_config(Path("linkage.toml"))) as server:
     ...
 ```
 
-`Server` embeds the whole middleware in a process; `Application`, `Platform` and `Screen` are the
-client library for its peers. All are imported on first use: `import linkage` alone costs a few
+`Server` embeds the whole middleware in a process; `Application`, `Platform` and the screens are
+the client library for its peers. All are imported on first use: `import linkage` alone costs a few
 milliseconds.
 """
 
@@ -22,17 +22,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from linkage.app import Server
-    from linkage.client import Application, Platform, Screen
+    from linkage.client import (
+        Application,
+        BusinessScreen,
+        CommunicationScreen,
+        Monitor,
+        Platform,
+    )
     from linkage.config import Config, ConfigError, load_config
 
 __version__ = "0.1.0"
 
 _LAZY: Final = {
     "Application": "linkage.client",
+    "BusinessScreen": "linkage.client",
+    "CommunicationScreen": "linkage.client",
     "Config": "linkage.config",
     "ConfigError": "linkage.config",
+    "Monitor": "linkage.client",
     "Platform": "linkage.client",
-    "Screen": "linkage.client",
     "Server": "linkage.app",
     "load_config": "linkage.config",
 }
@@ -40,10 +48,12 @@ _OURS: Final = ("protocol", "gateway", "adapters", "simulators")
 
 __all__ = [
     "Application",
+    "BusinessScreen",
+    "CommunicationScreen",
     "Config",
     "ConfigError",
+    "Monitor",
     "Platform",
-    "Screen",
     "Server",
     "__version__",
     "load_config",

@@ -220,6 +220,21 @@ class VirtualClock:
         self._stirred.set()
 
 
+class ClientClock:
+    """A client's time: the wall clock of the run, and true seconds for timers."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def utc(self) -> datetime:
+        """The wall clock of the run."""
+        return self._clock.utc()
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return asyncio.get_running_loop().time()
+
+
 class _VirtualTimer:
     """A timer on the heap; a cancelled one stays there without an action until its time comes."""
 

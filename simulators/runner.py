@@ -142,8 +142,10 @@ async def run_scenario(
             if on_sighting is not None:
                 watch.observe(on_sighting)
         platform.play(scenario.calls)
-        clock.call_at(began + scenario.limit_s, referee.over.set)
+        limit = clock.call_at(began + scenario.limit_s, referee.over.set)
         await _until_over(referee, background, application, platform)
+        # Left standing it would be what the virtual clock jumps to next: ten minutes ahead.
+        limit.cancel()
         await clock.quiet()
     return ScenarioResult(
         scenario=scenario,

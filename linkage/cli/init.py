@@ -120,7 +120,7 @@ def init(
     text = configuration_text(listen, made)
     _check(text, path)
     directory.mkdir(parents=True, exist_ok=True)
-    _write(path, text)
+    write_configuration(path, text)
     if as_json:
         print_json(_described(path, listen, made))
     else:
@@ -168,7 +168,12 @@ def _check(text: str, path: Path) -> None:
         raise FailureError("\n".join(problems)) from None
 
 
-def _write(path: Path, text: str) -> None:
+def write_configuration(path: Path, text: str) -> None:
+    """Write a new file for its user only.
+
+    Raises:
+        FailureError: there is one already.
+    """
     # O_EXCL: two of us at once, or a file that appeared since, lose nothing. 600: secrets.
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -49,17 +49,18 @@ def tail(count: int, follow: bool, as_json: bool, config_file: Path) -> None:
     with open_reader(config_file) as reader:
         newest = reader.last_seq()
         for entry in reader.last_entries(count):
-            _show(entry, output, as_json=as_json)
+            show_entry(entry, output, as_json=as_json)
             newest = max(newest, entry.seq)
         while follow:
             for entry in reader.entries(newest + 1):
-                _show(entry, output, as_json=as_json)
+                show_entry(entry, output, as_json=as_json)
                 newest = entry.seq
             sys.stdout.flush()
             time.sleep(FOLLOW_EVERY_S)
 
 
-def _show(entry: EntryView, output: Console, *, as_json: bool) -> None:
+def show_entry(entry: EntryView, output: Console, *, as_json: bool) -> None:
+    """One entry on one line."""
     if as_json:
         from linkage.cli.plain import plain_entry
 

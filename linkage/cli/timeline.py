@@ -29,9 +29,15 @@ from linkage.cli.events import owner_option
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     help="Write to a file instead of stdout.",
 )
+@click.option("--brief", is_flag=True, help="Leave out the steps in between, such as ringing.")
 @config_option
 def timeline(
-    event_id: str, owner: str | None, picture: str, output: Path | None, config_file: Path
+    event_id: str,
+    owner: str | None,
+    picture: str,
+    output: Path | None,
+    brief: bool,
+    config_file: Path,
 ) -> None:
     """Draw an event as a ladder.
 
@@ -41,7 +47,7 @@ def timeline(
     from linkage.timeline import build_ladder, render_mermaid, render_svg, render_text
 
     with open_reader(config_file) as reader:
-        ladder = build_ladder(reader.history(event_id, owner))
+        ladder = build_ladder(reader.history(event_id, owner), brief=brief)
     if picture == "svg":
         drawn = render_svg(ladder)
     elif picture == "mermaid":

@@ -5,7 +5,7 @@
 each renderer makes it harmless for its own format.
 """
 
-from linkage.timeline.build import build_ladder
+from linkage.timeline.build import build_ladder, is_in_between
 from linkage.timeline.ladder import Kind, Ladder, Participant, Rung, Style
 from linkage.timeline.mermaid import render_mermaid
 from linkage.timeline.svg import render_svg
@@ -18,6 +18,7 @@ __all__ = [
     "Rung",
     "Style",
     "build_ladder",
+    "is_in_between",
     "render_mermaid",
     "render_svg",
     "render_text",

@@ -22,19 +22,42 @@ from protocol.results import is_accepted, result_text
 MESSAGES: Final = frozenset({EntryKind.MESSAGE, EntryKind.REFUSED, EntryKind.OWN})
 """Kinds of entries that hold a message."""
 LINKAGE: Final = "linkage"
+IN_BETWEEN: Final = frozenset(
+    {
+        m.EventBoundNotice.number,
+        m.ConferenceMemberNotice.number,
+        m.CallStateNotice.number,
+        m.CallOutProgressNotice.number,
+    }
+)
+"""Notices that the patent does not have, and that come in numbers."""
 _ORDER: Final = list(Kind)
 
 
-def build_ladder(history: EventHistory) -> Ladder:
-    """The ladder of an event."""
+def build_ladder(history: EventHistory, *, brief: bool = False) -> Ladder:
+    """The ladder of an event; `brief` leaves out the steps in between, such as ringing."""
     builder = _Builder(history)
-    rungs = tuple(rung for entry in history.entries for rung in builder.rungs(entry))
+    rungs = tuple(
+        rung
+        for entry in history.entries
+        if not (brief and entry.message is not None and is_in_between(entry.message))
+        for rung in builder.rungs(entry)
+    )
     return Ladder(
         event_id=history.event.event_id,
         title=history.event.title or "",
         participants=builder.participants(),
         rungs=rungs,
     )
+
+
+def is_in_between(message: Message) -> bool:
+    """Whether a message tells of a step between those that the patent shows, such as ringing."""
+    match message:
+        case m.HangupNotice(scope=m.HangupScope.LEG) | m.TransferNotice(phase=m.CallPhase.START):
+            return True
+        case _:
+            return message.number in IN_BETWEEN
 
 
 class _Builder:

@@ -30,7 +30,7 @@ CLOCK: Final = 13
 _LINE: Final = {Style.MESSAGE: "═", Style.TELEPHONE: "─", Style.REFUSED: "═", Style.NOTE: "·"}
 _START: Final = {Style.MESSAGE: ("╞", "╡"), Style.TELEPHONE: ("├", "┤"), Style.REFUSED: ("╞", "╡")}
 _ROLE: Final = {
-    Kind.CALLER: "caller 报警人",
+    Kind.CALLER: "caller 主叫",
     Kind.PLATFORM: "communication platform 通信平台",
     Kind.LINKAGE: "middleware 联动接口",
     Kind.APPLICATION: "application 业务平台",

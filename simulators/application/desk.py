@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from linkage.client import Application
+from linkage.clock import SystemClock
 from protocol.message import Message
 from simulators.background import Background
-from simulators.clock import Clock
+from simulators.clock import ClientClock, Clock
 from simulators.compose import build, fits
 from simulators.platform.engine import SERVED
 from simulators.scenario import Rule
@@ -113,7 +114,8 @@ async def open_application(
     Raises:
         linkage.client.ClientError: linkage is not there, or refuses us; the text has the remedy.
     """
-    async with Application(host, port, application_id, secret=secret) as client:
+    told = ClientClock(clock) if clock.is_wall else SystemClock()
+    async with Application(host, port, application_id, secret=secret, clock=told) as client:
         application = SimulatedApplication(client, rules, clock, accounted=accounted)
         application.background.start(application.listen(), "application listens")
         application.background.start(application.work(), "application works")

@@ -1,0 +1,253 @@
+"""`linkage simulate platform|application|screen`: the simulators, against a linkage that runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from linkage.cli.commands import FailureError
+from linkage.cli.common import read_config
+from linkage.timeline.cells import harmless
+
+if TYPE_CHECKING:
+    from linkage.config import Config, PeerSettings
+    from simulators.watch import Sighting
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _where_options(function: F) -> F:
+    """Where linkage is, and as whom to speak: given here, or read from its configuration."""
+    for option in reversed(
+        (
+            click.option("--host", help="Where linkage listens; default: as configured."),
+            click.option("--port", type=click.IntRange(1, 65_535), help="The same."),
+            click.option("--id", "peer_id", metavar="ID", help="The PeerId to be."),
+            click.option(
+                "--secret", envvar="LINKAGE_SECRET", help="Its secret; default: as configured."
+            ),
+            click.option(
+                "-c",
+                "--config",
+                "config_file",
+                metavar="FILE",
+                type=click.Path(path_type=Path),
+                envvar="LINKAGE_CONFIG",
+                default=Path("linkage.toml"),
+                help="Linkage's configuration; default $LINKAGE_CONFIG, else ./linkage.toml.",
+            ),
+            click.option("--json", "as_json", is_flag=True, help="One JSON object to a line."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def _scenario_options(function: F) -> F:
+    for option in reversed(
+        (
+            click.option(
+                "--scenario",
+                default="playground",
+                show_default=True,
+                metavar="NAME|FILE",
+                help="A built-in scenario, or a TOML file of yours.",
+            ),
+            click.option(
+                "--speed",
+                type=click.FloatRange(0.1, 1000),
+                default=1.0,
+                show_default=True,
+                help="Times faster than life.",
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+@click.command()
+@_scenario_options
+@click.option(
+    "--recordings",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where recordings are written; default: a temporary directory.",
+)
+@_where_options
+def platform(
+    scenario: str, speed: float, recordings: Path | None, as_json: bool, **where: Any
+) -> None:
+    """Play a communication platform with the telephones of a scenario."""
+    from simulators.platform import serve
+    from simulators.scenario import load_scenario
+
+    told = load_scenario(scenario)
+    target = _target("platform", told.platform_id, **where)
+    _run(
+        lambda show: serve(
+            *target.address,
+            target.peer_id,
+            secret=target.secret,
+            scenario=told,
+            speed=speed,
+            folder=recordings,
+            on_sighting=show,
+        ),
+        target,
+        as_json=as_json,
+    )
+
+
+@click.command()
+@_scenario_options
+@_where_options
+def application(scenario: str, speed: float, as_json: bool, **where: Any) -> None:
+    """Play the duty desk with the rules of a scenario."""
+    from simulators.application import serve
+    from simulators.scenario import load_scenario
+
+    told = load_scenario(scenario)
+    target = _target("application", told.application_id, **where)
+    _run(
+        lambda show: serve(
+            *target.address,
+            target.peer_id,
+            secret=target.secret,
+            scenario=told,
+            speed=speed,
+            on_sighting=show,
+        ),
+        target,
+        as_json=as_json,
+    )
+
+
+@click.command()
+@click.option("--login", "login_id", metavar="LOGINID", help="Who works at it.")
+@_where_options
+def screen(login_id: str | None, as_json: bool, **where: Any) -> None:
+    """Be a screen: show what is pushed to it."""
+    from simulators.screen import ScreenKind, serve
+
+    target = _target("screen", None, **where)
+    kind = ScreenKind.BUSINESS if target.role == "business-screen" else ScreenKind.COMMUNICATION
+    _run(
+        lambda show: serve(
+            *target.address,
+            target.peer_id,
+            secret=target.secret,
+            kind=kind,
+            login_id=login_id,
+            on_sighting=show,
+        ),
+        target,
+        as_json=as_json,
+    )
+
+
+class _Target:
+    """Where to connect, and as whom."""
+
+    def __init__(
+        self, address: tuple[str, int], peer_id: str, secret: str | None, role: str
+    ) -> None:
+        self.address = address
+        self.peer_id = peer_id
+        self.secret = secret
+        self.role = role
+
+
+def _target(
+    role: str,
+    usual_id: str | None,
+    *,
+    host: str | None,
+    port: int | None,
+    peer_id: str | None,
+    secret: str | None,
+    config_file: Path,
+) -> _Target:
+    if host is not None and port is not None and peer_id is not None and secret is not None:
+        return _Target((host, port), peer_id, secret, role)
+    config = read_config(config_file)
+    peer = _peer(config, role, peer_id, usual_id, config_file)
+    listen_host, listen_port = config.listen[0] if config.listen else ("127.0.0.1", 0)
+    address = (host or _reachable(listen_host), port or listen_port)
+    if not address[1]:
+        raise FailureError(
+            f"{config_file}: linkage listens on a port of the system's choice: give --port"
+        )
+    if secret is None and peer.secret is not None:
+        secret = peer.secret.get_secret_value()
+    return _Target(address, peer.id, secret, peer.role.value)
+
+
+def _peer(
+    config: Config, role: str, peer_id: str | None, usual_id: str | None, path: Path
+) -> PeerSettings:
+    """The peer to be: the one named, the scenario's, or the only one of its role."""
+    fitting = [peer for peer in config.peer if peer.role.value.endswith(role)]
+    wanted = peer_id or usual_id
+    named = [peer for peer in fitting if peer.id == wanted]
+    if named:
+        return named[0]
+    if peer_id is not None:
+        known = ", ".join(peer.id for peer in fitting) or "none"
+        raise FailureError(f"{path}: no {role} {peer_id!r}; there are: {known}")
+    if len(fitting) == 1:
+        return fitting[0]
+    known = ", ".join(peer.id for peer in fitting)
+    raise FailureError(
+        f"{path}: several are a {role}: say which by --id ({known})"
+        if fitting
+        else f"{path}: no peer is a {role}; add a [[peer]] with that role"
+    )
+
+
+def _reachable(host: str) -> str:
+    """Where to reach a linkage that listens everywhere."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
+
+
+def _run(
+    serve: Callable[[Callable[[Sighting], None]], Awaitable[None]],
+    target: _Target,
+    *,
+    as_json: bool,
+) -> None:
+    from linkage.cli.running import run, until_stopped
+    from linkage.cli.serve import address_text
+
+    if not as_json:
+        click.echo(
+            f"{target.peer_id} ({target.role}) at {address_text(*target.address)}; Ctrl-C stops it"
+        )
+    show = _show_json if as_json else _show
+
+    async def work() -> None:
+        await serve(show)
+
+    run(until_stopped(work))
+
+
+def _show(sighting: Sighting) -> None:
+    click.echo(harmless(str(sighting)))
+
+
+def _show_json(sighting: Sighting) -> None:
+    from linkage.store.summary import message_fields
+
+    plain = {
+        "at_s": round(sighting.at_s, 3),
+        "place": sighting.place,
+        "way": str(sighting.way),
+        "type": sighting.message.number,
+        "name": sighting.message.english,
+        "result": sighting.result,
+        "fields": message_fields(sighting.message),
+    }
+    click.echo(json.dumps(plain))
