@@ -307,9 +307,13 @@ def main() -> None:
     ratio = medians["linkage"]["delivered_per_s"] / medians["echo"]["answered_per_s"]
     machine = describe_machine()
     if options.json:
-        print(json.dumps({"machine": machine, "medians": medians, "rounds": found, "ratio": ratio}))
+        print(
+            json.dumps({"machine": machine, "medians": medians, "rounds": found, "ratio": ratio})
+        )
         return
-    print(f"{options.rounds} rounds of {options.seconds:g} s, {options.connections} connections; {machine}")
+    print(
+        f"{options.rounds} rounds of {options.seconds:g} s, {options.connections} connections; {machine}"
+    )
     for kind, figures in medians.items():
         print(f"{kind:8} " + "  ".join(f"{name} {value:,.1f}" for name, value in figures.items()))
     print(f"linkage delivers {ratio:.1%} of what the bare echo answers")

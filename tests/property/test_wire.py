@@ -221,7 +221,7 @@ def test_the_short_way_knows_what_means_no_value(token: str) -> None:
 # --- cutting a stream -------------------------------------------------------------------------
 @st.composite
 def streams(draw: st.DrawFn, dialect: Dialect = DEFAULT) -> bytes:
-    """Frames of everything a peer may send: messages, heartbeats, fragments with either between."""
+    """Frames of all that a peer may send: messages, fragments, heartbeats between them."""
     pieces = []
     for _ in range(draw(st.integers(1, 6))):
         payload = encode(draw(st.one_of(ANY_REQUEST, RESPONSES)))
