@@ -26,6 +26,7 @@ from linkage.core import Core
 from linkage.hosting import AdapterHost
 from linkage.ports import Adapter, AdapterContext, Capability, Clock, StoredFile
 from linkage.store.database import open_store
+from linkage.store.lock import hold_store
 from linkage.store.unit import UnitOfWork
 from protocol.events import Timers
 
@@ -71,6 +72,7 @@ class Server:
 
     async def _start(self) -> None:
         config = self.config
+        self._stack.enter_context(hold_store(config.database_path))
         engine = open_store(config.database_path)
         self._stack.callback(engine.dispose)
         classes = {item.id: load_adapter(item.kind) for item in config.adapter}

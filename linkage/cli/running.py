@@ -80,6 +80,8 @@ def set_up_logging(*, level: str, as_json: bool) -> None:
             )
         )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # How a migration library sets itself up is nobody's business but its own.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def _json_formatter() -> logging.Formatter:

@@ -1,0 +1,290 @@
+"""What is installed, reachable and writable here, and what to do about what is not.
+
+Every check is on its own: one that fails says so and the others go on. Nothing is changed but a
+file that is written to the data directory and removed again.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import platform
+import shutil
+import socket
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from linkage.config import Config
+
+PYTHON_MIN: Final = (3, 11)
+CONNECT_S: Final = 2.0
+FREE_BROKEN, FREE_LITTLE = 100 * 1000**2, 1000**3
+"""Bytes of free disk: below the first nothing sensible can run, below the second not for long."""
+CLOCK_BACK: Final = timedelta(minutes=5)
+"""PROTOCOL.md section 4: registrations are refused when clocks differ by more."""
+
+NEEDED: Final = {
+    "lxml": "lxml",
+    "sqlalchemy": "SQLAlchemy",
+    "alembic": "alembic",
+    "pydantic": "pydantic",
+    "rich": "rich",
+    "structlog": "structlog",
+    "msgpack": "msgpack",
+    "zmq": "pyzmq",
+    "prometheus_client": "prometheus-client",
+}
+"""Module → distribution."""
+HELPFUL: Final = {"uvloop": "a faster event loop", "hypothesis": "property tests"}
+OF_ADAPTERS: Final = {"asterisk": "aiohttp"}
+"""Kind of adapter → the module that it needs."""
+DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+class State(StrEnum):
+    """How a check came out. Only `BROKEN` keeps linkage from doing its work."""
+
+    OK = "ok"
+    NOTE = "note"
+    WARNING = "warning"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: what was looked at, how it stands, and what to do."""
+
+    name: str
+    state: State
+    detail: str
+    remedy: str = ""
+
+
+def examine(config_file: Path, now: datetime) -> Iterator[Finding]:
+    """Every check, in the order in which a person would mend things."""
+    yield check_python()
+    yield from check_packages()
+    config, finding = read(config_file)
+    yield from finding
+    if config is not None:
+        yield check_secrets(config.source)
+        yield check_data(config.data_path)
+        yield check_space(config.data_path)
+        yield check_store(config, now)
+        for host, port in config.listen:
+            yield check_listen(host, port)
+        for adapter in config.adapter:
+            yield from check_adapter(adapter.id, adapter.kind, adapter.settings)
+    yield from check_test_peers()
+
+
+def check_python() -> Finding:
+    """Is this Python new enough?"""
+    version = platform.python_version()
+    if sys.version_info[:2] < PYTHON_MIN:
+        wanted = ".".join(str(part) for part in PYTHON_MIN)
+        return Finding("python", State.BROKEN, version, f"install Python {wanted} or newer")
+    return Finding("python", State.OK, f"{version} ({platform.system()} {platform.machine()})")
+
+
+def check_packages() -> Iterator[Finding]:
+    """Are the libraries there?"""
+    missing = [name for module, name in NEEDED.items() if not _is_installed(module)]
+    if missing:
+        yield Finding(
+            "packages", State.BROKEN, f"missing: {', '.join(missing)}", "pip install linkage"
+        )
+    else:
+        yield Finding("packages", State.OK, f"{len(NEEDED)} needed packages are installed")
+    for module, use in HELPFUL.items():
+        if not _is_installed(module):
+            yield Finding(module, State.NOTE, f"not installed: {use}", f"pip install {module}")
+    for kind, module in OF_ADAPTERS.items():
+        if not _is_installed(module):
+            yield Finding(
+                f"adapter {kind}",
+                State.NOTE,
+                f"{module} is not installed",
+                f"pip install 'linkage[{kind}]' before you use such an adapter",
+            )
+
+
+def read(config_file: Path) -> tuple[Config | None, list[Finding]]:
+    """Is the configuration valid?"""
+    from linkage.config import ConfigError, load_config
+
+    try:
+        config = load_config(config_file)
+    except ConfigError as error:
+        return None, [
+            Finding("configuration", State.BROKEN, problem)
+            for problem in error.problems
+        ]
+    peers, adapters = len(config.peer), len(config.adapter)
+    detail = f"{config_file}: {peers} peers, {adapters} adapters"
+    if not peers:
+        remedy = "add [[peer]] tables, or make a file with `linkage init DIR`"
+        return config, [Finding("configuration", State.WARNING, detail, remedy)]
+    return config, [Finding("configuration", State.OK, detail)]
+
+
+def check_secrets(path: Path) -> Finding:
+    """Can others read the secrets?"""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & (stat.S_IRGRP | stat.S_IROTH):
+        return Finding(
+            "secrets", State.WARNING, f"{path} can be read by others", f"chmod 600 {path}"
+        )
+    return Finding("secrets", State.OK, "the configuration is its user's only")
+
+
+def check_data(folder: Path) -> Finding:
+    """Can the data directory be written?"""
+    place = _existing(folder)
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        return Finding(
+            "data", State.BROKEN, f"{place}: {error.strerror}",
+            "make it writable for this user, or choose another `data`",
+        )  # fmt: skip
+    if place != folder:
+        return Finding("data", State.OK, f"{folder} will be made by `linkage serve`")
+    return Finding("data", State.OK, f"{folder} is writable")
+
+
+def check_space(folder: Path) -> Finding:
+    """Is there room on the disk?"""
+    free = shutil.disk_usage(_existing(folder)).free
+    detail = f"{free / 1000**3:.1f} GB free"
+    if free < FREE_BROKEN:
+        return Finding("disk", State.BROKEN, detail, "free some space, or choose another `data`")
+    if free < FREE_LITTLE:
+        return Finding("disk", State.WARNING, detail, "free some space: recordings need it")
+    return Finding("disk", State.OK, detail)
+
+
+def check_store(config: Config, now: datetime) -> Finding:
+    """Is the store ours, and is the clock ahead of its last entry?"""
+    from linkage.store.database import StoreError
+    from linkage.store.reader import StoreReader
+
+    if not config.database_path.exists():
+        return Finding("store", State.OK, "none yet: it is made by `linkage serve`")
+    try:
+        with StoreReader.open(config.database_path) as reader:
+            last = reader.last_entries(1)
+    except StoreError as error:
+        return Finding("store", State.BROKEN, str(error), "see the text")
+    if last and last[0].recorded_at > now + CLOCK_BACK:
+        return Finding(
+            "clock", State.BROKEN,
+            f"it is {now:%Y-%m-%d %H:%M} here, but the journal ends at "
+            f"{last[0].recorded_at:%Y-%m-%d %H:%M}", "set the clock; run NTP",
+        )  # fmt: skip
+    entries = last[0].seq if last else 0
+    return Finding("store", State.OK, f"{config.database_path}: {entries} journal entries")
+
+
+def check_listen(host: str, port: int) -> Finding:
+    """Is the port free, or does something listen there already?"""
+    name = f"listen {host}:{port}"
+    if port and _answers(_reachable(host), port) is None:
+        return Finding(name, State.NOTE, "something listens there: linkage, if it is running")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        remedy = "choose another address in `listen`"
+        if error.errno == errno.EACCES:
+            remedy = "ports below 1024 need privileges: choose a higher one in `listen`"
+        return Finding(name, State.BROKEN, error.strerror or str(error), remedy)
+    return Finding(name, State.OK, "free")
+
+
+def check_adapter(adapter_id: str, kind: str, settings: dict[str, Any]) -> Iterator[Finding]:
+    """Can the adapter be loaded, are its settings right, does its platform answer?"""
+    from adapters.registry import AdapterLoadError, load_adapter
+
+    name = f"adapter {adapter_id}"
+    try:
+        load_adapter(kind)
+    except AdapterLoadError as error:
+        yield Finding(name, State.BROKEN, str(error), "see the text")
+        return
+    if kind == "asterisk":
+        from adapters.asterisk.settings import SettingsError, read_settings
+
+        try:
+            read_settings(adapter_id, settings)
+        except SettingsError as error:
+            for problem in error.problems:
+                yield Finding(name, State.BROKEN, problem, "correct the settings")
+            return
+    url = settings.get("url", "http://127.0.0.1:8088" if kind == "asterisk" else None)
+    if isinstance(url, str):
+        yield _check_url(name, url)
+
+
+def _check_url(name: str, url: str) -> Finding:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        host, port = None, None
+    if host is None or port is None:
+        return Finding(name, State.BROKEN, f"{url}: is no address", "correct `url`")
+    problem = _answers(host, port)
+    if problem is not None:
+        return Finding(
+            name, State.WARNING, f"{host}:{port}: {problem}",
+            "start the platform, or correct `url`; linkage goes on trying",
+        )  # fmt: skip
+    return Finding(name, State.OK, f"{host}:{port} answers")
+
+
+def check_test_peers() -> Iterator[Finding]:
+    """Is the software there that `make test-real` talks to?"""
+    for program in ("asterisk", "sipp"):
+        found = shutil.which(program)
+        if found is not None:
+            yield Finding(program, State.OK, found)
+        else:
+            yield Finding(
+                program, State.NOTE, "not on PATH: only `make test-real` wants it",
+                "tests/real/provision.sh brings it on Debian",
+            )  # fmt: skip
+
+
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
+def _reachable(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
+
+
+def _answers(host: str, port: int) -> str | None:
+    """None where a TCP connection can be made, else why not."""
+    try:
+        with socket.create_connection((host, port), CONNECT_S):
+            return None
+    except OSError as error:
+        return error.strerror or str(error) or "does not answer"
