@@ -132,7 +132,7 @@ public class PlainClient {
             }
             String id = escape(message.getAttribute("Id"));
             send(MESSAGE, "<response RequestId=\"" + id + "\" Type=\"" + type + "\" Result=\"0\"/>");
-            if (type.equals("102") && eventId.equals(fields.get("EventId"))) {
+            if (type.equals("102") && calls.contains(fields.get("CallId"))) { // not just a leg of it
                 System.exit(0);
             }
         }

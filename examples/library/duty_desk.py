@@ -20,7 +20,7 @@ async def main(host: str, port: str, app_id: str, event_id: str) -> None:
                     calls.add(call_id)
                     reply = await app.send(CreateEvent(call_id=call_id, event_id=event_id))
                     print("event created:", reply.response, flush=True)
-                case HangupNotice(event_id=ended) if ended == event_id:
+                case HangupNotice(call_id=ended) if ended in calls:  # not just a leg of it
                     break
 
 

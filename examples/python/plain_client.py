@@ -54,6 +54,6 @@ while header := stream.read(4):
             calls.add(fields["CallId"])
             request(201, CallId=fields["CallId"], EventId=event_id)
         send(f'<response RequestId="{message.get("Id")}" Type="{kind}" Result="0"/>')
-        if kind == "102" and fields.get("EventId") == event_id:
+        if kind == "102" and fields.get("CallId") in calls:  # the call, not just a leg of it
             sys.exit(0)
 sys.exit("linkage closed the connection")

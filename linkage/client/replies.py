@@ -27,8 +27,9 @@ OUTCOMES_MAX: Final = 1024
 has them all)."""
 
 ALSO: Final[dict[int, int]] = {0: 15}
-"""Last two digits of a command → of one more notice that ends the wait for its outcome: that a call
-was answered (200) is told by 115, that it was not by 100."""
+"""Last two digits of a command → of one more notice that ends the wait for its outcome.
+
+That a call was answered (200) is told by 115, that it was not by 100."""
 PROGRESS: Final = frozenset({CallPhase.START, CallPhase.RINGING})
 """Phases of a transfer (105) or a supervision (107) that are not yet what came of it."""
 MANY: Final = frozenset({10, 24})

@@ -116,7 +116,9 @@ async def play_one_call(exchange: Platform) -> None:
         if isinstance(command.message, CreateEvent):
             assert command.message.event_id == EVENT_ID
             break
-    assert (await exchange.notify(HangupNotice(call_id="c1", login_id="13"))).result == 0
+    leg = HangupNotice(call_id="c2", parent_call_id="c1", login_id="14")
+    for ended in (leg, HangupNotice(call_id="c1", login_id="13")):
+        assert (await exchange.notify(ended)).result == 0
 
 
 async def follow_one_call(exchange: Platform, server: linkage.Server, *command: str) -> str:
@@ -151,7 +153,9 @@ async def test_a_vendor_follows_a_call_with_plain_python_sockets(
     assert kinds[:2] == [("response", "290"), ("request", "100")]
     assert ("response", "201") in kinds
     assert kinds[-1] == ("request", "102")
-    assert f"'EventId': '{EVENT_ID}'" in output.splitlines()[-1]
+    last = output.splitlines()[-1]
+    assert "'CallId': 'c1'" in last, "the end of a leg is not the end of the call"
+    assert f"'EventId': '{EVENT_ID}'" in last
 
 
 async def test_a_vendor_follows_a_call_with_plain_java_sockets(
