@@ -22,7 +22,10 @@ PROGRAM: Final = (sys.executable, "-m", "linkage")
 
 
 class LinkageProcess:
-    """A configured linkage: `start`, `kill` (SIGKILL) and `start` again on the same port and data."""
+    """A configured linkage.
+
+    `start`, `kill` (SIGKILL) and `start` again on the same port and data.
+    """
 
     def __init__(
         self,
