@@ -128,10 +128,14 @@ class Part:
                 _check(plan, value)
             elif plan.required:
                 raise InvalidMessageError(Result.MISSING_FIELD, plan.element, "is missing")
-        for group in self.needs_one_of:
-            if all(_is_absent(getattr(self, name)) for name in group):
-                elements = "|".join(_elements_of(type(self), group))
-                raise InvalidMessageError(Result.MISSING_FIELD, elements, "one of these is needed")
+        _check_one_of(self)
+
+
+def _check_one_of(item: Part) -> None:
+    for group in item.needs_one_of:
+        if all(_is_absent(getattr(item, name)) for name in group):
+            elements = "|".join(_elements_of(type(item), group))
+            raise InvalidMessageError(Result.MISSING_FIELD, elements, "one of these is needed")
 
 
 def _check(plan: FieldPlan, value: Any) -> None:
@@ -211,23 +215,28 @@ def amended(message: M, **changes: Any) -> M:
     """The message with some fields changed; only those are checked anew.
 
     What `dataclasses.replace` does at a tenth of its price: the hot path fills EventId and OpId
-    into every notice.
+    into every notice. A common element that the class does not have stays away.
 
     Raises:
-        InvalidMessageError: a new value is out of its range.
+        InvalidMessageError: a new value is out of its range, or takes away what is required.
     """
     cls = type(message)
     made = object.__new__(cls)
     put = object.__setattr__
     for plan in plan_of(cls):
         name = plan.name
-        if name in changes:
-            value = changes[name]
-            if value is not None:
-                _check_one(plan, value)
-            put(made, name, value)
-        else:
+        if name not in changes:
             put(made, name, getattr(message, name))
+            continue
+        value = changes[name]
+        if not _is_absent(value):
+            _check(plan, value)
+        elif plan.required:
+            raise InvalidMessageError(Result.MISSING_FIELD, plan.element, "is missing")
+        put(made, name, value)
+    for name in _taken_away(cls):
+        put(made, name, None)
+    _check_one_of(made)
     return made
 
 
@@ -300,6 +309,19 @@ def plan_of(cls: type[Part]) -> tuple[FieldPlan, ...]:
     made = _PLANS.get(cls)
     if made is None:
         made = _PLANS[cls] = _plan(cls)
+    return made
+
+
+_TAKEN_AWAY: Final[dict[type[Part], tuple[str, ...]]] = {}
+
+
+def _taken_away(cls: type[Part]) -> tuple[str, ...]:
+    """The common elements that a class has not: `op_id: None = None`."""
+    made = _TAKEN_AWAY.get(cls)
+    if made is None:
+        planned = {plan.name for plan in plan_of(cls)}
+        items = dataclasses.fields(typing.cast("Any", cls))
+        made = _TAKEN_AWAY[cls] = tuple(item.name for item in items if item.name not in planned)
     return made
 
 

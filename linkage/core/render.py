@@ -14,10 +14,8 @@ from linkage.store.rows import DeliveryRow, JournalRow, from_us
 from protocol.codec import decode
 from protocol.dialect import DEFAULT, Dialect
 from protocol.envelope import Request
-from protocol.errors import InvalidMessageError
-from protocol.message import COMMON, Message, amended, find_registered
-from protocol.messages import convert
-from protocol.results import Result
+from protocol.message import Message, amended
+from protocol.messages import convert, refusal
 
 COMMANDS: Final = range(200, 300)
 
@@ -72,20 +70,8 @@ def render(
 
 
 def outcome_of(command: Message, request_id: str, result: int, detail: str) -> Message:
-    """The 1NN notice by which the sender of a 2NN learns that it failed (docs/decisions.
+    """The 1NN notice by which the sender of a 2NN learns that it failed.
 
-    Outcome in notices).
+    See docs/decisions/0002-outcome-in-notices.md: it must not read as if the thing had happened.
     """
-    number = command.number % 100 + 100
-    cls = find_registered(number)
-    common = {name: getattr(command, name) for name in COMMON}
-    common |= {"request_id": request_id, "result": result, "detail": detail[:1000]}
-    if cls is not None:
-        try:
-            return cls(**common)
-        except InvalidMessageError as error:
-            if error.result is not Result.MISSING_FIELD:
-                raise
-    alarm = find_registered(197)
-    assert alarm is not None
-    return alarm(**common)
+    return refusal(command, request_id=request_id, result=result, detail=detail)

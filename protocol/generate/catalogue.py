@@ -77,10 +77,8 @@ def _message(cls: type[Message]) -> Iterator[str]:
         f"### {cls.number} {cls.english} {cls.chinese}",
     )
     yield from ("", explanation(cls))
-    own = [plan for plan in plan_of(cls) if is_own(plan)]
-    if own:
-        yield ""
-        yield from _table(own)
+    yield ""
+    yield from _table([plan for plan in plan_of(cls) if is_own(plan)])
     yield from _either_or(cls)
 
 

@@ -192,7 +192,7 @@ class HangupNotice(Message):
     Without `call_id` it tells of a conference, or of a hang-up command that came to nothing.
     """
 
-    needs_one_of = (("call_id", "conference_id", "request_id"),)
+    needs_one_of = (("call_id", "conference_id", "request_id", "result"),)
 
     call_id: CallId | None = field(patent=True, default=None)
     conference_id: ConferenceId | None = field(patent=True, default=None)
@@ -217,7 +217,7 @@ class TransferNotice(Message):
     `new_call_id` is the consultation or the new leg.
     """
 
-    needs_one_of = (("call_id", "request_id"),)
+    needs_one_of = (("call_id", "request_id", "result"),)
 
     call_id: CallId | None = field(patent=True, default=None)
     conference_id: ConferenceId | None = field(patent=True, default=None)

@@ -139,7 +139,7 @@ class ConferenceNotice(Message):
     Without `conference_id` it tells of a conference command that came to nothing.
     """
 
-    needs_one_of = (("conference_id", "request_id"),)
+    needs_one_of = (("conference_id", "request_id", "result"),)
 
     call_id: CallId | None = field(patent=True, default=None)
     conference_id: ConferenceId | None = field(patent=True, default=None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from protocol.errors import LocalProtocolError
+from protocol.fields import CONTROL, NULL_TOKENS
 from protocol.message import FieldPlan, Message, find_registered, plan_of
 from protocol.messages.call import CallDirection
 from protocol.messages.conference import BroadcastAction
@@ -23,6 +24,7 @@ from protocol.reasons import Reason
 
 COMMAND_FIRST: Final = 200
 COMMANDS: Final = range(COMMAND_FIRST, 300)
+DETAIL_MAX: Final = 1000
 SCREEN_DIGITS: Final = frozenset({4, 6})
 OUTCOME: Final = {
     215: 193,
@@ -111,7 +113,7 @@ def refusal(command: Message, *, request_id: str, result: int, detail: str | Non
         command: what could not be done.
         request_id: the Id under which its sender knows it.
         result: code of section 7, 100 or more.
-        detail: one line for a person.
+        detail: for a person; made one line of at most 1,000 characters.
     """
     digit, row = divmod(command.number, 100)
     notice = outcome_class(COMMAND_FIRST + row if digit in SCREEN_DIGITS else command.number)
@@ -124,7 +126,13 @@ def refusal(command: Message, *, request_id: str, result: int, detail: str | Non
         if _names_something(plan, notice.number) and _same(plan, named.get(plan.name))
     }
     values |= FAILED.get(notice.number, {})
-    return cls(**values, request_id=request_id, result=result, detail=detail)
+    return cls(**values, request_id=request_id, result=result, detail=_line(detail))
+
+
+def _line(detail: str | None) -> str | None:
+    """A detail as a field takes it: vendors' words have line breaks, and no end."""
+    words = CONTROL.sub(" ", detail or "").strip()[:DETAIL_MAX].strip()
+    return None if words in NULL_TOKENS else words
 
 
 def _names_something(plan: FieldPlan, notice: int) -> bool:

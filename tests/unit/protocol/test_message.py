@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
 from protocol.errors import InvalidMessageError
 from protocol.fields import CallId, Name
-from protocol.message import Direction, Message, Part, field, notice, part, plan_of, registered
+from protocol.message import (
+    Direction,
+    Message,
+    Part,
+    amended,
+    field,
+    notice,
+    part,
+    plan_of,
+    registered,
+)
 from protocol.messages import (
+    CallOut,
     Capability,
     CreateEvent,
     Group,
     Hangup,
     HangupNotice,
     IncomingCallNotice,
+    LinkAction,
+    LinkEvent,
     Phone,
     SendSmsBatch,
     Staff,
@@ -121,7 +134,15 @@ def test_an_annotation_that_says_nothing_of_the_wire_is_a_bug() -> None:
     class Odd(Part):
         what: dict[str, str] | None = None
 
-    for cls in (Vague, Odd):
+    @part
+    class Noted(Part):
+        what: Annotated[str, "a note that is no type"] | None = None
+
+    @part
+    class Foreign(Part):
+        what: bytes | None = None
+
+    for cls in (Vague, Odd, Noted, Foreign):
         with pytest.raises(TypeError, match="says not how it travels"):
             plan_of(cls)
 
@@ -138,6 +159,39 @@ def test_a_call_out_needs_groups_staff_and_numbers() -> None:
     assert problem(Group, staff=()) == (Result.MISSING_FIELD, "Staff")
     assert problem(Staff, phone_nums=()) == (Result.MISSING_FIELD, "PhoneNum")
     assert problem(Phone, number="") == (Result.MISSING_FIELD, "Number")
+
+
+# --- changing a message --------------------------------------------------------------------------
+INCOMING = IncomingCallNotice(call_id="1", direction=CallDirection.IN, phone_num="110")
+
+
+def test_a_message_is_amended_as_if_it_were_made_anew() -> None:
+    assert amended(INCOMING, event_id="e1", phone_num=None) == dataclasses.replace(
+        INCOMING, event_id="e1", phone_num=None
+    )
+    group = Group(staff=(Staff(phone_nums=(Phone(number="1"),)),))
+    call_out = CallOut(groups=(group,))
+    assert amended(call_out, groups=(group, group)).groups == (group, group)
+
+
+def test_an_amendment_is_checked() -> None:
+    for changes, result in (
+        ({"event_id": "1" * 21}, Result.BAD_VALUE),
+        ({"call_id": None}, Result.MISSING_FIELD),
+        ({"direction": 3}, Result.BAD_VALUE),
+    ):
+        with pytest.raises(InvalidMessageError) as caught:
+            amended(INCOMING, **changes)
+        assert caught.value.result is result
+    with pytest.raises(InvalidMessageError, match="one of these"):
+        amended(Hangup(call_id="1"), call_id=None)
+
+
+def test_an_amended_message_has_no_element_that_its_class_took_away() -> None:
+    link = LinkEvent(event_id="1", other_event_id="2", action=LinkAction.MERGE)
+    filled = amended(link, op_id="o1", call_id="c1")
+    assert filled == dataclasses.replace(link, call_id="c1")
+    assert filled.op_id is None
 
 
 # --- mirrors -------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from protocol.codec import decode, encode
 from protocol.envelope import Request
 from protocol.errors import LocalProtocolError
-from protocol.message import Message
+from protocol.message import Message, amended
 from protocol.messages import (
     AnswerAction,
     AnswerCall,
@@ -69,6 +69,27 @@ def test_a_refusal_names_what_the_command_named() -> None:
         result=502,
         detail="link down",
     )
+
+
+@pytest.mark.parametrize(
+    ("detail", "told"),
+    [
+        ("  no\r\nsuch\x00 channel ", "no  such  channel"),
+        ("a" * 2000, "a" * 1000),
+        ("NULL", None),
+        ("\n", None),
+        (None, None),
+    ],
+)
+def test_a_vendors_words_become_one_line(detail: str | None, told: str | None) -> None:
+    command = Hangup(call_id="c1")
+    assert refusal(command, request_id="7", result=506, detail=detail).detail == told
+
+
+def test_a_third_party_may_see_a_refusal_without_the_senders_request_id() -> None:
+    for command in (Hangup(conference_id="2"), Transfer(mode=TransferMode.CANCEL)):
+        notice = amended(refused(command), request_id=None)
+        assert decode(encode(Request(id="1", message=notice))) == Request(id="1", message=notice)
 
 
 def test_a_failed_transfer_says_so_in_its_own_words() -> None:
