@@ -44,7 +44,6 @@ logger = logging.getLogger("linkage.core")
 
 RETRY_AFTER_S: Final = 5
 SWEEP_MAX: Final = 1000
-NOTICE_TYPES: Final = (100, 199)
 
 
 class CoreEngine:
@@ -162,7 +161,7 @@ class CoreEngine:
         """
         newest = self._unit.next_delivery_seq(peer.id) - 1
         if last_seq is not None and last_seq <= newest:
-            self._unit.resume_at(peer.id, last_seq, NOTICE_TYPES)
+            self._unit.resume_at(peer.id, last_seq)
             return last_seq
         waiting = self._unit.open_deliveries(peer.id, 0, 1)
         return waiting[0].seq - 1 if waiting else newest

@@ -10,13 +10,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    NotSupportedError,
+    ProgrammingError,
+)
 
 from linkage.store import tables
 from linkage.store.bulk import Row, getter, in_table_order, insert_rows, tuples, update_rows
@@ -34,7 +41,21 @@ from linkage.store.rows import (
 CACHE_ROWS: Final = 20_000
 PREFETCH_MAX: Final = 500
 """Keys of one look-up: below what every SQLite takes as parameters."""
+SEEN_MAX: Final = 2048
+"""Earlier requests that one look-up of a batch brings. A peer that uses few Ids again and again
+would else have its whole history read for each message; of such a peer the latest are compared."""
+KEY_MAX: Final = 2**63 - 1
+"""The greatest number that a key can be; SQLite's driver raises on more."""
 NONCE_KEPT_US: Final = 900 * 1_000_000
+COMMAND_DIGITS: Final = (2, 4, 6)
+OUR_FAULT: Final = (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    NotSupportedError,
+    ProgrammingError,
+)
+"""Errors that the same message would meet again: a bug to be found, not a disk to wait for."""
 
 Record = TypeVar("Record")
 
@@ -114,6 +135,9 @@ class UnitOfWork:
             self.begin()
             yield
             self.commit()
+        except OUR_FAULT:
+            self.rollback()
+            raise
         except DBAPIError as error:
             self.rollback()
             raise StoreFailedError(str(error.orig)) from None
@@ -163,11 +187,14 @@ class UnitOfWork:
 
     def rollback(self) -> None:
         """Forget what was collected, and the caches."""
-        if self._connection is not None:
-            self._connection.rollback()
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
         self._reset()
+        if connection is not None:
+            # A disk that took nothing may not even take that; SQLite then has undone it already.
+            with suppress(DBAPIError):
+                connection.rollback()
+            with suppress(DBAPIError):
+                connection.close()
 
     def flush(self) -> None:
         """Send what was collected to the database, still within the transaction."""
@@ -222,13 +249,15 @@ class UnitOfWork:
         if self._rows and seq >= self._rows[0].seq:
             index = seq - self._rows[0].seq
             return self._rows[index] if index < len(self._rows) else None
+        if not 0 < seq <= KEY_MAX:
+            return None
         row = self.connection.execute(_JOURNAL.where(tables.journal.c.seq == seq)).first()
         return None if row is None else JournalRow(**row._mapping)
 
     def find_requests(self, keys: Iterable[tuple[str, str]]) -> list[JournalRow]:
         """Journalled requests by (source, request Id), committed ones only.
 
-        The persistent duplicate window.
+        The persistent duplicate window; of each source the latest `SEEN_MAX`.
         """
         by_source: dict[str, list[str]] = {}
         for source, request_id in keys:
@@ -246,7 +275,7 @@ class UnitOfWork:
     def operation(self, op_id: int) -> Operation | None:
         """An operation by OpId."""
         found = self._operations.get(op_id)
-        if found is None:
+        if found is None and 0 < op_id <= KEY_MAX:
             found = self._load_operation(_OPERATION.where(tables.operation.c.op_id == op_id))
         return found
 
@@ -257,13 +286,14 @@ class UnitOfWork:
             return self.operation(op_id)
         if (platform, native) in self._absent:
             return None
-        return self._load_operation(
+        found = self._load_operation(
             _OPERATION.where(
                 tables.operation.c.platform == platform, tables.operation.c.native == native
             )
             .order_by(tables.operation.c.op_id.desc())
             .limit(1)
         )
+        return None if found is None else self._index(found)
 
     def prefetch(self, natives: set[tuple[str, str]]) -> None:
         """Look up in one query which of these (platform, native key) there are.
@@ -279,7 +309,8 @@ class UnitOfWork:
             )
             for row in rows:
                 self._absent.discard((row.platform, row.native))
-                self._remember(self._operations.get(row.op_id) or Operation(**row._mapping))
+                found = self._operations.get(row.op_id)
+                self._index(found or self._remember(Operation(**row._mapping)))
 
     def find_calls(self, call_id: str) -> list[Operation]:
         """Calls and legs of any platform under a CallId, latest first.
@@ -311,6 +342,10 @@ class UnitOfWork:
 
     def _remember(self, operation: Operation) -> Operation:
         self._operations.rows[operation.op_id] = operation
+        return operation
+
+    def _index(self, operation: Operation) -> Operation:
+        """Keep which operation is the latest with its native key; only for one known to be so."""
         self._native.rows[operation.platform, operation.native] = operation.op_id
         return operation
 
@@ -347,7 +382,7 @@ class UnitOfWork:
             members = self._trees.get(operation.root)
             if members is not None:
                 members.append(operation.op_id)
-        return self._remember(operation)
+        return self._index(self._remember(operation))
 
     def change_operation(self, operation: Operation) -> None:
         """Write a changed operation with the next flush."""
@@ -375,7 +410,10 @@ class UnitOfWork:
         """Every application's event with this EventId."""
         self.flush()
         rows = self.connection.execute(
-            select(tables.event.c.event_pk).where(tables.event.c.event_id == event_id).limit(50)
+            select(tables.event.c.event_pk)
+            .where(tables.event.c.event_id == event_id)
+            .order_by(tables.event.c.event_pk)
+            .limit(50)
         )
         return [found for row in rows if (found := self.event(row.event_pk)) is not None]
 
@@ -488,7 +526,7 @@ class UnitOfWork:
         )
         return [DeliveryRow(**row._mapping) for row in rows]
 
-    def resume_at(self, receiver: str, last_seq: int, notice_types: Sequence[int]) -> None:
+    def resume_at(self, receiver: str, last_seq: int) -> None:
         """The receiver has everything up to `last_seq`, and nothing of the notices after it."""
         self.flush()
         table = tables.delivery
@@ -498,34 +536,31 @@ class UnitOfWork:
             .where(mine, table.c.seq <= last_seq, table.c.state == "open")
             .values(state="done", result=0)
         )
-        low, high = notice_types
         self.connection.execute(
             update(table)
-            .where(
-                mine,
-                table.c.seq > last_seq,
-                table.c.state == "done",
-                table.c.type.between(low, high),
-            )
+            .where(mine, table.c.seq > last_seq, table.c.state == "done", _IS_NOTICE)
             .values(state="open", result=None, attempts=1)
         )
 
-    def reopen(self, receiver: str, from_seq: int, to_seq: int, types: Sequence[int]) -> None:
-        """Open notices of the queue once more, for a replay; commands are never repeated."""
+    def reopen(self, receiver: str, from_seq: int, to_seq: int, types: Sequence[int]) -> int:
+        """Open notices of the queue once more, for a replay; commands are never repeated.
+
+        `types` narrows it to these; none: all. Returns how many there are.
+        """
         self.flush()
         table = tables.delivery
-        chosen = table.c.type.in_(types) if types else table.c.type.not_between(200, 299)
-        self.connection.execute(
+        wanted = [table.c.type.in_(types)] if types else []
+        changed = self.connection.execute(
             update(table)
             .where(
                 table.c.receiver == receiver,
                 table.c.seq.between(from_seq, to_seq),
-                table.c.type.not_between(200, 299),
-                table.c.expires_at.is_(None),
-                chosen,
+                _IS_NOTICE,
+                *wanted,
             )
             .values(state="open", result=None, attempts=1)
         )
+        return changed.rowcount
 
     def expired(self, now_us: int, limit: int) -> list[DeliveryRow]:
         """Open deliveries whose time is over."""
@@ -583,13 +618,26 @@ DELIVERY_COLUMNS: Final = in_table_order(tables.delivery, columns_of(DeliveryRow
 
 _JOURNAL: Final = select(*[tables.journal.c[name] for name in columns_of(JournalRow)])
 _BY_REQUEST: Final = _JOURNAL.where(
-    tables.journal.c.source == bindparam("source"),
-    tables.journal.c.request_id.in_(bindparam("ids", expanding=True)),
+    tables.journal.c.seq.in_(
+        select(tables.journal.c.seq)
+        .where(
+            tables.journal.c.source == bindparam("source"),
+            tables.journal.c.request_id.in_(bindparam("ids", expanding=True)),
+        )
+        .order_by(tables.journal.c.seq.desc())
+        .limit(SEEN_MAX)
+    )
 )
+_IS_NOTICE: Final = ~(tables.delivery.c.type // 100).in_(COMMAND_DIGITS)
 _OPERATION: Final = select(*[tables.operation.c[name] for name in columns_of(Operation)])
 _BY_NATIVE: Final = _OPERATION.where(
-    tables.operation.c.native.in_(bindparam("natives", expanding=True))
-).order_by(tables.operation.c.op_id)
+    tables.operation.c.op_id.in_(
+        select(func.max(tables.operation.c.op_id))
+        .where(tables.operation.c.native.in_(bindparam("natives", expanding=True)))
+        .group_by(tables.operation.c.native, tables.operation.c.platform)
+    )
+)
+"""The latest only: small numbers such as `conf:2` are used again thousands of times."""
 _EVENT: Final = select(*[tables.event.c[name] for name in columns_of(Event)])
 _insert_peer = upsert(tables.peer)
 _UPSERT_PEER: Final = _insert_peer.on_conflict_do_update(
