@@ -12,15 +12,19 @@ the client library for its peers. All are imported on first use: `import linkage
 milliseconds.
 """
 
+# ruff: noqa: PTH118, PTH120 - pathlib would double the cost of importing this
+
 from __future__ import annotations
 
+import os.path
 import sys
 from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from importlib.machinery import PathFinder
 
+TYPE_CHECKING = False  # type checkers know the name; `typing` is imported for them alone
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from linkage.app import Server
     from linkage.client import (
         Application,
@@ -77,26 +81,26 @@ def _check_packages() -> None:
 
     Our other packages have plain names, and a script's own folder comes before site-packages.
     """
-    root = Path(__file__).resolve().parent.parent
+    root = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
     for name in _OURS:
-        found = _places(name)
-        if found and root / name not in found:
+        ours, found = os.path.join(root, name), _places(name)
+        if found and ours not in found:
             raise ImportError(
-                f"linkage needs its own package {name!r} ({root / name}), but Python finds "
+                f"linkage needs its own package {name!r} ({ours}), but Python finds "
                 f"{found[0]} first: rename that file or folder, or run from another directory"
             )
 
 
-def _places(name: str) -> list[Path]:
+def _places(name: str) -> list[str]:
     """Where Python would import a package from: its folders, or the file of a plain module."""
     module = sys.modules.get(name)
-    spec = find_spec(name) if module is None else module.__spec__
+    spec = PathFinder.find_spec(name) if module is None else module.__spec__
     if spec is None:
         written = getattr(module, "__file__", None)
-        return [Path(written).resolve()] if written else []
+        return [os.path.realpath(written)] if written else []
     if spec.submodule_search_locations:
-        return [Path(place).resolve() for place in spec.submodule_search_locations]
-    return [Path(spec.origin).resolve()] if spec.origin else []
+        return [os.path.realpath(place) for place in spec.submodule_search_locations]
+    return [os.path.realpath(spec.origin)] if spec.origin else []
 
 
 _check_packages()

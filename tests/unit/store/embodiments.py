@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Engine
 
@@ -178,7 +178,12 @@ def write_alarm(writer: Writer, event_id: str = "1213243", call_id: str = "82039
 
 def write_conference(writer: Writer, event_id: str = "1213244") -> None:
     """The second embodiment: steps 401–420."""
-    common = {"call_id": "82039240", "login_id": "13", "conference_id": "2", "event_id": event_id}
+    common: dict[str, Any] = {
+        "call_id": "82039240",
+        "login_id": "13",
+        "conference_id": "2",
+        "event_id": event_id,
+    }
     people = {
         "13912344444": ("123", "指挥大厅领导", None),
         "13912344413": ("124", "专职部门人员", None),

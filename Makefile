@@ -1,0 +1,72 @@
+# The loop of work; `make help` lists the targets. Everything happens in .venv, which `make` makes.
+
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PYTHON := $(BIN)/python
+STAMP  := $(VENV)/.installed
+# The first of these that is new enough; set BASE_PYTHON to choose another.
+BASE_PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$python; break; }; done)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(STAMP): setup.cfg pyproject.toml constraints.txt
+	@test -n "$(BASE_PYTHON)" \
+		|| { echo "linkage needs Python 3.11 or newer: install it, or set BASE_PYTHON" >&2; exit 1; }
+	@$(BASE_PYTHON) -c 'import ensurepip' 2>/dev/null \
+		|| { echo "$(BASE_PYTHON) cannot make virtual environments: install its venv package (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@echo "installing into $(VENV) (once)"
+	@$(BASE_PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-input \
+		--constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+.PHONY: install
+install: $(STAMP) ## Make .venv with linkage and the tools of its developers.
+
+.PHONY: demo
+demo: $(STAMP) ## Show both of the patent's embodiments, live.
+	@$(BIN)/linkage demo
+
+.PHONY: test
+test: $(STAMP) ## Run the tests that need no other software.
+	$(PYTHON) -m pytest -m "not real"
+
+.PHONY: check
+check: $(STAMP) ## Check style, types, import contracts and generated files.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(PYTHON) -m protocol.generate --check docs/reference
+
+.PHONY: test-real
+test-real: $(STAMP) ## Run the tests against a real Asterisk and SIPp (Debian, as root).
+	tests/real/provision.sh
+	$(PYTHON) -m pytest -m real tests/real
+
+.PHONY: bench
+bench: $(STAMP) ## Measure: the cost of a message, and durable notices a second.
+	$(PYTHON) -m benchmarks.codec
+	$(PYTHON) -m benchmarks.durable
+
+.PHONY: generate
+generate: $(STAMP) ## Write docs/reference anew from the message classes.
+	$(PYTHON) -m protocol.generate docs/reference
+
+.PHONY: format
+format: $(STAMP) ## Bring the source into its format.
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: clean
+clean: ## Remove .venv and everything that was made.
+	rm -rf $(VENV) build dist *.egg-info .coverage* htmlcov .hypothesis
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
