@@ -138,8 +138,7 @@ class Listener:
     """Waits for linkage to connect: the patent's way, the business platform is the TCP server.
 
     `allowed` are the addresses that linkage may come from, None: any. A legacy peer, which nobody
-    registers with, should name
-    them: whoever else connects would be taken for linkage.
+    registers with, should name them, as whoever else connects would be taken for linkage.
     """
 
     def __init__(

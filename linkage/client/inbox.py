@@ -3,8 +3,7 @@
 Each handed out once, answered once, and not forgotten in between (PROTOCOL.md section 3).
 
 ```
- session ── take ──► duplicate? ──► queue ── next ──► the user's loop ── settle ──► Response to
- every session that asks
+ session ── take ──► duplicate? ──► queue ── next ──► the user's loop ── settle ──► Response
                         └─ answered before: the same result again
 ```
 Linkage sends at most a window of requests without an answer, so the queue needs no bound of its
@@ -15,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from datetime import datetime
@@ -28,6 +28,8 @@ from protocol.connection import WINDOW
 from protocol.envelope import Request, Response
 from protocol.message import Message
 from protocol.results import Result
+
+logger = logging.getLogger("linkage.client")
 
 REMEMBERED_MAX: Final = 4096
 """Answered requests whose repetition is recognised; linkage repeats at most a window after a
@@ -125,6 +127,7 @@ class Inbox(Generic[K]):
         self._arrived = asyncio.Event()
         self._end: Exception | None = None
         self._in_hand: dict[asyncio.Task[object], K] = {}
+        self._awaited = 0  # how many wait in `next`
 
     @property
     def full(self) -> bool:
@@ -134,7 +137,10 @@ class Inbox(Generic[K]):
     @property
     def stuck(self) -> bool:
         """True when it is full and stays so: who asks is the one that has to answer."""
-        return self.full and (not self._in_hand or _current_task() in self._in_hand)
+        if not self.full or self._awaited:
+            return False
+        working = [task for task in self._in_hand if not task.done()]
+        return not working or _current_task() in working
 
     def take(self, session: Session, request: Request, expires: float | None) -> bool:
         """A request came; False when it is a repetition of one that is here or was answered."""
@@ -183,7 +189,11 @@ class Inbox(Generic[K]):
                 raise self._end
             if not self._waiting:
                 self._arrived.clear()
-                await self._arrived.wait()
+                self._awaited += 1
+                try:
+                    await self._arrived.wait()
+                finally:
+                    self._awaited -= 1
                 continue
             received = self._waiting.popleft()
             if received.expires is None or self._now() < received.expires:
@@ -193,25 +203,30 @@ class Inbox(Generic[K]):
     async def next_for_loop(self) -> K:
         """As `next`, for a loop that answers by coming back.
 
-        What this task had in hand is acknowledged first.
-
-        What a task had in hand that has died meanwhile is handed out again.
+        What this task had in hand is acknowledged first, and what a task had in hand that has
+        failed meanwhile is handed out again.
         """
         self.acknowledge_in_hand()
-        for task in [task for task in self._in_hand if task.done()]:
-            dropped = self._in_hand.pop(task)
-            if not dropped.settled:
-                dropped.resend = True
-                self._waiting.appendleft(dropped)
         received = await self.next()
         self._in_hand[_current_task()] = received
         return received
 
     def acknowledge_in_hand(self) -> None:
-        """The task that asks has come through with what it had in hand."""
-        received = self._in_hand.pop(_current_task(), None)
-        if received is not None and not received.settled:
-            received.settle(Result.OK)
+        """The task that asks has come through with what it had in hand.
+
+        So have those that ended without an error, such as the one that `asyncio.wait_for` makes.
+        """
+        current = _current_task()
+        for task in [task for task in self._in_hand if task is current or task.done()]:
+            received = self._in_hand.pop(task)
+            if received.settled:
+                continue
+            if task is current or not _has_failed(task):
+                received.settle(Result.OK)
+            else:
+                logger.warning("%s failed with %r in hand", task.get_name(), received)
+                received.resend = True
+                self._waiting.appendleft(received)
 
     def finish(self, error: Exception | None = None) -> None:
         """Nothing more will be handed out: whoever waits gets `error` (None: it was closed)."""
@@ -223,6 +238,10 @@ def _current_task() -> asyncio.Task[object]:
     task = asyncio.current_task()
     assert task is not None, "called from a coroutine"
     return task
+
+
+def _has_failed(task: asyncio.Task[object]) -> bool:
+    return task.cancelled() or task.exception() is not None
 
 
 def _key_of(request: Request) -> Key:

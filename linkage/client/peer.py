@@ -117,8 +117,7 @@ class Peer(Generic[K]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.peer_id!r} {self._state.value}: {self._reason}>"
 
-    # --- what can be asked
-    # ---------------------------------------------------------------------------------------
+    # --- what can be asked -----------------------------------------------------------------------
     @property
     def peer_id(self) -> str:
         """Our id, as in linkage's configuration."""
@@ -143,8 +142,7 @@ class Peer(Generic[K]):
         """Wait until a session is registered (at once, when one is)."""
         await self._ready.wait()
 
-    # --- open and close
-    # ------------------------------------------------------------------------------------------
+    # --- open and close --------------------------------------------------------------------------
     async def __aenter__(self) -> Self:
         """Connect and register.
 
@@ -243,8 +241,7 @@ class Peer(Generic[K]):
         except OSError as error:
             logger.warning("the position was not saved: %s", error)
 
-    # --- for the carrier
-    # -----------------------------------------------------------------------------------------
+    # --- for the carrier -------------------------------------------------------------------------
     def report(self, state: State, reason: str) -> None:
         """The state has changed; see `carriers.Host`."""
         self._state, self._reason = state, reason
@@ -315,8 +312,7 @@ class Peer(Generic[K]):
         self.report(State.READY, f"with {session.address}")
         self._outbox.attach(session)
 
-    # --- from the session
-    # ----------------------------------------------------------------------------------------
+    # --- from the session ------------------------------------------------------------------------
     def take_response(self, session: Session, response: Response) -> None:
         """Linkage answered one of ours."""
         if response.request_id != session.registration_id:

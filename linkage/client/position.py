@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ class PositionFile:
     def __init__(self, path: Path, peer_id: str) -> None:
         self._path = path
         self._peer_id = peer_id
+        self._writing = threading.Lock()  # `follow` writes in a thread, the last save does not
 
     def load(self) -> int | None:
         """The position kept; None where there is none for this peer, or none that can be read.
@@ -102,8 +104,9 @@ class PositionFile:
         """
         written = json.dumps({"peer": self._peer_id, "last_seq": last_seq})
         beside = self._path.with_name(self._path.name + ".new")
-        beside.write_text(written + "\n", encoding="utf-8")
-        beside.replace(self._path)
+        with self._writing:
+            beside.write_text(written + "\n", encoding="utf-8")
+            beside.replace(self._path)
 
     async def follow(self, position: Position) -> None:
         """Save whenever the position moves, until cancelled.

@@ -75,6 +75,7 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
         self._ending: asyncio.TimerHandle | None = None
+        self._flushing = False
         peer = writer.get_extra_info("peername")
         self.address = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else str(peer)
         self.dialled = dialled
@@ -100,13 +101,16 @@ class Session:
         return self._connection.unanswered
 
     def send(self, item: Request | Response) -> None:
-        """Send at once.
+        """Send, with all else that this turn of the loop sends.
 
         Raises:
             LocalProtocolError: as `Connection.send`; nothing was sent.
         """
         self._connection.send(item, self._clock.now())
-        self._flush()
+        if not self._flushing:
+            # Once per turn of the loop: a burst of answers is one write.
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def answer(self, response: Response) -> bool:
         """Answer a request of this session.
@@ -201,6 +205,7 @@ class Session:
             self._end()
 
     def _flush(self) -> None:
+        self._flushing = False
         data = self._connection.data_to_send()
         if data and not self._writer.is_closing():
             self._writer.write(data)

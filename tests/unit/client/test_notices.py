@@ -118,6 +118,21 @@ async def test_what_a_dead_task_had_in_hand_is_handed_out_again(
     await app.close()
 
 
+async def test_notices_can_be_awaited_one_by_one_with_a_limit(linkage: ScriptedLinkage) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        app = desk(linkage)
+        far = await opened(app, linkage)
+        notices = app.notices()
+        for number in (1, 2, 3):
+            far.notify(f"n{number}", call(number))
+            # The task that wait_for makes has ended when the notice is here, and has not failed.
+            notice = await asyncio.wait_for(anext(notices), WITHIN_S)
+            assert notice.message == call(number)
+        assert [(await far.response()).request_id for _ in range(2)] == ["n1", "n2"]
+        await app.__aexit__(None, None, None)
+        assert (await far.response()).request_id == "n3"
+
+
 async def test_a_notice_can_be_refused(linkage: ScriptedLinkage) -> None:
     app = desk(linkage)
     far = await opened(app, linkage)
