@@ -40,6 +40,7 @@ class Outbox:
         self._pushed: dict[str, Delivery | None] = {}
         self._sent_to = 0
         self._doubtful: int | None = None
+        self._fresh_from: int | None = None
         self._begun = False
 
     # --- the link --------------------------------------------------------------------------------
@@ -76,6 +77,9 @@ class Outbox:
     # --- what goes in ----------------------------------------------------------------------------
     def offer(self, delivery: Delivery, now_us: int) -> None:
         """A delivery that was just committed; taken only when nothing on disk stands before it."""
+        # No process before this one can have pushed what this one committed.
+        if self._fresh_from is None:
+            self._fresh_from = delivery.row.seq
         if not self._begun or self.behind or self.loading or len(self._queue) >= QUEUE_MAX:
             self.behind = True
             return
@@ -109,8 +113,9 @@ class Outbox:
         return unknown
 
     def _was_sent(self, delivery: Delivery) -> bool:
-        doubtful = bool(self._doubtful)
-        if self._doubtful:
+        fresh = self._fresh_from is not None and delivery.row.seq >= self._fresh_from
+        doubtful = bool(self._doubtful) and not fresh
+        if doubtful and self._doubtful:
             self._doubtful -= 1
         return doubtful or delivery.row.attempts > 0 or delivery.row.seq <= self._sent_to
 
