@@ -1,8 +1,8 @@
-"""How many notices a second go all the way: in, journalled (fsync), answered, delivered, acknowledged.
+"""How many notices a second go all the way: journalled (fsync), answered, delivered, acknowledged.
 
-Side by side in one run with a bare uvloop server that only answers the same frames: what asyncio, the
-kernel and the load itself cost. The server has one core, the load another; the figures to look at are
-the medians and the ratio.
+Side by side in one run with a bare uvloop server that only answers the same frames: what asyncio,
+the kernel and the load itself cost. The server has one core, the load another; the figures to look
+at are the medians and the ratio.
 
     python -m benchmarks.durable [--seconds 5] [--connections 8] [--rounds 3] [--json]
 """
@@ -22,6 +22,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
@@ -107,8 +108,9 @@ class Caller(Peer):
         name = f"{self._name}{self._next}"
         self._sent[name.encode()] = time.perf_counter()
         return frame(
-            f'<request Id="{name}" Type="100"><CallId>{name}</CallId><ConferenceID>NULL</ConferenceID>'
-            f"<LoginId>23</LoginId><Type>1</Type><PhoneNum>139123444444</PhoneNum>"
+            f'<request Id="{name}" Type="100"><CallId>{name}</CallId>'
+            f"<ConferenceID>NULL</ConferenceID><LoginId>23</LoginId><Type>1</Type>"
+            f"<PhoneNum>139123444444</PhoneNum>"
             f"<ToNum>2222</ToNum></request>".encode()
         )
 
@@ -153,7 +155,7 @@ class Desk(Peer):
 
 def registration(role: Role, peer_id: str) -> bytes:
     """The first frame of a peer."""
-    message = make_registration(role, peer_id, SECRET, datetime.now(UTC), secrets.token_hex(8))  # noqa: TID251 - the wall clock of a load, not of linkage
+    message = make_registration(role, peer_id, SECRET, datetime.now(UTC), secrets.token_hex(8))
     return frame(encode(Request(id="hello", message=message)))
 
 
@@ -163,15 +165,13 @@ async def drive(port: int, connections: int, seconds: float, *, desk: bool) -> d
     calls, taken = Tally(), Tally()
     desks = []
     if desk:
-        _, receiver = await loop.create_connection(lambda: Desk(taken), "127.0.0.1", port)
+        _, receiver = await loop.create_connection(partial(Desk, taken), "127.0.0.1", port)
         receiver.transport.write(registration(Role.APPLICATION, "desk"))
         await receiver.ready
         desks.append(receiver)
     callers = []
     for number in range(connections):
-        _, caller = await loop.create_connection(
-            lambda number=number: Caller(calls, number), "127.0.0.1", port
-        )
+        _, caller = await loop.create_connection(partial(Caller, calls, number), "127.0.0.1", port)
         caller.transport.write(registration(Role.PLATFORM, f"pbx{number}"))
         await caller.ready
         callers.append(caller)
@@ -203,7 +203,7 @@ class Server:
 
     def __init__(self, kind: str, folder: Path, connections: int) -> None:
         command = [sys.executable, "-m", "benchmarks.durable", "--serve", kind, str(folder)]
-        self._process = subprocess.Popen(  # noqa: S603 - our own module
+        self._process = subprocess.Popen(
             [*command, "--connections", str(connections)], stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
@@ -229,14 +229,12 @@ async def serve(kind: str, folder: Path, connections: int) -> None:
 
     path = folder / "linkage.toml"
     peers = ["desk"] + [f"pbx{number}" for number in range(connections)]
-    path.write_text(
-        'listen = ["127.0.0.1:0"]\n'
-        + "".join(
-            f'[[peer]]\nid = "{peer}"\nrole = "{"application" if peer == "desk" else "platform"}"\n'
-            f'secret = "{SECRET}"\n'
-            for peer in peers
-        )
-    )
+    tables = [
+        f'[[peer]]\nid = "{peer}"\nsecret = "{SECRET}"\n'
+        f'role = "{"application" if peer == "desk" else "platform"}"\n'
+        for peer in peers
+    ]
+    path.write_text('listen = ["127.0.0.1:0"]\n' + "".join(tables), encoding="utf-8")
     async with Linkage(load_config(path)) as linkage:
         print(linkage.addresses[0][1], flush=True)
         await stopped.wait()
@@ -307,13 +305,11 @@ def main() -> None:
     ratio = medians["linkage"]["delivered_per_s"] / medians["echo"]["answered_per_s"]
     machine = describe_machine()
     if options.json:
-        print(
-            json.dumps({"machine": machine, "medians": medians, "rounds": found, "ratio": ratio})
-        )
+        result = {"medians": medians, "rounds": found, "ratio": ratio}
+        print(json.dumps({"machine": machine, **result}))
         return
-    print(
-        f"{options.rounds} rounds of {options.seconds:g} s, {options.connections} connections; {machine}"
-    )
+    print(", ".join(machine.values()))
+    print(f"{options.rounds} rounds of {options.seconds:g} s, {options.connections} connections")
     for kind, figures in medians.items():
         print(f"{kind:8} " + "  ".join(f"{name} {value:,.1f}" for name, value in figures.items()))
     print(f"linkage delivers {ratio:.1%} of what the bare echo answers")
