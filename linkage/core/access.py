@@ -10,7 +10,13 @@ from datetime import datetime
 from typing import Final
 
 from linkage.core.peers import Peer, Peers
-from linkage.correlation.apply import BEGINS_COMMUNICATION, bind_target, may_use
+from linkage.correlation.apply import (
+    BEGINS_COMMUNICATION,
+    bind_target,
+    final_event,
+    may_use,
+    preferred,
+)
 from linkage.correlation.entry import MANUAL, Records
 from linkage.ports import Role
 from linkage.store.rows import Event, Operation
@@ -170,7 +176,7 @@ def _named_operation(
             raise RefusedError(
                 Result.OTHER_TENANT, f"{name} {written} belongs to another application"
             )
-        found = found or (mine[0] if mine else None)
+        found = found or (preferred(mine)[0] if mine else None)
     return found
 
 
@@ -196,8 +202,7 @@ def _named_event(
             )
         raise RefusedError(Result.NO_EVENT, f"EventId {message.event_id} is not known")
     if event.merged_into is not None and message.number not in {280, 283}:
-        target = records.event(event.merged_into)
-        raise RefusedError(Result.EVENT_MERGED, "" if target is None else target.event_id)
+        raise RefusedError(Result.EVENT_MERGED, final_event(records, event).event_id)
     if event.status == "closed" and message.number not in ON_CLOSED_EVENTS:
         raise RefusedError(
             Result.EVENT_CLOSED, f"EventId {message.event_id} is closed; 284 reopens it"

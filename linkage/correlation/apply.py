@@ -61,6 +61,8 @@ def apply(records: Records, entry: Entry) -> Applied:
 # --- notices -------------------------------------------------------------------------------------
 # ------------------
 def _apply_notice(records: Records, entry: Entry) -> Applied:
+    if isinstance(entry.message, m.PlatformLeave):
+        return Applied()  # of the session, whatever else it names
     operation, is_new = locate(records, entry)
     named = _named_event(records, entry, operation)
     if operation is None:
@@ -113,6 +115,8 @@ def _bind_named(
 def _inherit(
     records: Records, entry: Entry, operation: Operation, applied: Applied, *, is_new: bool
 ) -> None:
+    if operation.cause == causes.MANUAL:
+        return  # a person said that it belongs to none
     parent = None if operation.parent is None else records.operation(operation.parent)
     if parent is not None and parent.event_pk is not None:
         event, cause = _event(records, parent.event_pk), causes.DERIVED
@@ -128,16 +132,14 @@ def _derive(records: Records, entry: Entry, operation: Operation, applied: Appli
     if event is None:
         return
     for other in records.tree(operation.root):
-        if other.event_pk is None:
-            _bind(
-                records,
-                entry,
-                other,
-                event,
-                causes.DERIVED,
-                applied,
-                is_new=other.started_at == entry.at,
-            )
+        if _is_free(other):
+            is_new = other.op_id in entry.made
+            _bind(records, entry, other, event, causes.DERIVED, applied, is_new=is_new)
+
+
+def _is_free(operation: Operation) -> bool:
+    """Whether an operation may follow its call: it has no event, and nobody took it from one."""
+    return operation.event_pk is None and operation.cause != causes.MANUAL
 
 
 # --- commands ------------------------------------------------------------------------------------
@@ -159,7 +161,7 @@ def _apply_create(records: Records, entry: Entry, message: m.CreateEvent) -> App
         if target.event_pk != event.event_pk:
             _bind(records, entry, target, event, causes.CREATED, applied, is_new=False)
         for other in records.tree(target.root):
-            if other.event_pk is None:
+            if _is_free(other):
                 _bind(records, entry, other, event, causes.DERIVED, applied, is_new=False)
     return applied
 
@@ -167,18 +169,23 @@ def _apply_create(records: Records, entry: Entry, message: m.CreateEvent) -> App
 def targets(
     records: Records, owner: str, call_id: str | None, conference_id: str | None
 ) -> list[Operation]:
-    """The call and the conference that an application's command names.
-
-    Its own, the latest of each id.
-    """
+    """The call and the conference that an application's command names: `preferred` of its own."""
     found: list[Operation] = []
     for operations in (
         records.find_calls(call_id) if call_id is not None else [],
         records.find_conferences(conference_id) if conference_id is not None else [],
     ):
         mine = [operation for operation in operations if may_use(records, owner, operation)]
-        found += mine[:1]
+        found += preferred(mine)[:1]
     return found
+
+
+def preferred(operations: list[Operation]) -> list[Operation]:
+    """Of operations with one id, latest first: those that live before those that have ended.
+
+    Platforms number their calls each for itself; a command is for what can still be commanded.
+    """
+    return sorted(operations, key=lambda operation: operation.ended_at is not None)
 
 
 def may_use(records: Records, owner: str, operation: Operation) -> bool:
@@ -219,23 +226,42 @@ def _apply_bind(records: Records, entry: Entry, message: m.BindEvent) -> Applied
     applied = Applied(operation, event)
     if operation is None or event is None:
         return applied
+    followers = _followers(records, operation)
     if message.action is m.BindAction.UNBIND:
-        if operation.event_pk == event.event_pk:
-            _unbind(records, entry, operation)
+        for bound in (operation, *followers):
+            if bound.event_pk == event.event_pk:
+                _unbind(records, entry, bound)
         return applied
     _bind(records, entry, operation, event, causes.MANUAL, applied, is_new=False)
-    for other in records.tree(operation.root):
-        # What followed the operation follows it again; what a message or a person bound on its own
-        # stays.
-        if other.parent == operation.op_id and other.cause in {None, causes.DERIVED}:
-            _bind(records, entry, other, event, causes.DERIVED, applied, is_new=False)
+    for other in followers:
+        _bind(records, entry, other, event, causes.DERIVED, applied, is_new=False)
     return applied
+
+
+def _followers(records: Records, operation: Operation) -> list[Operation]:
+    """What descends from an operation and follows it.
+
+    What a message or a person bound on its own stays, with what follows that.
+    """
+    tree = records.tree(operation.root)
+    found: list[Operation] = []
+    above = [operation.op_id]
+    while above:
+        parent = above.pop()
+        follow = [
+            other
+            for other in tree
+            if other.parent == parent and (other.event_pk is None or other.cause == causes.DERIVED)
+        ]
+        found += follow
+        above += [other.op_id for other in follow]
+    return found
 
 
 def bind_target(records: Records, owner: str, message: m.BindEvent) -> Operation | None:
     """The operation that a 281 names, by OpId or by CallId."""
     if message.op_id is not None:
-        return records.operation(int(message.op_id)) if message.op_id.isdigit() else None
+        return records.operation(int(message.op_id)) if message.op_id.isdecimal() else None
     found = targets(records, owner, message.call_id, message.conference_id)
     return found[0] if found else None
 
@@ -297,6 +323,15 @@ def _describe(event: Event, message: m.CreateEvent | m.UpdateEvent) -> None:
             setattr(event, name, value)
 
 
+def final_event(records: Records, event: Event) -> Event:
+    """Where an event's merges lead: itself, or the one that stands for it now."""
+    while event.merged_into is not None:
+        target = records.event(event.merged_into)
+        assert target is not None, "events are merged into events"
+        event = target
+    return event
+
+
 def _event(records: Records, event_pk: int | None) -> Event | None:
     return None if event_pk is None else records.event(event_pk)
 
@@ -323,6 +358,7 @@ def _bind(
 
 
 def _unbind(records: Records, entry: Entry, operation: Operation) -> None:
+    """Take an operation from its event by hand; the cause stays, lest the next notice undoes it."""
     records.end_binding(operation.op_id, entry.seq)
-    operation.event_pk, operation.cause = None, None
+    operation.event_pk, operation.cause = None, causes.MANUAL
     records.change_operation(operation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from linkage.store.rows import Event, FileRecord, Operation
@@ -28,6 +28,7 @@ class Entry:
         owner: the application that routing chose for a call nobody owns yet; for an application's
         message itself. command_event: the event (key) of the command that this is the outcome of.
         reconstructed: made up by an adapter's resync.
+        made: OpIds of the operations that this entry made; filled while it is applied.
     """
 
     seq: int
@@ -37,6 +38,7 @@ class Entry:
     owner: str | None = None
     command_event: int | None = None
     reconstructed: bool = False
+    made: set[int] = field(default_factory=set, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,10 @@ class Records(Protocol):
 
     def change_operation(self, operation: Operation) -> None:
         """Write the changed record."""
+        ...
+
+    def graft(self, operation: Operation, parent: Operation) -> None:
+        """Put a root, with all that descends from it, under an operation of another tree."""
         ...
 
     def event(self, event_pk: int) -> Event | None:

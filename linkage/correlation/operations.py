@@ -3,7 +3,7 @@
 Native keys, one namespace per platform: `call:<CallId>` (calls and legs), `conf:<ConferenceID>`,
 `member:<ConferenceID>/<number>`, `transfer:<OpId of the call>/<journal seq>`, `rec:<RecordId>`,
 `sms:`, `fax:`, `mail:`, `video:`, `broadcast:` and `place:<seq>`. A platform may use a CallId
-again once its call has ended: then a new operation begins.
+again once its call has ended: then a new operation begins; the same goes for conferences.
 """
 
 from __future__ import annotations
@@ -16,10 +16,15 @@ from linkage.correlation.entry import Entry, Records
 from linkage.store.rows import FileRecord, Operation, to_us
 from protocol import messages as m
 from protocol.message import Message
+from protocol.results import is_accepted
 
 ENDING_PHASES: Final = (m.CallPhase.DONE, m.CallPhase.FAILED, m.CallPhase.CANCELLED)
 TRANSFERRED: Final = 134
 """Reason of a leg that ended because its call went on elsewhere (PROTOCOL.md section 8)."""
+TELL_OF_REFUSAL: Final = frozenset({100, 102, 103, 105, 115})
+"""Notices that, with a `Result` of 10 or more, say only that a command came to nothing: no call was
+answered, ended or transferred by them (docs/decisions/0002)."""
+BEGINNINGS: Final = (m.CallState.DIALLING, m.CallState.ALERTING)
 RECORDING_OVER: Final = (
     m.RecordingNoticeAction.SAVED,
     m.RecordingNoticeAction.FAILED,
@@ -29,8 +34,10 @@ RECORDING_OVER: Final = (
 
 def locate(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
     """The operation of a notice, made where it is new (then True), and brought up to date."""
-    handler = HANDLERS.get(entry.message.number)
-    if handler is None:
+    message = entry.message
+    handler = HANDLERS.get(message.number)
+    refused = message.result is not None and not is_accepted(message.result)
+    if handler is None or (refused and message.number in TELL_OF_REFUSAL):
         return _attached(records, entry), False
     return handler(records, entry)
 
@@ -65,6 +72,7 @@ def _make(
     records: Records, entry: Entry, kind: str, native: str, parent: Operation | None, **values: Any
 ) -> Operation:
     op_id = records.next_op_id()
+    entry.made.add(op_id)
     return records.add_operation(
         Operation(
             op_id=op_id,
@@ -89,14 +97,18 @@ def _call(records: Records, entry: Entry) -> tuple[Operation, bool]:
     message = entry.message
     native = f"call:{message.call_id}"
     found = records.find_operation(entry.source, native)
-    begins = message.number == m.IncomingCallNotice.number
-    if found is not None and not (begins and found.ended_at is not None):
-        return found, False
     parent = None
     if message.parent_call_id is not None and message.parent_call_id != message.call_id:
         parent = records.find_operation(entry.source, f"call:{message.parent_call_id}")
-    elif message.conference_id is not None:
+    if found is not None and not (_begins_call(message) and found.ended_at is not None):
+        if parent is not None and found.ended_at is None:
+            _put_under(records, found, parent)
+        return found, False
+    if parent is None and message.conference_id is not None:
         parent = records.find_operation(entry.source, f"conf:{message.conference_id}")
+        # Small numbers are given again and again: an ended conference is not this one.
+        if parent is not None and parent.ended_at is not None:
+            parent = None
     return _make(
         records,
         entry,
@@ -106,6 +118,22 @@ def _call(records: Records, entry: Entry) -> tuple[Operation, bool]:
         call_id=message.call_id,
         conference_id=message.conference_id,
     ), True
+
+
+def _begins_call(message: Message) -> bool:
+    """Whether a notice can only be of a call's beginning: its CallId is a new one's then."""
+    if isinstance(message, m.CallStateNotice):
+        return message.state in BEGINNINGS
+    return isinstance(message, m.IncomingCallNotice)
+
+
+def _put_under(records: Records, operation: Operation, parent: Operation) -> None:
+    """A call that was thought to stand alone turns out to be a leg of another."""
+    if operation.root != operation.op_id or operation.root == parent.root:
+        return
+    records.graft(operation, parent)
+    operation.kind = "leg"
+    records.change_operation(operation)
 
 
 def _incoming(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
@@ -137,8 +165,10 @@ def _hangup(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
     message = entry.message
     assert isinstance(message, m.HangupNotice)
     if message.call_id is None:
-        return _attached(records, entry), False
+        return _conference_over(records, entry, message), False
     operation, is_new = _call(records, entry)
+    if entry.reconstructed and operation.ended_at is not None:
+        return operation, is_new  # what a resync makes up does not correct what was told
     _fill(
         operation, from_num=message.phone_num, login_id=message.login_id, content=message.content
     )
@@ -156,6 +186,14 @@ def _hangup(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
             _end(child, entry.at, "done" if message.reason == TRANSFERRED else "ended", None)
             records.change_operation(child)
     return operation, is_new
+
+
+def _conference_over(records: Records, entry: Entry, message: m.HangupNotice) -> Operation | None:
+    """102 without a CallId tells of the conference that it names."""
+    conference = _attached(records, entry)
+    if conference is not None and conference.ended_at is None:
+        _end(conference, _us(message.end_time) or entry.at, "ended", message.reason)
+    return conference
 
 
 def _transfer(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
@@ -208,9 +246,11 @@ def _transfer(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
 def _new_leg(records: Records, entry: Entry, call: Operation, message: m.TransferNotice) -> None:
     native = f"call:{message.new_call_id}"
     leg = records.find_operation(entry.source, native)
+    if leg is not None and leg.root != call.root and leg.ended_at is not None:
+        leg = None  # an earlier call's id, used again
     if leg is None:
         leg = _make(records, entry, "leg", native, call, call_id=message.new_call_id)
-        leg.event_pk, leg.cause = None, None
+    _put_under(records, leg, call)
     _fill(leg, to_num=message.to_num, login_id=message.to_login_id)
     records.change_operation(leg)
 
@@ -236,11 +276,7 @@ def _find_or_make_conference(records: Records, entry: Entry) -> tuple[Operation,
     message = entry.message
     native = f"conf:{message.conference_id}"
     found = records.find_operation(entry.source, native)
-    begins = (
-        isinstance(message, m.ConferenceNotice)
-        and message.action in {None, m.ConferenceNoticeAction.CREATED}
-    )  # fmt: skip
-    if found is not None and not (begins and found.ended_at is not None):
+    if found is not None and not (found.ended_at is not None and _is_another(entry, found)):
         return found, False
     call = None
     if message.call_id is not None:
@@ -251,6 +287,16 @@ def _find_or_make_conference(records: Records, entry: Entry) -> tuple[Operation,
         records, entry, "conference", native, call,
         call_id=message.call_id, conference_id=message.conference_id,
     ), True  # fmt: skip
+
+
+def _is_another(entry: Entry, ended: Operation) -> bool:
+    """Whether a notice tells of a new conference and not, late, of the ended one with its id."""
+    message = entry.message
+    if isinstance(message, m.ConferenceNotice):
+        return message.action in {None, m.ConferenceNoticeAction.CREATED}
+    other_call = None not in {message.call_id, ended.call_id} and message.call_id != ended.call_id
+    other_command = entry.command_event not in {None, ended.event_pk}
+    return other_call or (other_command and ended.event_pk is not None)
 
 
 def _member(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
@@ -319,6 +365,8 @@ def _recording(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
         return parent, False
     native = f"rec:{message.record_id}"
     operation = records.find_operation(entry.source, native)
+    if operation is not None and _is_another_recording(operation, parent, message):
+        operation = None
     is_new = operation is None
     if operation is None:
         operation = _make(
@@ -333,14 +381,23 @@ def _recording(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
             operation.ended_at = entry.at
         if message.action in RECORDING_OVER:
             _end(operation, operation.ended_at or entry.at, operation.state, message.reason)
-    if message.action is m.RecordingNoticeAction.SAVED and message.file_id is not None:
+    if message.action is m.RecordingNoticeAction.SAVED:
         records.put_file(_file_of(entry, operation, message))
     return operation, is_new
 
 
+def _is_another_recording(
+    found: Operation, parent: Operation | None, message: m.RecordingNotice
+) -> bool:
+    """Whether a RecordId was used again: for another call, or after that recording was over."""
+    if parent is not None and found.root != parent.root:
+        return True
+    return message.action is m.RecordingNoticeAction.START and found.ended_at is not None
+
+
 def _file_of(entry: Entry, operation: Operation, message: m.RecordingNotice) -> FileRecord:
     return FileRecord(
-        file_id=str(message.file_id),
+        file_id=str(message.file_id or message.record_id),
         platform=entry.source,
         created_at=entry.at,
         op_id=operation.op_id,

@@ -151,9 +151,9 @@ binding: Final = Table(
 file: Final = Table(
     "file",
     metadata,
+    Column("platform", Text, primary_key=True),
     Column("file_id", Text, primary_key=True),
     Column("op_id", BigInteger),
-    Column("platform", Text, nullable=False),
     Column("name", Text),
     Column("url", Text),
     Column("format", Text),
@@ -163,6 +163,7 @@ file: Final = Table(
     Column("created_at", BigInteger, nullable=False),
     Index("file_op", "op_id"),
 )
+"""Each platform numbers its files as it likes: another's of the same FileId is another file."""
 
 delivery: Final = Table(
     "delivery",

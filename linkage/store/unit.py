@@ -388,6 +388,16 @@ class UnitOfWork:
         """Write a changed operation with the next flush."""
         self._change("operation", operation.op_id, operation)
 
+    def graft(self, operation: Operation, parent: Operation) -> None:
+        """Put a root, with all that descends from it, under an operation of another tree."""
+        old_root = operation.root
+        for member in self.tree(old_root):
+            member.root = parent.root
+            self.change_operation(member)
+        operation.parent = parent.op_id
+        self._trees.rows.pop(old_root, None)
+        self._trees.rows.pop(parent.root, None)
+
     # --- events ----------------------------------------------------------------------------------
     # -------------------
     def event(self, event_pk: int) -> Event | None:
@@ -485,7 +495,9 @@ class UnitOfWork:
         """Insert or replace a file's row."""
         values = asdict(row)
         self.connection.execute(
-            upsert(tables.file).values(values).on_conflict_do_update(["file_id"], set_=values)
+            upsert(tables.file)
+            .values(values)
+            .on_conflict_do_update(["platform", "file_id"], set_=values)
         )
 
     # --- deliveries and peers

@@ -115,7 +115,7 @@ def upgrade() -> None:
         sa.Column("sha256", sa.Text(), nullable=True),
         sa.Column("duration_s", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("file_id"),
+        sa.PrimaryKeyConstraint("platform", "file_id"),
     )
     op.create_index("file_op", "file", ["op_id"], unique=False)
     op.create_table(
