@@ -60,6 +60,10 @@ class Office(Protocol):
         """Take note that a recording is to be fetched; returns when that is on disk."""
         ...
 
+    def start_fetching(self, name: str) -> None:
+        """Begin with it: the desk has crossed it off."""
+        ...
+
     def taken(self) -> None:
         """One thing less waits at a desk."""
         ...
@@ -103,7 +107,7 @@ class Desk:
             AdapterUnavailableError: the link was lost before it was done.
         """
         if self._gone:
-            raise CommandError(Result.NO_CALL, f"call {self.call.id} has ended")
+            raise self._why_gone()
         order = Order(request, asyncio.get_running_loop().create_future())
         self.give(order)
         return await order.outcome
@@ -125,7 +129,9 @@ class Desk:
     async def resume(self, pending: Sequence[Effect], decide: Callable[[Turn], None]) -> None:
         """Finish the step at which the memory ends, then see what has changed meanwhile."""
         self._office.index(self.call)
-        await self._perform(pending, None)
+        if pending:
+            await self._perform(pending, None)
+            await self._cross_off(pending)
         turn = self._office.turn(self.call)
         turn.reconstructed = True
         await self._decide(turn, decide)
@@ -179,21 +185,25 @@ class Desk:
         before = to_json(self.call)
         try:
             answer = commands.execute(turn, request.message)
+        except CommandError as error:
+            self._restore(before)
+            _refuse(outcome, error)
+            return
+        except Exception as error:
+            logger.exception("call %s: command %s", self.call.id, request.id)
+            self._restore(before)
+            _refuse(outcome, CommandError(Result.INTERNAL, f"the adapter failed: {error}"))
+            return
+        try:
             await self._carry_out(turn.effects, lambda: _resolve(outcome, answer))
-            _resolve(outcome, answer)
         except CommandError as error:
             self._restore(before)
             await self._save(())
             _refuse(outcome, error)
-        except AdapterUnavailableError as error:
+        except BaseException as error:
+            # The link or the core is lost, and this desk with it: the memory knows the rest.
             _refuse(outcome, _lost(error))
             raise
-        except Exception as error:
-            if outcome.done():
-                raise
-            logger.exception("call %s: command %s failed", self.call.id, request.id)
-            self._restore(before)
-            _refuse(outcome, CommandError(Result.INTERNAL, f"the adapter failed: {error}"))
 
     async def _carry_out(
         self, effects: Sequence[Effect], decided: Callable[[], None] | None = None
@@ -202,16 +212,23 @@ class Desk:
             self._office.index(self.call)
             await self._save(effects)
             failed = await self._perform(effects, decided)
+            await self._cross_off(effects)
             turn = self._office.turn(self.call)
             for owner in failed:
                 calls.on_failed(turn, owner)
             effects = turn.effects
             if not effects:
                 break
+
+    async def _cross_off(self, effects: Sequence[Effect]) -> None:
+        """What was to be done is done; of a closed call nothing is kept."""
         if self.call.closed:
             await self._office.memory.delete(self.key)
-        else:
+        elif effects:
             await self._save(())
+        for effect in effects:
+            if isinstance(effect, Fetch):
+                self._office.start_fetching(effect.name)
 
     async def _perform(
         self, effects: Sequence[Effect], decided: Callable[[], None] | None
@@ -265,12 +282,13 @@ class Desk:
         for item in self._inbox:
             self._office.taken()
             if isinstance(item, Order):
-                closed = self.call.closed
-                error: Exception = AdapterUnavailableError("the link to Asterisk was lost")
-                if closed:
-                    error = CommandError(Result.NO_CALL, f"call {self.call.id} has ended")
-                _refuse(item.outcome, error)
+                _refuse(item.outcome, self._why_gone())
         self._inbox.clear()
+
+    def _why_gone(self) -> Exception:
+        if self.call.closed:
+            return CommandError(Result.NO_CALL, f"call {self.call.id} has ended")
+        return AdapterUnavailableError("the link to Asterisk was lost")
 
 
 def _resolve(outcome: asyncio.Future[Outcome], answer: Outcome) -> None:
@@ -283,11 +301,11 @@ def _refuse(outcome: asyncio.Future[Outcome], error: Exception) -> None:
         outcome.set_exception(error)
 
 
-def _lost(error: AdapterUnavailableError) -> Exception:
+def _lost(error: BaseException) -> Exception:
     """What the sender of a command is told when the link broke over it."""
     if isinstance(error, AriTimeoutError):
         return CommandError(Result.TIMEOUT, f"{error}: the outcome is unknown")
-    return error
+    return AdapterUnavailableError(f"lost while the command was done: {error!r}")
 
 
 def _result_of(error: AriError) -> Result:

@@ -47,13 +47,21 @@ class Recorder:
         self._settings = settings
         self._ari = ari
         self._emit = emit
-        self._jobs: asyncio.Queue[Job] = asyncio.Queue()
+        self._jobs: dict[str, Job] = {}
+        self._ready: asyncio.Queue[str] = asyncio.Queue()
 
     async def add(self, fetch: Fetch) -> None:
-        """Take note of a recording; returns when that is on disk."""
-        job = Job(fetch=fetch)
-        await self._remember(job)
-        self._jobs.put_nowait(job)
+        """Take note of a recording; returns when that is on disk. Twice is once."""
+        if fetch.name not in self._jobs:
+            self._jobs[fetch.name] = job = Job(fetch=fetch)
+            await self._remember(job)
+
+    def start(self, name: str) -> None:
+        """Fetch one that was added: whoever asked for it has crossed that off by now.
+
+        Before that, a crash would have it asked for again, perhaps when it is gone from Asterisk.
+        """
+        self._ready.put_nowait(name)
 
     def resume(self, record: dict[str, Any]) -> None:
         """Go on with one from the memory.
@@ -61,14 +69,17 @@ class Recorder:
         Raises:
             ValueError: what stands there is none.
         """
-        fetch = load_fetch(record.get("fetch") or {})
-        self._jobs.put_nowait(Job(fetch=fetch, saved=record.get("saved")))
+        fetch = load_fetch((record or {}).get("fetch") or {})
+        self._jobs[fetch.name] = Job(fetch=fetch, saved=record.get("saved"))
+        self._ready.put_nowait(fetch.name)
 
     async def run(self) -> None:
         """Fetch, announce, clean up; again and again."""
         while True:
-            job = await self._jobs.get()
-            await self._work(job)
+            job = self._jobs.get(await self._ready.get())
+            if job is not None:
+                await self._work(job)
+                self._jobs.pop(job.fetch.name, None)
 
     async def _work(self, job: Job) -> None:
         fetch = job.fetch

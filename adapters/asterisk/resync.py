@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from adapters.asterisk import calls, legs, media
 from adapters.asterisk.ari import AriError, segment
-from adapters.asterisk.effects import Do, load_effect
+from adapters.asterisk.effects import Do, Effect, load_effect
 from adapters.asterisk.events import KINDS, Channel, Event, read_channel
 from adapters.asterisk.model import Call, Leg, LegState
 from adapters.asterisk.recordings import PREFIX
@@ -108,8 +108,7 @@ async def look(board: Switchboard) -> Found:
 
 # --- one call ------------------------------------------------------------------------------------
 async def _take_up(board: Switchboard, found: Found, record: Any, reason: Reason) -> None:
-    call = from_json(Call, record["call"])
-    pending = [load_effect(each) for each in record.get("pending") or ()]
+    call, pending = _read(record)
     if call.closed:  # all was told but the last of it
         pending = [effect for effect in pending if not isinstance(effect, Do)]
     elif not (call.anchor_leg.alive and call.anchor_leg.channel in found.channels):
@@ -123,6 +122,15 @@ async def _take_up(board: Switchboard, found: Found, record: Any, reason: Reason
     await desk.resume(pending, lambda turn: _compare(turn, found, running, added, reason))
     if desk.call.closed:
         board.forget(desk.call)
+
+
+def _read(record: Any) -> tuple[Call, list[Effect]]:
+    if not isinstance(record, dict):
+        raise ValueError("no record of a call")  # noqa: TRY004 - what is on disk is data
+    call = from_json(Call, record.get("call"))
+    if not {call.id, call.anchor} <= call.legs.keys():
+        raise ValueError("a call without its legs")
+    return call, [load_effect(each) for each in record.get("pending") or ()]
 
 
 async def _running(board: Switchboard, call: Call) -> frozenset[str]:
@@ -150,12 +158,12 @@ def _compare(
     for leg in list(call.legs.values()):
         if leg.alive and leg.id not in added:
             _compare_leg(turn, leg, found, seated or frozenset(), reason)
-    if call.reason is None:
-        _reseat(turn)
-    calls.watch_bridge(turn)
     for name in list(call.recordings):
         if name not in running and name not in added:
             media.finish_recording(turn, name, None)
+    if call.reason is None:
+        _reseat(turn)
+    calls.watch_bridge(turn)
     calls.close_if_over(turn)
 
 

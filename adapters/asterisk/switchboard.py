@@ -109,6 +109,10 @@ class Switchboard:
         """Take note that a recording is to be fetched."""
         await self.recorder.add(recording)
 
+    def start_fetching(self, name: str) -> None:
+        """Begin to fetch a recording that was taken note of."""
+        self.recorder.start(name)
+
     def taken(self) -> None:
         """One thing less waits at a desk."""
         self._backlog -= 1

@@ -62,12 +62,14 @@ from tests.real.peers.sipp import (
     OFFICER_TONE_HZ,
     REJECTED,
     Dtmf,
-    Hold as HoldKey,
     Script,
     SippCaller,
     SippOfficer,
     Talk,
     Unhold,
+)
+from tests.real.peers.sipp import (
+    Hold as HoldKey,
 )
 from tests.unit.adapters.running import Place, Running
 
@@ -137,13 +139,18 @@ async def over(adapter: Running, call_id: str) -> HangupNotice:
     return await adapter.notices.any(HangupNotice, call_id=call_id, scope=HangupScope.CALL)
 
 
+async def nothing_left(place: Place) -> None:
+    """Wait until the adapter has nothing of any call on disk."""
+    await place.memory.until(lambda: place.memory.table.keys() == {"link"})
+
+
 async def refused(adapter: Running, message: Any) -> Result:
     with pytest.raises(CommandError) as error:
         await adapter.do(message)
     return error.value.result
 
 
-# --- hotlines --------------------------------------------------------------------------------------
+# --- hotlines ------------------------------------------------------------------------------------
 async def test_a_caller_reaches_the_first_officer_and_everything_is_told(tmp_path: Path) -> None:
     async with scene(tmp_path, ["1001", "1002"]) as stage, stage.place.run() as adapter:
         async with stage.caller(Talk(1.2)) as phone:
@@ -270,7 +277,7 @@ async def test_an_officer_who_hangs_up_ends_the_call(tmp_path: Path) -> None:
     assert (end.reason, end.side) == (Reason.NORMAL, HangupSide.CALLEE)
 
 
-# --- transfers -------------------------------------------------------------------------------------
+# --- transfers -----------------------------------------------------------------------------------
 async def test_a_blind_transfer_brings_the_caller_to_another_officer(tmp_path: Path) -> None:
     async with scene(tmp_path, ["1001"]) as stage, stage.place.run() as adapter:
         async with stage.caller():
@@ -352,7 +359,7 @@ async def test_an_officer_has_the_caller_back_when_the_other_does_not_answer(
     assert failed.reason == Reason.REJECTED
 
 
-# --- hold, media, data -----------------------------------------------------------------------------
+# --- hold, media, data ---------------------------------------------------------------------------
 async def test_hold_and_retrieve(tmp_path: Path) -> None:
     async with scene(tmp_path, ["1001"]) as stage, stage.place.run() as adapter, stage.caller():
         call_id = await connected(adapter)
@@ -388,7 +395,7 @@ async def test_a_recording_is_saved_with_both_voices_and_its_digest(tmp_path: Pa
             RecordingNotice, action=RecordingNoticeAction.SAVED, timeout_s=10
         )
         actions = [each.action for each in adapter.notices.of(RecordingNotice)]
-        await _until(lambda: stage.place.memory.table.keys() == {"link"})
+        await nothing_left(stage.place)
         assert not list(stage.asterisk.recordings.glob("*.wav"))
     (file,) = stage.place.files.saved
     samples = samples_of(file.path)
@@ -485,14 +492,18 @@ async def test_ringing_calls_are_rejected_deflected_and_claimed(tmp_path: Path) 
             end = await over(adapter, call.call_id)
             await phone.wait()
         assert end.reason == Reason.REJECTED
-        for action, more in (
-            (AnswerAction.DEFLECT, {"to_num": "1002"}),
-            (AnswerAction.CLAIM_FIRST, {"login_id": "13"}),
+        for action, to_num, login_id in (
+            (AnswerAction.DEFLECT, "1002", None),
+            (AnswerAction.CLAIM_FIRST, None, "13"),
         ):
             async with stage.caller():
                 call = await adapter.notices.next(IncomingCallNotice)
                 await adapter.notices.next(CallStateNotice, state=CallState.ALERTING)
-                await adapter.do(AnswerCall(call_id=call.call_id, action=action, **more))
+                await adapter.do(
+                    AnswerCall(
+                        call_id=call.call_id, action=action, to_num=to_num, login_id=login_id
+                    )
+                )
                 answered = await adapter.notices.next(CallStateNotice, state=CallState.ANSWERED)
                 assert await connected(adapter) == call.call_id
                 await adapter.do(Hangup(call_id=call.call_id))
@@ -505,14 +516,15 @@ async def test_commands_for_what_is_not_there_are_refused(tmp_path: Path) -> Non
         assert await refused(adapter, Hangup(call_id="nobody")) == Result.NO_CALL
         async with stage.caller():
             call_id = await connected(adapter)
-            blind = {"call_id": call_id, "mode": TransferMode.BLIND}
-            assert await refused(adapter, Transfer(**blind, to_login_id="99")) == Result.NO_LOGIN
-            assert await refused(adapter, Transfer(**blind, to_num="0815")) == Result.NO_TRUNK
+            blind = Transfer(call_id=call_id, mode=TransferMode.BLIND, to_login_id="99")
+            assert await refused(adapter, blind) == Result.NO_LOGIN
+            blind = Transfer(call_id=call_id, mode=TransferMode.BLIND, to_num="0815")
+            assert await refused(adapter, blind) == Result.NO_TRUNK
             complete = Transfer(call_id=call_id, mode=TransferMode.COMPLETE)
             assert await refused(adapter, complete) == Result.WRONG_STATE
 
 
-# --- loss ------------------------------------------------------------------------------------------
+# --- loss ----------------------------------------------------------------------------------------
 async def test_a_call_goes_on_under_its_call_id_when_linkage_was_killed(tmp_path: Path) -> None:
     async with scene(tmp_path, ["1001"], record=True) as stage, stage.caller():
         async with stage.place.run() as adapter:
@@ -540,7 +552,7 @@ async def test_a_call_that_ended_meanwhile_is_closed(tmp_path: Path) -> None:
             end = await over(adapter, call_id)
             saved = await adapter.notices.any(RecordingNotice, action=RecordingNoticeAction.SAVED)
             told = [each for each in adapter.notices.told if each.message is end]
-            await _until(lambda: stage.place.memory.table.keys() == {"link"})
+            await nothing_left(stage.place)
             assert not await stage.channels()
     assert told[0].reconstructed
     assert end.reason == Reason.STATE_LOST
@@ -558,21 +570,20 @@ async def test_a_caller_who_rang_while_linkage_was_killed_is_connected(tmp_path:
 
 
 async def test_a_lost_link_ends_the_run_and_the_next_one_goes_on(tmp_path: Path) -> None:
-    async with scene(tmp_path, ["1001"]) as stage:
-        async with stage.place.run() as adapter:
-            await stage.asterisk.kill()
-            assert isinstance(await adapter.ended(), AdapterUnavailableError)
-            with pytest.raises(AdapterUnavailableError):
-                await adapter.do(Hangup(call_id="x"))
-            with pytest.raises(AdapterUnavailableError):
-                await adapter.adapter.run(adapter.notices)
-            await stage.asterisk.start()
-            task = asyncio.get_running_loop().create_task(adapter.adapter.run(adapter.notices))
-            try:
-                gap = await adapter.notices.any(GapNotice)
-            finally:
-                task.cancel()
-                await asyncio.wait({task})
+    async with scene(tmp_path, ["1001"]) as stage, stage.place.run() as adapter:
+        await stage.asterisk.kill()
+        assert isinstance(await adapter.ended(), AdapterUnavailableError)
+        with pytest.raises(AdapterUnavailableError):
+            await adapter.do(Hangup(call_id="x"))
+        with pytest.raises(AdapterUnavailableError):
+            await adapter.adapter.run(adapter.notices)
+        await stage.asterisk.start()
+        task = asyncio.get_running_loop().create_task(adapter.adapter.run(adapter.notices))
+        try:
+            gap = await adapter.notices.any(GapNotice)
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
     assert gap.cause == GapCause.VENDOR_DISCONNECT
 
 
@@ -597,7 +608,7 @@ async def test_calls_that_died_with_asterisk_are_closed_and_new_ones_taken(
                 call = await adapter.notices.next(IncomingCallNotice)
                 await phone_two.wait()
             await over(adapter, call.call_id)
-            await _until(lambda: stage.place.memory.table.keys() == {"link"})
+            await nothing_left(stage.place)
     assert [each.call_id for each in ends] == [call_id]
     if how == "kill":
         assert ends[0].reason == Reason.PLATFORM_FAULT
@@ -609,10 +620,3 @@ async def test_wrong_credentials_are_a_refusal_that_says_what_to_do(tmp_path: Pa
         with pytest.raises(AdapterRefusedError, match=r"ari\.conf"):
             async with wrong.run():
                 pass
-
-
-async def _until(condition: Any, timeout_s: float = 10.0) -> None:
-    """Wait for what no notice tells: that the last of a call was written."""
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.01)

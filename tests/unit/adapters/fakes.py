@@ -29,6 +29,13 @@ class FakeMemory:
         self.table: dict[str, str] = {}
         self.puts = 0
         self.fail_at: int | None = None
+        self._changed = asyncio.Condition()
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
+        """Return when a write has made something true."""
+        async with asyncio.timeout(timeout_s), self._changed:
+            while not condition():
+                await self._changed.wait()
 
     async def load(self) -> dict[str, Any]:
         return {key: json.loads(value) for key, value in self.table.items()}
@@ -36,10 +43,16 @@ class FakeMemory:
     async def put(self, key: str, value: Any) -> None:
         self._count()
         self.table[key] = json.dumps(value)
+        await self._notify()
 
     async def delete(self, key: str) -> None:
         self._count()
         self.table.pop(key, None)
+        await self._notify()
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
 
     def _count(self) -> None:
         self.puts += 1

@@ -1,0 +1,446 @@
+"""An Asterisk in the test's own process: as much of ARI as the adapter uses, no sound.
+
+It says what the recordings in `tests/fixtures/ari` show that a real one says (`test_fake_asterisk`
+compares them), and the same adapter tests run against a real one in `tests/real`. Telephones do
+nothing by themselves: a test lets them be picked up or hung up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from aiohttp import web
+
+USER, PASSWORD = "linkage", "secret"
+HTTP_NO_CONTENT = 204
+WAV = b"RIFF" + bytes(40) + bytes(32_000)
+
+CAUSES = {"busy": 17, "no_answer": 19, "rejected": 21, "unallocated": 1, "congestion": 34}
+
+
+@dataclass
+class Line:
+    """A channel."""
+
+    id: str
+    name: str
+    state: str
+    args: list[str]
+    number: str = ""
+    exten: str = "s"
+    in_app: bool = False
+    bridge: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+    music: bool = False
+    muted: bool = False
+
+
+@dataclass
+class Bridge:
+    """A bridge, and the recordings that are made of it."""
+
+    id: str
+    members: list[str] = field(default_factory=list)
+    live: list[str] = field(default_factory=list)
+    music: bool = False
+
+
+class FakeAsterisk:
+    """`async with FakeAsterisk() as asterisk`; then `call`, `pick_up`, `hang_up`, `restart`."""
+
+    def __init__(self, *, app: str = "linkage") -> None:
+        self.app = app
+        self.lines: dict[str, Line] = {}
+        self.bridges: dict[str, Bridge] = {}
+        self.stored: dict[str, bytes] = {}
+        self.plays: dict[str, str] = {}
+        self.telephones: dict[str, str] = {}
+        """Endpoint → what it does: "rings" (if not said), "busy", "rejected", …, "absent"."""
+        self.stutter = False
+        """Say every event twice, as bridges do."""
+        self.events: list[dict[str, Any]] = []
+        self.requests: list[tuple[str, str]] = []
+        self.refuse: dict[tuple[str, str], int] = {}
+        """(method, end of the path) → HTTP status with which it is refused."""
+        self._started = 0
+        self._count = 0
+        self._sockets: list[web.WebSocketResponse] = []
+        self._runner: web.AppRunner | None = None
+        self._site: web.TCPSite | None = None
+        self._arrived = asyncio.Condition()
+
+    # --- the process ---------------------------------------------------------------------------
+    async def __aenter__(self) -> Self:
+        application = web.Application(middlewares=[self._guard])
+        application.router.add_get("/ari/events", self._events)
+        application.router.add_route("*", "/ari/{path:.*}", self._request)
+        self._runner = web.AppRunner(application, handle_signals=False, shutdown_timeout=0.1)
+        await self._runner.setup()
+        self._site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await self._site.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.cut()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        assert self._runner is not None
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{host}:{port}"
+
+    def settings(self, **more: Any) -> dict[str, Any]:
+        """What an adapter of this Asterisk is configured with."""
+        officers = {"1001": "23", "1002": "13", "1003": "33"}
+        return {
+            "url": self.url,
+            "user": USER,
+            "password": PASSWORD,
+            "hotline": {"12345": {"officers": ["1001", "1002"]}},
+            "officer": {
+                number: {"login": login, "endpoint": f"PJSIP/{number}"}
+                for number, login in officers.items()
+            },
+            **more,
+        }
+
+    async def cut(self) -> None:
+        """Close every WebSocket, as a lost link does."""
+        for socket in list(self._sockets):
+            await socket.close()
+
+    async def restart(self) -> None:
+        """Forget all calls, as a new process does."""
+        await self.cut()
+        self._started += 1
+        self.lines.clear()
+        self.bridges.clear()
+        self.plays.clear()
+
+    # --- people ----------------------------------------------------------------------------------
+    async def call(
+        self, dials: str = "12345", number: str = "13800138000", role: str = "caller"
+    ) -> str:
+        """Somebody dials; returns the channel."""
+        self._count += 1
+        line = Line(
+            id=f"1795365{self._started}.{self._count}",
+            name=f"PJSIP/caller-{self._count:08}",
+            state="Ring",
+            args=[role, dials, number],
+            number=number,
+            exten=dials,
+        )
+        self.lines[line.id] = line
+        await self._enter(line)
+        return line.id
+
+    def leg(self, number: str) -> Line:
+        """The channel of an officer's telephone that rings or speaks."""
+        return next(
+            line for line in self.lines.values() if line.name.startswith(f"PJSIP/{number}-")
+        )
+
+    async def pick_up(self, number: str) -> str:
+        """An officer answers; returns the channel."""
+        line = self.leg(number)
+        line.state = "Up"
+        await self._say("ChannelStateChange", line)
+        await self._dial(line, "ANSWER")
+        await self._enter(line)
+        return line.id
+
+    async def hang_up(self, channel: str, cause: int | None = None) -> None:
+        """A telephone hangs up, or with a cause says why it will not have the call."""
+        line = self.lines[channel]
+        more = {} if cause is None else {"cause": cause}
+        await self._say("ChannelHangupRequest", line, **more)
+        if not line.in_app and cause is not None:
+            await self._dial(line, "BUSY" if cause == CAUSES["busy"] else "NOANSWER")
+        await self._end(line, 16 if cause is None else cause)
+
+    async def press(self, channel: str, digits: str) -> None:
+        """Keys of a telephone."""
+        for digit in digits:
+            line = self.lines[channel]
+            await self._say("ChannelDtmfReceived", line, digit=digit, duration_ms=160)
+
+    async def say(self, kind: str, channel: str | None = None, **more: Any) -> None:
+        """Any event at all."""
+        await self._say(kind, self.lines[channel] if channel else None, **more)
+
+    async def send_raw(self, text: str) -> None:
+        """Anything at all over the WebSocket."""
+        for socket in self._sockets:
+            await socket.send_str(text)
+
+    async def until(self, condition: Any, timeout_s: float = 10.0) -> None:
+        """Wait until requests have brought something about."""
+        async with asyncio.timeout(timeout_s), self._arrived:
+            while not condition():
+                await self._arrived.wait()
+
+    # --- events ----------------------------------------------------------------------------------
+    async def _say(self, kind: str, line: Line | None = None, **more: Any) -> None:
+        event: dict[str, Any] = {"type": kind, "timestamp": _now(), "application": self.app}
+        if line is not None:
+            event["channel"] = self._describe(line)
+        event |= more
+        self.events.append(event)
+        for socket in list(self._sockets):
+            for _ in range(2 if self.stutter else 1):
+                with suppress(ConnectionError):  # it went just now
+                    await socket.send_str(json.dumps(event))
+
+    async def _dial(self, line: Line, status: str) -> None:
+        await self._say("Dial", peer=self._describe(line), dialstatus=status)
+
+    async def _enter(self, line: Line) -> None:
+        if not self._sockets:
+            # `Stasis()` fails when nobody listens, and the dialplan hangs up.
+            self.lines.pop(line.id, None)
+            return
+        line.in_app = True
+        await self._say("StasisStart", line, args=line.args)
+
+    async def _end(self, line: Line, cause: int) -> None:
+        await self._leave(line)
+        self.lines.pop(line.id, None)
+        if line.in_app:
+            await self._say("StasisEnd", line)
+        if not line.args or line.args[0] == "leg":
+            await self._say("ChannelDestroyed", line, cause=cause)
+
+    async def _leave(self, line: Line) -> None:
+        bridge = self.bridges.get(line.bridge or "")
+        line.bridge = None
+        if bridge is None:
+            return
+        bridge.members.remove(line.id)
+        await self._say("ChannelLeftBridge", line, bridge=_bridge(bridge))
+        if not bridge.members:
+            for name in list(bridge.live):
+                await self._finish(bridge, name)
+
+    async def _finish(self, bridge: Bridge, name: str) -> None:
+        bridge.live.remove(name)
+        self.stored[name] = WAV
+        await self._recording("RecordingFinished", name, "done", duration=2)
+
+    async def _recording(self, kind: str, name: str, state: str, **more: Any) -> None:
+        thing = {"name": name, "format": "wav", "state": state, **more}
+        for _ in range(2):
+            await self._say(kind, recording=thing)
+
+    def _describe(self, line: Line) -> dict[str, Any]:
+        data = ",".join([self.app, *line.args])
+        return {
+            "id": line.id,
+            "name": line.name,
+            "state": line.state,
+            "caller": {"name": "", "number": line.number},
+            "dialplan": {
+                "exten": line.exten,
+                "app_name": "Stasis" if line.in_app else "AppDial2",
+                "app_data": data if line.in_app else "(Outgoing Line)",
+            },
+        }
+
+    # --- requests --------------------------------------------------------------------------------
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        expected = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        if request.headers.get("Authorization") != f"Basic {expected}":
+            return web.json_response({"message": "Authentication required"}, status=401)
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    async def _events(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        self._sockets.append(socket)
+        try:
+            async for _ in socket:
+                pass
+        finally:
+            self._sockets.remove(socket)
+        return socket
+
+    async def _request(self, request: web.Request) -> web.Response:
+        path = request.match_info["path"].split("/")
+        key = (request.method, "/".join(path))
+        self.requests.append(key)
+        for (method, end), status in self.refuse.items():
+            if method == key[0] and key[1].endswith(end):
+                return _error(status, "refused by the test")
+        body = await request.json() if request.can_read_body else {}
+        handler = getattr(self, f"_{path[0]}", None)
+        assert handler is not None, f"the fake has no {key}"
+        response: web.Response = await handler(request.method, path[1:], request.query, body)
+        async with self._arrived:
+            self._arrived.notify_all()
+        return response
+
+    async def _asterisk(self, *_: Any) -> web.Response:
+        return web.json_response({"status": {"startup_time": f"start {self._started}"}})
+
+    async def _applications(self, *_: Any) -> web.Response:
+        return web.json_response({"name": self.app})
+
+    async def _channels(
+        self, method: str, path: list[str], query: Mapping[str, str], body: Any
+    ) -> web.Response:
+        if not path:
+            return web.json_response([self._describe(each) for each in self.lines.values()])
+        if method == "POST" and len(path) == 1:
+            return await self._originate(path[0], query, body)
+        line = self.lines.get(path[0])
+        if line is None:
+            return _error(404, "Channel not found")
+        if method == "DELETE" and len(path) == 1:
+            await self._say("ChannelHangupRequest", line, cause=32, soft=True)
+            await self._end(line, 16)
+            return _done()
+        verb = path[1]
+        if verb == "answer":
+            line.state = "Up"
+            await self._say("ChannelStateChange", line)
+        elif verb == "variable":
+            line.variables[query["variable"]] = query["value"]
+        elif verb in {"moh", "mute"}:
+            setattr(line, "music" if verb == "moh" else "muted", method == "POST")
+        elif verb == "play":
+            return await self._play(path[2], query["media"])
+        return _done()
+
+    async def _originate(self, channel: str, query: Mapping[str, str], body: Any) -> web.Response:
+        if channel in self.lines:
+            return _error(409, "Channel with given unique ID already exists")
+        number = query["endpoint"].partition("/")[2]
+        manner = self.telephones.get(number, "rings")
+        if manner == "absent":
+            return _error(500, "Allocation failed")
+        self._count += 1
+        line = Line(
+            id=channel,
+            name=f"PJSIP/{number}-{self._count:08}",
+            state="Down",
+            args=query["appArgs"].split(","),
+            number=number,
+            variables=dict(body.get("variables", {})),
+        )
+        self.lines[channel] = line
+        await self._dial(line, "")
+        if manner in CAUSES:
+            await self.hang_up(channel, CAUSES[manner])
+        else:
+            line.state = "Ringing"
+            await self._say("ChannelStateChange", line)
+            await self._dial(line, "RINGING")
+        return web.json_response(self._describe(line))
+
+    async def _bridges(
+        self, method: str, path: list[str], query: Mapping[str, str], _: Any
+    ) -> web.Response:
+        if not path:
+            if method == "GET":
+                return web.json_response([_bridge(each) for each in self.bridges.values()])
+            if query["bridgeId"] in self.bridges:
+                return _error(409, "Bridge with the same ID exists")
+            self.bridges[query["bridgeId"]] = Bridge(query["bridgeId"])
+            return web.json_response({"id": query["bridgeId"]})
+        bridge = self.bridges.get(path[0])
+        if bridge is None:
+            return _error(404, "Bridge not found")
+        if len(path) == 1:
+            for member in list(bridge.members):
+                await self._leave(self.lines[member])
+            for name in list(bridge.live):
+                await self._finish(bridge, name)
+            del self.bridges[bridge.id]
+            return _done()
+        return await self._in_bridge(method, bridge, path[1:], query)
+
+    async def _in_bridge(
+        self, method: str, bridge: Bridge, path: list[str], query: Mapping[str, str]
+    ) -> web.Response:
+        verb = path[0]
+        if verb == "record":
+            bridge.live.append(query["name"])
+            await self._recording("RecordingStarted", query["name"], "recording")
+        elif verb == "play":
+            return await self._play(path[1], query["media"])
+        elif verb == "moh":
+            bridge.music = method == "POST"
+        else:
+            line = self.lines.get(query["channel"])
+            if line is None or not line.in_app:
+                return _error(400, "Channel not found")
+            if verb == "removeChannel" and line.bridge != bridge.id:
+                return _error(422, "Channel not in this bridge")
+            if line.bridge != bridge.id or verb == "removeChannel":
+                await self._leave(line)
+            if verb == "addChannel" and line.bridge is None:
+                line.bridge = bridge.id
+                bridge.members.append(line.id)
+                await self._say("ChannelEnteredBridge", line, bridge=_bridge(bridge))
+        return _done()
+
+    async def _play(self, name: str, media: str) -> web.Response:
+        self.plays[name] = media
+        await self._say("PlaybackStarted", playback={"id": name, "state": "playing"})
+        return web.json_response({"id": name})
+
+    async def end_play(self, state: str = "done") -> None:
+        """What is being played ends."""
+        for name in [name for name, media in self.plays.items() if media != "tone:ring"]:
+            del self.plays[name]
+            await self._say("PlaybackFinished", playback={"id": name, "state": state})
+
+    async def _playbacks(self, _: str, path: list[str], *__: Any) -> web.Response:
+        if self.plays.pop(path[0], None) is None:
+            return _error(404, "Playback not found")
+        await self._say("PlaybackFinished", playback={"id": path[0], "state": "done"})
+        return _done()
+
+    async def _recordings(self, method: str, path: list[str], *_: Any) -> web.Response:
+        kind, name, *verb = path
+        if kind == "live":
+            bridge = next((each for each in self.bridges.values() if name in each.live), None)
+            if bridge is None:
+                return _error(404, "Recording not found")
+            if verb == ["stop"]:
+                await self._finish(bridge, name)
+            return _done() if verb else web.json_response({"name": name})
+        if name not in self.stored:
+            return _error(404, "Recording not found")
+        if method == "DELETE":
+            del self.stored[name]
+            return _done()
+        return web.Response(body=self.stored[name], content_type="audio/x-wav")
+
+
+def _bridge(bridge: Bridge) -> dict[str, Any]:
+    return {"id": bridge.id, "channels": list(bridge.members)}
+
+
+def _now() -> str:
+    now = datetime.now(UTC)  # noqa: TID251 - the fake has a clock of its own, as Asterisk has
+    return now.isoformat(timespec="milliseconds").replace("+00:00", "+0000")
+
+
+def _done() -> web.Response:
+    return web.Response(status=HTTP_NO_CONTENT)
+
+
+def _error(status: int, message: str) -> web.Response:
+    return web.json_response({"message": message}, status=status)
