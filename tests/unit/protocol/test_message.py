@@ -166,7 +166,7 @@ INCOMING = IncomingCallNotice(call_id="1", direction=CallDirection.IN, phone_num
 
 
 def test_a_message_is_amended_as_if_it_were_made_anew() -> None:
-    assert amended(INCOMING, event_id="e1", phone_num=None) == dataclasses.replace(
+    assert amended(amended(INCOMING, event_id="e1"), phone_num=None) == dataclasses.replace(
         INCOMING, event_id="e1", phone_num=None
     )
     group = Group(staff=(Staff(phone_nums=(Phone(number="1"),)),))
