@@ -358,7 +358,7 @@ def _bind(
 
 
 def _unbind(records: Records, entry: Entry, operation: Operation) -> None:
-    """Take an operation from its event by hand; the cause stays, lest the next notice undoes it."""
+    """Take an operation from its event by hand; the cause stays, lest a notice undoes it."""
     records.end_binding(operation.op_id, entry.seq)
     operation.event_pk, operation.cause = None, causes.MANUAL
     records.change_operation(operation)

@@ -22,8 +22,8 @@ ENDING_PHASES: Final = (m.CallPhase.DONE, m.CallPhase.FAILED, m.CallPhase.CANCEL
 TRANSFERRED: Final = 134
 """Reason of a leg that ended because its call went on elsewhere (PROTOCOL.md section 8)."""
 TELL_OF_REFUSAL: Final = frozenset({100, 102, 103, 105, 115})
-"""Notices that, with a `Result` of 10 or more, say only that a command came to nothing: no call was
-answered, ended or transferred by them (docs/decisions/0002)."""
+"""Notices that, with a `Result` of 10 or more, say only that a command came to nothing: no call
+was answered, ended or transferred by them (docs/decisions/0002)."""
 BEGINNINGS: Final = (m.CallState.DIALLING, m.CallState.ALERTING)
 RECORDING_OVER: Final = (
     m.RecordingNoticeAction.SAVED,
