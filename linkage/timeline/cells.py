@@ -77,11 +77,20 @@ def wrap(text: str, width: int, lines: int) -> list[str]:
     done: list[str] = []
     rest = text.strip()
     while rest and len(done) < lines - 1 and cells(rest) > width:
-        head = clip(rest, width + 1).removesuffix("…")
-        cut = head.rfind(" ")
-        head = head[:cut] if cut > width // 3 else head
-        done.append(head.rstrip())
-        rest = rest[len(head) :].lstrip()
+        length = _fitting(rest, width)
+        cut = rest.rfind(" ", 0, length + 1)
+        done.append(rest[: cut if cut > length // 3 else length].rstrip())
+        rest = rest[len(done[-1]) :].lstrip()
     if rest or not done:
         done.append(clip(rest, width))
     return done
+
+
+def _fitting(text: str, width: int) -> int:
+    """How many characters fit into so many cells; at least one, so that wrapping goes on."""
+    used = 0
+    for index, character in enumerate(text):
+        used += _cells(character)
+        if used > width:
+            return max(index, 1)
+    return len(text)

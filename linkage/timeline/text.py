@@ -25,7 +25,8 @@ LABEL_MIN: Final = 31
 LABEL_LINES: Final = 3
 DETAIL_LINES: Final = 2
 HEADING_LINES: Final = 4
-CLOCK: Final = 13
+CLOCK: Final = 12
+"""Cells of `16:12:03.120`; the gap after it is the first column's own."""
 
 _LINE: Final = {Style.MESSAGE: "═", Style.TELEPHONE: "─", Style.REFUSED: "═", Style.NOTE: "·"}
 _START: Final = {Style.MESSAGE: ("╞", "╡"), Style.TELEPHONE: ("├", "┤"), Style.REFUSED: ("╞", "╡")}
@@ -78,7 +79,7 @@ def _legend(ladder: Ladder, width: int, zone: tzinfo | None) -> Iterator[str]:
 
 
 def _pitch(columns: int, width: int) -> int:
-    room = (width - CLOCK - LABEL_MIN) // columns
+    room = (width - CLOCK - 1 - LABEL_MIN) // columns
     return max(COLUMN_MIN, min(COLUMN_MAX, room))
 
 
@@ -105,7 +106,7 @@ def _rung_lines(ladder: Ladder, rung: Rung, pitch: int, width: int, clock: str) 
     texts = wrap(label, room, LABEL_LINES)
     if rung.detail:
         texts += [f"  {line}" for line in wrap(harmless(rung.detail), room - 2, DETAIL_LINES)]
-    head = f"{clock:>{CLOCK - 1}} "
+    head = f"{clock:>{CLOCK}}"
     for number, text in enumerate(texts):
         lifelines = _arrow(ladder, rung, pitch) if number == 0 else _lifelines(ladder, pitch)
         yield f"{head if number == 0 else ' ' * CLOCK}{lifelines} {text}".rstrip()

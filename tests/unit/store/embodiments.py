@@ -45,6 +45,7 @@ class Writer:
         target: str | None = None,
         result: int = 0,
         detail: str | None = None,
+        event_pk: int | None = None,
         after_s: float = 0.25,
     ) -> int:
         """Journal a message and apply it where it was taken; its seq."""
@@ -66,7 +67,7 @@ class Writer:
                 type=message.number,
                 request_id=str(self._requests),
                 owner=owner,
-                event_pk=None if event is None else event.event_pk,
+                event_pk=event_pk if event is None else event.event_pk,
                 event_id=message.event_id if event is None else event.event_id,
                 op_id=None if operation is None else operation.op_id,
                 call_id=message.call_id,

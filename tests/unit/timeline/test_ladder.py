@@ -1,0 +1,203 @@
+"""From a store to a ladder, and the ladder drawn in three ways."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from linkage.store.reader import StoreReader
+from linkage.timeline import (
+    Kind,
+    Ladder,
+    Participant,
+    Style,
+    build_ladder,
+    render_mermaid,
+    render_svg,
+    render_text,
+)
+from linkage.timeline.cells import cells
+from protocol import messages as m
+from tests.unit.store.embodiments import DESK, PBX, Writer, write_alarm
+
+HOSTILE = "\x1b[2J</text><script>alert(1)</script>;end\r\n\u202e%%{init}%% \"'&#x26; 火"
+
+
+def ladder_of(database: Path, event_id: str, *, brief: bool = False) -> Ladder:
+    with StoreReader.open(database) as reader:
+        return build_ladder(reader.history(event_id), brief=brief)
+
+
+@pytest.fixture
+def alarm(alarm_store: Path) -> Ladder:
+    return ladder_of(alarm_store, "1213243")
+
+
+@pytest.fixture
+def conference(alarm_store: Path) -> Ladder:
+    return ladder_of(alarm_store, "1213244")
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[Writer]:
+    made = Writer(tmp_path / "own" / "linkage.db")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hostile(writer: Writer) -> Ladder:
+    title = HOSTILE.replace("\x1b", "").replace("\r\n", "")
+    writer.say(
+        PBX,
+        m.IncomingCallNotice(
+            call_id="c1", login_id="<b>23", direction=m.CallDirection.IN, phone_num="1;2-->3: x"
+        ),
+    )
+    writer.say(DESK, m.CreateEvent(call_id="c1", event_id="E<1>", title=title), target=PBX)
+    writer.say(
+        PBX, m.HangupNotice(call_id="c1", content=HOSTILE.replace("\x1b", "\x9b"), reason=100)
+    )
+    return ladder_of(writer.path, "E<1>")
+
+
+def test_the_columns_stand_as_in_the_patents_figure(alarm: Ladder) -> None:
+    assert [(item.kind, item.name) for item in alarm.participants] == [
+        (Kind.CALLER, "139123444444"),
+        (Kind.PLATFORM, PBX),
+        (Kind.LINKAGE, "linkage"),
+        (Kind.APPLICATION, DESK),
+        (Kind.PARTY, "23"),
+        (Kind.PARTY, "13"),
+    ]
+
+
+def test_the_first_embodiment_reads_from_the_call_to_its_end(alarm: Ladder) -> None:
+    names = {item.key: item.name for item in alarm.participants}
+    told = [
+        (names[rung.source], rung.label.split(" ")[0], names[rung.target]) for rung in alarm.rungs
+    ]
+
+    assert told == [
+        ("139123444444", "calls", PBX),
+        (PBX, "rings", "23"),
+        (PBX, "100", DESK),
+        ("23", "answers", PBX),
+        (PBX, "115", DESK),
+        (DESK, "201", PBX),
+        (PBX, "108", DESK),
+        (DESK, "205", PBX),
+        (PBX, "the", "13"),
+        (PBX, "105", DESK),
+        ("139123444444", "hangs", PBX),
+        (PBX, "102", DESK),
+        (PBX, "108", DESK),
+    ]
+
+
+def test_a_brief_ladder_leaves_out_the_steps_in_between(alarm_store: Path) -> None:
+    brief = ladder_of(alarm_store, "1213243", brief=True)
+
+    assert not [rung for rung in brief.rungs if rung.label.startswith("115")]
+    assert [rung for rung in brief.rungs if rung.label.startswith("105")]
+
+
+def test_people_who_are_called_out_have_their_names(conference: Ladder) -> None:
+    people = [item.name for item in conference.participants if item.kind is Kind.PARTY]
+    failed = [rung for rung in conference.rungs if rung.label.startswith("✗")]
+
+    assert people == ["指挥大厅领导", "专职部门人员", "专家", "备选专家"]
+    assert [rung.label for rung in failed] == ["✗ call failed (123)"]
+
+
+def test_a_refused_command_ends_at_linkage_with_its_reason(writer: Writer) -> None:
+    write_alarm(writer)
+    writer.say(
+        DESK, m.Hangup(call_id="82039239"), result=301, detail="CallId 82039239 has ended",
+        event_pk=3,
+    )  # fmt: skip
+
+    rung = ladder_of(writer.path, "1213243").rungs[-1]
+
+    assert (rung.style, rung.target, rung.via) == (Style.REFUSED, "linkage", None)
+    assert rung.detail == "301 no such CallId 呼叫不存在: CallId 82039239 has ended"
+
+
+def test_an_observation_is_a_note_at_linkage(writer: Writer) -> None:
+    write_alarm(writer)
+    writer.note("KeepAliveFailure", PBX, "silent for 30 s", event_pk=3)
+
+    rung = ladder_of(writer.path, "1213243").rungs[-1]
+
+    assert (rung.style, rung.source, rung.target) == (Style.NOTE, "linkage", "linkage")
+    assert (rung.label, rung.detail) == ("KeepAliveFailure", "pbx: silent for 30 s")
+
+
+def test_an_event_without_anything_is_drawn_all_the_same() -> None:
+    ladder = Ladder("E1", "", (Participant("linkage", "linkage", Kind.LINKAGE),), ())
+
+    assert "nothing has happened yet" in render_text(ladder)
+    assert render_svg(ladder).endswith("</svg>\n")
+    assert render_mermaid(ladder).startswith("sequenceDiagram\n")
+
+
+def test_the_text_fits_eighty_cells_and_keeps_its_columns(alarm: Ladder) -> None:
+    lines = render_text(alarm, zone=UTC).splitlines()
+
+    assert max(cells(line) for line in lines) <= 80
+    assert lines[0] == "EventId 1213243  化工厂火灾 fire at the plant"
+    first = next(line for line in lines if "calls 2222" in line)
+    assert first == "08:00:00.250  ├────▶│     │     │     │     │    calls 2222"
+    assert next(line for line in lines if "201 CreateEvent" in line) == (
+        "      +0.250  │     │◀════●═════╡     │     │    201 CreateEvent 创建事件"
+    )
+
+
+def test_the_mermaid_names_everybody_and_passes_by_linkage(alarm: Ladder) -> None:
+    lines = render_mermaid(alarm).splitlines()
+
+    assert lines[:3] == ["sequenceDiagram", "    autonumber", "    actor p0 as 139123444444"]
+    assert "    participant p2 as linkage" in lines
+    notice = next(index for index, line in enumerate(lines) if "100 IncomingCallNotice" in line)
+    assert lines[notice].startswith("    p1->>p2: ")
+    assert lines[notice + 1] == "    p2->>p3: 100"
+
+
+def test_the_svg_is_well_formed_and_has_every_label(alarm: Ladder) -> None:
+    root = etree.fromstring(render_svg(alarm, zone=UTC).encode())
+    texts = [str(text) for text in root.itertext()]
+
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "100 IncomingCallNotice 呼入通知" in texts
+    assert "2026-11-22 08:00:00 +0000   化工厂火灾 fire at the plant" in texts
+    assert float(root.get("height", "0")) > 300
+
+
+def test_hostile_text_stays_text_in_the_terminal(hostile: Ladder) -> None:
+    drawn = render_text(hostile)
+
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", drawn)
+    assert "\\x9b[2J" in drawn
+
+
+def test_hostile_text_stays_text_in_mermaid(hostile: Ladder) -> None:
+    for line in render_mermaid(hostile).splitlines():
+        assert "<" not in line
+        assert "%%" not in line
+        head, _, text = line.partition(": ")
+        assert not re.search(r"#(?![0-9]+;)", text)
+        assert ";" not in re.sub(r"#[0-9]+;", "", text), head
+
+
+def test_hostile_text_stays_text_in_svg(hostile: Ladder) -> None:
+    drawn = render_svg(hostile)
+    root = etree.fromstring(drawn.encode())
+
+    names = {etree.QName(element).localname for element in root.iter()}
+    assert names == {"svg", "title", "style", "rect", "text", "line", "g", "path", "circle"}
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", drawn)
