@@ -101,7 +101,12 @@ class Writer:
         self._unit.commit()
 
 
-def write_alarm(writer: Writer, event_id: str = "1213243", call_id: str = "82039239") -> None:
+def write_alarm(
+    writer: Writer,
+    event_id: str = "1213243",
+    call_id: str = "82039239",
+    file_id: str = "F1.wav",
+) -> None:
     """The first embodiment: steps 301–314, with a recording."""
     caller = "139123444444"
     writer.say(
@@ -168,7 +173,7 @@ def write_alarm(writer: Writer, event_id: str = "1213243", call_id: str = "82039
             call_id=call_id,
             record_id="R1",
             action=m.RecordingNoticeAction.SAVED,
-            file_id="F1.wav",
+            file_id=file_id,
             format="wav",
             size=32_044,
             sha256="0" * 64,
