@@ -139,9 +139,34 @@ def on_failed(turn: Turn, owner: str) -> None:
 
 # --- a leg comes up ------------------------------------------------------------------------------
 def _entered_app(turn: Turn, event: Event) -> None:
+    if event.replaces is not None:
+        _referred(turn, event)
+        return
     leg = _leg(turn, event)
     if leg is not None and leg.id != turn.call.id:
         answered(turn, leg)
+
+
+def _referred(turn: Turn, event: Event) -> None:
+    """An officer used his telephone's own transfer key (REFER).
+
+    Asterisk has put half of a Local channel in his place, whose other half dials; we take it away
+    and do the transfer ourselves, so that it is told and fails as any other.
+    """
+    assert event.channel is not None
+    turn.do("DELETE", "channels", event.channel.id, fine=(GONE,))
+    call = turn.call
+    officer = call.leg_of_channel(event.replaces or "")
+    if officer is None or not officer.up or officer.id == call.anchor or call.transfer is not None:
+        return
+    officer.inside = officer.seated = False
+    watch_bridge(turn)
+    number = event.channel.name.removeprefix("Local/").partition("@")[0]
+    target = ringing.number_target(turn.settings, number)
+    if target is not None:
+        transfer.start(turn, officer, target, attended=False)
+    else:
+        transfer.refuse(turn, officer, phone(number))
 
 
 def answered(turn: Turn, leg: Leg) -> None:

@@ -21,6 +21,7 @@ from adapters.asterisk.ari import AriClient, AriError, AriTimeoutError
 from adapters.asterisk.effects import Do, Effect, Fetch, Tell, dump_effect
 from adapters.asterisk.events import Event
 from adapters.asterisk.model import Call
+from adapters.asterisk.orders import COMMAND
 from adapters.asterisk.records import from_json, to_json
 from adapters.asterisk.turn import Turn
 from linkage.ports import (
@@ -258,7 +259,7 @@ class Desk:
         except AriError as error:
             if error.status in effect.fine:
                 return ""
-            if effect.owner == commands.COMMAND and decisive:
+            if effect.owner == COMMAND and decisive:
                 raise CommandError(_result_of(error), f"Asterisk: {error.detail}") from error
             logger.warning("call %s: %s %s: %s", self.call.id, effect.method, effect.path, error)
             return effect.owner

@@ -57,13 +57,15 @@ class Channel:
 class Event:
     """One event.
 
-    `at` is Asterisk's time of it; `thing` the id of a playback, or the name of a recording, and
-    `state` that thing's; `cause` is by Q.850.
+    `at` is Asterisk's time of it; `replaces` the id of the channel whose place this one takes;
+    `thing` the id of a playback, or the name of a recording, and `state` that thing's; `cause` is
+    by Q.850.
     """
 
     kind: str
     at: datetime | None = None
     channel: Channel | None = None
+    replaces: str | None = None
     bridge: str | None = None
     args: tuple[str, ...] = ()
     cause: int | None = None
@@ -89,6 +91,7 @@ def read_event(raw: Mapping[str, Any]) -> Event | None:
         kind=kind,
         at=_time(raw.get("timestamp")),
         channel=channel,
+        replaces=_text(_mapping(raw.get("replace_channel")).get("id"), ID_MAX),
         bridge=_text(_mapping(raw.get("bridge")).get("id"), ID_MAX),
         args=tuple(str(each)[:TEXT_MAX] for each in args) if isinstance(args, list) else (),
         cause=_number(raw.get("cause")),

@@ -32,6 +32,8 @@ logger = logging.getLogger("linkage.asterisk")
 
 BACKLOG_MAX: Final = 20_000
 """Events that may wait for slow notices: some 300 calls' worth, a few dozen megabytes."""
+OTHER_HALF_S: Final = 0.5
+"""How long the two halves of a Local channel may be apart."""
 PAST_MAX: Final = 2000
 """Ended channels that are remembered, so that a late event does not begin a call anew."""
 
@@ -55,6 +57,7 @@ class Switchboard:
         self._past: OrderedDict[str, None] = OrderedDict()
         self._tasks: asyncio.TaskGroup | None = None
         self._backlog = 0
+        self._pairs: dict[str, asyncio.Event] = {}
 
     # --- desks -----------------------------------------------------------------------------------
     def start(self, tasks: asyncio.TaskGroup) -> None:
@@ -140,7 +143,30 @@ class Switchboard:
             self._count()
             desk.give(event)
         elif event.kind == "StasisStart" and event.channel is not None:
-            self.newcomer(event)
+            if event.channel.name.startswith("Local/"):
+                self._wait_for_other_half(event, event.channel.name)
+            else:
+                self.newcomer(event)
+
+    def _wait_for_other_half(self, event: Event, name: str) -> None:
+        """Half of a Local channel came in: perhaps of a telephone's own transfer (REFER).
+
+        Then one half replaces the telephone's leg, which its call sees to, and the other comes in
+        as if the officer had dialled. The two come in either order.
+        """
+        pair = name.rpartition(";")[0]
+        if self._pairs.pop(pair, None) is None and self._tasks is not None:
+            self._pairs[pair] = replaced = asyncio.Event()
+            self._tasks.create_task(self._take_half(event, pair, replaced))
+
+    async def _take_half(self, event: Event, pair: str, replaced: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(OTHER_HALF_S):
+                await replaced.wait()
+        except TimeoutError:
+            self.newcomer(event)  # no transfer: a dialplan that uses Local channels
+        finally:
+            self._pairs.pop(pair, None)
 
     def newcomer(self, event: Event) -> None:
         """A channel that we do not know came into our application."""
@@ -167,7 +193,13 @@ class Switchboard:
 
     def _find_desk(self, event: Event) -> Desk | None:
         call_id = None
-        if event.channel is not None:
+        if event.replaces is not None and event.channel is not None:
+            call_id = self._by_channel.get(event.replaces)
+            pair = event.channel.name.rpartition(";")[0]
+            self._pairs.setdefault(pair, asyncio.Event()).set()
+            while len(self._pairs) > PAST_MAX:  # other halves that never came
+                self._pairs.pop(next(iter(self._pairs)))
+        elif event.channel is not None:
             call_id = self._by_channel.get(event.channel.id)
         elif event.thing is not None:
             call_id = self.names.call_of(event.thing)

@@ -87,7 +87,7 @@ def tell(turn: Turn, phase: CallPhase, reason: int | None = None) -> None:
             to_num=transfer.to_number,
             mode=transfer.mode,
             phase=phase,
-            new_call_id=transfer.to_leg,
+            new_call_id=transfer.to_leg if transfer.to_leg != transfer.from_leg else None,
             reason=reason,
             request_id=transfer.request_id,
         )
@@ -175,6 +175,23 @@ def target_gone(turn: Turn, target: Leg) -> None:
         call.transfer = None
         return
     tell(turn, CallPhase.FAILED, target.reason)
+    call.transfer = None
+    _ring_back(turn, transfer)
+
+
+def refuse(turn: Turn, officer: Leg, number: str | None) -> None:
+    """A telephone's own transfer leads nowhere: 105 failed, and the officer is rung again."""
+    call = turn.call
+    call.transfer = transfer = Transfer(
+        from_leg=officer.id,
+        to_leg=officer.id,
+        released=True,
+        from_login=officer.login,
+        from_number=officer.number,
+        to_number=number,
+    )
+    legs.hang_up(turn, officer, Reason.TRANSFERRED, HangupSide.CALLEE)
+    tell(turn, CallPhase.FAILED, Reason.UNALLOCATED)
     call.transfer = None
     _ring_back(turn, transfer)
 

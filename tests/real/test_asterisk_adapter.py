@@ -62,6 +62,7 @@ from tests.real.peers.sipp import (
     OFFICER_TONE_HZ,
     REJECTED,
     Dtmf,
+    Refer,
     Script,
     SippCaller,
     SippOfficer,
@@ -357,6 +358,28 @@ async def test_an_officer_has_the_caller_back_when_the_other_does_not_answer(
         failed = await adapter.notices.next(TransferNotice, phase=CallPhase.FAILED)
         assert await connected(adapter) == call_id
     assert failed.reason == Reason.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("number", "phase"), [("1002", CallPhase.DONE), ("4711", CallPhase.FAILED)]
+)
+async def test_an_officer_transfers_with_the_key_of_his_telephone(
+    tmp_path: Path, number: str, phase: CallPhase
+) -> None:
+    async with scene(tmp_path, ["1001"]) as stage:
+        await stage.phones["1001"].stop()
+        stage.phones["1001"]._script = (Talk(0.5), Refer(number), Talk(FOREVER_S))
+        await stage.phones["1001"].start()
+        async with stage.place.run() as adapter, stage.caller():
+            call_id = await connected(adapter)
+            told = await adapter.notices.next(TransferNotice, phase=phase)
+            again = await adapter.notices.next(CallStateNotice, state=CallState.BRIDGED)
+            assert len(adapter.notices.of(IncomingCallNotice)) == 1
+            await adapter.do(Hangup(call_id=call_id))
+            await over(adapter, call_id)
+            await nothing_left(stage.place)
+    assert told.from_login_id == "23"
+    assert again.login_id == ("13" if phase is CallPhase.DONE else "23")
 
 
 # --- hold, media, data ---------------------------------------------------------------------------

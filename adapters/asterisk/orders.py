@@ -1,0 +1,81 @@
+"""A command on its way into a call, and whom it means."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from adapters.asterisk import ringing
+from adapters.asterisk.model import Leg, Target
+from adapters.asterisk.settings import NUMBER
+from adapters.asterisk.turn import Turn
+from linkage.ports import CommandError
+from protocol.message import Message
+from protocol.results import Result
+
+COMMAND: Final = "command"
+"""Owner of a request to Asterisk without which the command is not done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command on its way into a call: `leg` is the party that it names, by CallId or LoginId."""
+
+    message: Any
+    leg: Leg | None
+
+
+def named_leg(turn: Turn, message: Message) -> Leg | None:
+    """The party that a command names, by the CallId of a leg or by LoginId."""
+    call = turn.call
+    if message.call_id in call.legs and message.call_id != call.id:
+        return call.legs[message.call_id]
+    if message.login_id is None:
+        return None
+    return next(
+        (leg for leg in call.legs.values() if leg.alive and leg.login == message.login_id), None
+    )
+
+
+def refuse(detail: str) -> CommandError:
+    """The command does not fit the state of the call (306)."""
+    return CommandError(Result.WRONG_STATE, detail)
+
+
+def speaking_officer(turn: Turn, leg: Leg | None) -> Leg:
+    """The officer who does something: the one named, or the only one there is."""
+    if leg is not None and leg.up and leg.id != turn.call.anchor:
+        return leg
+    officers = turn.call.officers_up()
+    if leg is None and len(officers) == 1:
+        return officers[0]
+    if not officers:
+        raise refuse("nobody speaks with the caller yet")
+    raise CommandError(Result.NO_LOGIN, "name the officer by LoginId: several are in the call")
+
+
+def find_target(turn: Turn, login: str | None, number: str | None) -> Target:
+    """Who is meant by a LoginId or a number; refused where that cannot be dialled."""
+    settings = turn.settings
+    if login is not None:
+        officer = settings.officer_of(login)
+        if officer is None:
+            raise CommandError(Result.NO_LOGIN, f"no telephone is known for LoginId {login}")
+        return ringing.officer_target(settings, officer, settings.ring_s)
+    if number is None:
+        raise CommandError(Result.MISSING_FIELD, "ToLoginId or ToNum must say where to")
+    if not re.match(NUMBER, number):
+        raise CommandError(Result.BAD_VALUE, f"ToNum {number!r} cannot be dialled")
+    found = ringing.number_target(settings, number)
+    if found is None:
+        raise CommandError(Result.NO_TRUNK, f"{number} is no officer's, and there is no trunk")
+    return found
+
+
+def party(turn: Turn, order: Order) -> Leg:
+    """The party that hears or is heard: the one named, or the anchor."""
+    leg = order.leg or turn.call.anchor_leg
+    if not leg.alive or leg.leaving is not None:
+        raise refuse("the party has gone")
+    return leg
