@@ -66,7 +66,7 @@ class StoreReader:
     Args:
         engine: from `linkage.store.database.open_for_reading`.
         files: the directory where linkage keeps files; None: `FileView.path` stays empty.
-        dialects: how peers write, for those that do not write as the profile does.
+        dialects: how peers write, for what stands in the journal just as it came.
     """
 
     def __init__(
@@ -257,7 +257,7 @@ class StoreReader:
             detail=row.detail,
             reconstructed=row.reconstructed,
             message=_decoded(row.body, dialect),
-            body=row.body.decode(dialect.encoding, "replace"),
+            body=_body_text(row.body, dialect),
         )
 
     # --- peers -----------------------------------------------------------------------------------
@@ -295,13 +295,21 @@ def find_file(folder: Path, file_id: str) -> Path | None:
 
 
 def _decoded(body: bytes, dialect: Dialect) -> Message | None:
-    if not body:
-        return None
+    """The message, whether it stands there as linkage writes or as the peer wrote."""
+    for tried in (DEFAULT, dialect) if body else ():
+        try:
+            item = decode(body, tried)
+        except RemoteProtocolError:
+            continue
+        return item.message if isinstance(item, Request) else None
+    return None
+
+
+def _body_text(body: bytes, dialect: Dialect) -> str:
     try:
-        item = decode(body, dialect)
-    except RemoteProtocolError:
-        return None
-    return item.message if isinstance(item, Request) else None
+        return body.decode()
+    except UnicodeDecodeError:
+        return body.decode(dialect.encoding, "replace")
 
 
 def _find_event(connection: Connection, event_id: str, owner: str | None) -> Any:

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from linkage.cli import cli
+from linkage.doctor import (
+    Finding,
+    State,
+    check_adapter,
+    check_data,
+    check_listen,
+    check_secrets,
+    check_store,
+    examine,
+    read,
+)
+
+NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def listening() -> Iterator[tuple[str, int]]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def by_name(findings: Iterator[Finding]) -> dict[str, Finding]:
+    return {finding.name: finding for finding in findings}
+
+
+def test_a_site_that_is_ready_has_nothing_broken(alarm_config: Path) -> None:
+    alarm_config.chmod(0o600)
+
+    findings = by_name(examine(alarm_config, NOW))
+
+    assert not [one for one in findings.values() if one.state is State.BROKEN]
+    assert findings["configuration"].detail == f"{alarm_config}: 2 peers, 0 adapters"
+    assert findings["store"].detail.endswith("15 journal entries")
+    assert {"python", "packages", "secrets", "data", "disk"} <= set(findings)
+
+
+def test_a_configuration_that_is_wrong_is_told_problem_by_problem(tmp_path: Path) -> None:
+    path = tmp_path / "linkage.toml"
+    path.write_text("a = 1\nb = 2\n")
+
+    config, findings = read(path)
+
+    assert config is None
+    assert [finding.state for finding in findings] == [State.BROKEN, State.BROKEN]
+
+
+def test_secrets_that_others_can_read_are_worth_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "linkage.toml"
+    path.touch(mode=0o600)
+    path.chmod(0o644)
+
+    finding = check_secrets(path)
+
+    assert (finding.state, finding.remedy) == (State.WARNING, f"chmod 600 {path}")
+
+
+def test_a_data_directory_that_cannot_be_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+
+    assert check_data(tmp_path / "data").state is State.BROKEN
+    assert check_data(tmp_path / "new" / "data").state is State.OK
+
+
+def test_a_port_is_free_or_taken_or_not_ours(listening: tuple[str, int]) -> None:
+    assert check_listen("127.0.0.1", closed_port()).state is State.OK
+    assert check_listen(*listening).state is State.NOTE
+    assert check_listen("192.0.2.1", 7700).state is State.BROKEN
+
+
+def test_a_clock_behind_the_journal_is_broken(alarm_config: Path) -> None:
+    config, _ = read(alarm_config)
+    assert config is not None
+
+    finding = check_store(config, NOW - timedelta(days=1))
+
+    assert (finding.name, finding.state) == ("clock", State.BROKEN)
+    assert finding.remedy == "set the clock; run NTP"
+
+
+def test_a_file_that_is_no_store_is_broken(alarm_config: Path) -> None:
+    config, _ = read(alarm_config)
+    assert config is not None
+    config.database_path.write_bytes(b"no database, but long enough to be looked at" * 100)
+
+    assert check_store(config, NOW).state is State.BROKEN
+
+
+def test_an_adapters_platform_answers_or_not(listening: tuple[str, int]) -> None:
+    host, port = listening
+    settings = {"user": "linkage", "password": "p", "url": f"http://{host}:{port}"}
+
+    (there,) = check_adapter("pbx", "asterisk", settings)
+    (away,) = check_adapter(
+        "pbx", "asterisk", {**settings, "url": f"http://127.0.0.1:{closed_port()}"}
+    )
+
+    assert (there.state, there.detail) == (State.OK, f"{host}:{port} answers")
+    assert away.state is State.WARNING
+    assert "Connection refused" in away.detail
+
+
+def test_an_adapter_that_is_not_there_or_wrongly_set_is_broken() -> None:
+    unknown = list(check_adapter("x", "semaphore", {}))
+    wrong = list(check_adapter("pbx", "asterisk", {"colour": "red"}))
+
+    assert [finding.state for finding in unknown] == [State.BROKEN]
+    assert len(wrong) >= 3
+    assert {finding.state for finding in wrong} == {State.BROKEN}
+
+
+def test_the_command_ends_with_status_1_where_something_is_broken(tmp_path: Path) -> None:
+    broken = CliRunner().invoke(cli, ["doctor", "--json", "-c", str(tmp_path / "none.toml")])
+    shown = CliRunner().invoke(cli, ["doctor", "-c", str(tmp_path / "none.toml")])
+
+    states = {finding["name"]: finding["state"] for finding in json.loads(broken.stdout)}
+    assert broken.exit_code == 1
+    assert (states["python"], states["configuration"]) == ("ok", "broken")
+    assert shown.exit_code == 1
+    assert "✗  configuration" in shown.stdout
