@@ -97,8 +97,7 @@ class RealClock:
         self.speed = speed
         self._loop = asyncio.get_running_loop()
         self._zero = self._loop.time()
-        # The one place where simulators look at the wall clock: everything else asks this.
-        self._start = datetime.now(UTC)  # noqa: TID251 - this is the Clock
+        self._start = _wall()
 
     def now(self) -> float:
         """Seconds of the scenario since the clock was made."""
@@ -199,7 +198,9 @@ class VirtualClock:
             self._stirred.clear()
             limit = self._patience_s if self._holds or self._under_way else self._quiet_s
             try:
-                await asyncio.wait_for(self._stirred.wait(), limit)
+                # Not `wait_for`: before 3.12 it may swallow a cancellation.
+                async with asyncio.timeout(limit):
+                    await self._stirred.wait()
             except TimeoutError:
                 # What has not come by now was swallowed: it must not slow down later jumps.
                 self._under_way.clear()
@@ -221,18 +222,23 @@ class VirtualClock:
 
 
 class ClientClock:
-    """A client's time: the wall clock of the run, and true seconds for timers."""
+    """The time of a simulator's client: that of the run where it may be told, else the wall's."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     def utc(self) -> datetime:
-        """The wall clock of the run."""
-        return self._clock.utc()
+        """The wall clock, which registration and `Expire` are judged by."""
+        return self._clock.utc() if self._clock.is_wall else _wall()
 
     def now(self) -> float:
-        """Monotonic seconds."""
+        """Monotonic seconds: heartbeats are not simulated."""
         return asyncio.get_running_loop().time()
+
+
+def _wall() -> datetime:
+    """The one place where simulators look at the clock on the wall."""
+    return datetime.now(UTC)  # noqa: TID251 - clocks are made of it
 
 
 class _VirtualTimer:

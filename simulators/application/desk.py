@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from linkage.client import Application
-from linkage.clock import SystemClock
 from protocol.message import Message
 from simulators.background import Background
 from simulators.clock import ClientClock, Clock
@@ -114,8 +113,9 @@ async def open_application(
     Raises:
         linkage.client.ClientError: linkage is not there, or refuses us; the text has the remedy.
     """
-    told = ClientClock(clock) if clock.is_wall else SystemClock()
-    async with Application(host, port, application_id, secret=secret, clock=told) as client:
+    async with Application(
+        host, port, application_id, secret=secret, clock=ClientClock(clock)
+    ) as client:
         application = SimulatedApplication(client, rules, clock, accounted=accounted)
         application.background.start(application.listen(), "application listens")
         application.background.start(application.work(), "application works")

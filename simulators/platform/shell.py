@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from linkage.client import Command, Platform
-from linkage.clock import SystemClock
 from simulators.background import Background
 from simulators.clock import ClientClock, Clock, Timer
 from simulators.platform.engine import Engine
@@ -193,8 +192,9 @@ async def open_platform(
         linkage.client.ClientError: linkage is not there, or refuses us; the text has the remedy.
     """
     with TemporaryDirectory(prefix="linkage-simulator-") as temporary:
-        told = ClientClock(clock) if clock.is_wall else SystemClock()
-        async with Platform(host, port, platform_id, secret=secret, clock=told) as client:
+        async with Platform(
+            host, port, platform_id, secret=secret, clock=ClientClock(clock)
+        ) as client:
             platform = SimulatedPlatform(
                 client, site, clock, folder or Path(temporary), accounted=accounted
             )
