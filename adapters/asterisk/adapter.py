@@ -78,7 +78,11 @@ class AsteriskAdapter(Adapter):
         if board is None:
             raise AdapterUnavailableError("Asterisk is not connected")
         message = request.message
-        if isinstance(message, Hangup) and message.scope is HangupScope.EVENT:
+        if (
+            isinstance(message, Hangup)
+            and message.scope is HangupScope.EVENT
+            and message.call_id is None
+        ):
             return await self._hang_up_event(board, request, message)
         return await board.desk_for(message).command(request)
 

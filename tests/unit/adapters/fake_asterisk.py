@@ -69,6 +69,10 @@ class FakeAsterisk:
         self.requests: list[tuple[str, str]] = []
         self.refuse: dict[tuple[str, str], int] = {}
         """(method, end of the path) → HTTP status with which it is refused."""
+        self.silent: set[str] = set()
+        """Ends of paths that are never answered."""
+        self.garbage: dict[str, bytes] = {}
+        """Ends of paths → what is answered instead of JSON."""
         self._started = 0
         self._count = 0
         self._sockets: list[web.WebSocketResponse] = []
@@ -173,6 +177,33 @@ class FakeAsterisk:
         for digit in digits:
             line = self.lines[channel]
             await self._say("ChannelDtmfReceived", line, digit=digit, duration_ms=160)
+
+    async def refer(self, channel: str, number: str, *, other_half_first: bool = False) -> None:
+        """An officer's telephone transfers by itself (REFER): two halves of a Local channel."""
+        self._count += 1
+        name = f"Local/{number}@from-officers-{self._count:08}"
+        line = self.lines[channel]
+        bridge = line.bridge
+        first = Line(f"L{self._count};1", f"{name};1", "Up", [], in_app=True)
+        second = Line(f"L{self._count};2", f"{name};2", "Up", ["officer", number, ""], in_app=True)
+        self.lines |= {first.id: first, second.id: second}
+        await self._leave(line)
+        first.bridge = bridge
+        if bridge is not None:
+            self.bridges[bridge].members.append(first.id)
+        starts: list[tuple[Line, dict[str, Any]]] = [
+            (first, {"args": [], "replace_channel": self._describe(line)}),
+            (second, {"args": second.args}),
+        ]
+        for half, more in reversed(starts) if other_half_first else starts:
+            await self._say("StasisStart", half, **more)
+
+    async def hang_up_both_halves(self, channel: str) -> None:
+        """What Asterisk does when one half of a Local channel ends."""
+        for half in (";1", ";2"):
+            line = self.lines.get(channel.rpartition(";")[0] + half)
+            if line is not None:
+                await self._end(line, 16)
 
     async def say(self, kind: str, channel: str | None = None, **more: Any) -> None:
         """Any event at all."""
@@ -282,6 +313,11 @@ class FakeAsterisk:
         for (method, end), status in self.refuse.items():
             if method == key[0] and key[1].endswith(end):
                 return _error(status, "refused by the test")
+        if any(key[1].endswith(end) for end in self.silent):
+            await asyncio.Event().wait()
+        for end, data in self.garbage.items():
+            if key[1].endswith(end):
+                return web.Response(body=data, content_type="application/json")
         body = await request.json() if request.can_read_body else {}
         handler = getattr(self, f"_{path[0]}", None)
         assert handler is not None, f"the fake has no {key}"
@@ -308,7 +344,10 @@ class FakeAsterisk:
             return _error(404, "Channel not found")
         if method == "DELETE" and len(path) == 1:
             await self._say("ChannelHangupRequest", line, cause=32, soft=True)
-            await self._end(line, 16)
+            if line.name.startswith("Local/"):
+                await self.hang_up_both_halves(line.id)
+            else:
+                await self._end(line, 16)
             return _done()
         verb = path[1]
         if verb == "answer":

@@ -358,6 +358,23 @@ async def test_all_calls_of_an_event_are_hung_up(asterisk: FakeAsterisk, place: 
         await over(adapter, call_id)
 
 
+async def test_a_call_in_which_a_step_fails_goes_on_without_it(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    async with place.run() as adapter:
+        call_id, channel = await speak(asterisk, adapter)
+        # A digit that no notice can carry must not reach one; an odd bridge and cause neither.
+        for odd in ({"bridge": {"id": 5}}, {"bridge": []}, {"bridge": {"id": "x" * 5000}}):
+            await asterisk.say("ChannelLeftBridge", channel, **odd)
+        await asterisk.say("ChannelHangupRequest", channel, cause=10**30)
+        await asterisk.say("PlaybackFinished", playback={"id": f"linkage-{call_id}-p9"})
+        await asterisk.say("RecordingStarted", recording={"name": f"linkage-{call_id}-r9"})
+        await asterisk.hang_up(channel)
+        end = await over(adapter, call_id)
+        await forgotten(place, asterisk)
+    assert end.reason == Reason.CALL_FAILED
+
+
 async def test_one_leg_is_hung_up_and_the_next_officer_rung(
     asterisk: FakeAsterisk, place: Place
 ) -> None:
