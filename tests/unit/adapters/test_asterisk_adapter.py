@@ -364,8 +364,9 @@ async def test_a_call_in_which_a_step_fails_goes_on_without_it(
     async with place.run() as adapter:
         call_id, channel = await speak(asterisk, adapter)
         # A digit that no notice can carry must not reach one; an odd bridge and cause neither.
-        for odd in ({"bridge": {"id": 5}}, {"bridge": []}, {"bridge": {"id": "x" * 5000}}):
-            await asterisk.say("ChannelLeftBridge", channel, **odd)
+        odd: list[Any] = [{"id": 5}, [], {"id": "x" * 5000}]
+        for bridge in odd:
+            await asterisk.say("ChannelLeftBridge", channel, bridge=bridge)
         await asterisk.say("ChannelHangupRequest", channel, cause=10**30)
         await asterisk.say("PlaybackFinished", playback={"id": f"linkage-{call_id}-p9"})
         await asterisk.say("RecordingStarted", recording={"name": f"linkage-{call_id}-r9"})
