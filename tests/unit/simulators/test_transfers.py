@@ -25,8 +25,9 @@ def phases(bench: Bench) -> list[CallPhase | None]:
     return [notice.phase for notice in bench.of(TransferNotice)]
 
 
-def blind(call_id: str, **target: str) -> Transfer:
-    return Transfer(call_id=call_id, mode=TransferMode.BLIND, **(target or {"to_login_id": "13"}))
+def blind(call_id: str, to_login_id: str = "13", to_num: str | None = None) -> Transfer:
+    login_id = to_login_id if to_num is None else None
+    return Transfer(call_id=call_id, mode=TransferMode.BLIND, to_login_id=login_id, to_num=to_num)
 
 
 def consult(call_id: str, mode: TransferMode = TransferMode.CONSULT) -> Transfer:
