@@ -9,8 +9,10 @@ import asyncio
 import json
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Final
 
 from linkage.config import Config
@@ -22,6 +24,7 @@ from linkage.core.work import (
     Done,
     GiveUp,
     LoadQueue,
+    Now,
     Observe,
     Recall,
     Register,
@@ -74,7 +77,9 @@ class Core:
         self._pool = ThreadPoolExecutor(1, "linkage-core")
         self._running: asyncio.Task[None] | None = None
         self._sweeping: asyncio.TimerHandle | None = None
+        self._sweep_waits = False
         self._stopping = False
+        self._steady_from_us = to_us(clock.utc()) - round(clock.now() * 1e6)
         self._answer_ids = _AnswerIds()
 
     # --- life ------------------------------------------------------------------------------------
@@ -97,53 +102,82 @@ class Core:
         self._pool.shutdown()
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._inbox:
                 batch, self._inbox = self._inbox[:BATCH_MAX], self._inbox[BATCH_MAX:]
-                works = [work for work, _ in batch]
-                done = await loop.run_in_executor(
-                    self._pool, self._engine.process, works, self._clock.utc()
-                )
-                for (work, future), result in zip(batch, done, strict=True):
-                    self._settle(work, future, result)
+                await self._run_batch(batch)
             if self._stopping:
                 return
 
-    def _settle(self, work: Work, future: asyncio.Future[Done] | None, done: Done) -> None:
-        """Hand out what a commit brought: the response first, then what follows from it."""
-        if future is not None and not future.done():
-            future.set_result(done)
-        if isinstance(work, LoadQueue):
-            self._loaded(work, done)
-            return
-        now_us = to_us(self._clock.utc())
-        for delivery in done.deliveries:
-            outbox = self._outbox(delivery.row.receiver)
-            outbox.offer(delivery, now_us)
-            self._load_more(outbox)
-        for receiver, message in done.answers:
-            self._outbox(receiver).answer(
-                Request(id=self._answer_ids.take(), message=message), now_us
-            )
-        if done.value == "reload" and isinstance(work, Submit):
-            outbox = self._outbox(work.source)
-            outbox.restart(0)
-            self._load_more(outbox)
+    async def _run_batch(self, batch: list[tuple[Work, asyncio.Future[Done] | None]]) -> None:
+        """One commit and what follows from it; no bug in either ends the loop."""
+        loop = asyncio.get_running_loop()
+        works = [work for work, _ in batch]
+        now = Now(self._clock.utc(), self._steady_us())
+        try:
+            done = await loop.run_in_executor(self._pool, self._engine.process, works, now)
+        except Exception as error:
+            logger.exception("a batch of %d failed as a whole", len(batch))
+            done = [Done(value=error) for _ in batch]
+        for (work, future), result in zip(batch, done, strict=True):
+            if future is not None and not future.done():
+                future.set_result(result)
+            self._settle(work, result)
 
-    def _loaded(self, work: LoadQueue, done: Done) -> None:
-        outbox = self._outbox(work.receiver)
+    def _steady_us(self) -> int:
+        """Microseconds that only pass, however the wall clock is set; see `Now`."""
+        return self._steady_from_us + round(self._clock.now() * 1e6)
+
+    def _settle(self, work: Work, done: Done) -> None:
+        """Hand out what a commit brought; its response has gone before."""
+        if isinstance(work, LoadQueue):
+            with self._guarded(work.receiver) as outbox:
+                self._loaded(outbox, work, done)
+            return
+        if isinstance(work, Sweep):
+            self._sweep_waits = False
+        if done.value == "reload" and isinstance(work, Submit):
+            with self._guarded(work.source) as outbox:
+                outbox.restart(0)
+                self._load_more(outbox)
+        now_us = self._steady_us()
+        for delivery in done.deliveries:
+            with self._guarded(delivery.row.receiver) as outbox:
+                outbox.offer(delivery, now_us)
+                self._load_more(outbox)
+        for receiver, message in done.answers:
+            with self._guarded(receiver) as outbox:
+                outbox.answer(Request(id=self._answer_ids.take(), message=message), now_us)
+
+    @contextmanager
+    def _guarded(self, receiver: str) -> Iterator[Outbox]:
+        """A receiver's outbox; a bug met at it costs this receiver its link and nobody else's.
+
+        The next link of the receiver goes on from what is on disk.
+        """
+        outbox = self._outbox(receiver)
+        try:
+            yield outbox
+        except Exception:
+            logger.exception("the queue of %s failed: its link is closed", receiver)
+            link = outbox.link
+            if link is not None:
+                self.closed(link, "internal error")
+                link.close("internal error")
+
+    def _loaded(self, outbox: Outbox, work: LoadQueue, done: Done) -> None:
         if isinstance(done.value, Exception):
-            outbox.loading = False
+            if work.generation == outbox.generation:
+                outbox.loading = False
             asyncio.get_running_loop().call_later(SWEEP_EVERY_S, self._load_more, outbox)
             return
         unknown = outbox.extend(
             done.deliveries,
             work.generation,
-            to_us(self._clock.utc()),
-            complete=len(done.deliveries) < work.limit,
+            self._steady_us(),
+            complete=bool(done.value),
         )
         for delivery in unknown:
             self._put(GiveUp(work.receiver, delivery.row.seq, delivery.row.journal_seq), None)
@@ -154,6 +188,8 @@ class Core:
         self._wake.set()
 
     async def _do(self, work: Work) -> Done:
+        if self._stopping or self._running is None:
+            return self._engine.not_now(work)
         future: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
         self._put(work, future)
         return await future
@@ -162,17 +198,21 @@ class Core:
     # -------------------
     async def register(self, link: Link, request: Request) -> Response:
         """See `CorePort.register`."""
+        came_at = self._clock.utc()
         done = await self._do(Register(request, link.address))
-        assert done.response is not None, "a registration is answered"
+        if done.response is None:
+            return _refused(request, Result.INTERNAL, None)
         if done.response.accepted:
             peer = self.peers.by_id[done.value]
-            self._learn(peer, request.message)
+            self._learn(peer, request.message, came_at)
             self._positions[link] = done.response.last_seq or 0
             self._take_link(link, peer)
         return done.response
 
-    def _learn(self, peer: Peer, message: Message) -> None:
+    def _learn(self, peer: Peer, message: Message, came_at: datetime) -> None:
         """What a registration tells beside the secret."""
+        said: datetime | None = getattr(message, "time", None)
+        peer.ahead_s = 0.0 if said is None else (said - came_at).total_seconds()
         if isinstance(message, PlatformRegister) and message.capabilities:
             peer.capability = _capability(message)
         if peer.role in {Role.COMMUNICATION_SCREEN, Role.BUSINESS_SCREEN}:
@@ -230,10 +270,11 @@ class Core:
             return _refused(request, Result.SESSION_EXPIRED, None)
         if len(self._inbox) >= INBOX_MAX:
             return _refused(request, Result.OVERLOAD, 1)
-        if isinstance(request.message, CapabilityNotice) and peer.role is Role.PLATFORM:
-            peer.capability = _capability(request.message)
         done = await self._do(Submit(peer.id, request, reconstructed))
-        assert done.response is not None, "a request is answered"
+        if done.response is None:
+            return _refused(request, Result.INTERNAL, None)
+        if isinstance(request.message, CapabilityNotice) and done.response.accepted:
+            peer.capability = _capability(request.message)
         return done.response
 
     def answered(self, link: Link, response: Response) -> None:
@@ -241,11 +282,11 @@ class Core:
         peer = self._links.get(link)
         if peer is None:
             return
-        outbox = self._outbox(peer.id)
-        seq = outbox.answered(response, to_us(self._clock.utc()))
-        if seq is not None:
-            self._put(Acknowledge(peer.id, seq, response), None)
-        self._load_more(outbox)
+        with self._guarded(peer.id) as outbox:
+            seq = outbox.answered(response, self._steady_us())
+            if seq is not None:
+                self._put(Acknowledge(peer.id, seq, response), None)
+            self._load_more(outbox)
 
     async def note(
         self,
@@ -310,10 +351,15 @@ class Core:
         self._sweeping = asyncio.get_running_loop().call_later(SWEEP_EVERY_S, self._sweep)
 
     def _sweep(self) -> None:
-        pushed = frozenset(
-            (outbox.receiver, seq) for outbox in self._outboxes.values() for seq in outbox.pushed
-        )
-        self._put(Sweep(pushed), None)
+        # One at a time: a disk that hangs must not find a heap of them when it comes back.
+        if not self._sweep_waits:
+            self._sweep_waits = True
+            pushed = frozenset(
+                (outbox.receiver, seq)
+                for outbox in self._outboxes.values()
+                for seq in outbox.pushed
+            )
+            self._put(Sweep(pushed, self._steady_us()), None)
         self._sweep_later()
 
 

@@ -10,11 +10,10 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Final
 
 from linkage.core.access import RefusedError, check_registration
-from linkage.core.handling import Handler
+from linkage.core.handling import Handler, as_journalled
 from linkage.core.peers import Peer, Peers
 from linkage.core.render import COMMANDS, outcome_of, render, stored_message
 from linkage.core.work import (
@@ -23,6 +22,7 @@ from linkage.core.work import (
     Done,
     GiveUp,
     LoadQueue,
+    Now,
     Observe,
     Recall,
     Register,
@@ -31,12 +31,11 @@ from linkage.core.work import (
     Sweep,
     Work,
 )
-from linkage.ports import EntryKind, Role
-from linkage.store.rows import JournalRow, to_us
+from linkage.ports import EntryKind
+from linkage.store.rows import DeliveryRow, JournalRow
 from linkage.store.unit import StoreFailedError, UnitOfWork
-from protocol.dialect import Dialect
 from protocol.envelope import Request, Response
-from protocol.messages import as_command
+from protocol.messages import CreateEvent, GapCause, GapNotice, as_command
 from protocol.registration import peer_id_of, signed_fields
 from protocol.results import Result, result_text
 
@@ -44,6 +43,9 @@ logger = logging.getLogger("linkage.core")
 
 RETRY_AFTER_S: Final = 5
 SWEEP_MAX: Final = 1000
+ANSWER_WITHIN_US: Final = 30 * 1_000_000
+"""How long after its expiry a command that was sent may go unanswered; then nobody knows."""
+COMMAND_DIGITS: Final = frozenset({2, 4, 6})
 
 
 class CoreEngine:
@@ -54,7 +56,7 @@ class CoreEngine:
         self._peers = peers
         self._handler = Handler(self._unit, peers, command_expire_s)
 
-    def process(self, batch: Sequence[Work], now: datetime) -> list[Done]:
+    def process(self, batch: Sequence[Work], now: Now) -> list[Done]:
         """Do a batch in one transaction.
 
         A disk that cannot take it refuses the whole batch (result 404, RetryAfter); a bug in
@@ -64,20 +66,21 @@ class CoreEngine:
             return self._in_one_transaction(batch, now)
         except StoreFailedError as error:
             logger.error("the store took nothing of %d: %s", len(batch), error)  # noqa: TRY400
-            return [self._not_now(work) for work in batch]
+            return [self.not_now(work) for work in batch]
         except Exception:
             if len(batch) > 1:
                 return [self.process([work], now)[0] for work in batch]
             logger.exception("internal error at %s", type(batch[0]).__name__)
-            return [self._broken(batch[0])]
+            return [self._broken(batch[0], now)]
 
-    def _in_one_transaction(self, batch: Sequence[Work], now: datetime) -> list[Done]:
+    def _in_one_transaction(self, batch: Sequence[Work], now: Now) -> list[Done]:
         with self._unit.transaction():
-            self._handler.begin(batch, to_us(now))
+            self._handler.begin(batch, now)
             return [self._do(work, now) for work in batch]
 
     @staticmethod
-    def _not_now(work: Work) -> Done:
+    def not_now(work: Work) -> Done:
+        """What becomes of work that cannot be written: to be tried again."""
         if not isinstance(work, Submit | Register):
             return Done(value=OSError("the store cannot be written"))
         response = Response(
@@ -89,31 +92,40 @@ class CoreEngine:
         )
         return Done(response)
 
-    @staticmethod
-    def _broken(work: Work) -> Done:
+    def _broken(self, work: Work, now: Now) -> Done:
+        """A bug of ours costs one message: answered 500, kept in the journal to be looked at."""
         if not isinstance(work, Submit | Register):
             return Done(value=RuntimeError("internal error"))
-        return Done(
-            Response(request_id=work.request.id, type=work.request.type, result=Result.INTERNAL)
-        )
+        request = work.request
+        if isinstance(work, Submit):
+            try:
+                with self._unit.transaction():
+                    self._handler.begin((), now)
+                    kept = Submit(
+                        work.source, as_journalled(request, self._peers.by_id[work.source])
+                    )
+                    return self._handler.refuse(kept, Result.INTERNAL, "internal error")
+            except Exception:
+                logger.exception("and it cannot be journalled")
+        return Done(Response(request_id=request.id, type=request.type, result=Result.INTERNAL))
 
-    def _do(self, work: Work, now: datetime) -> Done:  # noqa: PLR0911 - one line for each kind of work
+    def _do(self, work: Work, now: Now) -> Done:  # noqa: PLR0911 - one line for each kind of work
         match work:
             case Submit():
-                return self._handler.submit(work, now)
+                return self._handler.submit(work)
             case Acknowledge():
-                return self._acknowledge(work, to_us(now))
+                return self._acknowledge(work)
             case LoadQueue():
-                return self._load(work, to_us(now))
+                return self._load(work, now)
             case Register():
                 return self._register(work, now)
             case GiveUp():
-                return self._give_up(work, to_us(now))
+                return self._give_up(work)
             case Observe():
-                self._observe(work, to_us(now))
+                self._observe(work, now.utc_us)
                 return Done()
             case Sweep():
-                return self._sweep(work, to_us(now))
+                return self._sweep(work)
             case Remember():
                 return self._remember(work)
             case Recall():
@@ -121,11 +133,11 @@ class CoreEngine:
 
     # --- registration ----------------------------------------------------------------------------
     # -------------------
-    def _register(self, work: Register, now: datetime) -> Done:
+    def _register(self, work: Register, now: Now) -> Done:
         request = work.request
-        now_us = to_us(now)
+        now_us = now.utc_us
         try:
-            peer = check_registration(self._peers, request, now)
+            peer = check_registration(self._peers, request, now.utc)
             self._use_nonce(peer, signed_fields(request).nonce, now_us)
         except RefusedError as refusal:
             claimed = peer_id_of(request.message) or "?"
@@ -133,106 +145,115 @@ class CoreEngine:
             row = self._row(now_us, EntryKind.STRANGER, claimed, request=request)
             self._unit.append(_with(row, result=int(refusal.result), detail=detail))
             return Done(_response(request, refusal.result, result_text(refusal.result)))
-        last_seq = self._resume(peer, getattr(request.message, "last_seq", None))
+        done = Done(value=peer.id)
+        last_seq = self._resume(peer, getattr(request.message, "last_seq", None), done)
         row = self._row(now_us, EntryKind.SESSION_OPENED, peer.id, request=request)
         self._unit.append(
             _with(row, result=0, detail=f"from {work.address}, delivery goes on after {last_seq}")
         )
-        detail = f"welcome {peer.id}, this is {self._peers.own_id}"
-        return Done(
-            Response(
-                request_id=request.id,
-                type=request.type,
-                result=0,
-                detail=detail,
-                last_seq=last_seq,
-            ),
-            value=peer.id,
+        done.response = Response(
+            request_id=request.id,
+            type=request.type,
+            result=0,
+            detail=f"welcome {peer.id}, this is {self._peers.own_id}",
+            last_seq=last_seq,
         )
+        return done
 
     def _use_nonce(self, peer: Peer, nonce: str, now_us: int) -> None:
         if not self._unit.use_nonce(peer.id, nonce, now_us):
             raise RefusedError(Result.BAD_CREDENTIALS, "this Nonce was used before")
 
-    def _resume(self, peer: Peer, last_seq: int | None) -> int:
+    def _resume(self, peer: Peer, last_seq: int | None, done: Done) -> int:
         """Where delivery goes on.
 
-        After what the peer says it has, else after what it has acknowledged.
+        After what the peer says it has, else after what it has acknowledged. One that has more
+        than there ever was knows another store than this: what was lost with that one is a gap.
         """
         newest = self._unit.next_delivery_seq(peer.id) - 1
         if last_seq is not None and last_seq <= newest:
             self._unit.resume_at(peer.id, last_seq)
             return last_seq
         waiting = self._unit.open_deliveries(peer.id, 0, 1)
-        return waiting[0].seq - 1 if waiting else newest
+        position = waiting[0].seq - 1 if waiting else newest
+        if last_seq is not None:
+            gap = GapNotice(from_seq=newest + 1, to_seq=last_seq, cause=GapCause.RESTART)
+            self._handler.tell(peer, gap, done)
+        return position
 
     # --- deliveries ------------------------------------------------------------------------------
     # -------------------
-    def _acknowledge(self, work: Acknowledge, now_us: int) -> Done:
+    def _acknowledge(self, work: Acknowledge) -> Done:
         response = work.response
         state = "done" if response.accepted else "refused"
         self._unit.set_delivery(work.receiver, work.seq, state, response.result)
         done = Done()
-        peer = self._peers.get(work.receiver)
-        if not response.accepted and peer is not None and peer.role is Role.PLATFORM:
-            row = self._command_of(response.request_id)
+        if not response.accepted:
             detail = response.detail or result_text(response.result)
-            self._report(row, response.result, f"{work.receiver}: {detail}", now_us, done)
+            row = self._request_of(response.request_id)
+            self._report(row, response.result, f"{work.receiver}: {detail}", done)
         return done
 
-    def _give_up(self, work: GiveUp, now_us: int) -> Done:
+    def _give_up(self, work: GiveUp) -> Done:
         done = Done()
         self._unit.set_delivery(work.receiver, work.seq, "unknown", int(Result.TIMEOUT))
         row = self._unit.find_journal(work.journal_seq)
         detail = f"{work.receiver} may have done it before the link was lost; ask with 215 or 293"
-        self._report(row, Result.TIMEOUT, detail, now_us, done)
+        self._report(row, Result.TIMEOUT, detail, done)
         return done
 
-    def _command_of(self, request_id: str) -> JournalRow | None:
-        return self._unit.find_journal(int(request_id)) if request_id.isdigit() else None
+    def _request_of(self, request_id: str) -> JournalRow | None:
+        return self._unit.find_journal(int(request_id)) if request_id.isdecimal() else None
 
-    def _report(
-        self, row: JournalRow | None, result: int, detail: str, now_us: int, done: Done
-    ) -> None:
+    def _report(self, row: JournalRow | None, result: int, detail: str, done: Done) -> None:
         """Tell the sender of a command that it came to nothing.
 
-        The response it got said only «accepted».
+        The response it got said only «accepted». That a platform did not note an event's number
+        (201) is nobody's failure: the event stands.
         """
-        if row is None or row.request_id is None or row.source not in self._peers.by_id:
+        if row is None or row.type is None or row.source not in self._peers.by_id:
             return
-        command = as_command(stored_message(row, self._dialect(row.source)))
-        if command.number == 201:  # noqa: PLR2004 - the event stands, whether or not the platform noted its number
+        if row.type // 100 not in COMMAND_DIGITS:
             return
-        outcome = outcome_of(command, str(row.seq), int(result), detail)
-        self._handler.own_notice(outcome, row, now_us, done)
+        command = as_command(stored_message(row))
+        if not isinstance(command, CreateEvent):
+            outcome = outcome_of(command, str(row.seq), int(result), detail)
+            self._handler.own_notice(outcome, row, done)
 
-    def _dialect(self, peer_id: str) -> Dialect:
-        return self._handler.dialect(peer_id)
-
-    def _load(self, work: LoadQueue, now_us: int) -> Done:
-        done = Done()
-        for row in self._unit.open_deliveries(work.receiver, work.after, work.limit):
-            entry = self._unit.find_journal(row.journal_seq)
-            if entry is None:
-                continue
-            command = (
-                None if entry.command_seq is None else self._unit.find_journal(entry.command_seq)
-            )
-            message = stored_message(entry, self._dialect(entry.source))
-            base = as_command(message) if row.type in COMMANDS else message
-            done.deliveries.append(Delivery(row, render(entry, base, row, command, now_us)))
+    def _load(self, work: LoadQueue, now: Now) -> Done:
+        """Open deliveries; `value` tells whether there are no more."""
+        rows = self._unit.open_deliveries(work.receiver, work.after, work.limit)
+        done = Done(value=len(rows) < work.limit)
+        for row in rows:
+            try:
+                done.deliveries.append(self._read_delivery(row, now))
+            except Exception:
+                # What cannot be written today cannot be tomorrow: it must not stop the others.
+                logger.exception("%s %d cannot be delivered", row.receiver, row.seq)
+                self._unit.set_delivery(row.receiver, row.seq, "failed", int(Result.INTERNAL))
         return done
 
-    def _sweep(self, work: Sweep, now_us: int) -> Done:
+    def _read_delivery(self, row: DeliveryRow, now: Now) -> Delivery:
+        entry = self._unit.find_journal(row.journal_seq)
+        assert entry is not None, "the journal only grows"
+        command = None if entry.command_seq is None else self._unit.find_journal(entry.command_seq)
+        message = stored_message(entry)
+        base = as_command(message) if row.type in COMMANDS else message
+        return Delivery(row, render(entry, base, row, command, now))
+
+    def _sweep(self, work: Sweep) -> Done:
         done = Done()
-        for row in self._unit.expired(now_us, SWEEP_MAX):
+        for row in self._unit.expired(work.steady_us, SWEEP_MAX):
+            assert row.expires_at is not None, "what never expires has not expired"
+            result, state = Result.EXPIRED, "expired"
+            detail = f"{row.receiver} did not take it in time"
             if (row.receiver, row.seq) in work.pushed:
-                continue
-            self._unit.set_delivery(row.receiver, row.seq, "expired", int(Result.EXPIRED))
-            entry = self._unit.find_journal(row.journal_seq)
-            self._report(
-                entry, Result.EXPIRED, f"{row.receiver} did not take it in time", now_us, done
-            )
+                if row.expires_at + ANSWER_WITHIN_US > work.steady_us:
+                    continue
+                result, state = Result.TIMEOUT, "unknown"
+                detail = f"{row.receiver} was sent it and has not answered; ask with 215 or 293"
+            self._unit.set_delivery(row.receiver, row.seq, state, int(result))
+            self._report(self._unit.find_journal(row.journal_seq), result, detail, done)
         return done
 
     # --- small things ----------------------------------------------------------------------------

@@ -42,6 +42,8 @@ class Outbox:
         self._doubtful: int | None = None
         self._fresh_from: int | None = None
         self._begun = False
+        self._settled: set[int] = set()
+        """Answered since `restart`: what is read from disk meanwhile may still show them open."""
 
     # --- the link --------------------------------------------------------------------------------
     def attach(self, link: Link) -> None:
@@ -61,6 +63,7 @@ class Outbox:
         """Read the queue anew from a position; what is out already is not pushed twice."""
         self.generation += 1
         self._queue.clear()
+        self._settled.clear()
         self.behind = True
         self.loading = False
         self.loaded = after
@@ -97,7 +100,7 @@ class Outbox:
         if generation != self.generation or not self._begun:
             return []
         self.loading = False
-        out = {delivery.row.seq for delivery in self._pushed.values() if delivery is not None}
+        out = self._settled.union(self.pushed)
         unknown = []
         for delivery in deliveries:
             if delivery.row.seq in out or delivery.row.seq <= self.loaded:
@@ -109,15 +112,26 @@ class Outbox:
                 continue
             self._append(replace(delivery, request=replace(delivery.request, resend=again)))
         self.behind = not complete
+        self._settled.clear()
         self.pump(now_us)
         return unknown
 
     def _was_sent(self, delivery: Delivery) -> bool:
-        fresh = self._fresh_from is not None and delivery.row.seq >= self._fresh_from
-        doubtful = bool(self._doubtful) and not fresh
-        if doubtful and self._doubtful:
+        """Whether it may be at the receiver already.
+
+        Of a process before this one nobody knows how far it got. A notice is marked then as far
+        as a window reaches: twice does no harm. A command counts as sent in any case: it is queued
+        only while its platform is connected, so it hardly ever waited.
+        """
+        row = delivery.row
+        if row.attempts > 0 or row.seq <= self._sent_to:
+            return True
+        if self._fresh_from is not None and row.seq >= self._fresh_from:
+            return False
+        doubtful = bool(self._doubtful)
+        if self._doubtful:
             self._doubtful -= 1
-        return doubtful or delivery.row.attempts > 0 or delivery.row.seq <= self._sent_to
+        return doubtful or _is_command(delivery)
 
     def _append(self, delivery: Delivery) -> None:
         self._queue.append(delivery)
@@ -155,6 +169,8 @@ class Outbox:
     def answered(self, response: Response, now_us: int) -> int | None:
         """The Seq that a response settles; None for a data answer or what was not asked."""
         delivery = self._pushed.pop(response.request_id, None)
+        if delivery is not None and self.loading:
+            self._settled.add(delivery.row.seq)
         self.pump(now_us)
         return None if delivery is None else delivery.row.seq
 

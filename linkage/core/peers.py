@@ -31,7 +31,7 @@ class Peer:
     """One peer.
 
     `capability` is what a platform said it can do, None where it did not say; `login` who works at
-    a screen.
+    a screen; `ahead_s` how far its clock was ahead of ours when it registered.
     """
 
     id: str
@@ -40,11 +40,17 @@ class Peer:
     capability: Capability | None = None
     login: str | None = None
     connected: bool = False
+    ahead_s: float = 0.0
 
     @property
     def legacy(self) -> bool:
         """Speaks only the patent."""
         return self.settings is not None and self.settings.legacy
+
+    @property
+    def encoding(self) -> str:
+        """Of the texts that it sends."""
+        return "utf-8" if self.settings is None else self.settings.dialect.encoding
 
     def takes(self, type_: int) -> bool:
         """Whether this type may be delivered to the peer at all."""

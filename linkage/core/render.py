@@ -10,19 +10,21 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from linkage.core.work import Now
 from linkage.store.rows import DeliveryRow, JournalRow, from_us
 from protocol.codec import decode
-from protocol.dialect import DEFAULT, Dialect
 from protocol.envelope import Request
+from protocol.fields import CONTROL, NULL_TOKENS
 from protocol.message import Message, amended
 from protocol.messages import convert, refusal
 
 COMMANDS: Final = range(200, 300)
+DETAIL_MAX: Final = 1000
 
 
-def stored_message(row: JournalRow, dialect: Dialect = DEFAULT) -> Message:
+def stored_message(row: JournalRow) -> Message:
     """The message of a journal row that holds a request."""
-    item = decode(row.body, dialect)
+    item = decode(row.body)
     assert isinstance(item, Request)
     return item.message
 
@@ -32,7 +34,7 @@ def render(
     message: Message,
     delivery: DeliveryRow,
     command: JournalRow | None,
-    now_us: int,
+    now: Now,
 ) -> Request:
     """The request that goes out for a delivery.
 
@@ -41,28 +43,32 @@ def render(
         message: the row's message, decoded.
         delivery: the place in the receiver's queue.
         command: the journalled command that this notice is the outcome of.
-        now_us: for what is left of a command's time.
+        now: for what is left of a command's time.
     """
     own = command is not None and command.source == delivery.receiver
     fills: dict[str, Any] = {
         "event_id": row.event_id or message.event_id,
         "request_id": command.request_id if own and command is not None else None,
-        "call_id": message.call_id or row.call_id,
-        "conference_id": message.conference_id or row.conference_id,
     }
+    if message.result is None:  # a refusal names what it names, lest it is taken for news
+        fills["call_id"] = message.call_id or row.call_id
+        fills["conference_id"] = message.conference_id or row.conference_id
     if message.number not in COMMANDS and row.op_id is not None:
         fills["op_id"] = str(row.op_id)
     shown = amended(message, **fills)
     if delivery.type != message.number:
         shown = convert(shown, delivery.type) or shown
+    happened_us = row.recorded_at if row.occurred_at is None else row.occurred_at
     expire_s = None
     if delivery.expires_at is not None:
-        expire_s = max(0, (delivery.expires_at - now_us + 999_999) // 1_000_000)
+        # What is left, from now on by our clock: the sender's may be off by minutes.
+        expire_s = max(0, (delivery.expires_at - now.steady_us + 999_999) // 1_000_000)
+        happened_us = now.utc_us
     return Request(
         id=str(row.seq),
         message=shown,
         seq=delivery.seq,
-        time=from_us(row.occurred_at or row.recorded_at),
+        time=from_us(happened_us),
         expire_s=expire_s,
         resend=delivery.attempts > 0,
         trace=row.trace,
@@ -74,4 +80,10 @@ def outcome_of(command: Message, request_id: str, result: int, detail: str) -> M
 
     See docs/decisions/0002-outcome-in-notices.md: it must not read as if the thing had happened.
     """
-    return refusal(command, request_id=request_id, result=result, detail=detail)
+    return refusal(command, request_id=request_id, result=result, detail=one_line(detail))
+
+
+def one_line(text: str) -> str | None:
+    """A detail that may quote a peer, as the element `Detail` can carry it."""
+    line = CONTROL.sub(" ", text).strip()[:DETAIL_MAX].strip()
+    return None if line in NULL_TOKENS else line

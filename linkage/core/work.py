@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from linkage.ports import EntryKind
-from linkage.store.rows import DeliveryRow
+from linkage.store.rows import DeliveryRow, to_us
 from protocol.envelope import Request, Response
 from protocol.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The time of a batch.
+
+    `utc` is the wall clock, for the journal. `steady_us` begins as the wall clock in microseconds
+    and then only passes: what expires is measured by it, so that nobody who sets the clock back
+    lets an old command live.
+    """
+
+    utc: datetime
+    steady_us: int
+
+    @property
+    def utc_us(self) -> int:
+        """The wall clock in microseconds."""
+        return to_us(self.utc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +91,14 @@ class LoadQueue:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Expire commands that wait too long.
+    """Expire commands that wait too long, as of `steady_us`.
 
-    `pushed` are at a platform already and have their own time-out.
+    `pushed` are at their receiver already, who has longer to answer. Nothing else that had expired
+    by then can be pushed after it: so none is both told as expired and executed.
     """
 
     pushed: frozenset[tuple[str, int]]
+    steady_us: int
 
 
 @dataclass(frozen=True, slots=True)

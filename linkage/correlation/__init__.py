@@ -6,8 +6,8 @@ Pure: records and an entry in, changed records out. The same code serves the liv
 rebuild from the journal.
 """
 
-from linkage.correlation.apply import Applied, apply
+from linkage.correlation.apply import Applied, apply, final_event
 from linkage.correlation.entry import Bound, Entry, Records
 from linkage.correlation.operations import natives_of
 
-__all__ = ["Applied", "Bound", "Entry", "Records", "apply", "natives_of"]
+__all__ = ["Applied", "Bound", "Entry", "Records", "apply", "final_event", "natives_of"]
