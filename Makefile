@@ -45,6 +45,7 @@ check: $(STAMP) ## Check style, types, import contracts and generated files.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTHON) -m protocol.generate --check docs/reference
+	$(PYTHON) -m linkage.cli.reference --check docs/reference/cli.md
 
 .PHONY: test-real
 test-real: $(STAMP) ## Run the tests against a real Asterisk and SIPp (Debian, as root).
@@ -57,8 +58,9 @@ bench: $(STAMP) ## Measure: the cost of a message, and durable notices a second.
 	$(PYTHON) -m benchmarks.durable
 
 .PHONY: generate
-generate: $(STAMP) ## Write docs/reference anew from the message classes.
+generate: $(STAMP) ## Write docs/reference anew from classes and commands.
 	$(PYTHON) -m protocol.generate docs/reference
+	$(PYTHON) -m linkage.cli.reference docs/reference/cli.md
 
 .PHONY: format
 format: $(STAMP) ## Bring the source into its format.

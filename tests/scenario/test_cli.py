@@ -182,7 +182,7 @@ def test_a_simulated_platform_and_application_meet_at_a_linkage(site: Path) -> N
         with running("simulate", "application", *where) as application:
             read_until(application.stdout, "Ctrl-C stops it")
             simulate(("platform", *where), "100 IncomingCallNotice")
-            read_until(application.stdout, "→ 201 CreateEvent [0]")
+            read_until(application.stdout, "→ 201 CreateEvent")
             application.send_signal(signal.SIGTERM)
             application.communicate(timeout=20)
         server.send_signal(signal.SIGTERM)

@@ -1,0 +1,89 @@
+"""The reference pages say what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from adapters.asterisk.settings import Hotline, Officer, Settings
+from linkage.cli.reference import main
+from linkage.config import (
+    AdapterSettings,
+    Config,
+    DialectSettings,
+    LimitSettings,
+    PeerSettings,
+    TimerSettings,
+)
+
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
+SECTIONS: dict[str, type[BaseModel]] = {
+    "## The file": Config,
+    "## `[[peer]]`": PeerSettings,
+    "### `[peer.dialect]`": DialectSettings,
+    "## `[timers]`": TimerSettings,
+    "## `[limits]`": LimitSettings,
+    "## `[[adapter]]`": AdapterSettings,
+    '### `kind = "asterisk"`': Settings,
+    "#### `hotline.NUMBER`": Hotline,
+    "#### `officer.NUMBER`": Officer,
+}
+
+
+def rows(heading: str) -> dict[str, str]:
+    """Key → default, of the table under a heading."""
+    page = (REFERENCE / "configuration.md").read_text(encoding="utf-8")
+    section = page.split(f"\n{heading}\n")[1].split("\n#")[0]
+    found = re.findall(r"^\| `([^`]+)` \|([^|]*)\|", section, re.MULTILINE)
+    return {_key(written): default.strip() for written, default in found}
+
+
+def _key(written: str) -> str:
+    """`[[peer]]` → peer, `[adapter.settings.hotline.NUMBER]` → hotline."""
+    return written.strip("[]").removesuffix(".NUMBER").rpartition(".")[2]
+
+
+@pytest.mark.parametrize(("heading", "model"), SECTIONS.items(), ids=str)
+def test_every_setting_is_in_the_reference_and_nothing_else(
+    heading: str, model: type[BaseModel]
+) -> None:
+    settings = {name for name, field in model.model_fields.items() if not field.exclude}
+
+    assert set(rows(heading)) == settings
+
+
+@pytest.mark.parametrize(("heading", "model"), SECTIONS.items(), ids=str)
+def test_the_defaults_of_the_reference_are_those_of_the_code(
+    heading: str, model: type[BaseModel]
+) -> None:
+    for name, written in rows(heading).items():
+        default: Any = model.model_fields[name].default
+        if written.startswith("required"):
+            assert model.model_fields[name].is_required() or default is None, name
+        elif isinstance(default, bool | int | float | str):
+            told = written.strip("`").strip('"')
+            assert told == (str(default).lower() if isinstance(default, bool) else _plain(default))
+
+
+def _plain(default: float | str) -> str:
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def test_the_reference_of_the_command_line_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--check", str(REFERENCE / "cli.md")]) == 0
+
+
+def test_a_stale_reference_is_named_and_written_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "cli.md"
+    path.write_text("old")
+
+    assert main(["--check", str(path)]) == 1
+    assert capsys.readouterr().err == f"stale: {path}; run: make generate\n"
+    assert main([str(path)]) == 0
+    assert main(["--check", str(path)]) == 0
