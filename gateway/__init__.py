@@ -6,8 +6,9 @@ the protocol and the seams of `linkage.ports`, nothing else of the middleware.
 
 from __future__ import annotations
 
+from gateway.errors import ListenError
 from gateway.gateway import Gateway
-from gateway.listener import ListenError
 from gateway.settings import GatewaySettings
+from gateway.tls import TlsFiles
 
-__all__ = ["Gateway", "GatewaySettings", "ListenError"]
+__all__ = ["Gateway", "GatewaySettings", "ListenError", "TlsFiles"]

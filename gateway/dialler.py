@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import ssl
 from collections.abc import Sequence
+from typing import Any
 
 from gateway.peers import AddressBook
 from gateway.services import Services
 from gateway.session import Session
+from gateway.tls import Tls
 from linkage.ports import PeerProfile
 from linkage.supervision import Lot, Sleep, Supervisor, TaskSet
 from protocol.connection import Connection, Side
@@ -30,12 +33,14 @@ class Dialler:
     ) -> None:
         self._services = services
         self._book = book
+        self._tls: Tls | None = None
         self._sleep = sleep
         self._lot = lot
         self._tasks = TaskSet("dialler")
 
-    def start(self, peers: Sequence[PeerProfile]) -> None:
-        """Begin to call all of them; returns at once."""
+    def start(self, peers: Sequence[PeerProfile], tls: Tls | None = None) -> None:
+        """Begin to call all of them; returns at once. `tls` is for those with `dial_tls`."""
+        self._tls = tls
         for peer in peers:
             if peer.dial is not None:
                 self._tasks.start(self._supervise(peer, peer.dial).run(), peer.id)
@@ -60,8 +65,23 @@ class Dialler:
     async def _call(self, peer: PeerProfile, address: tuple[str, int]) -> None:
         """One connection, from the first attempt to its end; the error says how it ended."""
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(self._services.settings.connect_within_s):
-            _, session = await loop.create_connection(lambda: self._session(peer), *address)
+        secure: dict[str, Any] = {}
+        if peer.dial_tls:
+            assert self._tls is not None, "the composition root gives it where a peer wants it"
+            secure = {"ssl": self._tls.client(), "server_hostname": peer.dial_name or address[0]}
+        try:
+            async with asyncio.timeout(self._services.settings.connect_within_s):
+                _, session = await loop.create_connection(
+                    lambda: self._session(peer), *address, **secure
+                )
+        except ssl.SSLError as error:
+            # Whoever answers there is not the peer, or not as it should be: that is for the
+            # journal, and the next attempt may find it mended.
+            where = f"{address[0]}:{address[1]}"
+            self._services.refusals.turned_away(
+                peer.id, where, f"{peer.id}, dialled: TLS: {error}"
+            )
+            raise
         # Shielded: when the dialler stops, the session lives on until the gateway has closed it.
         await asyncio.shield(session.gone)
         raise ConnectionError(session.end or "the connection was lost")

@@ -11,9 +11,11 @@ from typing import Any
 from gateway.dialler import Dialler
 from gateway.listener import Listener
 from gateway.peers import AddressBook
+from gateway.refusals import Refusals
 from gateway.roster import Roster
 from gateway.services import Services
 from gateway.settings import GatewaySettings
+from gateway.tls import Tls, TlsFiles
 from linkage.ports import Clock, CorePort, PeerProfile
 from linkage.supervision import Lot, Sleep
 
@@ -25,6 +27,9 @@ class Gateway:
 
     `start` it once and `close` it once, in one event loop. `sleep` and `lot` are the dialler's
     pauses between attempts, for tests.
+
+    `listen` are addresses for plain TCP, `listen_tls` those for TLS, for which `tls` has the
+    certificate; `tls` also serves peers that are dialled over TLS.
     """
 
     def __init__(
@@ -35,14 +40,25 @@ class Gateway:
         settings: GatewaySettings,
         clock: Clock,
         *,
+        listen_tls: Sequence[tuple[str, int]] = (),
+        tls: TlsFiles | None = None,
         sleep: Sleep = asyncio.sleep,
         lot: Lot = random.random,
     ) -> None:
         self._peers = tuple(peers)
         self._listen = tuple(listen)
+        self._listen_tls = tuple(listen_tls)
+        self._tls_files = tls
         self._settings = settings
+        work: set[asyncio.Task[Any]] = set()
         self._services = Services(
-            core=core, clock=clock, settings=settings, roster=Roster(settings)
+            core=core,
+            clock=clock,
+            settings=settings,
+            roster=Roster(settings),
+            refusals=Refusals(core, settings.refusals_window_s, work),
+            profiles={peer.id: peer for peer in peers},
+            work=work,
         )
         self._book = AddressBook(settings.message_bytes)
         self._listener = Listener(self._services, self._book)
@@ -52,18 +68,29 @@ class Gateway:
         """Bind every address, then begin to dial.
 
         Raises:
-            ListenError: an address cannot be bound; nothing is left open.
+            ListenError: an address cannot be bound, or TLS not be spoken; nothing is left open.
         """
+        tls = self._make_tls()
         await self._book.load(self._peers)
-        await self._listener.start(self._listen)
-        self._dialler.start(self._peers)
+        await self._listener.start(self._listen, self._listen_tls, tls)
+        self._dialler.start(self._peers, tls)
         for host, port in self.addresses:
             logger.info("listening on %s:%d", host, port)
 
+    def _make_tls(self) -> Tls | None:
+        if self._listen_tls or any(peer.dial_tls for peer in self._peers):
+            return Tls(self._tls_files or TlsFiles(), self._services.clock)
+        return None
+
     @property
     def addresses(self) -> list[tuple[str, int]]:
-        """Host and port of every bound socket; where port 0 was asked for, the one given."""
+        """Host and port of every bound socket, TLS last; for port 0, the one given."""
         return self._listener.addresses
+
+    @property
+    def secure_addresses(self) -> list[tuple[str, int]]:
+        """Those of `addresses` where TLS is spoken."""
+        return self._listener.secure_addresses
 
     @property
     def connections(self) -> int:
@@ -76,7 +103,7 @@ class Gateway:
         When it returns, no task of the gateway is left and the core is not called any more.
         """
         settings = self._settings
-        self._listener.stop()
+        await self._listener.stop()
         await self._dialler.stop()
         for member in self._services.roster.members:
             member.hold()
@@ -88,6 +115,8 @@ class Gateway:
         for member in self._services.roster.members:
             member.abort()
         await _settle([member.gone for member in members], settings.close_within_s)
+        self._services.refusals.close()
+        await _settle(self._services.work, settings.close_within_s)
         for task in self._services.work:
             task.cancel()
         await _settle(self._services.work, settings.close_within_s)

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
+from gateway.gate import host_of
+from gateway.peers import neighbourhood
 from gateway.pipe import Pipe, tune
 from gateway.services import Services
 from protocol.codec import decode
@@ -60,7 +62,8 @@ class FirstMessage(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is connected."""
         self._transport = cast("asyncio.Transport", transport)
-        self._services.roster.add(self, stranger=True)
+        host = host_of(transport.get_extra_info("peername"))
+        self._services.roster.add(self, neighbourhood(host), stranger=True)
         tune(transport)
         self._timer = self._loop.call_later(
             self._services.settings.legacy_grace_s, partial(self._become, registers=False)

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import replace
 
-from linkage.ports import PeerProfile
+from linkage.ports import Network, PeerProfile
 from protocol.dialect import Dialect
 
 logger = logging.getLogger("linkage.gateway")
@@ -75,6 +75,25 @@ def plain_host(host: str) -> str:
         return host
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return str(mapped or parsed)
+
+
+def neighbourhood(host: str) -> str:
+    """Whose address it is, as far as can be told: an IPv4 address, the /64 of an IPv6 one."""
+    plain = plain_host(host)
+    if ":" not in plain:
+        return plain
+    return str(ipaddress.ip_network(f"{plain}/64", strict=False))
+
+
+def is_within(host: str, networks: Sequence[Network]) -> bool:
+    """Whether a host is in one of the networks; in no networks at all is everybody."""
+    if not networks:
+        return True
+    try:
+        address = ipaddress.ip_address(plain_host(host))
+    except ValueError:
+        return False
+    return any(address in network for network in networks)
 
 
 def format_address(peername: object) -> str:

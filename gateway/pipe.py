@@ -129,10 +129,15 @@ class Pipe(asyncio.Protocol):
         self._pump()
 
     def eof_received(self) -> bool:
-        """The peer sends no more; our half stays open for the answers that it may wait for."""
+        """The peer sends no more; our half stays open for the answers that it may wait for.
+
+        TLS ends both ways at once: what is answered later finds nobody, and the peer, sending it
+        again on its next connection, is answered as a duplicate.
+        """
         self._ended = True
         self._pump()
-        return True
+        transport = self._transport
+        return transport is not None and transport.get_extra_info("ssl_object") is None
 
     def pause_writing(self) -> None:
         """The peer does not take what it is sent."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Protocol
 
 from gateway.settings import GatewaySettings
@@ -30,14 +31,16 @@ class Member(Protocol):
 
 
 class Roster:
-    """The connections of one gateway, and which of them nobody has vouched for yet."""
+    """The connections of one gateway, whence, and which of them nobody has vouched for yet."""
 
-    __slots__ = ("_members", "_settings", "_strangers")
+    __slots__ = ("_hosts", "_members", "_settings", "_strange_hosts", "_strangers")
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
-        self._members: set[Member] = set()
+        self._members: dict[Member, str] = {}
         self._strangers: set[Member] = set()
+        self._hosts: Counter[str] = Counter()
+        self._strange_hosts: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._members)
@@ -47,25 +50,44 @@ class Roster:
         """All of them, at this moment."""
         return list(self._members)
 
-    def objection(self) -> str | None:
-        """Why one more connection cannot be taken; None: it can."""
-        if len(self._members) >= self._settings.connections:
-            return f"{self._settings.connections} connections are open"
-        if len(self._strangers) >= self._settings.unregistered:
-            return f"{self._settings.unregistered} connections have not registered yet"
+    def objection(self, host: str) -> str | None:
+        """Why one more connection from there cannot be taken; None: it can."""
+        settings = self._settings
+        if len(self._members) >= settings.connections:
+            return f"{settings.connections} connections are open"
+        if len(self._strangers) >= settings.unregistered:
+            return f"{settings.unregistered} connections have not registered yet"
+        most = settings.connections_per_address
+        if most is not None and self._hosts[host] >= most:
+            return f"{most} connections from there are open"
+        if self._strange_hosts[host] >= settings.unregistered_per_address:
+            most = settings.unregistered_per_address
+            return f"{most} connections from there have not registered yet"
         return None
 
-    def add(self, member: Member, *, stranger: bool) -> None:
-        """A connection was opened."""
-        self._members.add(member)
+    def add(self, member: Member, host: str, *, stranger: bool) -> None:
+        """A connection was opened; `host` as `gateway.peers.neighbourhood` names it."""
+        self._members[member] = host
+        self._hosts[host] += 1
         if stranger:
             self._strangers.add(member)
+            self._strange_hosts[host] += 1
 
     def admit(self, member: Member) -> None:
         """It is known now who it is."""
-        self._strangers.discard(member)
+        if member in self._strangers:
+            self._strangers.remove(member)
+            _less(self._strange_hosts, self._members[member])
 
     def remove(self, member: Member) -> None:
         """The connection is gone."""
-        self._members.discard(member)
-        self._strangers.discard(member)
+        self.admit(member)
+        host = self._members.pop(member, None)
+        if host is not None:
+            _less(self._hosts, host)
+
+
+def _less(counts: Counter[str], key: str) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.buckets import Buckets
+from gateway.refusals import Refusals
 from gateway.roster import Roster
 from gateway.settings import GatewaySettings
-from linkage.ports import Clock, CorePort
+from linkage.ports import Clock, CorePort, PeerProfile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,11 +19,21 @@ class Services:
     """The core, the clock, the figures, who is connected, and the work that is going on.
 
     `work` holds the tasks of all sessions: a submit that was begun is waited for at a shutdown,
-    also when its session is gone.
+    also when its session is gone. The buckets outlive sessions: who reconnects finds them as they
+    were.
     """
 
     core: CorePort
     clock: Clock
     settings: GatewaySettings
     roster: Roster
-    work: set[asyncio.Task[Any]] = field(default_factory=set)
+    refusals: Refusals
+    profiles: Mapping[str, PeerProfile]
+    """The configured peers by id."""
+    work: set[asyncio.Task[Any]]
+    accepts: Buckets = field(default_factory=Buckets)
+    """Connections, by address."""
+    failures: Buckets = field(default_factory=Buckets)
+    """Refused registrations, by address and peer id."""
+    requests: Buckets = field(default_factory=Buckets)
+    """Requests, by peer id."""

@@ -11,9 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from functools import partial
 from typing import Final
 
+from gateway.admission import (
+    Origin,
+    certificate_names,
+    check_origin,
+    check_registration,
+    remember_failure,
+)
+from gateway.gate import host_of
+from gateway.peers import neighbourhood
 from gateway.pipe import Pipe
 from gateway.services import Services
 from linkage.ports import EntryKind, PeerProfile
@@ -43,6 +53,10 @@ LEAVE: Final[dict[Role, int]] = {
 }
 """By which message a peer is told that its session ends (PROTOCOL.md section 4)."""
 
+STRANGER_EACH: Final = 3
+"""Entries of one kind about the strangers of one address that are journalled within a minute
+before the rest is counted."""
+
 REPLACED: Final = "replaced"
 
 
@@ -66,6 +80,8 @@ class Session(Pipe):
         self._registering = False
         self._refusals = 0
         self._reason = ""
+        self._origin = Origin("", encrypted=False, names=None)
+        self._opened_at = services.clock.now()
 
     @property
     def window(self) -> int:
@@ -134,6 +150,12 @@ class Session(Pipe):
 
     async def _adopt(self) -> None:
         assert self._profile is not None, "only peers that are known are adopted"
+        refusal = None if self._dialled else check_origin(self._profile, self._origin)
+        if refusal is not None:
+            self._note(EntryKind.STRANGER, refusal.reason, result=refusal.result)
+            self._connection.close(refusal.reason)
+            self._release()
+            return
         try:
             await self._core.adopt(self, self._profile.id)
         except KeyError:
@@ -156,10 +178,7 @@ class Session(Pipe):
 
     async def _register(self, request: Request) -> None:
         name = peer_id_of(request.message) or "stranger"
-        if self._profile is not None and self._dialled and name != self._profile.id:
-            response = _answer(request, Result.FORBIDDEN, f"{self._profile.id} was dialled")
-        else:
-            response = await self._core.register(self, request)
+        response = await self._judge(name, request)
         if self._connection.closed:
             self._core.closed(self, self._reason)
             return
@@ -172,6 +191,24 @@ class Session(Pipe):
             self._connection.close(f"registration refused: {response.result}")
         self._registering = False
         self._pump()
+
+    async def _judge(self, name: str, request: Request) -> Response:
+        if self._dialled:
+            # We chose where to connect: only who it says to be is left to be seen.
+            assert self._profile is not None, "only peers that are known are dialled"
+            if name != self._profile.id:
+                return _answer(request, Result.FORBIDDEN, f"{self._profile.id} was dialled")
+            return await self._core.register(self, request)
+        refusal = check_registration(self._services, name, self._origin)
+        if refusal is None:
+            response = await self._core.register(self, request)
+        else:
+            detail = f"{request.type} of {name!r}: {refusal.reason}"
+            self._note(EntryKind.STRANGER, detail, request.raw, refusal.result)
+            response = refusal.answer(request)
+        if not response.accepted:
+            remember_failure(self._services, name, self._origin, response.result)
+        return response
 
     def _admit(self) -> None:
         self._admitted = True
@@ -203,8 +240,37 @@ class Session(Pipe):
         if self._connection.state is ConnectionState.UNREGISTERED:
             self._registering = True
             self._do(self._register(request), self._checked)
-        else:
+        elif not self._is_too_fast(request):
             self._do(self._core.submit(self, request), partial(self._submitted, request))
+
+    def _is_too_fast(self, request: Request) -> bool:
+        """Whether the peer is over its rate; then it is answered so."""
+        profile = self._services.profiles.get(self._peer)
+        if profile is None or profile.requests is None:
+            return False
+        now = self._services.clock.now()
+        wait = self._services.requests.take(profile.id, profile.requests, now)
+        if not wait:
+            return False
+        what = (
+            f"{request.type} {request.id}: more than {profile.requests.per_s:g} requests a second"
+        )
+        result = Result.RATE_LIMITED
+        if self._services.refusals.is_news(
+            self._peer, EntryKind.REFUSED, what, result=result, each=1
+        ):
+            self._journal(EntryKind.REFUSED, what, request.raw, result)
+        self._respond(
+            request,
+            Response(
+                request_id=request.id,
+                type=request.type,
+                result=result,
+                detail="too many requests a second",
+                retry_after_s=math.ceil(wait),
+            ),
+        )
+        return True
 
     def _take_response(self, response: Response) -> None:
         if response.type != PLATFORM_REGISTER or not self._dialled:
@@ -256,6 +322,18 @@ class Session(Pipe):
     def _note(
         self, kind: EntryKind, detail: str, raw: bytes = b"", result: int | None = None
     ) -> None:
+        """Journal it; of strangers only the first few of a kind, the rest is summed up."""
+        source = neighbourhood(self._origin.host)
+        if (
+            self._admitted
+            or self._profile is not None
+            or self._services.refusals.is_news(
+                source, kind, detail, result=result, each=STRANGER_EACH
+            )
+        ):
+            self._journal(kind, detail, raw, result)
+
+    def _journal(self, kind: EntryKind, detail: str, raw: bytes, result: int | None) -> None:
         self._log(logging.WARNING, "%s: %s", kind, detail)
         self._do(
             self._core.note(self, kind, detail, raw=raw[:RAW_MAX], result=result), self._noted
@@ -279,11 +357,24 @@ class Session(Pipe):
     def _closed(self, reason: str) -> None:
         self._reason = reason
         self._log(logging.INFO, "is gone: %s", reason)
+        was_here_s = self._services.clock.now() - self._opened_at
+        if (
+            not self._admitted
+            and self._profile is None
+            and was_here_s >= self._services.settings.timers.register_within_s
+        ):
+            self._note(EntryKind.STRANGER, f"from {self._address}: {reason}")
         self._core.closed(self, reason)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is connected."""
-        self._services.roster.add(self, stranger=self._profile is None)
+        self._origin = Origin(
+            host_of(transport.get_extra_info("peername")),
+            transport.get_extra_info("ssl_object") is not None,
+            certificate_names(transport.get_extra_info("peercert")),
+        )
+        where = neighbourhood(self._origin.host)
+        self._services.roster.add(self, where, stranger=self._profile is None)
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -13,6 +13,7 @@ the state.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from typing import Final
@@ -70,6 +71,8 @@ RECEIVED_MAX: Final = 16 * WINDOW
 Peers that know no window (legacy) run ahead of it, so from `WINDOW` on the owner should read no
 further; what comes beyond this figure is refused with 206, so that memory is bounded in any case.
 """
+REGISTRATION_MAX_BYTES: Final = 65_535
+"""The longest message before registration: who is not known yet makes nobody reassemble."""
 MALFORMED_MAX: Final = 3
 MALFORMED_WITHIN_S: Final = 60.0
 """The third malformed message within a minute ends the connection (section 1)."""
@@ -119,7 +122,7 @@ class Connection:
         self._timers = timers
         self._state = ConnectionState.REGISTERED if registered else ConnectionState.UNREGISTERED
         self._close_reason: str | None = None
-        self._framer = Framer(dialect)
+        self._framer = Framer(dialect, None if registered else REGISTRATION_MAX_BYTES)
         self._events: deque[Event] = deque()
         self._out: list[bytes] = []
         self._ended = False
@@ -128,6 +131,7 @@ class Connection:
         self._owed = Owed()
         self._malformed_at: deque[float] = deque(maxlen=MALFORMED_MAX)
         self._opened_at = self._received_at = self._sent_at = self._now = now
+        self._begun_at = math.inf  # when the message that is not complete yet began
 
     # --- what can be asked -------------------------------------------------------------------
     @property
@@ -185,6 +189,8 @@ class Connection:
     def excuse_silence(self, now: float) -> None:
         """Nobody listened until now (the owner did not read): the silence proves nothing."""
         self._received_at = now
+        if self._begun_at is not math.inf:
+            self._begun_at = now
 
     def receive_eof(self, now: float) -> None:
         """The peer has ended its stream: what it sent comes out of `events`, then `Closed`."""
@@ -202,12 +208,25 @@ class Connection:
         try:
             payload = self._framer.next_event()
             if payload is None:
+                self._watch_begun()
                 return self._check_end()
             if payload is not HEARTBEAT:
+                self._begun_at = math.inf
                 self._take(decode(payload, self._dialect))
         except RemoteProtocolError as error:
             self._take_malformed(error)
         return True
+
+    def _watch_begun(self) -> None:
+        """Note since when a message is incomplete; heartbeats between fragments change nothing.
+
+        Only what came after the last complete message counts, so a busy stream, in which some
+        frame is always cut, is never late.
+        """
+        if not self._framer.in_message:
+            self._begun_at = math.inf
+        elif self._begun_at is math.inf:
+            self._begun_at = self._now
 
     def _check_end(self) -> bool:
         if self._ended:
@@ -346,7 +365,7 @@ class Connection:
         """When `handle_timer` is due; None when closed."""
         if self._state is ConnectionState.CLOSED:
             return None
-        due = min(self._heartbeat_at, self._dead_at)
+        due = min(self._heartbeat_at, self._dead_at, self._complete_until)
         if self._state is ConnectionState.UNREGISTERED:
             due = min(due, self._register_until)
         late = self._awaited.next_due()
@@ -362,12 +381,23 @@ class Connection:
             silent_s = now - self._received_at
             self._events.append(PeerDead(silent_s))
             self._move(Input.PEER_SILENT, f"the peer was silent for {silent_s:.0f} s")
+        elif now >= self._complete_until:
+            self._end_overdue(self._timers.frame_within_s)
         elif self._state is ConnectionState.UNREGISTERED and now >= self._register_until:
             within = self._timers.register_within_s
             self._move(Input.REGISTRATION_OVERDUE, f"not registered within {within:.0f} s")
         elif now >= self._heartbeat_at:
             self._out.append(heartbeat(self._dialect))
             self._sent_at = now
+
+    def _end_overdue(self, within_s: float) -> None:
+        detail = f"a message that was not complete within {within_s:g} s"
+        self._events.append(Malformed(Result.TOO_LONG, detail, b""))
+        self._move(Input.MESSAGE_OVERDUE, detail)
+
+    @property
+    def _complete_until(self) -> float:
+        return self._begun_at + self._timers.frame_within_s
 
     @property
     def _heartbeat_at(self) -> float:
@@ -389,6 +419,8 @@ class Connection:
 
     def _move(self, happened: Input, reason: str = "") -> None:
         self._state = TRANSITIONS[self._state, happened]
+        if happened is Input.REGISTRATION_ACCEPTED:
+            self._framer.allow_long()
         if self._state is ConnectionState.CLOSED:
             self._close_reason = reason
             self._awaited.clear()

@@ -5,6 +5,7 @@ All are plain frozen data; `protocol.connection` makes them, whoever owns the so
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from protocol.envelope import Request, Response
@@ -13,12 +14,17 @@ from protocol.results import Result
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timers:
-    """Seconds: to our heartbeat, to the end of a silent peer or a stranger, to a late answer."""
+    """Seconds: to our heartbeat, to the end of a silent peer or a stranger, to a late answer.
+
+    `frame_within_s`: a message that has begun must be complete so soon, its fragments included;
+    infinite where the owner trusts the peer.
+    """
 
     heartbeat_s: float = 10.0
     dead_after_s: float = 30.0
     register_within_s: float = 10.0
     answer_within_s: float = 30.0
+    frame_within_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,9 @@ from protocol.results import Result
 HEADER_BYTES: Final = 4
 LENGTH_MAX: Final = 0xFFFF
 """What the 16 bits of the length can say."""
+FRAGMENTS_MAX: Final = 4096
+"""Fragments of one message: 4 MiB in pieces of 1 KiB. Who sends smaller ones costs us a frame for
+every few bytes, and empty ones would cost nothing to go on for ever."""
 UNREAD_MAX: Final = 1024 * 1024
 """Bytes that may lie unparsed when more is given: who reads on without parsing has no brake."""
 
@@ -95,8 +98,12 @@ class Framer:
     """Bytes in, complete message payloads and heartbeats out.
 
     `receive_data` only stores; `next_event` parses. What is held is bounded: unparsed bytes by
-    `UNREAD_MAX`, a message being reassembled by the dialect's `message_max_bytes`. The work is
-    linear in the bytes received, however they are cut.
+    `UNREAD_MAX`, a message being reassembled by `message_max_bytes` and `FRAGMENTS_MAX`. The work
+    is linear in the bytes received, however they are cut.
+
+    Args:
+        dialect: how the peer frames.
+        message_max_bytes: the longest message for now; None, and never more than: the dialect's.
     """
 
     __slots__ = (
@@ -105,13 +112,17 @@ class Framer:
         "_dialect",
         "_fragments",
         "_header",
+        "_message_max",
         "_own_bytes",
+        "_pieces",
         "_room",
         "_start",
     )
 
-    def __init__(self, dialect: Dialect = DEFAULT) -> None:
+    def __init__(self, dialect: Dialect = DEFAULT, message_max_bytes: int | None = None) -> None:
         self._dialect = dialect
+        most = dialect.message_max_bytes
+        self._message_max = most if message_max_bytes is None else min(most, message_max_bytes)
         self._header = _HEADERS[dialect.byte_order]
         self._own_bytes = HEADER_BYTES if dialect.length_includes_header else 0
         # The bytes as they came, while whole frames come in one piece; else a bytearray that
@@ -119,7 +130,8 @@ class Framer:
         self._buffer: bytes | bytearray = b""
         self._start = 0  # where the first unparsed frame begins
         self._fragments = bytearray()
-        self._room = dialect.message_max_bytes  # what the message being read may still grow by
+        self._pieces = 0
+        self._room = self._message_max  # what the message being read may still grow by
         self._broken = False
 
     @property
@@ -135,7 +147,12 @@ class Framer:
     @property
     def in_message(self) -> bool:
         """True while a frame or a fragmented message has begun and not ended."""
-        return bool(self._fragments) or self.unread_bytes > 0
+        return self._pieces > 0 or self.unread_bytes > 0
+
+    def allow_long(self) -> None:
+        """From now on messages may be as long as the dialect has it."""
+        self._room += self._dialect.message_max_bytes - self._message_max
+        self._message_max = self._dialect.message_max_bytes
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Store what came from the peer.
@@ -169,7 +186,7 @@ class Framer:
                 return None
             flag, payload = frame
             if flag == self._dialect.flag_message:
-                return self._complete(payload) if self._fragments else payload
+                return self._complete(payload) if self._pieces else payload
             if flag == self._dialect.flag_heartbeat and not payload:
                 return HEARTBEAT
             if flag != self._dialect.flag_fragment:
@@ -178,6 +195,12 @@ class Framer:
                 )
             self._fragments += payload
             self._room -= len(payload)
+            self._pieces += 1
+            if self._pieces > FRAGMENTS_MAX:
+                self._break()
+                raise RemoteProtocolError(
+                    Result.TOO_LONG, f"a message in more than {FRAGMENTS_MAX} fragments"
+                )
 
     def _next_frame(self) -> tuple[int, bytes] | None:
         """Flag and payload of the next whole frame, None when it is not all here."""
@@ -201,21 +224,27 @@ class Framer:
         if length < 0:
             problem, result = "a length shorter than the header that it counts", Result.BAD_FRAME
         elif flag in {dialect.flag_message, dialect.flag_fragment}:
-            problem = f"a message of more than {dialect.message_max_bytes} bytes"
+            problem = f"a message of more than {self._message_max} bytes"
             result = Result.TOO_LONG
         else:
             return
         raw = bytes(self._buffer[self._start : self._start + HEADER_BYTES])
+        self._break()
+        raise RemoteProtocolError(result, problem, raw=raw)
+
+    def _break(self) -> None:
+        """Nothing more comes, and nothing is kept."""
         self._broken = True
         self._buffer = b""
         self._start = 0
         self._fragments = bytearray()
-        raise RemoteProtocolError(result, problem, raw=raw)
+        self._pieces = 0
 
     def _complete(self, payload: bytes) -> bytes:
         whole = bytes(self._fragments + payload)
         self._fragments = bytearray()
-        self._room = self._dialect.message_max_bytes
+        self._pieces = 0
+        self._room = self._message_max
         return whole
 
     def _drop_parsed(self) -> None:

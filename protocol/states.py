@@ -29,6 +29,7 @@ class Input(Enum):
     STREAM_ENDED = auto()
     STREAM_BROKEN = auto()
     MALFORMED_TOO_OFTEN = auto()
+    MESSAGE_OVERDUE = auto()
     PEER_SILENT = auto()
     CLOSED_HERE = auto()
 
@@ -44,6 +45,7 @@ TRANSITIONS: Final[dict[tuple[ConnectionState, Input], ConnectionState]] = {
     (_UNREGISTERED, Input.STREAM_ENDED): _CLOSED,
     (_UNREGISTERED, Input.STREAM_BROKEN): _CLOSED,
     (_UNREGISTERED, Input.MALFORMED_TOO_OFTEN): _CLOSED,
+    (_UNREGISTERED, Input.MESSAGE_OVERDUE): _CLOSED,
     (_UNREGISTERED, Input.PEER_SILENT): _CLOSED,
     (_UNREGISTERED, Input.CLOSED_HERE): _CLOSED,
     # Where linkage dials, both ends may register: the second acceptance changes nothing.
@@ -51,6 +53,7 @@ TRANSITIONS: Final[dict[tuple[ConnectionState, Input], ConnectionState]] = {
     (_REGISTERED, Input.STREAM_ENDED): _CLOSED,
     (_REGISTERED, Input.STREAM_BROKEN): _CLOSED,
     (_REGISTERED, Input.MALFORMED_TOO_OFTEN): _CLOSED,
+    (_REGISTERED, Input.MESSAGE_OVERDUE): _CLOSED,
     (_REGISTERED, Input.PEER_SILENT): _CLOSED,
     (_REGISTERED, Input.CLOSED_HERE): _CLOSED,
 }

@@ -1,0 +1,107 @@
+"""May this peer come in from there, in that way? What the core's check of the secret cannot see.
+
+A registration meets, in this order: the pace of refused ones from its address, the peer's own
+`allow`, TLS and the client certificate; only then the core, which knows the secret.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.peers import is_within, neighbourhood
+from gateway.services import Services
+from linkage.ports import PeerProfile
+from protocol.envelope import Request, Response
+from protocol.results import Result, result_text
+
+_OURS: Final = frozenset({Result.OVERLOAD, Result.INTERNAL, Result.RATE_LIMITED})
+"""Refusals that say nothing against the peer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a connection comes from, and what TLS told of it.
+
+    `names` are the peer ids that the client certificate is for; None: it showed none.
+    """
+
+    host: str
+    encrypted: bool
+    names: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why not: `reason` is for the journal, the peer is told the result's own text."""
+
+    result: Result
+    reason: str
+    retry_after_s: int | None = None
+
+    def answer(self, request: Request) -> Response:
+        """What the peer is told: the same for every kind of stranger, lest it learn by trying."""
+        return Response(
+            request_id=request.id,
+            type=request.type,
+            result=self.result,
+            detail=result_text(self.result),
+            retry_after_s=self.retry_after_s,
+        )
+
+
+def check_origin(profile: PeerProfile, origin: Origin) -> Refusal | None:
+    """Whether a peer may come from there, in that way; also for peers that do not register."""
+    if not is_within(origin.host, profile.allow):
+        return _stranger(f"{profile.id!r} may not come from {origin.host}: see its `allow`")
+    if profile.require_tls and not origin.encrypted:
+        return _stranger(f"{profile.id!r} must use TLS")
+    if origin.names is None:
+        if profile.require_certificate:
+            return _stranger(f"{profile.id!r} must show a client certificate")
+    elif profile.id not in origin.names:
+        names = ", ".join(sorted(origin.names)) or "nobody"
+        return _stranger(f"the client certificate is for {names}, not for {profile.id!r}")
+    return None
+
+
+def check_registration(services: Services, name: str, origin: Origin) -> Refusal | None:
+    """Whether the core is asked about a registration at all."""
+    wait = services.failures.wait(_failure_key(services, name, origin), services.clock.now())
+    if wait:
+        return Refusal(Result.RATE_LIMITED, "refused too often", math.ceil(wait))
+    profile = services.profiles.get(name)
+    return None if profile is None else check_origin(profile, origin)
+
+
+def remember_failure(services: Services, name: str, origin: Origin, result: int) -> None:
+    """A registration was refused: soon no more of them are looked at."""
+    if result not in _OURS:
+        key = _failure_key(services, name, origin)
+        services.failures.take(key, services.settings.failures, services.clock.now())
+
+
+def certificate_names(certificate: Mapping[str, Any] | None) -> frozenset[str] | None:
+    """The names that a verified certificate gives: its common names and its URIs.
+
+    Args:
+        certificate: as `ssl.SSLSocket.getpeercert` describes it; None or empty: none was shown.
+    """
+    if not certificate:
+        return None
+    subject = (item for part in certificate.get("subject", ()) for item in part)
+    names = {value for kind, value in subject if kind == "commonName"}
+    names |= {value for kind, value in certificate.get("subjectAltName", ()) if kind == "URI"}
+    return frozenset(names)
+
+
+def _stranger(reason: str) -> Refusal:
+    return Refusal(Result.BAD_CREDENTIALS, reason)
+
+
+def _failure_key(services: Services, name: str, origin: Origin) -> tuple[str, str]:
+    # Ids that nobody has count as one: who guesses ids gains nothing, and a peer behind the same
+    # address is not held up by it.
+    return neighbourhood(origin.host), name if name in services.profiles else ""

@@ -1,0 +1,41 @@
+"""May somebody connect at all? Judged by the address alone, before a byte is read.
+
+In this order: the allow-list, how fast connections come from there, how many there are already.
+"""
+
+from __future__ import annotations
+
+from gateway.peers import format_address, is_within, neighbourhood
+from gateway.services import Services
+
+
+class Gate:
+    """Judges new connections, and has those that it turns away journalled."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def turns_away(self, peername: object) -> bool:
+        """Whether a connection from there is to be closed at once."""
+        host = host_of(peername)
+        objection = self._objection(host)
+        if objection is None:
+            return False
+        self._services.refusals.turned_away(
+            neighbourhood(host), format_address(peername), objection
+        )
+        return True
+
+    def _objection(self, host: str) -> str | None:
+        services = self._services
+        if not is_within(host, services.settings.allow):
+            return "the address is not in `allow`"
+        rate = services.settings.accepts
+        if services.accepts.take(neighbourhood(host), rate, services.clock.now()):
+            return f"more than {rate.per_s:g} connections a second from there"
+        return services.roster.objection(neighbourhood(host))
+
+
+def host_of(peername: object) -> str:
+    """The host of a socket's name; empty where the socket is gone already."""
+    return str(peername[0]) if isinstance(peername, tuple) and peername else ""

@@ -1,0 +1,55 @@
+"""Who connects becomes what: a session of a stranger, of a legacy peer, or it is not clear yet."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from gateway.gate import host_of
+from gateway.legacy import FirstMessage
+from gateway.peers import AddressBook
+from gateway.services import Services
+from gateway.session import Session
+from linkage.ports import PeerProfile
+from protocol.connection import Connection, Side
+from protocol.dialect import Dialect
+
+
+class Reception:
+    """Makes the protocol of a connection that may come in."""
+
+    def __init__(self, services: Services, book: AddressBook) -> None:
+        self._services = services
+        self._book = book
+
+    def receive(self, peername: object) -> asyncio.Protocol:
+        """What speaks with whoever connects from there."""
+        profile = self._book.find(host_of(peername))
+        if profile is None:
+            return self._stranger(self._services.settings.dialect)
+        if profile.dialect.profile:
+            return self._stranger(profile.dialect)
+        # Who registers from a legacy peer's host speaks the profile, not that peer's dialect.
+        decide = partial(self._decide, profile)
+        return FirstMessage(
+            self._services, self._book.dialect(self._services.settings.dialect), decide
+        )
+
+    def _decide(self, profile: PeerProfile, registers: bool) -> Session:
+        if registers:
+            return self._stranger(self._services.settings.dialect)
+        return self._session(profile.dialect, profile)
+
+    def _stranger(self, dialect: Dialect) -> Session:
+        return self._session(dialect, None)
+
+    def _session(self, dialect: Dialect, legacy: PeerProfile | None) -> Session:
+        connection = Connection(
+            side=Side.LINKAGE,
+            role=None if legacy is None else legacy.role,
+            dialect=self._book.dialect(dialect),
+            timers=self._services.settings.timers,
+            registered=legacy is not None,
+            now=self._services.clock.now(),
+        )
+        return Session(self._services, connection, profile=legacy)

@@ -1,0 +1,141 @@
+"""TLS listeners: accept, look at the address, shake hands in bounded time, hand on.
+
+`loop.create_server(ssl=...)` would shake hands with everybody before anybody is asked whether
+the address may connect, and would hold any number of handshakes. So connections are accepted here,
+and a handshake counts as a connection that has not registered yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from typing import Any, Final
+
+from gateway.gate import Gate, host_of
+from gateway.peers import format_address, neighbourhood
+from gateway.reception import Reception
+from gateway.services import Services
+from gateway.tls import Tls
+from linkage.supervision import TaskSet
+
+logger = logging.getLogger("linkage.gateway")
+
+ACCEPT_AGAIN_S: Final = 0.5
+"""Pause where the system has no descriptor or memory left for one more connection."""
+
+
+class SecureListener:
+    """The sockets on which TLS is spoken."""
+
+    def __init__(self, services: Services, gate: Gate, reception: Reception) -> None:
+        self._services = services
+        self._gate = gate
+        self._reception = reception
+        self._sockets: list[socket.socket] = []
+        self._tasks = TaskSet("tls")
+
+    async def listen(self, host: str, port: int, backlog: int, tls: Tls) -> None:
+        """Bind every address that the host has here.
+
+        Raises:
+            OSError: it cannot be bound.
+        """
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        for family, name in sorted({(item[0], item[4]) for item in found}):
+            sock = socket.create_server(name, family=family, backlog=backlog)
+            sock.setblocking(False)  # noqa: FBT003 - positional in the library
+            self._sockets.append(sock)
+            self._tasks.start(self._accept(sock, tls), f"{host}:{port}")
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Host and port of every bound socket."""
+        names = [sock.getsockname() for sock in self._sockets]
+        return [(str(name[0]), int(name[1])) for name in names]
+
+    async def stop(self) -> None:
+        """Accept no more; what is open stays open."""
+        await self._tasks.close()
+        for sock in self._sockets:
+            sock.close()
+        self._sockets.clear()
+
+    async def _accept(self, listening: socket.socket, tls: Tls) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, peername = await loop.sock_accept(listening)
+            except OSError as error:
+                logger.error("cannot accept: %s", error)  # noqa: TRY400 - no bug of ours
+                await asyncio.sleep(ACCEPT_AGAIN_S)
+                continue
+            if self._gate.turns_away(peername):
+                sock.close()
+                continue
+            Handshake(self._services, self._reception, peername).start(sock, tls.server())
+            # A sock_accept that need not wait does not yield: a storm would starve the sessions.
+            await asyncio.sleep(0)
+
+
+class Handshake:
+    """A connection that is still agreeing on TLS: a member of the roster, not registered yet."""
+
+    def __init__(self, services: Services, reception: Reception, peername: Any) -> None:
+        self._services = services
+        self._reception = reception
+        self._peername = peername
+        self._host = neighbourhood(host_of(peername))
+        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def gone(self) -> asyncio.Future[None]:
+        """Done when the connection is no more, or has become a session."""
+        return self._gone
+
+    def hold(self) -> None:
+        """Nothing is taken here anyway."""
+
+    def close(self, reason: str) -> None:  # noqa: ARG002 - there is nobody yet to be told
+        """End the connection."""
+        self.abort()
+
+    def abort(self) -> None:
+        """Cut the connection off."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def start(self, sock: socket.socket, context: ssl.SSLContext) -> None:
+        """Begin; returns at once."""
+        self._services.roster.add(self, self._host, stranger=True)
+        self._task = asyncio.get_running_loop().create_task(self._run(sock, context))
+        self._task.add_done_callback(self._end)
+
+    async def _run(self, sock: socket.socket, context: ssl.SSLContext) -> None:
+        settings = self._services.settings
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: self._reception.receive(self._peername),
+                sock,
+                ssl=context,
+                ssl_handshake_timeout=settings.handshake_within_s,
+                ssl_shutdown_timeout=settings.close_within_s,
+            )
+        except (ssl.SSLError, ConnectionAbortedError) as error:
+            address = format_address(self._peername)
+            self._services.refusals.turned_away(self._host, address, f"TLS: {error}")
+        except OSError as error:
+            # Came and went without a word, as the check of a load balancer does.
+            logger.debug("%s: gone before TLS: %s", format_address(self._peername), error)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._services.roster.remove(self)
+        if not self._gone.done():
+            self._gone.set_result(None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("TLS handshake failed by a bug", exc_info=error)
