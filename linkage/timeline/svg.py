@@ -12,7 +12,7 @@ from protocol.codec import escape
 
 MARGIN, CLOCK, HEAD, ROW, SHORT_ROW = 24, 118, 104, 48, 34
 PITCH_MIN: Final = 150
-CELL: Final = 6.4
+CELL: Final = 7.0
 """Pixels that one cell of 12 px text takes, a little more than most fonts need."""
 NAME_CELLS: Final = 20
 
@@ -48,8 +48,7 @@ _COLOUR: Final = {
 }
 _STYLE: Final = """
  text{font:12px system-ui,"Segoe UI","Noto Sans","Noto Sans CJK SC","WenQuanYi Zen Hei",sans-serif}
- text{fill:#1f2937;paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-linejoin:round}
- .onblue{stroke:none}
+ text{fill:#1f2937}
  .title{font-size:17px;font-weight:600}.sub{font-size:12px;fill:#6b7280}
  .name{font-weight:600;text-anchor:middle}.role{font-size:10.5px;text-anchor:middle;fill:#6b7280}
  .onblue{fill:#fff}
@@ -170,13 +169,22 @@ class _Drawing:
             )
         if rung.via is not None:
             drawn += f'<circle cx="{self._x[rung.via]:g}" cy="24" r="4.5" fill="{colour}"/>'
-        return drawn + self._labels(rung, min(x1, x2) + (10 if sign > 0 else 16), abs(x2 - x1))
+        return self._labels(rung, min(x1, x2) + (10 if sign > 0 else 16), abs(x2 - x1)) + drawn
 
     def _labels(self, rung: Rung, x: float, span: float) -> str:
         room = int((span - 16) / CELL)
         label = rung.label + (" (reconstructed)" if rung.reconstructed else "")
-        drawn = f'<text x="{x:g}" y="18">{escape(clip(harmless(label), room))}</text>'
+        drawn = _on_white(x, 18, clip(harmless(label), room))
         if rung.detail:
             detail = clip(harmless(rung.detail), int(room * 12 / 10.5))
-            drawn += f'<text class="detail" x="{x:g}" y="38">{escape(detail)}</text>'
+            drawn += _on_white(x, 38, detail, ' class="detail"')
         return drawn
+
+
+def _on_white(x: float, y: float, text: str, attributes: str = "") -> str:
+    """A text that the lifelines behind it do not strike through."""
+    width = cells(text) * CELL
+    return (
+        f'<rect x="{x - 2:g}" y="{y - 11:g}" width="{width + 4:g}" height="14" fill="#fff"/>'
+        f'<text{attributes} x="{x:g}" y="{y:g}">{escape(text)}</text>'
+    )
