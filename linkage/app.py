@@ -8,15 +8,16 @@ async with linkage.Server(load_config(Path("linkage.toml"))) as server:
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import os
 import secrets
 from collections.abc import AsyncIterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from adapters.registry import load_adapter
 from gateway import Gateway, GatewaySettings
@@ -147,7 +148,8 @@ class _AdapterMemory:
 class DirectoryFiles:
     """`linkage.ports.FileStore` in a directory.
 
-    `<first two of the id>/<FileId>.<ending>`, synced before it is named.
+    `<first two of the id>/<FileId>.<ending>`, synced before it is named. The disk is waited for in
+    threads: a recording of an hour must not hold up the calls of that hour.
     """
 
     def __init__(self, root: Path) -> None:
@@ -156,23 +158,40 @@ class DirectoryFiles:
     async def save(self, name: str, content: AsyncIterable[bytes]) -> StoredFile:
         """See `FileStore.save`."""
         file_id = secrets.token_hex(10)
-        folder = self._root / file_id[:2]
-        folder.mkdir(parents=True, exist_ok=True)
         ending = "".join(c for c in Path(name).suffix if c.isalnum() or c == ".")[:10]
-        path = folder / f"{file_id}{ending}"
+        path = self._root / file_id[:2] / f"{file_id}{ending}"
         partial = path.with_suffix(path.suffix + ".part")
         digest = hashlib.sha256()
         size = 0
+        out = await asyncio.to_thread(_create, partial)
         try:
-            with partial.open("xb") as out:
-                async for chunk in content:
-                    digest.update(chunk)
-                    size += len(chunk)
-                    out.write(chunk)
-                out.flush()
-                os.fsync(out.fileno())
-            partial.rename(path)
+            async for chunk in content:
+                digest.update(chunk)
+                size += len(chunk)
+                await asyncio.to_thread(out.write, chunk)
+            await asyncio.to_thread(_complete, out, partial, path)
         except BaseException:
+            # Here and not in a thread: a cancelled task could not wait for one.
+            with suppress(OSError):
+                out.close()
             partial.unlink(missing_ok=True)
             raise
         return StoredFile(file_id=file_id, path=path, size_bytes=size, sha256=digest.hexdigest())
+
+
+def _create(path: Path) -> BinaryIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("xb")
+
+
+def _complete(out: BinaryIO, partial: Path, path: Path) -> None:
+    """Content first, then the name, each on disk when this returns."""
+    with out:
+        out.flush()
+        os.fsync(out.fileno())
+    partial.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -87,7 +87,7 @@ class PeerSettings(_Section):
     """Called numbers whose calls an application gets; `*` at the end matches any rest. The longest
     match wins."""
     logins: tuple[str, ...] = ()
-    """LoginIds whose calls an application gets, whatever the number."""
+    """LoginIds whose calls an application gets where no number is anybody's but by `*` alone."""
     platform: str | None = None
     """Where an application's call-outs go when nothing else decides."""
     application: str | None = None
@@ -199,7 +199,7 @@ class Config(_Section):
     def _fits_together(self) -> Config:
         problems = list(self._contradictions())
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return self
 
     def _contradictions(self) -> Iterator[str]:
@@ -238,14 +238,15 @@ def load_config(path: Path) -> Config:
     try:
         return Config.model_validate({**document, "source": path.resolve()})
     except ValidationError as error:
-        raise ConfigError([_explain(path, item) for item in error.errors()]) from None
+        explained = [line for item in error.errors() for line in _explain(path, item)]
+        raise ConfigError(explained) from None
 
 
-def _explain(path: Path, item: Any) -> str:
+def _explain(path: Path, item: Any) -> list[str]:
     key = ".".join(str(step) for step in item["loc"]) or "file"
     problem = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
         problem = "is not a setting; see docs/reference/configuration.md for those there are"
     elif item["type"] == "missing":
         problem = "is missing"
-    return f"{path}: {key}: {problem}"
+    return [f"{path}: {key}: {line}" for line in problem.splitlines()]

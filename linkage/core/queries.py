@@ -21,6 +21,12 @@ from protocol.message import Message
 
 PAGE_SIZE: Final = 40
 """Items of one page: with every field full it stays below the 65,535 bytes of one frame."""
+PAGES_MAX: Final = 200
+"""Pages of one answer; `Pages` tells how many there are, and `Page` fetches any of the rest."""
+NUMBER_MAX: Final = 25
+"""Characters of a PhoneNum (PROTOCOL.md section 2)."""
+SUMMARY_MAX: Final = 300
+"""Characters of an operation's content that an overview shows."""
 
 KIND: Final = {
     "call": m.OperationKind.CALL,
@@ -83,7 +89,7 @@ def _records(
     )
     total = lookup.count_operations(unit.connection, wanted)
     pages = max(1, -(-total // PAGE_SIZE))
-    chosen = [message.page] if message.page else range(1, pages + 1)
+    chosen = [message.page] if message.page else range(1, min(pages, PAGES_MAX) + 1)
     return [
         m.EventRecordNotice(
             request_id=request_id,
@@ -109,8 +115,8 @@ def _record(operation: Operation, file: FileRecord | None) -> m.Record:
         kind=KIND.get(operation.kind),
         call_id=operation.call_id,
         conference_id=operation.conference_id,
-        phone_num=operation.from_num,
-        to_num=operation.to_num,
+        phone_num=_number(operation.from_num),
+        to_num=_number(operation.to_num),
         login_id=operation.login_id,
         start_time=from_us(operation.started_at),
         answer_time=_time(operation.answered_at),
@@ -119,10 +125,15 @@ def _record(operation: Operation, file: FileRecord | None) -> m.Record:
         reason=operation.reason,
         record_id=operation.native.partition(":")[2] if operation.kind == "recording" else None,
         file_id=None if file is None else file.file_id,
-        summary=operation.content,
+        summary=operation.content and operation.content[:SUMMARY_MAX].strip(),
         cause=None if operation.cause is None else m.BindCause(operation.cause),
         parent_op_id=None if operation.parent is None else str(operation.parent),
     )
+
+
+def _number(written: str | None) -> str | None:
+    """What fits a PhoneNum: of a letter or a member without a number it is another sort of id."""
+    return written if written is not None and len(written) <= NUMBER_MAX else None
 
 
 def _time(at: int | None) -> datetime | None:
@@ -207,8 +218,8 @@ def _call(unit: UnitOfWork, operation: Operation) -> m.CallSnapshot:
         call_id=operation.call_id,
         event_id=_event_id(unit, operation),
         op_id=str(operation.op_id),
-        phone_num=operation.from_num,
-        to_num=operation.to_num,
+        phone_num=_number(operation.from_num),
+        to_num=_number(operation.to_num),
         login_id=operation.login_id,
         state=STATES.get(operation.state),
         start_time=from_us(operation.started_at),
@@ -228,7 +239,7 @@ def _conferences(
         yield m.ConferenceSnapshot(
             conference_id=conference.conference_id,
             event_id=_event_id(unit, conference),
-            subject=conference.content,
+            subject=conference.content and conference.content[:SUMMARY_MAX].strip(),
             members=tuple(_members(found, conference)),
         )
 
@@ -237,7 +248,8 @@ def _members(found: Iterable[Operation], conference: Operation) -> Iterator[m.Me
     for member in found:
         if member.kind == "member" and member.parent == conference.op_id:
             yield m.MemberSnapshot(
-                member_id=member.native.rpartition("/")[2], phone_num=member.to_num
+                member_id=member.native.removeprefix(f"member:{conference.conference_id}/"),
+                phone_num=_number(member.to_num),
             )
 
 
