@@ -131,7 +131,7 @@ def check_command(records: Records, peer: Peer, message: Message, owner: str | N
     everything = peer.role is Role.MONITOR
     operation = _named_operation(records, message, owner, everything=everything)
     if owner is None:
-        owner = _holder(records, operation) or peer.id
+        owner = _holder(records, operation) or _only_owner(records, message) or peer.id
     event = _named_event(records, message, owner, everything=everything)
     match message:
         case m.CreateEvent():
@@ -152,6 +152,12 @@ def _holder(records: Records, operation: Operation | None) -> str | None:
         return None
     event = None if operation.event_pk is None else records.event(operation.event_pk)
     return event.owner if event is not None else operation.owner
+
+
+def _only_owner(records: Records, message: Message) -> str | None:
+    """Whose event a screen names, where only one application has an event by that EventId."""
+    found = [] if message.event_id is None else records.find_events(message.event_id)
+    return found[0].owner if len(found) == 1 else None
 
 
 def _named_operation(

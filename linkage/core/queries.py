@@ -199,7 +199,10 @@ def _fitting(
     number = message.phone_num if isinstance(message, m.QueryCall) else None
 
     def fits(operation: Operation) -> bool:
-        if peer.role is not Role.MONITOR and not may_use(unit, asked.owner, operation):
+        at_screen = (
+            peer.role is Role.COMMUNICATION_SCREEN and operation.login_id == peer.login is not None
+        )
+        if not (peer.role is Role.MONITOR or at_screen or may_use(unit, asked.owner, operation)):
             return False
         return (
             (asked.event is None or operation.event_pk == asked.event.event_pk)
