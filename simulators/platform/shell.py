@@ -31,11 +31,11 @@ ACCOUNTED: Final = frozenset({100, 102, 103, 105, 110, 115, 116})
 
 
 def with_fresh_ids(site: Site, clock: Clock) -> Site:
-    """The site with ids that no earlier run has given: tenths of seconds of the time on the wall.
+    """The site with ids that no earlier run has given: microseconds of the time on the wall.
 
     A linkage that keeps its data over runs of the simulator must not meet an id again.
     """
-    serial = int(clock.utc().timestamp() * 10)
+    serial = int(clock.utc().timestamp() * 1_000_000)
     return replace(site, first_call_id=serial, first_conference_id=serial)
 
 
