@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Column, Connection, Engine, bindparam, func, select
 
 from linkage.store import tables
 from linkage.store.database import open_for_reading
@@ -151,7 +152,7 @@ class StoreReader:
 
     def _operations_of(self, connection: Connection, keys: list[int]) -> list[OperationView]:
         table = tables.operation
-        rows = _select_in(connection, table, table.c.event_pk, keys)
+        rows = _select_in(connection, table.c.event_pk, keys)
         rows.sort(key=lambda row: int(row.op_id))
         ids = [row.op_id for row in rows]
         bindings = _bindings_of(connection, ids)
@@ -166,7 +167,7 @@ class StoreReader:
         self, connection: Connection, op_ids: list[int]
     ) -> dict[int, tuple[FileView, ...]]:
         found: dict[int, tuple[FileView, ...]] = {}
-        rows = _select_in(connection, tables.file, tables.file.c.op_id, op_ids)
+        rows = _select_in(connection, tables.file.c.op_id, op_ids)
         for row in sorted(rows, key=lambda row: (row.created_at, row.file_id)):
             view = FileView(
                 file_id=row.file_id,
@@ -188,8 +189,8 @@ class StoreReader:
         self, connection: Connection, keys: list[int], op_ids: list[int]
     ) -> list[EntryView]:
         table = tables.journal
-        rows = _select_in(connection, table, table.c.event_pk, keys)
-        rows += _select_in(connection, table, table.c.op_id, op_ids)
+        rows = _select_in(connection, table.c.event_pk, keys)
+        rows += _select_in(connection, table.c.op_id, op_ids)
         return [self._entry_view(row) for row in {row.seq: row for row in rows}.values()]
 
     def entries(self, first: int = 1, last: int | None = None) -> Iterator[EntryView]:
@@ -333,19 +334,19 @@ def _merged_into(connection: Connection, event_pk: int) -> list[Any]:
     while wave:
         sources = [
             row.event_pk
-            for row in _select_in(connection, link, link.c.other_pk, wave)
+            for row in _select_in(connection, link.c.other_pk, wave)
             if row.kind == "merge" and row.valid_to is None and row.event_pk not in seen
         ]
         wave = sorted(set(sources))
         seen.update(wave)
-        found += _select_in(connection, tables.event, tables.event.c.event_pk, wave)
+        found += _select_in(connection, tables.event.c.event_pk, wave)
     return found
 
 
 def _links_of(connection: Connection, keys: list[int]) -> tuple[LinkView, ...]:
     table = tables.event_link
-    rows = _select_in(connection, table, table.c.event_pk, keys)
-    rows += _select_in(connection, table, table.c.other_pk, keys)
+    rows = _select_in(connection, table.c.event_pk, keys)
+    rows += _select_in(connection, table.c.other_pk, keys)
     unique = sorted({row.link_id: row for row in rows}.items())
     names = _event_names(
         connection, (key for _, row in unique for key in (row.event_pk, row.other_pk))
@@ -364,13 +365,13 @@ def _links_of(connection: Connection, keys: list[int]) -> tuple[LinkView, ...]:
 
 
 def _bindings_of(connection: Connection, op_ids: list[int]) -> dict[int, tuple[BindingView, ...]]:
-    rows = _select_in(connection, tables.binding, tables.binding.c.op_id, op_ids)
+    rows = _select_in(connection, tables.binding.c.op_id, op_ids)
     rows.sort(key=lambda row: int(row.binding_id))
     names = _event_names(connection, (row.event_pk for row in rows))
     seqs = {row.valid_from for row in rows} | {row.valid_to for row in rows if row.valid_to}
     times = {
         row.seq: from_us(row.occurred_at or row.recorded_at)
-        for row in _select_in(connection, tables.journal, tables.journal.c.seq, sorted(seqs))
+        for row in _select_in(connection, tables.journal.c.seq, sorted(seqs))
     }
     found: dict[int, tuple[BindingView, ...]] = {}
     for row in rows:
@@ -395,7 +396,7 @@ def _event_names(connection: Connection, keys: Iterable[int | None]) -> dict[int
     table = tables.event
     return {
         row.event_pk: (row.owner, row.event_id)
-        for row in _select_in(connection, table, table.c.event_pk, wanted)
+        for row in _select_in(connection, table.c.event_pk, wanted)
     }
 
 
@@ -412,11 +413,18 @@ def _count_operations(connection: Connection, keys: list[int]) -> dict[int, int]
     return counts
 
 
-def _select_in(connection: Connection, table: Any, column: Any, keys: Sequence[Any]) -> list[Any]:
+def _select_in(connection: Connection, column: Column[Any], keys: Sequence[Any]) -> list[Any]:
+    """Every row of the column's table that has one of the keys."""
     rows: list[Any] = []
     for part in _chunks(keys):
-        rows += connection.execute(select(table).where(column.in_(part)))
+        rows += connection.execute(_in_statement(column), {"keys": part})
     return rows
+
+
+@cache
+def _in_statement(column: Column[Any]) -> Any:
+    # Built once: building and hashing a statement costs more than running it.
+    return select(column.table).where(column.in_(bindparam("keys", expanding=True)))
 
 
 def _chunks(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
