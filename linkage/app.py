@@ -20,16 +20,16 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from adapters.registry import load_adapter
-from gateway import Gateway, GatewaySettings
+from gateway import Gateway
 from linkage.clock import SystemClock
 from linkage.config import Config
 from linkage.core import Core
+from linkage.front import make_gateway
 from linkage.hosting import AdapterHost
 from linkage.ports import Adapter, AdapterContext, Capability, Clock, StoredFile
 from linkage.store.database import open_store
 from linkage.store.lock import hold_store
 from linkage.store.unit import UnitOfWork
-from protocol.events import Timers
 
 logger = logging.getLogger("linkage.app")
 
@@ -39,7 +39,7 @@ class Server:
 
     Raises on entering:
         StoreError: the data directory or database cannot be used.
-        ListenError: a port is in use.
+        ListenError: a port is in use, or TLS cannot be spoken.
         AdapterError: an adapter's library is missing or its settings are wrong.
     """
 
@@ -87,30 +87,10 @@ class Server:
         ]
         await core.start()
         self._stack.push_async_callback(core.stop)
-        self._gateway = self._make_gateway(core)
+        self._gateway = make_gateway(config, core, self._clock)
         await self._gateway.start()
         self._stack.push_async_callback(self._gateway.close)
         self.hosts = tuple([await self._host(adapter, core) for adapter in adapters])
-
-    def _make_gateway(self, core: Core) -> Gateway:
-        config = self.config
-        return Gateway(
-            core,
-            [peer.profile() for peer in config.peer],
-            config.listen,
-            GatewaySettings(
-                timers=Timers(
-                    heartbeat_s=config.timers.heartbeat_s,
-                    dead_after_s=config.timers.dead_after_s,
-                    register_within_s=config.timers.register_within_s,
-                    answer_within_s=config.timers.answer_within_s,
-                ),
-                connections=config.limits.connections,
-                unregistered=config.limits.unregistered,
-                message_bytes=config.limits.message_bytes,
-            ),
-            self._clock,
-        )
 
     async def _host(self, adapter: Adapter, core: Core) -> AdapterHost:
         host = AdapterHost(adapter, core, self._clock)

@@ -9,25 +9,37 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
+from pydantic import Field, ValidationError, model_validator
+
+from linkage.keyring import KeyringError
+from linkage.peer_settings import (
+    DEFAULT_PORT,
+    PEER_ID,
+    Address,
+    AllowList,
+    DialectSettings,
+    PeerSettings,
+    Section,
+    parse_address,
 )
+from linkage.ports import Role
 
-from linkage.ports import PeerProfile, Role
-from protocol.dialect import Dialect
-
-DEFAULT_PORT: Final = 7700
-SECRET_MIN: Final = 16
-PORT_MAX: Final = 65_535
+__all__ = [
+    "AdapterSettings",
+    "Config",
+    "ConfigError",
+    "DialectSettings",
+    "LimitSettings",
+    "ListenerSettings",
+    "LogSettings",
+    "PeerSettings",
+    "TimerSettings",
+    "TlsSettings",
+    "load_config",
+    "parse_address",
+]
 
 
 class ConfigError(Exception):
@@ -38,108 +50,18 @@ class ConfigError(Exception):
         self.problems = problems
 
 
-def parse_address(written: Any) -> Any:
-    """`"127.0.0.1:7700"` or `"[::1]:7700"` → (host, port)."""
-    if not isinstance(written, str):
-        return written
-    host, colon, port = written.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > PORT_MAX:
-        raise ValueError(f'write it as "HOST:PORT", for example "127.0.0.1:{DEFAULT_PORT}"')
-    return host.strip("[]"), int(port)
-
-
-Address = Annotated[tuple[str, int], BeforeValidator(parse_address)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-
-class DialectSettings(_Section):
-    """How a peer differs from the default dialect (PROTOCOL.md section 1)."""
-
-    flag_message: Annotated[int, Field(ge=0, le=255)] = 0x01
-    flag_heartbeat: Annotated[int, Field(ge=0, le=255)] = 0x02
-    flag_fragment: Annotated[int, Field(ge=0, le=255)] = 0x03
-    byte_order: Literal["big", "little"] = "big"
-    length_includes_header: bool = False
-    encoding: Literal["utf-8", "gb18030", "gbk"] = "utf-8"
-    empty_token: Literal["NULL", "EMPTY"] = "NULL"  # noqa: S105 - a word on the wire
-
-    @model_validator(mode="after")
-    def _flags_differ(self) -> DialectSettings:
-        if len({self.flag_message, self.flag_heartbeat, self.flag_fragment}) < 3:  # noqa: PLR2004 - three flags
-            raise ValueError("flag_message, flag_heartbeat and flag_fragment must differ")
-        return self
-
-
-class PeerSettings(_Section):
-    """One `[[peer]]`: who may speak to linkage, as what, and about what."""
-
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-    role: Role
-    secret: SecretStr | None = None
-    legacy: bool = False
-    """Speaks only the patent: no registration, no profile; known by `address` or `dial`."""
-    address: str | None = None
-    dial: Address | None = None
-    numbers: tuple[str, ...] = ("*",)
-    """Called numbers whose calls an application gets; `*` at the end matches any rest. The longest
-    match wins."""
-    logins: tuple[str, ...] = ()
-    """LoginIds whose calls an application gets where no number is anybody's but by `*` alone."""
-    platform: str | None = None
-    """Where an application's call-outs go when nothing else decides."""
-    application: str | None = None
-    """Whose screen a business screen is."""
-    login: str | None = None
-    """The LoginId that works at a screen, when its log-in does not say."""
-    types: tuple[int, ...] = ()
-    """Message types that the peer may send; none given: all of its role."""
-    dialect: DialectSettings = DialectSettings()
-
-    @field_validator("secret")
-    @classmethod
-    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < SECRET_MIN:
-            raise ValueError(f"shorter than {SECRET_MIN} characters: make one with `linkage init`")
-        return value
-
-    @model_validator(mode="after")
-    def _knows_it(self) -> PeerSettings:
-        if self.legacy:
-            if self.address is None and self.dial is None:
-                raise ValueError("a legacy peer is known by its address: set `address` or `dial`")
-        elif self.secret is None:
-            raise ValueError("set `secret`, or `legacy = true` with an `address`")
-        return self
-
-    def profile(self) -> PeerProfile:
-        """What the gateway needs to know of this peer."""
-        fragments = not self.legacy
-        dialect = Dialect(
-            **self.dialect.model_dump(),
-            profile=not self.legacy,
-            fragments=fragments,
-            message_max_bytes=4 * 1024 * 1024 if fragments else 65_535,
-        )
-        return PeerProfile(
-            id=self.id, role=self.role, dialect=dialect, address=self.address, dial=self.dial
-        )
-
-
-class AdapterSettings(_Section):
+class AdapterSettings(Section):
     """One `[[adapter]]`: a platform behind an adapter of ours.
 
     `settings` go to the adapter as they are.
     """
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    id: Annotated[str, Field(pattern=PEER_ID)]
     kind: str
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default={}, repr=False)  # there are passwords in it
 
 
-class TimerSettings(_Section):
+class TimerSettings(Section):
     """Seconds."""
 
     heartbeat_s: Annotated[float, Field(gt=0)] = 10.0
@@ -147,6 +69,8 @@ class TimerSettings(_Section):
     register_within_s: Annotated[float, Field(gt=0)] = 10.0
     answer_within_s: Annotated[float, Field(gt=0)] = 30.0
     command_expire_s: Annotated[int, Field(gt=0)] = 30
+    frame_within_s: Annotated[float, Field(gt=0)] = 30.0
+    """For a message, with all its fragments, to be complete once it has begun."""
 
     @model_validator(mode="after")
     def _beats_often_enough(self) -> TimerSettings:
@@ -155,21 +79,71 @@ class TimerSettings(_Section):
         return self
 
 
-class LimitSettings(_Section):
+class LimitSettings(Section):
     """Bounds on what strangers and peers can make linkage hold."""
 
     connections: Annotated[int, Field(gt=0)] = 12_000
+    connections_per_address: Annotated[int, Field(gt=0)] | None = None
     unregistered: Annotated[int, Field(gt=0)] = 256
+    unregistered_per_address: Annotated[int, Field(gt=0)] = 128
+    connects_per_s: Annotated[float, Field(gt=0)] = 200.0
+    """New connections of one address, in the long run."""
+    connects_burst: Annotated[int, Field(gt=0)] = 2000
+    """New connections of one address, at once."""
+    refusals_per_minute: Annotated[float, Field(gt=0)] = 10.0
+    """Refused registrations of one peer id from one address; beyond, none is looked at (206)."""
+    requests_per_s: Annotated[float, Field(gt=0)] | None = None
+    """Requests of one peer; twice as many at once. None: as fast as they can be journalled."""
     message_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * 1024
 
 
-class Config(_Section):
+class ListenerSettings(Section):
+    """One `[[listener]]`: an address to listen on, with TLS or without."""
+
+    address: Address
+    tls: bool = False
+
+
+class TlsSettings(Section):
+    """`[tls]`: PEM files, relative to this one."""
+
+    certificate: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+    """Verifies client certificates, which then must name the peer that registers."""
+    require_client_certificate: bool = False
+    dial_ca: Path | None = None
+    """Verifies the peers that are dialled; none: the authorities of the system."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> TlsSettings:
+        if (self.certificate is None) is not (self.key is None):
+            raise ValueError("set `certificate` and `key`, both or none")
+        if self.require_client_certificate and self.client_ca is None:
+            raise ValueError("`require_client_certificate` needs `client_ca` to verify them")
+        return self
+
+
+class LogSettings(Section):
+    """`[log]`: what the log may show."""
+
+    mask_numbers: bool = False
+    """Show phone numbers by their last two digits only."""
+
+
+class Config(Section):
     """The whole file. Relative paths are relative to it."""
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "linkage"
+    id: Annotated[str, Field(pattern=PEER_ID)] = "linkage"
     """The PeerId under which linkage registers where it dials."""
     data: Path = Path("data")
     listen: tuple[Address, ...] = (("127.0.0.1", DEFAULT_PORT),)
+    listener: tuple[ListenerSettings, ...] = ()
+    """Further addresses, of which some may speak TLS."""
+    allow: AllowList = ()
+    """Addresses and networks that may connect; none: all."""
+    tls: TlsSettings = TlsSettings()
+    log: LogSettings = LogSettings()
     peer: tuple[PeerSettings, ...] = ()
     adapter: tuple[AdapterSettings, ...] = ()
     timers: TimerSettings = TimerSettings()
@@ -191,12 +165,28 @@ class Config(_Section):
         """Where recordings and other files are kept."""
         return self.data_path / "files"
 
+    @property
+    def plain_addresses(self) -> tuple[tuple[str, int], ...]:
+        """Where to listen without TLS."""
+        return self.listen + tuple(item.address for item in self.listener if not item.tls)
+
+    @property
+    def tls_addresses(self) -> tuple[tuple[str, int], ...]:
+        """Where to listen with TLS."""
+        return tuple(item.address for item in self.listener if item.tls)
+
+    def path_of(self, path: Path | None) -> Path | None:
+        """A path of the file, absolute; None as it is."""
+        return None if path is None else (self.source.parent / path).resolve()
+
     def find_peer(self, peer_id: str) -> PeerSettings | None:
         """The `[[peer]]` of that id."""
         return next((peer for peer in self.peer if peer.id == peer_id), None)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Config:
+        for peer in self.peer:
+            peer.use_secrets_of(self.source.parent)
         problems = list(self._contradictions())
         if problems:
             raise ValueError("\n".join(problems))
@@ -217,6 +207,21 @@ class Config(_Section):
                 yield f"peer {peer.id!r}: application {peer.application!r} is no application here"
             if peer.dial is not None and peer.role is not Role.APPLICATION:
                 yield f"peer {peer.id!r}: only applications listen (patent); remove `dial`"
+        yield from self._weaknesses()
+
+    def _weaknesses(self) -> Iterator[str]:
+        """What is wrong with secrets and certificates."""
+        for peer in self.peer:
+            try:
+                peer.keys()
+            except KeyringError as error:
+                yield f"peer {peer.id!r}: {error}"
+            if peer.dial is None and (peer.dial_tls or peer.dial_name is not None):
+                yield f"peer {peer.id!r}: `dial_tls` and `dial_name` are for peers with `dial`"
+            if peer.require_certificate and self.tls.client_ca is None:
+                yield f"peer {peer.id!r}: `require_certificate` needs `client_ca` in [tls]"
+        if self.tls_addresses and self.tls.certificate is None:
+            yield "a [[listener]] with `tls` needs [tls] with `certificate` and `key`"
 
 
 def load_config(path: Path) -> Config:

@@ -18,6 +18,7 @@ from linkage.correlation.apply import (
     preferred,
 )
 from linkage.correlation.entry import MANUAL, Records
+from linkage.keyring import KeyringError
 from linkage.ports import Role
 from linkage.store.rows import Event, Operation
 from protocol import messages as m
@@ -70,7 +71,7 @@ def check_registration(peers: Peers, request: Request, now: datetime) -> Peer:
     settings = None if peer is None else peer.settings
     # One answer for every kind of stranger: who guesses learns nothing. The journal has the
     # reason.
-    if peer is None or settings is None or settings.secret is None:
+    if peer is None or settings is None or settings.legacy:
         raise RefusedError(Result.BAD_CREDENTIALS, f"no peer {peer_id!r} registers here")
     if REGISTRATION_TYPE[peer.role] != request.type:
         raise RefusedError(
@@ -81,7 +82,13 @@ def check_registration(peers: Peers, request: Request, now: datetime) -> Peer:
             Result.VERSION_NOT_SUPPORTED, f"ProtoVer {PROTO_VERSION} is spoken here"
         )
     signed = signed_fields(request, settings.profile().dialect)
-    if not verify(settings.secret.get_secret_value(), signed):
+    try:
+        valid = settings.valid_secrets(now)
+    except KeyringError as error:
+        raise RefusedError(Result.BAD_CREDENTIALS, f"no secret of {peer_id!r}: {error}") from None
+    # All of them, whichever fits: how long it takes does not tell which one did.
+    fitting = [secret for secret in valid if verify(secret, signed)]
+    if not fitting:
         raise RefusedError(
             Result.BAD_CREDENTIALS, f"the Digest of {peer_id!r} does not fit its secret"
         )

@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -81,6 +82,7 @@ class Core:
         self._stopping = False
         self._steady_from_us = to_us(clock.utc()) - round(clock.now() * 1e6)
         self._answer_ids = _AnswerIds()
+        self._introductions: Counter[str] = Counter()
 
     # --- life ------------------------------------------------------------------------------------
     # -------------------
@@ -234,20 +236,25 @@ class Core:
     async def adopt(self, link: Link, peer_id: str) -> None:
         """See `CorePort.adopt`."""
         peer = self.peers.by_id[peer_id]
+        self._introductions.pop(peer_id, None)
         await self._do(Observe(peer_id, EntryKind.SESSION_OPENED, f"from {link.address}"))
         self._take_link(link, peer)
 
     async def introduce(self, peer_id: str) -> Request:
         """See `CorePort.introduce`."""
-        peer = self.peers.by_id[peer_id]
-        secret = None if peer.settings is None else peer.settings.secret
-        if secret is None:
+        settings = self.peers.by_id[peer_id].settings
+        utc = self._clock.utc()
+        valid = () if settings is None else settings.valid_secrets(utc)
+        if not valid:
             raise KeyError(peer_id)
+        # The peer may not have its new secret yet: each of those in force has its turn.
+        turn = self._introductions[peer_id] % len(valid)
+        self._introductions[peer_id] += 1
         message = make_registration(
             Role.PLATFORM,
             self.peers.own_id,
-            secret.get_secret_value(),
-            self._clock.utc(),
+            valid[turn],
+            utc,
             secrets.token_hex(16),
         )
         return Request(id=secrets.token_hex(8), message=message)

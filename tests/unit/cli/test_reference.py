@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from adapters.asterisk.settings import Hotline, Officer, Settings
 from linkage.cli.reference import main
@@ -16,8 +17,11 @@ from linkage.config import (
     Config,
     DialectSettings,
     LimitSettings,
+    ListenerSettings,
+    LogSettings,
     PeerSettings,
     TimerSettings,
+    TlsSettings,
 )
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
@@ -27,6 +31,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "### `[peer.dialect]`": DialectSettings,
     "## `[timers]`": TimerSettings,
     "## `[limits]`": LimitSettings,
+    "## `[[listener]]`": ListenerSettings,
+    "## `[tls]`": TlsSettings,
+    "## `[log]`": LogSettings,
     "## `[[adapter]]`": AdapterSettings,
     '### `kind = "asterisk"`': Settings,
     "#### `hotline.NUMBER`": Hotline,
@@ -42,6 +49,11 @@ def rows(heading: str) -> dict[str, str]:
     return {_key(written): default.strip() for written, default in found}
 
 
+def fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """By the name that stands in the file."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
 def _key(written: str) -> str:
     """`[[peer]]` → peer, `[adapter.settings.hotline.NUMBER]` → hotline."""
     return written.strip("[]").removesuffix(".NUMBER").rpartition(".")[2]
@@ -51,7 +63,7 @@ def _key(written: str) -> str:
 def test_every_setting_is_in_the_reference_and_nothing_else(
     heading: str, model: type[BaseModel]
 ) -> None:
-    settings = {name for name, field in model.model_fields.items() if not field.exclude}
+    settings = {name for name, field in fields(model).items() if not field.exclude}
 
     assert set(rows(heading)) == settings
 
@@ -61,9 +73,9 @@ def test_the_defaults_of_the_reference_are_those_of_the_code(
     heading: str, model: type[BaseModel]
 ) -> None:
     for name, written in rows(heading).items():
-        default: Any = model.model_fields[name].default
+        default: Any = fields(model)[name].default
         if written.startswith("required"):
-            assert model.model_fields[name].is_required() or default is None, name
+            assert fields(model)[name].is_required() or default is None, name
         elif isinstance(default, bool | int | float | str):
             told = written.strip("`").strip('"')
             assert told == (str(default).lower() if isinstance(default, bool) else _plain(default))

@@ -1,0 +1,197 @@
+"""The secrets of a peer in a file of their own: two may be valid while one replaces the other.
+
+```
+# Secrets of peer desk. `linkage peer rotate desk` writes a new one.
+h5Zl2mT0…                                     the newest, valid without end
+Qy81cAv4… until 2026-11-23T08:00:00+00:00     from before, valid until then
+```
+The file is read again when it has changed, so a serving linkage takes up a new secret without a
+restart. HMAC needs the secret itself, no verifier of it: the file's mode is what protects it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+SECRET_MIN: Final = 16
+"""Characters; HMAC-SHA256 is as strong as what it is keyed with."""
+SECRET_BYTES: Final = 24
+SIZE_MAX: Final = 64 * 1024
+_FOREIGN: Final = stat.S_IRWXG | stat.S_IRWXO
+_UNTIL: Final = "until"
+
+
+class KeyringError(Exception):
+    """A file of secrets cannot be used, or not be written.
+
+    One line that names the file and the remedy, never what stands in it.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A secret, and until when it is valid; None: without end."""
+
+    secret: str = field(repr=False)
+    until: datetime | None = None
+
+    def is_valid(self, now: datetime) -> bool:
+        """Whether the peer may still use it."""
+        return self.until is None or now <= self.until
+
+
+class Keyring:
+    """The file, as it stands now."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stamp: tuple[int, int, int, int] | None = None
+        self._keys: tuple[Key, ...] = ()
+
+    def exists(self) -> bool:
+        """Whether there is such a file."""
+        return self.path.exists()
+
+    def keys(self) -> tuple[Key, ...]:
+        """All that stand in it, the newest first.
+
+        Raises:
+            KeyringError: it is missing, unreadable, damaged, or others may read it.
+        """
+        try:
+            stamp = _stamp(self.path.stat())
+            if stamp != self._stamp:
+                self._keys = self._read()
+                self._stamp = stamp
+        except FileNotFoundError:
+            raise KeyringError(f"{self.path}: no such file: write the secret into it") from None
+        except OSError as error:
+            raise KeyringError(f"{self.path}: cannot be read: {error.strerror}") from None
+        return self._keys
+
+    def valid(self, now: datetime) -> tuple[str, ...]:
+        """The secrets that count now, the newest first.
+
+        Raises:
+            KeyringError: as of `keys`.
+        """
+        return tuple(key.secret for key in self.keys() if key.is_valid(now))
+
+    def _read(self) -> tuple[Key, ...]:
+        with self.path.open("rb") as file:
+            found = os.fstat(file.fileno())
+            if os.name == "posix" and found.st_mode & _FOREIGN:
+                raise KeyringError(
+                    f"{self.path}: others may read or write it: run chmod 600 {self.path}, and "
+                    "rotate the secret if anybody has"
+                )
+            data = file.read(SIZE_MAX + 1)
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            raise KeyringError(f"{self.path}: is no text in UTF-8") from None
+        keys = tuple(self._parse(text))
+        if not keys or len(data) > SIZE_MAX:
+            raise KeyringError(f"{self.path}: has no secret in it: write one on a line of its own")
+        return keys
+
+    def _parse(self, text: str) -> Iterator[Key]:
+        for number, line in enumerate(text.splitlines(), 1):
+            words = line.split()
+            if not words or words[0].startswith("#"):
+                continue
+            if len(words[0]) < SECRET_MIN:
+                raise KeyringError(
+                    f"{self.path}: line {number}: shorter than {SECRET_MIN} characters: make "
+                    "one with `linkage peer rotate`"
+                )
+            yield Key(words[0], self._until(words[1:], number))
+
+    def _until(self, words: Sequence[str], number: int) -> datetime | None:
+        if not words:
+            return None
+        try:
+            word, written = words
+            until = datetime.fromisoformat(written)
+        except ValueError:
+            word, until = "", None
+        if word != _UNTIL or until is None or until.tzinfo is None:
+            raise KeyringError(
+                f"{self.path}: line {number}: write SECRET, or SECRET until TIME with TIME as "
+                "2026-11-23T08:00:00+00:00"
+            )
+        return until
+
+
+def rotate(path: Path, peer_id: str, keys: Sequence[Key], grace: timedelta, now: datetime) -> str:
+    """Write a file with a new secret, those from before being valid for the grace time only.
+
+    Whoever reads meanwhile sees the old file or the new one, never a part. A secret that was to
+    end earlier than that still does.
+
+    Args:
+        path: the file; its directory is made, for its user only.
+        peer_id: whose.
+        keys: what counted until now, the newest first.
+        grace: how long those stay valid; 0 ends them all.
+        now: the wall clock.
+
+    Returns:
+        The new secret.
+
+    Raises:
+        KeyringError: another rotation is at work, or the file cannot be written.
+    """
+    new = Key(secrets.token_urlsafe(SECRET_BYTES))
+    end = (now + grace).replace(microsecond=0)
+    older = [
+        Key(key.secret, end if key.until is None else min(key.until, end))
+        for key in keys
+        if grace and key.is_valid(now)
+    ]
+    lines = [f"# Secrets of peer {peer_id}. `linkage peer rotate {peer_id}` writes a new one."]
+    lines += [
+        key.secret if key.until is None else f"{key.secret} {_UNTIL} {key.until.isoformat()}"
+        for key in (new, *older)
+    ]
+    try:
+        _write(path, "\n".join(lines) + "\n")
+    except FileExistsError as error:
+        raise KeyringError(
+            f"{error.filename}: another rotation is at work, or one was cut off: remove that file"
+        ) from None
+    except OSError as error:
+        raise KeyringError(f"{path}: cannot be written: {error.strerror}") from None
+    return new.secret
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".new")
+    # Exclusive: of two rotations at once, one would lose the secret that it has handed out.
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _stamp(found: os.stat_result) -> tuple[int, int, int, int]:
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode

@@ -1,0 +1,208 @@
+"""The part of the configuration that describes a peer, and the types that all parts share."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+
+from linkage.keyring import SECRET_MIN, Key, Keyring
+from linkage.ports import Network, PeerProfile, Rate, Role
+from protocol.dialect import Dialect
+
+DEFAULT_PORT: Final = 7700
+PORT_MAX: Final = 65_535
+PEER_ID: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+
+def parse_address(written: Any) -> Any:
+    """`"127.0.0.1:7700"` or `"[::1]:7700"` → (host, port)."""
+    if not isinstance(written, str):
+        return written
+    host, colon, port = written.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > PORT_MAX:
+        raise ValueError(f'write it as "HOST:PORT", for example "127.0.0.1:{DEFAULT_PORT}"')
+    return host.strip("[]"), int(port)
+
+
+Address = Annotated[tuple[str, int], BeforeValidator(parse_address)]
+
+
+def parse_network(written: Any) -> Any:
+    """`"10.0.0.0/8"`, `"127.0.0.1"`, `"2001:db8::/32"` → a network."""
+    if not isinstance(written, str):
+        return written
+    try:
+        return ipaddress.ip_network(written)
+    except ValueError as error:
+        raise ValueError(f'{error}: write it as "10.0.0.0/8" or "127.0.0.1"') from None
+
+
+AllowList = tuple[Annotated[Network, BeforeValidator(parse_network)], ...]
+
+
+class Section(BaseModel):
+    """A table of the file: no unknown keys, nothing that changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class DialectSettings(Section):
+    """How a peer differs from the default dialect (PROTOCOL.md section 1)."""
+
+    flag_message: Annotated[int, Field(ge=0, le=255)] = 0x01
+    flag_heartbeat: Annotated[int, Field(ge=0, le=255)] = 0x02
+    flag_fragment: Annotated[int, Field(ge=0, le=255)] = 0x03
+    byte_order: Literal["big", "little"] = "big"
+    length_includes_header: bool = False
+    encoding: Literal["utf-8", "gb18030", "gbk"] = "utf-8"
+    empty_token: Literal["NULL", "EMPTY"] = "NULL"  # noqa: S105 - a word on the wire
+
+    @model_validator(mode="after")
+    def _flags_differ(self) -> DialectSettings:
+        if len({self.flag_message, self.flag_heartbeat, self.flag_fragment}) < 3:  # noqa: PLR2004 - three flags
+            raise ValueError("flag_message, flag_heartbeat and flag_fragment must differ")
+        return self
+
+
+class PeerSettings(Section):
+    """One `[[peer]]`: who may speak to linkage, as what, and about what."""
+
+    id: Annotated[str, Field(pattern=PEER_ID)]
+    role: Role
+    inline_secret: SecretStr | None = Field(default=None, alias="secret")
+    """The secret, written here. A file `secrets/ID` beside this one, as `linkage peer rotate`
+    makes it, goes before it."""
+    secret_file: Path | None = None
+    """The file with the secret, relative to this one; mode 600."""
+    legacy: bool = False
+    """Speaks only the patent: no registration, no profile; known by `address` or `dial`."""
+    address: str | None = None
+    dial: Address | None = None
+    dial_tls: bool = False
+    """Speak TLS where linkage dials the peer."""
+    dial_name: str | None = None
+    """The name that the dialled peer's certificate must be for; none: the host of `dial`."""
+    allow: AllowList = ()
+    """Addresses and networks that the peer may come from; none: those of the whole file."""
+    require_tls: bool = False
+    """Refused where it comes without TLS."""
+    require_certificate: bool = False
+    """Refused without a client certificate that names it."""
+    requests_per_s: Annotated[float, Field(gt=0)] | None = None
+    """Of this peer; none: as in `[limits]`."""
+    numbers: tuple[str, ...] = ("*",)
+    """Called numbers whose calls an application gets; `*` at the end matches any rest. The longest
+    match wins."""
+    logins: tuple[str, ...] = ()
+    """LoginIds whose calls an application gets where no number is anybody's but by `*` alone."""
+    platform: str | None = None
+    """Where an application's call-outs go when nothing else decides."""
+    application: str | None = None
+    """Whose screen a business screen is."""
+    login: str | None = None
+    """The LoginId that works at a screen, when its log-in does not say."""
+    types: tuple[int, ...] = ()
+    """Message types that the peer may send; none given: all of its role."""
+    dialect: DialectSettings = DialectSettings()
+    _keyring: Keyring | None = PrivateAttr(default=None)
+
+    @field_validator("inline_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SECRET_MIN:
+            raise ValueError(f"shorter than {SECRET_MIN} characters: make one with `linkage init`")
+        return value
+
+    @model_validator(mode="after")
+    def _knows_it(self) -> PeerSettings:
+        if self.legacy:
+            if self.address is None and self.dial is None:
+                raise ValueError("a legacy peer is known by its address: set `address` or `dial`")
+        elif self.inline_secret is None and self.secret_file is None:
+            raise ValueError("set `secret` or `secret_file`, or `legacy = true` with an `address`")
+        if self.inline_secret is not None and self.secret_file is not None:
+            raise ValueError("`secret` and `secret_file` are both set: remove one of them")
+        return self
+
+    # --- its secrets -----------------------------------------------------------------------------
+    def use_secrets_of(self, directory: Path) -> None:
+        """Say where the configuration lies: relative to it lie the files with secrets."""
+        if not self.legacy:
+            self._keyring = Keyring(directory / (self.secret_file or Path("secrets", self.id)))
+
+    @property
+    def secret_path(self) -> Path | None:
+        """Where the file with its secrets lies, or would lie; None for a legacy peer."""
+        return None if self._keyring is None else self._keyring.path
+
+    def keys(self) -> tuple[Key, ...]:
+        """Its secrets as they stand now on disk, the newest first; none for a legacy peer.
+
+        Raises:
+            KeyringError: the file cannot be used. Nothing else is then used in its place: a file
+                that was taken away may be meant to shut the peer out.
+        """
+        keyring = self._keyring
+        if keyring is not None and (self.secret_file is not None or keyring.exists()):
+            return keyring.keys()
+        inline = self.inline_secret
+        return () if inline is None else (Key(inline.get_secret_value()),)
+
+    def valid_secrets(self, now: datetime) -> tuple[str, ...]:
+        """Those that prove who it is, at this time of the wall clock, the newest first.
+
+        Raises:
+            KeyringError: as of `keys`.
+        """
+        return tuple(key.secret for key in self.keys() if key.is_valid(now))
+
+    @property
+    def secret(self) -> SecretStr | None:
+        """The newest.
+
+        Raises:
+            KeyringError: as of `keys`.
+        """
+        keys = self.keys()
+        return SecretStr(keys[0].secret) if keys else None
+
+    def profile(self, requests_per_s: float | None = None) -> PeerProfile:
+        """What the gateway needs to know of this peer.
+
+        Args:
+            requests_per_s: of a peer that sets none of its own; None: as fast as it likes.
+        """
+        per_s = self.requests_per_s or requests_per_s
+        fragments = not self.legacy
+        dialect = Dialect(
+            **self.dialect.model_dump(),
+            profile=not self.legacy,
+            fragments=fragments,
+            message_max_bytes=4 * 1024 * 1024 if fragments else 65_535,
+        )
+        return PeerProfile(
+            id=self.id,
+            role=self.role,
+            dialect=dialect,
+            address=self.address,
+            dial=self.dial,
+            dial_tls=self.dial_tls,
+            dial_name=self.dial_name,
+            allow=self.allow,
+            require_tls=self.require_tls,
+            require_certificate=self.require_certificate,
+            requests=None if per_s is None else Rate(per_s=per_s, burst=max(1.0, 2 * per_s)),
+        )
