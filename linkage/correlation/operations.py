@@ -427,7 +427,7 @@ def _single(kind: str, id_name: str) -> Callable[[Records, Entry], tuple[Operati
                 operation.direction = "in"
         _fill(
             operation,
-            from_num=_text(message, "phone_num") or _text(message, "from_"),
+            from_num=_text(message, "phone_num") or _text(message, "sender"),
             to_num=_text(message, "to_num"),
             content=_text(message, "content")
             or _text(message, "subject")

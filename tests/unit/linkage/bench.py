@@ -1,0 +1,211 @@
+"""A core without sockets: peers speak to its engine, a clock is turned by hand, a real store."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from linkage.clock import ManualClock
+from linkage.config import Config
+from linkage.core.engine import CoreEngine
+from linkage.core.peers import Peers
+from linkage.core.work import Delivery, Done, Now, Submit, Work
+from linkage.store import tables
+from linkage.store.chain import breaks
+from linkage.store.database import open_store
+from linkage.store.rebuild import differences, rebuild
+from linkage.store.rows import Event, JournalRow, Operation, to_us
+from linkage.store.unit import JOURNAL_COLUMNS, UnitOfWork, columns_of
+from protocol.codec import decode, encode
+from protocol.envelope import Request, Response
+from protocol.message import Message
+
+SECRET = "a secret of the tests"
+
+
+def peer(id_: str, role: str, **settings: Any) -> dict[str, Any]:
+    return {"id": id_, "role": role, "secret": SECRET, **settings}
+
+
+def legacy(id_: str, role: str, address: str, **settings: Any) -> dict[str, Any]:
+    return {"id": id_, "role": role, "legacy": True, "address": address, **settings}
+
+
+PEERS = (
+    peer("desk", "application", numbers=["2222", "77*"], platform="pbx"),
+    peer("other", "application", numbers=["3333", "7*"]),
+    peer("pbx", "platform"),
+    peer("pbx2", "platform"),
+)
+
+
+def config(folder: Path, peers: Iterable[dict[str, Any]] = PEERS, **settings: Any) -> Config:
+    return Config.model_validate(
+        {"source": folder / "linkage.toml", "peer": list(peers), **settings}
+    )
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a peer was sent: the request as it goes out, and its place in the queue."""
+
+    type: int
+    seq: int
+    message: Message
+    request: Request
+
+
+_empty: list[bytes] = []
+"""A store as the migrations make it: read once, since they take longer than a test."""
+
+
+def new_store(path: Path) -> None:
+    if not _empty:
+        open_store(path).dispose()
+        _empty.append(path.read_bytes())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_empty[0])
+
+
+class Bench:
+    """`say` lets a peer send a message; `heard` is what a peer was sent since the last call."""
+
+    def __init__(
+        self, folder: Path, peers: Iterable[dict[str, Any]] = PEERS, clock: ManualClock | None = None
+    ) -> None:
+        self.config = config(folder, peers)
+        self.clock = clock or ManualClock()
+        self._started_us = to_us(self.clock.utc()) - round(self.clock.now() * 1e6)
+        self._ids = itertools.count(10_000)
+        self._sent: dict[str, list[Delivery]] = {}
+        new_store(self.config.database_path)
+        self.open()
+
+    def open(self) -> None:
+        """Start as a process does: nothing but the disk is known."""
+        self.engine: Engine = open_store(self.config.database_path)
+        self.peers = Peers.of(self.config, {})
+        for known in self.peers.by_id.values():
+            known.connected = True
+        self.core = CoreEngine(UnitOfWork(self.engine), self.peers, 30)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def restart(self) -> None:
+        self.close()
+        self.open()
+
+    # --- what peers do ---------------------------------------------------------------------------
+    def now(self) -> Now:
+        steady_us = self._started_us + round(self.clock.now() * 1e6)
+        return Now(self.clock.utc(), steady_us)
+
+    def do(self, *works: Work) -> list[Done]:
+        """One batch."""
+        done = self.core.process(list(works), self.now())
+        for one in done:
+            for delivery in one.deliveries:
+                self._sent.setdefault(delivery.row.receiver, []).append(delivery)
+        return done
+
+    def submit(self, source: str, message: Message, id_: str | None = None, **attrs: Any) -> Submit:
+        """The work of a message as it comes from a wire."""
+        written = encode(Request(id=id_ or str(next(self._ids)), message=message, **attrs))
+        return received(source, written)
+
+    def say(
+        self, source: str, message: Message, id_: str | None = None, **attrs: Any
+    ) -> Response:
+        """A peer sends a message; time passes a little."""
+        self.clock.advance(0.25)
+        response = self.do(self.submit(source, message, id_, **attrs))[0].response
+        assert response is not None
+        return response
+
+    def answers(self, source: str, message: Message) -> list[Message]:
+        """A peer asks for data; the pages of the answer."""
+        done = self.do(self.submit(source, message))[0]
+        assert done.response is not None
+        assert done.response.result == 1, done.response
+        assert {receiver for receiver, _ in done.answers} <= {source}
+        return [answer for _, answer in done.answers]
+
+    def heard(self, receiver: str) -> list[Heard]:
+        return [
+            Heard(item.row.type, item.row.seq, item.request.message, item.request)
+            for item in self._sent.pop(receiver, [])
+        ]
+
+    def types(self, receiver: str) -> list[int]:
+        return [item.type for item in self.heard(receiver)]
+
+    # --- what is on disk -------------------------------------------------------------------------
+    def _rows(self, table: Any, cls: Any, order: Any) -> list[Any]:
+        names = [table.c[name] for name in columns_of(cls)]
+        with self.engine.connect() as connection:
+            found = connection.execute(select(*names).order_by(order))
+            return [cls(**row._mapping) for row in found]
+
+    def operations(self, kind: str | None = None) -> list[Operation]:
+        found: list[Operation] = self._rows(tables.operation, Operation, tables.operation.c.op_id)
+        return [item for item in found if kind in {None, item.kind}]
+
+    def operation(self, kind: str) -> Operation:
+        (found,) = self.operations(kind)
+        return found
+
+    def events(self) -> dict[str, Event]:
+        found: list[Event] = self._rows(tables.event, Event, tables.event.c.event_pk)
+        return {item.event_id: item for item in found}
+
+    def journal(self) -> list[JournalRow]:
+        found: list[JournalRow] = self._rows(tables.journal, JournalRow, tables.journal.c.seq)
+        return found
+
+    def bound(self) -> dict[str, tuple[str | None, str | None]]:
+        """Native key → (EventId, cause) of every operation, the latest of each key."""
+        names = {event.event_pk: event.event_id for event in self.events().values()}
+        return {
+            item.native.partition("/")[0] if item.kind == "transfer" else item.native: (
+                None if item.event_pk is None else names[item.event_pk],
+                item.cause,
+            )
+            for item in self.operations()
+        }
+
+    def check(self) -> None:
+        """What must hold after anything: the chain, and projections that the journal explains."""
+        assert list(breaks(chain(self.engine))) == []
+        again = rebuild(self.engine)
+        assert differences(self.engine, again) == []
+        again.dispose()
+
+
+def chain(engine: Engine) -> list[tuple[JournalRow, bytes, bytes]]:
+    """The journal as `breaks` wants it."""
+    names = [tables.journal.c[name] for name in JOURNAL_COLUMNS]
+    with engine.connect() as connection:
+        found = connection.execute(select(*names).order_by(tables.journal.c.seq))
+        rows = [dict(row._mapping) for row in found]
+    return [
+        (JournalRow(**{k: v for k, v in row.items() if k not in {"prev_hash", "hash"}}),
+         row["prev_hash"], row["hash"])
+        for row in rows
+    ]  # fmt: skip
+
+
+def received(source: str, payload: bytes) -> Submit:
+    item = decode(payload)
+    assert isinstance(item, Request)
+    return Submit(source, item)
+
+
+def at(clock: ManualClock, seconds: float) -> datetime:
+    return datetime.fromtimestamp(clock.utc().timestamp() + seconds, clock.utc().tzinfo)
