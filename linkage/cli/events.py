@@ -143,19 +143,21 @@ def _depth(operation: OperationView, all_of_them: Sequence[OperationView]) -> in
 
 
 def _operation(operation: OperationView, depth: int) -> RenderableType:
+    from rich.console import Group
+    from rich.padding import Padding
     from rich.text import Text
 
-    indent = "  " + "  " * depth
-    lines = Text(indent)
-    lines.append(f"{operation.kind} {operation.op_id}", style="bold cyan")
-    lines.append(f"  {_parties(operation)}".rstrip())
-    lines.append(f"  {_outcome(operation)}", style=_outcome_style(operation))
-    for text in _operation_facts(operation):
-        lines.append(f"\n{indent}  {text}", style="dim")
+    head = Text(f"{operation.kind} {operation.op_id}", style="bold cyan")
+    head.append(f"  {_parties(operation)}".rstrip(), style="not bold default")
+    head.append(f"  {_outcome(operation)}", style=_outcome_style(operation))
+    facts = [Text(text, style="dim") for text in _operation_facts(operation)]
     for file in operation.files:
-        for text in _file(file):
-            lines.append(f"\n{indent}  {text}", style="green")
-    return lines
+        facts += [Text(text, style="green") for text in _file(file)]
+    indent = 2 + 2 * depth
+    return Group(
+        Padding(head, (0, 0, 0, indent)),
+        *[Padding(fact, (0, 0, 0, indent + 2)) for fact in facts],
+    )
 
 
 def _parties(operation: OperationView) -> str:
