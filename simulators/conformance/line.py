@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,6 +65,8 @@ class Line:
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._head = b""
+        self._in_parts = False
+        self._kept_back: list[bytes] = []
         self.heard: list[Heard] = []
         self.closed = False
         self.end = ""
@@ -85,8 +87,22 @@ class Line:
 
     def write(self, data: bytes) -> None:
         """Write without waiting: answers, which are short."""
-        if not self.closed:
+        if self._in_parts:
+            self._kept_back.append(data)
+        elif not self.closed:
             self._writer.write(data)
+
+    @contextmanager
+    def in_parts(self) -> Iterator[None]:
+        """While a frame is sent in parts: answers wait, lest they come to stand in its middle."""
+        self._in_parts = True
+        try:
+            yield
+        finally:
+            self._in_parts = False
+            for data in self._kept_back:
+                self.write(data)
+            self._kept_back.clear()
 
     def cut(self) -> None:
         """Drop the connection as a lost network does."""

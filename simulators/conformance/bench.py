@@ -1,0 +1,406 @@
+"""The test bench: plays linkage towards one implementation, connection after connection."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from protocol.codec import encode
+from protocol.dialect import Dialect
+from protocol.envelope import Request, Response
+from protocol.frames import encode_message
+from protocol.message import Message
+from protocol.messages import (
+    ConferenceNotice,
+    HangupNotice,
+    IncomingCallNotice,
+    QueryCapability,
+)
+from protocol.results import Result
+from protocol.roles import Role
+from simulators.background import Background
+from simulators.clock import RealClock
+from simulators.conformance.conduct import Conduct
+from simulators.conformance.greeting import Greeting, Reception
+from simulators.conformance.line import Item, Line
+from simulators.conformance.model import (
+    ConformanceError,
+    FailedError,
+    Settings,
+    SkippedError,
+    WarnedError,
+)
+
+REDIAL_S: Final = 0.1
+CALLS_MAX: Final = 1000
+"""Calls of a platform that are remembered."""
+ASKS_FOR_DATA: Final = frozenset({215, 280, 285, 286, 292, 293, 294})
+"""Commands whose outcome only a real linkage has."""
+
+
+class Bench:
+    """What the checks work with. Made by `open_bench`.
+
+    `line()` gives a registered connection, waiting for the implementation where needed; `ask`
+    sends a request and wants its response.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.conduct = Conduct(settings.role)
+        self.clock = RealClock()
+        self.reception = Reception(settings, self.conduct, self.clock)
+        self.greetings: list[Greeting] = []
+        self.hold: Callable[[Request], bool] = lambda _: False
+        """Requests of the implementation that are not to be answered."""
+        self.address = f"{settings.host}:{settings.port}"
+        self._background = Background()
+        self._server: asyncio.Server | None = None
+        self._live: Line | None = None
+        self._lines: list[Line] = []
+        self._arrived = asyncio.Event()
+        self._gone = False
+        self._run = secrets.token_hex(3)
+        self._made = 0
+        self.seq = 0
+        """The `Seq` of the last delivery to an application."""
+        self.settled = 0
+        """Up to which `Seq` it has answered."""
+        self._numbered = False
+        self._calls: dict[str, IncomingCallNotice] = {}
+        self._called = asyncio.Event()
+
+    # --- open and close -------------------------------------------------------------------------
+    async def open(self) -> None:
+        """Listen, where the implementation is to connect.
+
+        Raises:
+            ConformanceError: the address cannot be listened on.
+        """
+        if not self.settings.listen:
+            return
+        host, port = self.settings.host, self.settings.port
+        try:
+            self._server = await asyncio.start_server(self._accept, host, port)
+        except OSError as error:
+            raise ConformanceError(
+                f"cannot listen on {host}:{port}: {error.strerror or error}: name another address"
+            ) from error
+        name = self._server.sockets[0].getsockname()
+        self.address = f"{name[0]}:{name[1]}"
+
+    async def close(self) -> None:
+        """Cut all connections and listen no more."""
+        if self._server is not None:
+            self._server.close()
+        for line in self._lines:
+            line.cut()
+        await self._background.stop()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = self._start(reader, writer)
+        self._background.start(self._greet(line), "conformance greets")
+
+    def _start(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Line:
+        line = Line(reader, writer, self.settings.dialect, self._take)
+        self._lines.append(line)
+        self._background.start(line.run(), "conformance reads")
+        return line
+
+    async def _greet(self, line: Line) -> None:
+        greeting = await self.reception.greet(line, dialled=not self.settings.listen)
+        self.greetings.append(greeting)
+        for request in self.reception.kept(line):
+            if greeting.dialled and greeting.registered:  # what follows our 190 at once
+                self._answer_for_linkage(line, request)
+            else:
+                self.answer(line, request, Result.NOT_REGISTERED)
+        if greeting.refused:
+            return
+        if not self._numbered:
+            self._numbered = True
+            self.seq = self.settled = greeting.last_seq or 0
+        if self._live is not None and not self._live.closed:
+            self._live.cut()
+        self._live = line
+        self._arrived.set()
+
+    # --- connections ----------------------------------------------------------------------------
+    @property
+    def live(self) -> Line | None:
+        """The registered connection, which may have ended."""
+        return self._live
+
+    def forgive(self) -> None:
+        """It did not come back when it could not: wait for it again the next time."""
+        self._gone = False
+
+    async def line(self) -> Line:
+        """A registered connection: the one there is, or the next.
+
+        Raises:
+            SkippedError: the implementation does not connect (again), or does not listen any more.
+        """
+        if self._live is not None and not self._live.closed:
+            return self._live
+        if self._gone:
+            raise SkippedError("the implementation is not connected any more")
+        try:
+            async with asyncio.timeout(self.settings.connect_within_s):
+                if not self.settings.listen:
+                    await self._dial()
+                while self._live is None or self._live.closed:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        except TimeoutError:
+            self._gone = True
+            verb = "connect" if self.settings.listen else "take a connection"
+            raise SkippedError(
+                f"the implementation did not {verb} within {self.settings.connect_within_s:g} s"
+            ) from None
+        return self._live
+
+    async def stranger(self) -> Line:
+        """(dialling) A connection on which nobody has registered."""
+        while True:
+            try:
+                streams = await asyncio.open_connection(self.settings.host, self.settings.port)
+            except OSError:
+                await asyncio.sleep(REDIAL_S)
+            else:
+                return self._start(*streams)
+
+    async def _dial(self) -> None:
+        while True:
+            line = await self.stranger()
+            await self._greet(line)
+            if self._live is line and not line.closed:
+                return
+            await asyncio.sleep(REDIAL_S)
+
+    async def fresh_line(self) -> Line:
+        """A new connection; the one there is, is cut first."""
+        await self.cut()
+        return await self.line()
+
+    async def cut(self) -> None:
+        """Cut the connection, if there is one, as a lost network does."""
+        line, self._live = self._live, None
+        if line is not None:
+            line.cut()
+            await line.wait(lambda: line.closed, self.settings.answer_within_s)
+
+    # --- what comes -----------------------------------------------------------------------------
+    def _take(self, line: Line, item: Item) -> None:
+        self.conduct.take(line, item)
+        if not isinstance(item, Request):
+            return
+        self._note_call(item.message)
+        if self.reception.concerns(line, item):
+            self.reception.keep(line, item)
+        elif not self.hold(item):
+            self._answer_for_linkage(line, item)
+
+    def _answer_for_linkage(self, line: Line, item: Request) -> None:
+        result = Result.NOT_SUPPORTED if item.type in ASKS_FOR_DATA else Result.OK
+        self.answer(line, item, result)
+
+    def _note_call(self, message: Message) -> None:
+        """Calls that a platform has announced and that have not ended; the latest are kept."""
+        if isinstance(message, IncomingCallNotice):
+            self._calls[message.call_id] = message
+            if len(self._calls) > CALLS_MAX:
+                del self._calls[next(iter(self._calls))]
+            self._called.set()
+        elif isinstance(message, HangupNotice) and message.call_id is not None:
+            self._calls.pop(message.call_id, None)
+
+    async def wait_for_call(self, within_s: float) -> IncomingCallNotice | None:
+        """A call at the platform that has not ended; None when none comes in time."""
+        try:
+            async with asyncio.timeout(within_s):
+                while not self._calls:
+                    self._called.clear()
+                    await self._called.wait()
+        except TimeoutError:
+            return None
+        return list(self._calls.values())[-1]
+
+    def answer(self, line: Line, request: Request, result: Result = Result.OK) -> None:
+        """Answer a request of the implementation."""
+        response = Response(request_id=request.id, type=request.type, result=result)
+        line.write(frames(response, self.settings.dialect))
+
+    # --- what is sent ---------------------------------------------------------------------------
+    def new_id(self) -> str:
+        """A request Id that was not used before."""
+        self._made += 1
+        return f"k{self._run}{self._made}"
+
+    def new_call(self) -> str:
+        """A CallId that was not used before."""
+        self._made += 1
+        return f"call{self._run}{self._made}"
+
+    def make(self, message: Message, *, resend: bool = False) -> Request:
+        """A request as linkage sends it: notices are numbered for those that registered."""
+        numbered = self.settings.role is Role.APPLICATION and not self.settings.legacy
+        if numbered:
+            self.seq += 1
+        return Request(
+            id=self.new_id(),
+            message=message,
+            seq=self.seq if numbered else None,
+            time=self.clock.utc(),
+            resend=resend,
+        )
+
+    def probe(self) -> Request:
+        """A request that every implementation of the role must answer, and that does nothing."""
+        message: Message = QueryCapability()
+        if self.settings.role is Role.APPLICATION:
+            message = ConferenceNotice(conference_id=self.new_call())
+        return self.make(message)
+
+    def bytes_of(self, request: Request) -> bytes:
+        """The frames of a request."""
+        return frames(request, self.settings.dialect)
+
+    def xml_of(self, request: Request) -> str:
+        """The payload of a request, to be altered."""
+        return encode(request, self.settings.dialect).decode()
+
+    async def ask(
+        self, request: Request, *, line: Line | None = None, data: bytes | None = None
+    ) -> Response:
+        """Send a request (or `data` in its stead) and wait for its response.
+
+        Raises:
+            FailedError: there is none in time.
+        """
+        line = line or await self.line()
+        mark = line.mark
+        self.conduct.ask(line, request.id, request.type)
+        await line.send(data or self.bytes_of(request), self.settings.answer_within_s)
+        return await self.response_to(line, request, mark)
+
+    async def response_to(self, line: Line, request: Request, mark: int) -> Response:
+        """The response to a request, after a mark.
+
+        Raises:
+            FailedError: there is none in time.
+        """
+        within_s = self.settings.answer_within_s
+
+        def wanted(item: Item) -> bool:
+            return isinstance(item, Response) and (item.request_id, item.type) == (
+                request.id,
+                request.type,
+            )
+
+        found = await line.find(wanted, mark, within_s)
+        if not isinstance(found, Response):
+            raise FailedError(
+                f'<response RequestId="{request.id}" Type="{request.type}" …/>',
+                self._instead(line, mark),
+            )
+        if request.seq is not None:
+            self.settled = self.reception.settled = max(self.settled, request.seq)
+        return found
+
+    def _instead(self, line: Line, mark: int) -> str:
+        answers = [item for item in line.since(mark) if isinstance(item, Response)]
+        if answers:
+            first = answers[0]
+            return f'<response RequestId="{first.request_id}" Type="{first.type}" …/>'
+        if line.closed:
+            return line.end
+        return f"no answer in {self.settings.answer_within_s:g} s"
+
+    async def accepted(
+        self, message: Message, *, data: Callable[[Request], bytes] | None = None
+    ) -> Request:
+        """Send a message that must be taken (result 0–9); `data` makes other bytes of it.
+
+        Raises:
+            FailedError: it is refused or not answered.
+        """
+        request = self.make(message)
+        response = await self.ask(request, data=data(request) if data else None)
+        if not response.accepted:
+            raise FailedError(f"result 0–9 for a {request.type}", describe(response))
+        return request
+
+    async def alive(self, line: Line) -> None:
+        """Whether a connection still serves after something odd; closed is as good.
+
+        Raises:
+            FailedError: it is open and answers nothing any more.
+        """
+        if line.closed:
+            return
+        try:
+            await self.ask(self.probe(), line=line)
+        except FailedError as error:
+            if not line.closed:
+                raise FailedError(
+                    "the connection closed, or the next request answered", error.seen
+                ) from None
+
+    async def next_request(
+        self, line: Line, mark: int, wanted: Callable[[Request], bool], within_s: float
+    ) -> Request | None:
+        """A request of the implementation, after a mark; None when none comes in time."""
+        found = await line.find(
+            lambda item: isinstance(item, Request) and wanted(item), mark, within_s
+        )
+        return found if isinstance(found, Request) else None
+
+
+def frames(item: Request | Response, dialect: Dialect) -> bytes:
+    """A message in its frames."""
+    return encode_message(encode(item, dialect), dialect)
+
+
+def describe(response: Response) -> str:
+    """A response, for a person."""
+    detail = f" ({response.detail})" if response.detail else ""
+    return f"result {response.result}{detail}"
+
+
+def advise(condition: bool, expected: str, seen: str) -> None:
+    """Warn where something is not as it should be.
+
+    Raises:
+        WarnedError: the condition does not hold.
+    """
+    if not condition:
+        raise WarnedError(expected, seen)
+
+
+def demand(condition: bool, expected: str, seen: str) -> None:
+    """Fail where something is not as it must be.
+
+    Raises:
+        FailedError: the condition does not hold.
+    """
+    if not condition:
+        raise FailedError(expected, seen)
+
+
+@asynccontextmanager
+async def open_bench(settings: Settings) -> AsyncIterator[Bench]:
+    """A bench that listens, or is ready to dial, while the context lasts.
+
+    Raises:
+        ConformanceError: the address cannot be listened on.
+    """
+    bench = Bench(settings)
+    await bench.open()
+    try:
+        yield bench
+    finally:
+        await bench.close()

@@ -1,0 +1,253 @@
+"""What must not hurt: broken frames, broken XML, too much of all (PROTOCOL.md section 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from protocol.envelope import Response
+from protocol.frames import LENGTH_MAX, encode_frame
+from protocol.roles import Role
+from simulators.conformance.bench import Bench, advise, demand, describe
+from simulators.conformance.line import Item
+from simulators.conformance.model import Check, SkippedError
+
+UNKNOWN_FLAG: Final = 0x7F
+DEPTH: Final = 40
+TOO_MANY: Final = 66
+"""Frames of 65,535 bytes: more than the 4 MiB that a message may have."""
+BOMB: Final = "".join(f'<!ENTITY e{level} "{f"&e{level - 1};" * 10}">' for level in range(1, 10))
+"""Ten to the ninth letters, if anybody expanded it."""
+BODY: Final = "<CallId>1</CallId><ConferenceID>NULL</ConferenceID>"
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """Bytes to be refused. `owed`: an answer under `request_id` is owed, unless it closes."""
+
+    data: bytes
+    request_id: str
+    owed: bool = False
+
+
+Make = Callable[[Bench], Bad]
+
+
+def _number(bench: Bench) -> int:
+    """A type that the role hears and the patent has."""
+    return 103 if bench.settings.role is Role.APPLICATION else 201
+
+
+def _frame(bench: Bench, xml: str) -> bytes:
+    return encode_frame(bench.settings.dialect.flag_message, xml.encode())
+
+
+def _request(bench: Bench, request_id: str, body: str = BODY) -> str:
+    return f'<request Id="{request_id}" Type="{_number(bench)}">{body}</request>'
+
+
+def _unknown_flag(bench: Bench) -> Bad:
+    request_id = bench.new_id()
+    return Bad(encode_frame(UNKNOWN_FLAG, _request(bench, request_id).encode()), request_id)
+
+
+def _loud_heartbeat(bench: Bench) -> Bad:
+    request_id = bench.new_id()
+    flag = bench.settings.dialect.flag_heartbeat
+    return Bad(encode_frame(flag, _request(bench, request_id).encode()), request_id)
+
+
+def _truncated(bench: Bench) -> Bad:
+    request_id = bench.new_id()
+    return Bad(_frame(bench, _request(bench, request_id)[:-9]), request_id)
+
+
+def _no_xml(bench: Bench) -> Bad:
+    return Bad(encode_frame(bench.settings.dialect.flag_message, bytes(range(256))), "")
+
+
+def _nothing(bench: Bench) -> Bad:
+    return Bad(encode_frame(bench.settings.dialect.flag_message, b""), "")
+
+
+def _doctype(bench: Bench) -> Bad:
+    request_id = bench.new_id()
+    xml = "<!DOCTYPE request [<!ELEMENT request ANY>]>" + _request(bench, request_id)
+    return Bad(_frame(bench, xml), request_id)
+
+
+def _entities(bench: Bench) -> Bad:
+    request_id = bench.new_id()
+    xml = f'<!DOCTYPE request [<!ENTITY e0 "ha">{BOMB}]>' + _request(
+        bench, request_id, f"{BODY}<Content>&e9;</Content>"
+    )
+    return Bad(_frame(bench, xml), request_id)
+
+
+def _deep(bench: Bench) -> Bad:
+    request_id = bench.new_id()
+    body = f"{BODY}{'<A>' * DEPTH}{'</A>' * DEPTH}"
+    return Bad(_frame(bench, _request(bench, request_id, body)), request_id)
+
+
+def _no_id(bench: Bench) -> Bad:
+    return Bad(_frame(bench, f'<request Type="{_number(bench)}">{BODY}</request>'), "")
+
+
+def _missing(bench: Bench) -> Bad:
+    """100 without its Type, 201 without its EventId."""
+    request_id = bench.new_id()
+    number = 100 if bench.settings.role is Role.APPLICATION else 201
+    xml = f'<request Id="{request_id}" Type="{number}"><CallId>1</CallId></request>'
+    return Bad(_frame(bench, xml), request_id, owed=True)
+
+
+def _bad_value(bench: Bench) -> Bad:
+    """An id longer than the patent's 20 characters."""
+    request_id = bench.new_id()
+    body = f"<CallId>{'9' * 200}</CallId><ConferenceID>1</ConferenceID><EventId>1</EventId>"
+    return Bad(_frame(bench, _request(bench, request_id, body)), request_id, owed=True)
+
+
+def _oversized(bench: Bench) -> Bad:
+    if bench.settings.legacy or not bench.settings.fragments:
+        raise SkippedError("without fragments no message can be longer than a frame")
+    request_id = bench.new_id()
+    dialect = bench.settings.dialect
+    head, _, tail = _request(bench, request_id).rpartition("</request>")
+    spaces = encode_frame(dialect.flag_fragment, b" " * LENGTH_MAX)
+    data = (
+        encode_frame(dialect.flag_fragment, head.encode())
+        + spaces * TOO_MANY
+        + encode_frame(dialect.flag_message, f"</request>{tail}".encode())
+    )
+    return Bad(data, request_id)
+
+
+def _refuses(make: Make, *, strict: bool = False) -> Callable[[Bench], Awaitable[str]]:
+    """The check for one kind of damage; `strict`: taking it is a failure, not a warning."""
+
+    async def run(bench: Bench) -> str:
+        bad = make(bench)
+        line = await bench.line()
+        bench.conduct.tolerate(line, bad.request_id)
+        mark = line.mark
+        await line.send(bad.data, bench.settings.answer_within_s)
+
+        def answer(item: Item) -> bool:
+            return isinstance(item, Response) and item.request_id == bad.request_id
+
+        within_s = bench.settings.answer_within_s if bad.owed else bench.settings.quiet_s
+        found = await line.find(answer, mark, within_s)
+        if found is None and not line.closed:
+            await bench.alive(line)
+            found = await line.find(answer, mark, 0)
+        if isinstance(found, Response):
+            judge = demand if strict else advise
+            judge(not found.accepted, "a refusal (1xx)", describe(found))
+            return describe(found)
+        demand(line.closed or not bad.owed, "a response with a result of 1xx", "no response")
+        return "it closed the connection" if line.closed else "passed over"
+
+    return run
+
+
+async def _half_a_frame(bench: Bench) -> str:
+    """The connection breaks in the middle of a frame; the next one starts afresh."""
+    line = await bench.line()
+    half = bench.bytes_of(bench.probe())[:-20]
+    await line.send(half, bench.settings.answer_within_s)
+    await bench.fresh_line()
+    await bench.ask(bench.probe())
+    return "it came back"
+
+
+async def _still_there(bench: Bench) -> str:
+    await bench.ask(bench.probe())
+    return f"after {len(bench.greetings)} connections"
+
+
+def _check(name: str, title: str, make: Make, remedy: str, **options: bool) -> Check:
+    return Check(name=name, title=title, section="1", remedy=remedy, run=_refuses(make, **options))
+
+
+_CLOSE: Final = "Answer with a result of 1xx where the Id could be read, or close the connection"
+
+CHECKS: Final = (
+    _check(
+        "missing-field",
+        "It refuses a message without a required field",
+        _missing,
+        "Answer 102.",
+    ),
+    _check("bad-value", "It refuses a value that is too long", _bad_value, "Answer 103."),
+    _check(
+        "unknown-flag",
+        "It does not take a frame with an unknown flag for a message",
+        _unknown_flag,
+        f"Pass over the frame by its length. {_CLOSE}.",
+        strict=True,
+    ),
+    _check(
+        "heartbeat-with-payload",
+        "It does not take a heartbeat with a payload for a message",
+        _loud_heartbeat,
+        f"A heartbeat has the length 0. {_CLOSE}.",
+        strict=True,
+    ),
+    _check(
+        "no-id",
+        "It survives a request without an Id",
+        _no_id,
+        f"There is nobody to answer: pass over it. {_CLOSE}.",
+    ),
+    _check(
+        "truncated-xml",
+        "It refuses XML that ends too early",
+        _truncated,
+        f"{_CLOSE}; never wait for the rest in the next frame.",
+        strict=True,
+    ),
+    _check("not-xml", "It survives a payload that is no XML", _no_xml, f"{_CLOSE}."),
+    _check("empty-message", "It survives a message without a payload", _nothing, f"{_CLOSE}."),
+    _check(
+        "doctype",
+        "It refuses a document type declaration",
+        _doctype,
+        "Switch DTDs off in your XML parser (disallow-doctype-decl, or the like).",
+    ),
+    _check(
+        "entities",
+        "It does not expand entities",
+        _entities,
+        "Switch DTDs off in your XML parser: nine levels of entities fill any memory.",
+    ),
+    _check(
+        "too-deep",
+        "It refuses elements nested deeper than 16",
+        _deep,
+        "Limit the depth of what you parse; the deepest message has 5 levels.",
+    ),
+    _check(
+        "oversized",
+        "It refuses a message of more than 4 MiB",
+        _oversized,
+        "Count while you put fragments together; over the limit answer 104 or close.",
+    ),
+    Check(
+        name="half-a-frame",
+        title="It begins afresh after a connection broke in the middle of a frame",
+        section="1",
+        remedy="What is left of one connection is not the beginning of the next.",
+        run=_half_a_frame,
+    ),
+    Check(
+        name="still-there",
+        title="It still serves after all that",
+        section="1",
+        remedy="Nothing that a peer sends may end the program: catch what your parser raises, "
+        "and connect again.",
+        run=_still_there,
+    ),
+)

@@ -1,0 +1,97 @@
+"""What the whole run has shown, and the farewell (PROTOCOL.md sections 1, 2 and 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from protocol.messages import AppLeave, PlatformLeave
+from protocol.results import Result
+from protocol.roles import Role
+from simulators.conformance.bench import Bench, demand
+from simulators.conformance.conduct import Conduct
+from simulators.conformance.model import Check, FailedError, SkippedError
+
+SHOWN: Final = 3
+
+
+def _watched(
+    offences: Callable[[Conduct], list[str]], expected: str, counted: Callable[[Conduct], str]
+) -> Callable[[Bench], Awaitable[str]]:
+    async def run(bench: Bench) -> str:
+        found = offences(bench.conduct)
+        more = f" (and {len(found) - SHOWN} more)" if len(found) > SHOWN else ""
+        demand(not found, expected, "; ".join(found[:SHOWN]) + more)
+        return counted(bench.conduct)
+
+    return run
+
+
+def _requests(conduct: Conduct) -> str:
+    return f"{conduct.seen_requests} requests"
+
+
+def _responses(conduct: Conduct) -> str:
+    return f"{conduct.seen_responses} responses"
+
+
+async def _farewell(bench: Bench) -> str:
+    """Told that a newer session has replaced it, it answers, or closes."""
+    if bench.settings.legacy:
+        raise SkippedError("a peer that speaks only the patent is told nothing")
+    kind = PlatformLeave if bench.settings.role is Role.APPLICATION else AppLeave
+    line = await bench.line()
+    try:
+        await bench.ask(bench.make(kind(reason="replaced", result=Result.REPLACED)))
+    except FailedError:
+        if not line.closed:
+            raise
+        return "it closed the connection"
+    return "answered"
+
+
+CHECKS: Final = (
+    Check(
+        name="only-owed-responses",
+        title="It sends one response for each request, and none else",
+        section="2",
+        remedy="Answer once, on the connection on which the request came, with its Id and Type.",
+        run=_watched(lambda conduct: conduct.pairing, "one response for each request", _responses),
+    ),
+    Check(
+        name="well-formed",
+        title="All that it sends is well-formed and valid",
+        section="2",
+        remedy="Compare what you send with the XSD of its type in docs/reference/xsd.",
+        run=_watched(lambda conduct: conduct.broken, "valid frames and messages", _requests),
+    ),
+    Check(
+        name="direction",
+        title="It sends only Types of its own direction",
+        section="2",
+        remedy="The first digit says who speaks: a platform sends 1xx and 3xx, an application "
+        "2xx and 5xx.",
+        run=_watched(lambda conduct: conduct.direction, "only its own directions", _requests),
+    ),
+    Check(
+        name="unique-ids",
+        title="It does not give two different messages one Id",
+        section="2",
+        remedy="Make Ids of what cannot come back after a restart: the time and a counter.",
+        run=_watched(lambda conduct: conduct.ids, "an Id for each message", _requests),
+    ),
+    Check(
+        name="writes-null",
+        title="It writes NULL where there is no value, and leaves attributes out",
+        section="2",
+        remedy="Write NULL or leave the element out; EMPTY is only read.",
+        run=_watched(lambda conduct: conduct.empty, "no EMPTY, and no NULL as an id", _requests),
+    ),
+    Check(
+        name="farewell",
+        title="It answers, or closes, when it is told that it was replaced",
+        section="4",
+        remedy="Answer 199 (a platform: 299) like any other request.",
+        run=_farewell,
+    ),
+)

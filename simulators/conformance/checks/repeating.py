@@ -1,0 +1,280 @@
+"""Duplicates, resending, coming back (PROTOCOL.md sections 2, 3 and 4)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from protocol.envelope import Request
+from protocol.message import Message
+from protocol.messages import CreateEvent, QueryCapability
+from protocol.results import Result
+from protocol.roles import Role
+from simulators.conformance.bench import Bench, demand, describe
+from simulators.conformance.checks.answering import incoming
+from simulators.conformance.model import Check, FailedError, SkippedError
+
+DELIVERIES: Final = 3
+OLD_S: Final = 600
+"""Age of a command that nobody wants any more: the ten-minute-old call of section 3."""
+
+
+async def _duplicate(bench: Bench) -> str:
+    """The same (sender, Id, Type, body) again: answered alike, and not acted on twice."""
+    line = await bench.line()
+    message, acts = _provoking(bench)
+    request = bench.make(message)
+    mark = line.mark
+    first = await bench.ask(request)
+    acted = await bench.next_request(line, mark, acts, bench.settings.quiet_s)
+    mark = line.mark
+    second = await bench.ask(_again(bench, request))
+    demand(
+        first.accepted == second.accepted
+        and (not first.accepted or second.result in {first.result, Result.DUPLICATE}),
+        f"the same answer as before: {describe(first)}",
+        describe(second),
+    )
+    more = await bench.next_request(
+        line,
+        mark,
+        lambda later: acts(later) and (acted is None or later.id != acted.id),
+        bench.settings.quiet_s,
+    )
+    if acted is not None and more is not None:
+        raise FailedError(
+            "nothing more for a message that came twice",
+            f"another {more.type} with Id {more.id!r}, as for the first",
+        )
+    if acted is None:
+        return "nothing that it does could be seen, so only the answers were compared"
+    return f"one {acted.type} for both"
+
+
+def _provoking(bench: Bench) -> tuple[Message, _Acts]:
+    """A message that makes the implementation send something, and how to know it."""
+    if bench.settings.role is Role.PLATFORM:
+        return QueryCapability(), _Acts(number=192)
+    call_id = bench.new_call()
+    return incoming(bench, call_id), _Acts(call_id=call_id)
+
+
+class _Acts:
+    """Recognises a request that the provoking message has brought about."""
+
+    def __init__(self, *, number: int | None = None, call_id: str | None = None) -> None:
+        self._number = number
+        self._call_id = call_id
+
+    def __call__(self, request: Request) -> bool:
+        if self._number is not None:
+            return request.type == self._number
+        return request.message.call_id == self._call_id
+
+
+def _again(bench: Bench, request: Request) -> Request:
+    return Request(
+        id=request.id,
+        message=request.message,
+        seq=request.seq,
+        time=request.time,
+        resend=not bench.settings.legacy,
+    )
+
+
+async def _resend(bench: Bench) -> None:
+    """A request that is marked as sent before, and was not received: a new one."""
+    if bench.settings.legacy:
+        raise SkippedError("Resend belongs to the profile")
+    message = _provoking(bench)[0]
+    response = await bench.ask(bench.make(message, resend=True))
+    bad = not response.accepted and bench.settings.role is Role.APPLICATION
+    demand(not bad, "result 0–9", describe(response))
+    demand(response.detail != "duplicate", "taken as new", describe(response))
+
+
+async def _expired(bench: Bench) -> str:
+    if bench.settings.legacy:
+        raise SkippedError("Expire belongs to the profile")
+    line = await bench.line()
+    made = bench.make(QueryCapability())
+    assert made.time is not None, "requests of the bench have one"
+    old = Request(
+        id=made.id, message=made.message, time=made.time - timedelta(seconds=OLD_S), expire_s=1
+    )
+    mark = line.mark
+    response = await bench.ask(old)
+    late = await bench.next_request(line, mark, _Acts(number=192), bench.settings.quiet_s)
+    demand(
+        response.result in {Result.EXPIRED, Result.NOT_SUPPORTED},
+        "result 309 (expired)",
+        describe(response),
+    )
+    demand(late is None, "nothing done", "it was done all the same")
+    return describe(response)
+
+
+# --- with a new connection -----------------------------------------------------------------------
+async def _resumes(bench: Bench) -> str:
+    """LastSeq of the next registration: the last delivery that was answered."""
+    _numbered(bench)
+    await bench.fresh_line()
+    before = bench.greetings[-1].last_seq
+    for _ in range(DELIVERIES):
+        await bench.ask(bench.probe())
+    settled = bench.seq
+    await bench.fresh_line()
+    after = bench.greetings[-1].last_seq
+    if after is None:
+        raise SkippedError(
+            "it gives no LastSeq, as it may: linkage then goes on where it saw the last answer"
+        )
+    demand(
+        after <= settled,
+        f"LastSeq of at most {settled}",
+        f"{after}: what lies between would be lost",
+    )
+    demand(
+        after != before,
+        f"LastSeq {settled} after answering {DELIVERIES} deliveries",
+        f"{after}, as before",
+    )
+    return f"LastSeq {after}"
+
+
+async def _redelivery(bench: Bench) -> str:
+    """Cut while a request is unanswered; it comes again, and is answered."""
+    line = await bench.line()
+    request = bench.make(_provoking(bench)[0])
+    bench.conduct.tolerate(line, request.id)
+    await line.send(bench.bytes_of(request), bench.settings.answer_within_s)
+    await bench.fresh_line()
+    response = await bench.ask(_again(bench, request))
+    if bench.settings.role is Role.APPLICATION:
+        demand(response.accepted, "result 0–9", describe(response))
+    return describe(response)
+
+
+async def _sends_again(bench: Bench) -> str:
+    """A notice that linkage did not answer comes again after a reconnect, under its Id."""
+    line = await bench.line()
+    held: list[Request] = []
+
+    def hold(request: Request) -> bool:
+        is_ours = request.type == 192  # noqa: PLR2004 - the outcome of 292
+        if is_ours:
+            held.append(request)
+        return is_ours
+
+    bench.hold = hold
+    try:
+        await bench.ask(bench.make(QueryCapability()))
+        await line.wait(lambda: bool(held), bench.settings.answer_within_s)
+    finally:
+        bench.hold = lambda _: False
+    if not held:
+        raise SkippedError("it sends no 192 for a 292, so there is nothing to leave unanswered")
+    line = await bench.fresh_line()
+    found = await bench.next_request(
+        line, 0, lambda request: request.id == held[0].id, bench.settings.answer_within_s
+    )
+    if found is None:
+        raise FailedError(
+            f"the unanswered {held[0].type} with Id {held[0].id!r} again after the reconnect",
+            line.end or f"nothing of it in {bench.settings.answer_within_s:g} s",
+        )
+    demand(
+        found.message == held[0].message,
+        "the same message under the same Id",
+        found.raw.decode("utf-8", "replace")[:200],
+    )
+    return 'marked Resend="1"' if found.resend else "not marked as sent before"
+
+
+async def _fresh_nonce(bench: Bench) -> str:
+    nonces = [greeting.nonce for greeting in bench.greetings if greeting.nonce is not None]
+    if len(nonces) < 2:  # noqa: PLR2004 - two to compare
+        raise SkippedError("it registered less than twice")
+    demand(len(set(nonces)) == len(nonces), "a new Nonce in each registration", "one used twice")
+    return f"{len(nonces)} registrations"
+
+
+def _numbered(bench: Bench) -> None:
+    if bench.settings.legacy:
+        raise SkippedError("LastSeq belongs to the profile")
+
+
+async def _same_event(bench: Bench) -> None:
+    """201 twice for one call under two Ids: two messages, each answered."""
+    message = CreateEvent(call_id=bench.new_call(), event_id="1213243")
+    for _ in range(2):
+        await bench.ask(bench.make(message))
+
+
+CHECKS: Final = (
+    Check(
+        name="duplicate",
+        title="It answers a message that comes twice alike, and acts on it once",
+        section="3",
+        remedy="Keep (Id, Type, body) and the result of what you have answered; when it comes "
+        "again, give the same result and do nothing else.",
+        run=_duplicate,
+    ),
+    Check(
+        name="one-body-two-ids",
+        title="It answers two messages that differ in nothing but their Ids",
+        section="2",
+        remedy="The Id is part of what makes a duplicate: answer both.",
+        run=_same_event,
+        roles=(Role.PLATFORM,),
+    ),
+    Check(
+        name="resend",
+        title='It takes a message with Resend="1" that it has not seen as a new one',
+        section="2",
+        remedy="Resend says that it may be a duplicate; whether it is, (Id, Type, body) say.",
+        run=_resend,
+    ),
+    Check(
+        name="expired-command",
+        title="It does not carry out a command past its Expire",
+        section="3",
+        remedy="When Time plus Expire seconds is past, answer 309 and do nothing.",
+        run=_expired,
+        roles=(Role.PLATFORM,),
+    ),
+)
+
+RECONNECTING: Final = (
+    Check(
+        name="resumes",
+        title="It registers with the LastSeq that it has answered",
+        section="3",
+        remedy="Keep the Seq of the last request that you answered, and send it as LastSeq.",
+        run=_resumes,
+        roles=(Role.APPLICATION,),
+    ),
+    Check(
+        name="redelivery",
+        title="It answers what was cut off before, when it comes again",
+        section="3",
+        remedy="Answer each delivery on the connection on which it came.",
+        run=_redelivery,
+    ),
+    Check(
+        name="sends-again",
+        title="It sends a notice again that was not answered before the connection broke",
+        section="3",
+        remedy="Keep each notice until its response has come; after a reconnect send it again "
+        "with its Id.",
+        run=_sends_again,
+        roles=(Role.PLATFORM,),
+    ),
+    Check(
+        name="fresh-nonce",
+        title="It uses each Nonce once",
+        section="4",
+        remedy="Draw 16 random bytes for each registration.",
+        run=_fresh_nonce,
+    ),
+)

@@ -1,0 +1,114 @@
+"""What is watched over the whole run: every response and every request of the implementation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from lxml import etree
+
+from protocol.envelope import Request, Response
+from protocol.roles import HEARS, SPEAKS, Role
+from simulators.conformance.line import Broken, Item, Line
+
+KEPT_MAX: Final = 20
+"""Offences of one kind that a report lists."""
+CALL_OUT_RESULT: Final = 110
+"""The patent itself gives two of these one Id."""
+
+Pair = tuple[str, int]
+
+
+class Conduct:
+    """Remembers what was asked on each line, and every offence against section 2."""
+
+    def __init__(self, role: Role) -> None:
+        self._role = role
+        self._asked: WeakKeyDictionary[Line, Counter[Pair]] = WeakKeyDictionary()
+        self._answered: WeakKeyDictionary[Line, Counter[Pair]] = WeakKeyDictionary()
+        self._tolerated: WeakKeyDictionary[Line, set[str]] = WeakKeyDictionary()
+        self._requests: dict[str, tuple[int, bytes]] = {}
+        self.seen_requests = 0
+        self.seen_responses = 0
+        self.pairing: list[str] = []
+        self.broken: list[str] = []
+        self.direction: list[str] = []
+        self.ids: list[str] = []
+        self.empty: list[str] = []
+
+    def ask(self, line: Line, request_id: str, type_: int) -> None:
+        """A request goes out on a line: one response is owed."""
+        self._asked.setdefault(line, Counter())[request_id, type_] += 1
+
+    def tolerate(self, line: Line, request_id: str) -> None:
+        """Something goes out that may be answered under that Id, or not."""
+        self._tolerated.setdefault(line, set()).add(request_id)
+
+    def take(self, line: Line, item: Item) -> None:
+        """Something came."""
+        if isinstance(item, Response):
+            self._take_response(line, item)
+        elif isinstance(item, Request):
+            self._take_request(item)
+        elif isinstance(item, Broken):
+            _keep(self.broken, str(item))
+
+    def _take_response(self, line: Line, response: Response) -> None:
+        self.seen_responses += 1
+        pair = (response.request_id, response.type)
+        asked = self._asked.get(line, Counter())
+        answered = self._answered.setdefault(line, Counter())
+        if _has_empty(response.call_id, response.conference_id, response.op_id):
+            what = f"response to {response.type} {response.request_id}"
+            _keep(self.empty, f"{what}: an attribute with the text NULL or EMPTY: leave it out")
+        if answered[pair] < asked[pair]:
+            answered[pair] += 1
+        elif response.request_id not in self._tolerated.get(line, ()):
+            _keep(self.pairing, self._objection(response, asked, answered))
+
+    def _objection(self, response: Response, asked: Counter[Pair], answered: Counter[Pair]) -> str:
+        name = f"a response with RequestId {response.request_id!r} and Type {response.type}"
+        if answered[response.request_id, response.type]:
+            return f"{name} more often than was asked"
+        types = [type_ for request_id, type_ in asked if request_id == response.request_id]
+        if types:
+            return f"{name}: that request had Type {types[0]}"
+        return f"{name}: nothing with that Id was asked on this connection"
+
+    def _take_request(self, request: Request) -> None:
+        self.seen_requests += 1
+        if request.type // 100 not in SPEAKS[self._role]:
+            hears = (
+                "what it should hear" if request.type // 100 in HEARS[self._role] else "not its"
+            )
+            _keep(self.direction, f"{request.type} with Id {request.id!r}: {hears}")
+        if writes_empty(request.raw):
+            _keep(self.empty, f"{request.type} with Id {request.id!r}: an element says EMPTY")
+        known = self._requests.setdefault(request.id, (request.type, _body(request)))
+        same_result = request.type == known[0] == CALL_OUT_RESULT
+        if known != (request.type, _body(request)) and not same_result:
+            _keep(
+                self.ids,
+                f"Id {request.id!r} for a {known[0]} and again for another {request.type}",
+            )
+
+
+def writes_empty(raw: bytes) -> bool:
+    """True where an element of a valid message has the text EMPTY, which is read, not written."""
+    return b">EMPTY<" in raw
+
+
+def _has_empty(*values: str | None) -> bool:
+    return any(value in {"NULL", "EMPTY"} for value in values)
+
+
+def _body(request: Request) -> bytes:
+    """What is inside the request, as it came: attributes such as Resend may differ."""
+    root = etree.fromstring(request.raw, etree.XMLParser(resolve_entities=False, no_network=True))
+    return b"".join(etree.tostring(child) for child in root)
+
+
+def _keep(offences: list[str], offence: str) -> None:
+    if len(offences) < KEPT_MAX and offence not in offences:
+        offences.append(offence)
