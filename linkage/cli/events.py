@@ -147,16 +147,18 @@ def _operation(operation: OperationView, depth: int) -> RenderableType:
     from rich.padding import Padding
     from rich.text import Text
 
-    head = Text(f"{operation.kind} {operation.op_id}", style="bold cyan")
-    head.append(f"  {_parties(operation)}".rstrip(), style="not bold default")
-    head.append(f"  {_outcome(operation)}", style=_outcome_style(operation))
+    head = Text.assemble(
+        (f"{operation.kind} {operation.op_id}", "bold cyan"),
+        f"  {_parties(operation)}".rstrip(),
+        (f"  {_outcome(operation)}", _outcome_style(operation)),
+    )
     facts = [Text(text, style="dim") for text in _operation_facts(operation)]
     for file in operation.files:
         facts += [Text(text, style="green") for text in _file(file)]
     indent = 2 + 2 * depth
     return Group(
-        Padding(head, (0, 0, 0, indent)),
-        *[Padding(fact, (0, 0, 0, indent + 2)) for fact in facts],
+        Padding(head, (0, 0, 0, indent), expand=False),
+        *[Padding(fact, (0, 0, 0, indent + 2), expand=False) for fact in facts],
     )
 
 
