@@ -3,41 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+
+from simulators.scenario import parse_scenario
 
 ROOT = Path(__file__).parents[3]
 TIMEOUT_S = 60
 
-# The example of docs/quickstart/simulators.md.
-EXAMPLE = '''
-from linkage.client import Application
-from protocol.messages import CreateEvent, IncomingCallNotice
-
-
-async def my_program(host, port, secret):
-    """The program under test: files an event for the first call."""
-    async with Application(host, port, "yours", secret=secret) as app:
-        async for notice in app.notices():
-            message = notice.message
-            if isinstance(message, IncomingCallNotice):
-                await app.send(CreateEvent(call_id=message.call_id, event_id="E-1"))
-                return message.call_id
-
-
-async def test_my_program_files_an_event(linkage_server, simulated_platform):
-    import asyncio
-
-    async with asyncio.TaskGroup() as group:
-        program = group.create_task(
-            my_program(linkage_server.host, linkage_server.port, linkage_server.secret)
-        )
-        call_id = simulated_platform.call("13900000001", "9110")
-    assert program.result() == call_id
-    stamped = await simulated_platform.watch.wait_for(201)
-    assert stamped.event_id == "E-1"
-
+QUICKSTART = ROOT / "docs" / "quickstart" / "simulators.md"
+MORE = """
 
 async def test_the_duty_desk_transfers(simulated_platform, simulated_application):
     from protocol.messages import Transfer, TransferMode
@@ -57,23 +35,14 @@ async def test_the_screen_hangs_up(simulated_platform, simulated_application, si
     await simulated_screen.act(402, CallId=call_id)
     ended = await simulated_application.watch.wait_for(102, Scope=2)
     assert ended.call_id == call_id
-'''
-SITE = """
-import pytest
-from simulators.platform.parties import Hotline, Officer, Site
-
-
-@pytest.fixture
-def simulated_site():
-    return Site(
-        officers=(Officer(login_id="23", ext="3021"), Officer(login_id="13", ext="3013")),
-        hotlines=(
-            Hotline(number="2222", officers=("23",)),
-            Hotline(number="9110", officers=("23",)),
-        ),
-        first_call_id=500,
-    )
 """
+
+
+def examples(language: str) -> list[str]:
+    """The code of the quickstart in one language, block by block."""
+    return re.findall(
+        rf"```{language}\n(.*?)```", QUICKSTART.read_text(encoding="utf-8"), re.DOTALL
+    )
 
 
 def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -94,12 +63,22 @@ def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
     )
 
 
-def test_another_projects_tests_run_on_the_fixtures(tmp_path: Path) -> None:
-    (tmp_path / "test_theirs.py").write_text(EXAMPLE, encoding="utf-8")
-    (tmp_path / "conftest.py").write_text(SITE, encoding="utf-8")
+def test_the_quickstarts_example_runs_in_another_project(tmp_path: Path) -> None:
+    program, telephones, *_ = examples("python")
+    (tmp_path / "test_theirs.py").write_text(program + MORE, encoding="utf-8")
+    (tmp_path / "conftest.py").write_text(telephones, encoding="utf-8")
     done = run_pytest(tmp_path, "-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto", "-q")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 passed" in done.stdout
+
+
+def test_the_quickstarts_scenario_is_a_scenario_but_for_what_it_leaves_to_the_reader() -> None:
+    (written,) = examples("toml")
+    document = tomllib.loads(written)
+    # The example shows each table once; it names two officers more than it describes.
+    document["platform"]["officer"] += [{"login": "13", "ext": "13"}, {"login": "24", "ext": "24"}]
+    scenario = parse_scenario(document, "quickstart")
+    assert scenario.calls[0].every_s == 60
 
 
 def test_pytest_starts_without_what_the_fixtures_need(tmp_path: Path) -> None:
