@@ -240,7 +240,10 @@ class Handler:
         expire_s = self._command_expire_s if request.expire_s is None else request.expire_s
         age_us = 0
         if request.time is not None:
-            age_us = max(0, self._now_us - to_us(request.time) - round(peer.ahead_s * 1e6))
+            # A clock that was behind at registration is allowed for; one that was ahead may have
+            # been set right since, and its commands must not all be refused for that.
+            behind_us = max(0, -round(peer.ahead_s * 1e6))
+            age_us = max(0, self._now_us - to_us(request.time) - behind_us)
         left_us = min(expire_s, EXPIRE_MAX_S) * 1_000_000 - age_us
         if left_us <= 0:
             raise RefusedError(
@@ -352,8 +355,9 @@ class Handler:
                 Result.BAD_VALUE,
                 f"FromSeq starts at 1, and at most {REPLAY_MAX} are replayed at once",
             )
+        types = _types_asked(command.numbers)
         asked = self._journal(work, result=1)
-        count = self._unit.reopen(peer.id, command.from_seq, to_seq, _types_asked(command.numbers))
+        count = self._unit.reopen(peer.id, command.from_seq, to_seq, types)
         done = Done(self._response(work.request, Result.ACCEPTED), value="reload")
         end = m.ReplayEndNotice(
             request_id=work.request.id, from_seq=command.from_seq, to_seq=to_seq, count=count

@@ -77,7 +77,10 @@ class Bench:
     """`say` lets a peer send a message; `heard` is what a peer was sent since the last call."""
 
     def __init__(
-        self, folder: Path, peers: Iterable[dict[str, Any]] = PEERS, clock: ManualClock | None = None
+        self,
+        folder: Path,
+        peers: Iterable[dict[str, Any]] = PEERS,
+        clock: ManualClock | None = None,
     ) -> None:
         self.config = config(folder, peers)
         self.clock = clock or ManualClock()
@@ -115,14 +118,14 @@ class Bench:
                 self._sent.setdefault(delivery.row.receiver, []).append(delivery)
         return done
 
-    def submit(self, source: str, message: Message, id_: str | None = None, **attrs: Any) -> Submit:
+    def submit(
+        self, source: str, message: Message, id_: str | None = None, **attrs: Any
+    ) -> Submit:
         """The work of a message as it comes from a wire."""
         written = encode(Request(id=id_ or str(next(self._ids)), message=message, **attrs))
         return received(source, written)
 
-    def say(
-        self, source: str, message: Message, id_: str | None = None, **attrs: Any
-    ) -> Response:
+    def say(self, source: str, message: Message, id_: str | None = None, **attrs: Any) -> Response:
         """A peer sends a message; time passes a little."""
         self.clock.advance(0.25)
         response = self.do(self.submit(source, message, id_, **attrs))[0].response

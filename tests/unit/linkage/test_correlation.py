@@ -10,28 +10,7 @@ import pytest
 from protocol import messages as m
 from protocol.message import Message
 from tests.unit.linkage.bench import Bench
-
-IN = m.CallDirection.IN
-
-
-def incoming(call_id: str = "C1", **fields: object) -> Message:
-    values: dict[str, object] = {
-        "call_id": call_id,
-        "direction": IN,
-        "login_id": "23",
-        "phone_num": "139123444444",
-        "to_num": "2222",
-        **fields,
-    }
-    return m.IncomingCallNotice(**values)  # type: ignore[arg-type]  # one dict for all fields
-
-
-def hangup(call_id: str = "C1", **fields: object) -> Message:
-    return m.HangupNotice(call_id=call_id, reason=100, **fields)  # type: ignore[arg-type]  # the same
-
-
-def create(event_id: str = "E1", call_id: str | None = "C1", **fields: object) -> Message:
-    return m.CreateEvent(event_id=event_id, call_id=call_id, **fields)  # type: ignore[arg-type]  # the same
+from tests.unit.linkage.said import call_out, create, hangup, incoming
 
 
 def leg(call_id: str = "L1", parent: str = "C1", **fields: object) -> Message:
@@ -135,12 +114,6 @@ def test_a_request_id_that_is_no_command_to_this_platform_binds_nothing(
     assert bench.say("pbx2", incoming(request_id=written)).result == 0
 
     assert bench.bound() == {"call:C1": (None, None)}
-
-
-def call_out() -> Message:
-    phone = m.Phone(number="13912344444")
-    group = m.Group(call_mode=m.CallMode.ALL, staff=(m.Staff(staff_name="领导", phone_nums=(phone,)),))
-    return m.CallOut(event_id="E1", login_id="13", groups=(group,))
 
 
 # --- by hand -------------------------------------------------------------------------------------
@@ -587,7 +560,11 @@ def test_a_notice_naming_an_event_of_two_applications_is_not_guessed(bench: Benc
         (m.SmsReceivedNotice(sms_id="S1", phone_num="139", content="help"), "sms", "open"),
         (m.FaxReceivedNotice(fax_id="S1", phone_num="139"), "fax", "open"),
         (m.MailReceivedNotice(mail_id="S1", sender="a@b", subject="x"), "mail", "open"),
-        (m.VideoSessionNotice(video_id="S1", action=m.VideoSessionAction.OPENED), "video", "opened"),
+        (
+            m.VideoSessionNotice(video_id="S1", action=m.VideoSessionAction.OPENED),
+            "video",
+            "opened",
+        ),
         (m.BroadcastNotice(broadcast_id="S1", action=m.BroadcastAction.END), "broadcast", "end"),
         (m.LocationNotice(phone_num="139", lon=116.4, lat=39.9), "location", "ended"),
     ],
