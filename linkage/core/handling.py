@@ -143,7 +143,7 @@ class Handler:
         )
         done = Done(self._response(work.request, Result.OK, op_id=_op_id(applied)))
         self._deliver_notice(row, message, applied, command, unowned, done)
-        self._tell_bound(applied.bound, done)
+        self._tell_bound(applied.bound, None, done)
         return done
 
     def _command_row(self, work: Submit) -> JournalRow | None:
@@ -167,15 +167,19 @@ class Handler:
             self._peers, message, applied, command, unowned, owner_of=self._owner_of
         )
         for peer, type_ in audience:
-            if peer.takes(type_):
+            if peer.takes(type_, message, applied.operation):
                 self._enqueue(peer, row, message, type_, command, done)
 
     def _owner_of(self, operation: Operation) -> str | None:
         root = self._unit.operation(operation.root)
         return operation.owner or (None if root is None else root.owner)
 
-    def _tell_bound(self, bound: Sequence[Bound], done: Done) -> None:
-        """101: operations from before that belong to another event now."""
+    def _tell_bound(self, bound: Sequence[Bound], command: JournalRow | None, done: Done) -> None:
+        """101: operations from before that belong to another event now.
+
+        It is the outcome of the 201, 281 or 283 that moved them, by the rule of pairing.
+        """
+        command_seq = None if command is None else command.seq
         for change in bound:
             notice = m.EventBoundNotice(
                 event_id=change.event.event_id,
@@ -188,11 +192,11 @@ class Handler:
                 cause=m.BindCause(change.cause),
             )
             applied = Applied(change.operation, change.event)
-            row = self._own_row(notice, applied)
-            self._deliver_notice(row, notice, applied, None, (), done)
+            row = self._own_row(notice, applied, command_seq=command_seq)
+            self._deliver_notice(row, notice, applied, command, (), done)
             if change.old is not None and change.old.owner != change.event.owner:
                 former = self._peers.get(change.old.owner)
-                if former is not None and former.takes(notice.number):
+                if former is not None and former.takes(notice.number, notice, change.operation):
                     self._enqueue(former, row, notice, notice.number, None, done)
 
     def own_notice(self, notice: Message, command: JournalRow, done: Done) -> None:
@@ -204,7 +208,7 @@ class Handler:
         type_ = notice.number
         if sender.role is Role.COMMUNICATION_SCREEN and type_ in NOTICES:
             type_ += routing.TO_SCREEN
-        if sender.takes(type_):
+        if sender.takes(type_, notice, operation):
             self._enqueue(sender, row, notice, type_, command, done)
 
     def tell(self, peer: Peer, notice: Message, done: Done) -> None:
@@ -212,7 +216,7 @@ class Handler:
         type_ = notice.number
         if peer.role in {Role.COMMUNICATION_SCREEN, Role.BUSINESS_SCREEN}:
             type_ += MIRROR[peer.role]
-        if type_ // 100 in HEARS[peer.role] and peer.takes(type_):
+        if type_ // 100 in HEARS[peer.role] and peer.takes(type_, notice, None):
             row = self._own_row(notice, Applied())
             self._enqueue(peer, row, notice, type_, None, done)
 
@@ -283,7 +287,7 @@ class Handler:
         )
         detail = command.echo_text if isinstance(command, m.Diagnose) else None
         done = Done(self._response(work.request, result, detail, op_id=_op_id(applied)))
-        self._tell_bound(applied.bound, done)
+        self._tell_bound(applied.bound, row, done)
         if isinstance(command, m.CreateEvent) and applied.operation is not None:
             self._to_platform(row, command, applied.operation.platform, expires_at, done)
         if isinstance(command, m.CloseEvent) and command.hangup_all and applied.event is not None:
@@ -320,7 +324,7 @@ class Handler:
         self, row: JournalRow, command: Message, platform_id: str, expires_at: int, done: Done
     ) -> None:
         platform = self._peers.get(platform_id)
-        if platform is None or not platform.takes(command.number):
+        if platform is None or not platform.takes(command.number, command, None):
             return
         if command.number == 201 and not platform.serves(201, None):  # noqa: PLR2004 - the stamp is a courtesy
             return

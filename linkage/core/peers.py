@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from linkage.config import Config, PeerSettings
+from linkage.core.legacy import PATENT_TYPES, suits_legacy
 from linkage.ports import Capability, Role
-from protocol.message import Direction
+from linkage.store.rows import Operation
+from protocol.message import Direction, Message
 
 SENDS: Final[Mapping[Role, frozenset[int]]] = {
     Role.PLATFORM: frozenset({Direction.PLATFORM_TO_BUSINESS, Direction.PLATFORM_TO_SCREEN}),
@@ -21,9 +23,6 @@ SENDS: Final[Mapping[Role, frozenset[int]]] = {
     Role.BUSINESS_SCREEN: frozenset({Direction.SCREEN_TO_BUSINESS}),
 }
 """First digits of the types that a role may send."""
-
-PATENT_TYPES: Final = frozenset({100, 102, 103, 105, 110, 201, 210})
-"""All that a legacy peer is sent: the types seen in the patent."""
 
 
 @dataclass(slots=True)
@@ -52,9 +51,9 @@ class Peer:
         """Of the texts that it sends."""
         return "utf-8" if self.settings is None else self.settings.dialect.encoding
 
-    def takes(self, type_: int) -> bool:
-        """Whether this type may be delivered to the peer at all."""
-        return not self.legacy or type_ in PATENT_TYPES
+    def takes(self, type_: int, message: Message, operation: Operation | None) -> bool:
+        """Whether a message, coming as this type, may be delivered to the peer at all."""
+        return not self.legacy or (type_ in PATENT_TYPES and suits_legacy(message, operation))
 
     def may_send(self, type_: int) -> bool:
         """Whether role and configuration allow this type."""

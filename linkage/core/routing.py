@@ -130,7 +130,7 @@ def platform_for(unit: UnitOfWork, peers: Peers, command: Message, asked: Asked)
     if (
         chosen is None
         or not chosen.serves(command.number, action)
-        or not chosen.takes(command.number)
+        or not chosen.takes(command.number, command, None)
     ):
         raise RefusedError(
             Result.NOT_SUPPORTED,
