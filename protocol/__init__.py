@@ -1,5 +1,8 @@
-"""The EventID protocol: frames, messages, codes, codec and the connection, all without I/O (PROTOCOL.md).
+"""The EventID protocol.
 
-This package is the language that everything else speaks. It imports nothing but the standard library and lxml, and it
-never touches a socket, a clock or a thread: bytes and `now` go in, messages and bytes come out.
+Frames, messages, codes, codec and the connection, all without I/O (PROTOCOL.md).
+
+This package is the language that everything else speaks. It imports nothing but the standard
+library and lxml, and it never touches a socket, a clock or a thread: bytes and `now` go in,
+messages and bytes come out.
 """

@@ -1,4 +1,7 @@
-"""Where the patent is silent and peers differ: the knobs of a peer's dialect (PROTOCOL.md section 1)."""
+"""Where the patent is silent and peers differ.
+
+The knobs of a peer's dialect (PROTOCOL.md section 1).
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ from typing import Final, Literal
 class Dialect:
     """How one peer writes frames and XML; the defaults are this project's.
 
-    `profile` False makes a *legacy* peer: it speaks only the patent, is sent no attribute and no element of the profile, and
-    does not register. `fragments` says that the peer announced it can reassemble (section 4).
+    `profile` False makes a *legacy* peer: it speaks only the patent, is sent no attribute and no
+    element of the profile, and does not register. `fragments` says that the peer announced it can
+    reassemble (section 4).
     """
 
     flag_message: int = 0x01
@@ -20,7 +24,7 @@ class Dialect:
     byte_order: Literal["big", "little"] = "big"
     length_includes_header: bool = False
     encoding: str = "utf-8"
-    empty_token: str = "NULL"
+    empty_token: str = "NULL"  # noqa: S105 - a word on the wire
     profile: bool = True
     fragments: bool = True
     message_max_bytes: int = 4 * 1024 * 1024

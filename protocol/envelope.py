@@ -17,8 +17,9 @@ REQUEST_ID_MAX: Final = 16
 class Request:
     """A business message on its way; each is owed one `Response`.
 
-    Fields from `seq` on are attributes of the profile, sent only to peers that registered with version ≥ 1.
-    `raw` is the payload as received (empty on one that we made); it does not count in comparisons.
+    Fields from `seq` on are attributes of the profile, sent only to peers that registered with
+    version ≥ 1. `raw` is the payload as received (empty on one that we made); it does not count in
+    comparisons.
     """
 
     id: str
@@ -38,7 +39,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """Accepted or refused; it carries no data. Fields from `detail` on are attributes of the profile."""
+    """Accepted or refused; it carries no data.
+
+    Fields from `detail` on are attributes of the profile.
+    """
 
     request_id: str
     type: int

@@ -7,7 +7,10 @@ from typing import Final
 
 
 class Result(IntEnum):
-    """What became of a request. 0–9 accepted; everything else refused. Private codes are 900–999."""
+    """What became of a request. 0–9 accepted; everything else refused.
+
+    Private codes are 900–999.
+    """
 
     OK = 0
     ACCEPTED = 1
