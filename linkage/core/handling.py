@@ -142,6 +142,9 @@ class Handler:
             command_seq=None if command is None else command.seq,
         )
         done = Done(self._response(work.request, Result.OK, op_id=_op_id(applied)))
+        if applied.operation is not None and self._owner_of(applied.operation) is None:
+            root = self._unit.operation(applied.operation.root) or applied.operation
+            unowned = routing.takers_of(self._peers, root, message)
         self._deliver_notice(row, message, applied, command, unowned, done)
         self._tell_bound(applied.bound, None, done)
         return done

@@ -70,12 +70,19 @@ class Peer:
         return actions is not None and (not actions or action is None or action in actions)
 
 
+TAKERS_MAX: Final = 10_000
+"""Called numbers remembered with those who take them; callers can dial anything."""
+
+
 @dataclass(slots=True)
 class Peers:
     """All configured peers and adapters."""
 
     own_id: str
     by_id: dict[str, Peer] = field(default_factory=dict)
+    _by_role: dict[tuple[Role, ...], list[Peer]] = field(default_factory=dict)
+    _takers: dict[tuple[str | None, str | None], list[Peer]] = field(default_factory=dict)
+    """What `of_role` and `applications_for` found before: the configuration does not change."""
 
     @classmethod
     def of(cls, config: Config, capabilities: Mapping[str, Capability]) -> Peers:
@@ -97,18 +104,33 @@ class Peers:
 
     def of_role(self, *roles: Role) -> list[Peer]:
         """All peers of these roles, in the order of the configuration."""
-        return [peer for peer in self.by_id.values() if peer.role in roles]
+        found = self._by_role.get(roles)
+        if found is None:
+            found = [peer for peer in self.by_id.values() if peer.role in roles]
+            self._by_role[roles] = found
+        return found
 
     def screens_of(self, logins: Iterable[str | None]) -> list[Peer]:
         """The communication screens at which one of these dispatchers works."""
+        screens = self.of_role(Role.COMMUNICATION_SCREEN)
+        if not screens:
+            return []
         wanted = {login for login in logins if login is not None}
-        return [peer for peer in self.of_role(Role.COMMUNICATION_SCREEN) if peer.login in wanted]
+        return [peer for peer in screens if peer.login in wanted]
 
     def applications_for(self, number: str | None, login: str | None) -> list[Peer]:
         """Whose call a new call is.
 
         By the longest match of the called number, by LoginId, else who takes all (`*`).
         """
+        found = self._takers.get((number, login))
+        if found is None:
+            if len(self._takers) >= TAKERS_MAX:
+                self._takers.clear()
+            found = self._takers[number, login] = self._find_takers(number, login)
+        return found
+
+    def _find_takers(self, number: str | None, login: str | None) -> list[Peer]:
         applications = self.of_role(Role.APPLICATION)
         ranked = [(_rank(peer, number), peer) for peer in applications]
         best = max((rank for rank, _ in ranked), default=-1)

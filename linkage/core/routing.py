@@ -42,6 +42,15 @@ def owner_of_new(peers: Peers, message: Message) -> tuple[str | None, list[Peer]
     return (candidates[0].id if len(candidates) == 1 else None), candidates
 
 
+def takers_of(peers: Peers, root: Operation, message: Message) -> list[Peer]:
+    """Who is told of a call that several applications could take, while none has.
+
+    Later notices of a call need not repeat the number that it was made to.
+    """
+    number = root.from_num if root.direction == "out" else root.to_num
+    return peers.applications_for(number, message.login_id or root.login_id)
+
+
 def audience(
     peers: Peers,
     message: Message,

@@ -229,6 +229,23 @@ def test_a_platform_s_own_push_reaches_the_screen_it_names(make: Make) -> None:
     assert bench.say("pbx", nowhere).result == 303
 
 
+def test_a_call_that_two_applications_take_is_told_to_both_to_its_end(make: Make) -> None:
+    """Only the 100 carries the number; what follows must not fall between the two."""
+    bench = make(
+        peer("one", "application", numbers=["2222"]),
+        peer("two", "application", numbers=["2222"]),
+        peer("pbx", "platform"),
+    )
+    bench.say("pbx", incoming())
+    bench.say("pbx", m.CallStateNotice(call_id="C1", state=m.CallState.ANSWERED))
+    bench.say("pbx", m.CallStateNotice(call_id="C2", parent_call_id="C1", login_id="13"))
+    assert bench.types("one") == bench.types("two") == [100, 115, 115]
+
+    assert bench.say("one", create()).result == 0
+    bench.say("pbx", hangup())
+    assert bench.types("two") == []
+
+
 # --- legacy --------------------------------------------------------------------------------------
 def test_a_legacy_application_hears_the_patent_s_types_only(make: Make) -> None:
     bench = make(legacy("old", "application", "10.0.0.1"), peer("pbx", "platform"))
