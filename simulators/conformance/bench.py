@@ -148,23 +148,40 @@ class Bench:
             return self._live
         if self._gone:
             raise SkippedError("the implementation is not connected any more")
+        async with self._patience():
+            if not self.settings.listen:
+                await self._dial()
+            while self._live is None or self._live.closed:
+                self._arrived.clear()
+                await self._arrived.wait()
+        return self._live
+
+    @asynccontextmanager
+    async def _patience(self) -> AsyncIterator[None]:
+        """Give a connection `connect_within_s` to come about."""
         try:
             async with asyncio.timeout(self.settings.connect_within_s):
-                if not self.settings.listen:
-                    await self._dial()
-                while self._live is None or self._live.closed:
-                    self._arrived.clear()
-                    await self._arrived.wait()
+                yield
         except TimeoutError:
             self._gone = True
             verb = "connect" if self.settings.listen else "take a connection"
             raise SkippedError(
                 f"the implementation did not {verb} within {self.settings.connect_within_s:g} s"
             ) from None
-        return self._live
 
     async def stranger(self) -> Line:
-        """(dialling) A connection on which nobody has registered."""
+        """(dialling) A connection on which nobody has registered.
+
+        Raises:
+            SkippedError: the implementation does not listen.
+        """
+        if self._gone:
+            raise SkippedError("the implementation does not listen any more")
+        async with self._patience():
+            return await self._connect()
+        raise AssertionError("unreachable")
+
+    async def _connect(self) -> Line:
         while True:
             try:
                 streams = await asyncio.open_connection(self.settings.host, self.settings.port)
@@ -175,7 +192,7 @@ class Bench:
 
     async def _dial(self) -> None:
         while True:
-            line = await self.stranger()
+            line = await self._connect()
             await self._greet(line)
             if self._live is line and not line.closed:
                 return

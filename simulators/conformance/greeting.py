@@ -102,7 +102,7 @@ class Reception:
         found = await line.find(_is_message, 0, within_s)
         number = REGISTRATION_TYPE[self._settings.role]
         if not isinstance(found, Request):
-            seen = str(found) if isinstance(found, Broken) else line.diagnose()
+            seen = line.diagnose()
             if isinstance(found, Response):
                 seen = f"a response to {found.type}"
             greeting.form.append(f"{seen}, instead of a request of Type {number}")
@@ -153,9 +153,9 @@ class Reception:
         self._tries += 1
         if self._tries > 1:
             return
-        mark = line.mark
         await line.stay(self._settings.quiet_s)
-        greeting.premature.extend(_name(item) for item in line.since(mark) if _is_message(item))
+        messages = [item for item in line.since(0) if _is_message(item)]
+        greeting.premature.extend(_name(item) for item in messages[1:])
 
     async def _refuse(self, line: Line, request: Request, greeting: Greeting) -> None:
         greeting.refused = True

@@ -64,7 +64,7 @@ class Line:
         self._take = take
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
-        self._head = b""
+        self._first = b""
         self._in_parts = False
         self._kept_back: list[bytes] = []
         self.heard: list[Heard] = []
@@ -131,8 +131,8 @@ class Line:
             self._changed.set()
 
     def _receive(self, data: bytes) -> None:
-        if len(self._head) < HEADER_BYTES:
-            self._head = (self._head + data)[:HEADER_BYTES]
+        if not self._first:
+            self._first = data
         if self._framer.broken:
             return
         self._framer.receive_data(data)
@@ -193,21 +193,26 @@ class Line:
         await self.wait(lambda: False, seconds)
 
     def diagnose(self) -> str:
-        """What came instead of a message, in the words of a vendor's mistakes."""
-        if not self._framer.unread_bytes and not self._framer.in_message:
-            return "nothing"
-        waiting = self._framer.unread_bytes
-        length = int.from_bytes(self._head[2:HEADER_BYTES], "big")
-        swapped = int.from_bytes(self._head[2:HEADER_BYTES], "little")
-        payload = waiting - HEADER_BYTES
-        if swapped == payload != length:
+        """What came instead of a message; vendors' usual mistakes by their names.
+
+        Programs write a whole frame at once, so that the first packet tells what they meant.
+        """
+        first = self._first
+        if len(first) < HEADER_BYTES:
+            return f"{len(first)} bytes" if first else "nothing"
+        length = int.from_bytes(first[2:HEADER_BYTES], "big")
+        payload = len(first) - HEADER_BYTES
+        if int.from_bytes(first[2:HEADER_BYTES], "little") == payload != length:
             return (
                 f"a header whose length, read as big-endian, is {length}, with {payload} bytes "
                 "behind it: the length is written little-endian"
             )
-        if length == waiting:
+        if length == len(first):
             return (
                 f"a header that announces {length} bytes, with {payload} behind it: "
                 "the length counts the header"
             )
-        return f"{waiting} bytes of a frame that is not complete"
+        broken = next((heard.item for heard in self.heard if isinstance(heard.item, Broken)), None)
+        if broken is not None:
+            return str(broken)
+        return f"{payload} bytes behind a header that announces {length}"

@@ -1,6 +1,6 @@
 """A vendor's implementation, written from PROTOCOL.md alone, that can be told to do it wrong.
 
-It shares no code with the kit that is to find its defects, nor with the project: sockets, struct,
+It shares no code with the kit that is to find its defects, nor with the protocol: sockets, struct,
 HMAC and an XML parser. Without defects it is right; `Defect` has one switch for each mistake.
 """
 
@@ -13,11 +13,13 @@ import secrets
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from typing import Final
 
 from lxml import etree
+
+from linkage.clock import SystemClock
 
 SECRET: Final = "a secret of the tests"
 HEARTBEAT_S: Final = 0.2
@@ -28,6 +30,7 @@ KNOWN: Final = {
     "application": {"100", "102", "103", "105", "110", "115", "116", "199"},
     "platform": {"201", "210", "292", "293", "299"},
 }
+NEEDED: Final = {"100": "Type", "201": "EventId"}
 OWN: Final = {"application": "25", "platform": "13"}
 SPAN_MAX: Final = 4 * 1024 * 1024
 
@@ -213,12 +216,12 @@ class Conversation:
     def _take_payload(self, payload: bytes) -> None:
         try:
             root = etree.fromstring(payload, etree.XMLParser(resolve_entities=False))
-            doctype = root.getroottree().docinfo.internalDTD is not None
-            if doctype and not self._vendor.has(Defect.TAKES_DOCTYPE):
-                raise ValueError("a DTD")
         except (etree.XMLSyntaxError, ValueError):
             if self._vendor.has(Defect.HANGS_AT_BAD_XML):
                 self._message = b"<"
+            return
+        doctype = root.getroottree().docinfo.internalDTD is not None
+        if doctype and not self._vendor.has(Defect.TAKES_DOCTYPE):
             return
         if root.tag == "response":
             self._take_response(root)
@@ -232,7 +235,7 @@ class Conversation:
             return
         number, name = REGISTERS[self._role], NAMES[self._role]
         vendor = self._vendor
-        now = datetime.now(UTC)
+        now = _utc()
         if vendor.has(Defect.OLD_CLOCK):
             now -= timedelta(hours=1)
         time = now.isoformat(timespec="milliseconds")
@@ -271,7 +274,7 @@ class Conversation:
         texts = {str(child.tag): child.text or "" for child in root}
         time, nonce = texts.get("Time", ""), texts.get("Nonce", "")
         digest = sign("190", texts.get("PlatformId", ""), time, nonce)
-        age = abs(datetime.now(UTC) - datetime.fromisoformat(time))
+        age = abs(_utc() - datetime.fromisoformat(time))
         good = (
             hmac.compare_digest(digest, texts.get("Digest", ""))
             and age < timedelta(seconds=300)
@@ -331,27 +334,18 @@ class Conversation:
             self._act(root, number)
 
     def _result(self, root: etree._Element, number: str) -> int:
-        known = {"CallId", "ConferenceID", "LoginId", "Type", "PhoneNum", "ToNum", "Content"}
-        if self._vendor.has(Defect.DIES_AT_UNKNOWN_ELEMENT) and number == "100":
-            for child in root.iterchildren(tag=etree.Element):
-                if child.tag not in known:
-                    raise ConnectionError
+        if self._vendor.has(Defect.DIES_AT_UNKNOWN_ELEMENT) and root.find("Later") is not None:
+            raise ConnectionError
         if number[:1] in OWN[self._role]:
             return 106
         if number not in KNOWN[self._role]:
             return 0 if self._vendor.has(Defect.TAKES_UNKNOWN_COMMANDS) else 101
-        if number == "100" and root.find("Type") is None:
-            return 102
-        if number == "201" and root.find("EventId") is None:
+        if NEEDED.get(number) and root.find(NEEDED[number]) is None:
             return 102
         if len(root.findtext("CallId", "")) > 20:
             return 103
-        expire, time = root.get("Expire"), root.get("Time")
-        if expire and time and not self._vendor.has(Defect.EXECUTES_LATE):
-            age = datetime.now(UTC) - datetime.fromisoformat(time)
-            if age > timedelta(seconds=int(expire)):
-                return 309
-        return 0
+        late = _is_late(root) and not self._vendor.has(Defect.EXECUTES_LATE)
+        return 309 if late else 0
 
     def _note_seq(self, root: etree._Element) -> None:
         seq = root.get("Seq")
@@ -386,8 +380,19 @@ class Conversation:
                 self._request("110", f"{said}<PhoneNum>{phone.text}</PhoneNum>")
 
 
+def _is_late(root: etree._Element) -> bool:
+    expire, time = root.get("Expire"), root.get("Time")
+    if expire is None or time is None:
+        return False
+    return _utc() - datetime.fromisoformat(time) > timedelta(seconds=int(expire))
+
+
+def _utc() -> datetime:
+    return SystemClock().utc()
+
+
 def sign(number: str, peer_id: str, time: str, nonce: str) -> str:
-    signed = "\n".join((number, peer_id, time, nonce)).encode()
+    signed = f"{number}\n{peer_id}\n{time}\n{nonce}".encode()
     return hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
 
 
