@@ -163,10 +163,6 @@ def rotate(path: Path, peer_id: str, keys: Sequence[Key], grace: timedelta, now:
     ]
     try:
         _write(path, "\n".join(lines) + "\n")
-    except FileExistsError as error:
-        raise KeyringError(
-            f"{error.filename}: another rotation is at work, or one was cut off: remove that file"
-        ) from None
     except OSError as error:
         raise KeyringError(f"{path}: cannot be written: {error.strerror}") from None
     return new.secret
@@ -176,7 +172,12 @@ def _write(path: Path, text: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_name(path.name + ".new")
     # Exclusive: of two rotations at once, one would lose the secret that it has handed out.
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise KeyringError(
+            f"{part}: another rotation is at work, or one was cut off: remove that file"
+        ) from None
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)

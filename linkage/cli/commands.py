@@ -27,8 +27,13 @@ COMMANDS: Final[Table] = {
     "demo": ("linkage.cli.demo:demo", "Show both of the patent's embodiments, live."),
     "event": ("linkage.cli.commands:event", "Find events and all that belongs to them."),
     "journal": ("linkage.cli.commands:journal", "Read, check and export the journal."),
+    "peer": ("linkage.cli.commands:peer", "Look after one peer: give it a new secret."),
     "peers": ("linkage.cli.peers:peers", "List the peers and what waits for them."),
     "simulate": ("linkage.cli.commands:simulate", "Play a platform, an application or a screen."),
+    "conformance": (
+        "linkage.cli.conformance:conformance",
+        "Hold a vendor's program to the specification.",
+    ),
     "doctor": ("linkage.cli.doctor:doctor", "Say what is installed, reachable, writable."),
 }
 EVENT: Final[Table] = {
@@ -40,6 +45,9 @@ JOURNAL: Final[Table] = {
     "tail": ("linkage.cli.journal:tail", "Show the last entries, and those to come."),
     "verify": ("linkage.cli.journal:verify", "Check the chain of hashes."),
     "export": ("linkage.cli.journal:export", "Write entries as JSON Lines or CSV."),
+}
+PEER: Final[Table] = {
+    "rotate": ("linkage.cli.peer:rotate", "Give a peer a new secret."),
 }
 SIMULATE: Final[Table] = {
     "platform": ("linkage.cli.simulate:platform", "Play a communication platform."),
@@ -113,6 +121,7 @@ EXPECTED: Final = frozenset(
         "ClientError",
         "ConfigError",
         "EventNotFoundError",
+        "KeyringError",
         "ListenError",
         "RegistrationRefusedError",
         "ReplacedError",
@@ -153,6 +162,11 @@ def event() -> None:
 @click.group(cls=LazyGroup, table=JOURNAL, context_settings=SETTINGS)
 def journal() -> None:
     """Read, check and export the journal."""
+
+
+@click.group(cls=LazyGroup, table=PEER, context_settings=SETTINGS)
+def peer() -> None:
+    """Look after one peer."""
 
 
 @click.group(cls=LazyGroup, table=SIMULATE, context_settings=SETTINGS)

@@ -31,7 +31,15 @@ _HEAD: Final = """\
 
 id = "linkage"                 # the PeerId under which linkage dials
 data = "data"                  # journal, events and files; relative to this file
-listen = [{listen}]
+{listen}
+"""
+_TLS: Final = """
+[tls]                          # made by this command, for tests
+certificate = "tls/server.pem"
+key = "tls/server.key"
+client_ca = "tls/ca.pem"       # a client certificate must name the peer that shows it
+require_client_certificate = false
+dial_ca = "tls/ca.pem"
 """
 _NOTES: Final = {
     "application": 'numbers = ["*"]                # called numbers whose calls it gets; * is any',
@@ -106,9 +114,14 @@ def _check_listen(
     callback=_check_peer,
     help=f"A peer; may be repeated. Default {', '.join(DEFAULT_PEERS)}.",
 )
+@click.option("--tls", is_flag=True, help="Listen with TLS, with a test authority in tls/.")
 @json_option
 def init(
-    directory: Path, listen: tuple[str, ...], peers: list[tuple[str, str]], as_json: bool
+    directory: Path,
+    listen: tuple[str, ...],
+    peers: list[tuple[str, str]],
+    tls: bool,
+    as_json: bool,
 ) -> None:
     """Write DIRECTORY/linkage.toml, ready to serve.
 
@@ -117,8 +130,12 @@ def init(
     """
     path = directory / "linkage.toml"
     made = [(role, peer_id, secrets.token_urlsafe(SECRET_BYTES)) for role, peer_id in peers]
-    text = configuration_text(listen, made)
+    text = configuration_text(listen, made, tls=tls)
     _check(text, path)
+    if tls:
+        # Before the file that names them: half of it would not serve.
+        _refuse_existing(path)
+        _make_certificates(directory / "tls", listen, [peer_id for _, peer_id in peers])
     directory.mkdir(parents=True, exist_ok=True)
     write_configuration(path, text)
     if as_json:
@@ -127,10 +144,29 @@ def init(
         _tell(path, made)
 
 
-def configuration_text(listen: Sequence[str], peers: Sequence[tuple[str, str, str]]) -> str:
+def _make_certificates(directory: Path, listen: Sequence[str], peers: Sequence[str]) -> None:
+    from linkage.certificates import CertificateError, make_test_files
+    from linkage.clock import SystemClock
+    from linkage.config import parse_address
+
+    hosts = [parse_address(written)[0] for written in listen]
+    try:
+        make_test_files(directory, hosts, peers, SystemClock().utc())
+    except CertificateError as error:
+        raise FailureError(str(error)) from None
+    except FileExistsError:
+        raise FailureError(
+            f"{directory} exists already and is left as it is; remove it, or choose another "
+            "directory"
+        ) from None
+
+
+def configuration_text(
+    listen: Sequence[str], peers: Sequence[tuple[str, str, str]], *, tls: bool = False
+) -> str:
     """The file's text; `peers` are (role, id, secret)."""
     application = next((peer_id for role, peer_id, _ in peers if role == "application"), None)
-    parts = [_HEAD.format(listen=", ".join(_quoted(address) for address in listen))]
+    parts = [_head(listen, tls=tls)]
     for role, peer_id, secret in peers:
         parts.append(
             f"\n[[peer]]\nid = {_quoted(peer_id)}\nrole = {_quoted(role)}\n"
@@ -140,6 +176,17 @@ def configuration_text(listen: Sequence[str], peers: Sequence[tuple[str, str, st
         if note and (application is not None or "{application}" not in note):
             parts.append(note.format(application=application) + "\n")
     return "".join([*parts, _TAIL])
+
+
+def _head(listen: Sequence[str], *, tls: bool) -> str:
+    if not tls:
+        addresses = ", ".join(_quoted(address) for address in listen)
+        return _HEAD.format(listen=f"listen = [{addresses}]")
+    listeners = "".join(
+        f"\n[[listener]]\naddress = {_quoted(address)}\ntls = true\n" for address in listen
+    )
+    note = "listen = []                    # without TLS: nowhere"
+    return _HEAD.format(listen=note) + listeners + _TLS
 
 
 def _quoted(text: str) -> str:
@@ -168,6 +215,17 @@ def _check(text: str, path: Path) -> None:
         raise FailureError("\n".join(problems)) from None
 
 
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise _exists(path)
+
+
+def _exists(path: Path) -> FailureError:
+    return FailureError(
+        f"{path} exists already and is left as it is; remove it, or choose another directory"
+    )
+
+
 def write_configuration(path: Path, text: str) -> None:
     """Write a new file for its user only.
 
@@ -178,9 +236,7 @@ def write_configuration(path: Path, text: str) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise FailureError(
-            f"{path} exists already and is left as it is; remove it, or choose another directory"
-        ) from None
+        raise _exists(path) from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
 

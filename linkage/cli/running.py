@@ -68,24 +68,30 @@ class HarmlessFormatter(logging.Formatter):
         return "\n".join(harmless(line) for line in super().format(record).split("\n"))
 
 
-def set_up_logging(*, level: str, as_json: bool) -> None:
-    """Log to stderr: lines for people, or one JSON object to a line."""
+def set_up_logging(*, level: str, as_json: bool, mask_numbers: bool = False) -> None:
+    """Log to stderr: lines for people, or one JSON object to a line; without phone numbers."""
     handler = logging.StreamHandler(sys.stderr)
+    formatter: logging.Formatter
     if as_json:
-        handler.setFormatter(_json_formatter())
+        formatter = _json_formatter(mask_numbers=mask_numbers)
     else:
-        handler.setFormatter(
-            HarmlessFormatter(
-                "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"
-            )
+        formatter = HarmlessFormatter(
+            "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"
         )
+        if mask_numbers:
+            from linkage.masking import MaskingFormatter
+
+            formatter = MaskingFormatter(formatter)
+    handler.setFormatter(formatter)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # How a migration library sets itself up is nobody's business but its own.
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-def _json_formatter() -> logging.Formatter:
+def _json_formatter(*, mask_numbers: bool) -> logging.Formatter:
     import structlog
+
+    from linkage.masking import mask_event
 
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
@@ -97,6 +103,7 @@ def _json_formatter() -> logging.Formatter:
         foreign_pre_chain=shared,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *([mask_event] if mask_numbers else []),
             structlog.processors.JSONRenderer(),
         ],
     )

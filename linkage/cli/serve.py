@@ -38,7 +38,7 @@ def serve(log_level: str, as_json: bool, config_file: Path) -> None:
     from linkage.cli.running import run, set_up_logging, until_stopped
 
     config = read_config(config_file)
-    set_up_logging(level=log_level, as_json=as_json)
+    set_up_logging(level=log_level, as_json=as_json, mask_numbers=config.log.mask_numbers)
 
     async def work() -> None:
         await _serve(config, as_json=as_json)

@@ -14,6 +14,8 @@ from linkage.cli.common import read_config
 from linkage.timeline.cells import harmless
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from linkage.config import Config, PeerSettings
     from simulators.watch import Sighting
 
@@ -92,6 +94,7 @@ def platform(
             *target.address,
             target.peer_id,
             secret=target.secret,
+            tls=target.tls,
             scenario=told,
             speed=speed,
             folder=recordings,
@@ -117,6 +120,7 @@ def application(scenario: str, speed: float, as_json: bool, **where: Any) -> Non
             *target.address,
             target.peer_id,
             secret=target.secret,
+            tls=target.tls,
             scenario=told,
             speed=speed,
             on_sighting=show,
@@ -140,6 +144,7 @@ def screen(login_id: str | None, as_json: bool, **where: Any) -> None:
             *target.address,
             target.peer_id,
             secret=target.secret,
+            tls=target.tls,
             kind=kind,
             login_id=login_id,
             on_sighting=show,
@@ -153,11 +158,17 @@ class _Target:
     """Where to connect, and as whom."""
 
     def __init__(
-        self, address: tuple[str, int], peer_id: str, secret: str | None, role: str
+        self,
+        address: tuple[str, int],
+        peer_id: str,
+        secret: str | None,
+        role: str,
+        tls: SSLContext | None = None,
     ) -> None:
         self.address = address
         self.peer_id = peer_id
         self.secret = secret
+        self.tls = tls
         self.role = role
 
 
@@ -175,7 +186,14 @@ def _target(
         return _Target((host, port), peer_id, secret, role)
     config = read_config(config_file)
     peer = _peer(config, role, peer_id, usual_id, config_file)
-    listen_host, listen_port = config.listen[0] if config.listen else ("127.0.0.1", 0)
+    # Plainly where linkage listens so, else by TLS.
+    addresses = [*config.plain_addresses, *config.tls_addresses, ("127.0.0.1", 0)]
+    listen_host, listen_port = addresses[0]
+    tls = None
+    if config.tls_addresses and not config.plain_addresses:
+        from linkage.cli.encryption import client_context
+
+        tls = client_context(config, peer.id)
     address = (host or _reachable(listen_host), port or listen_port)
     if not address[1]:
         raise FailureError(
@@ -183,7 +201,7 @@ def _target(
         )
     if secret is None and peer.secret is not None:
         secret = peer.secret.get_secret_value()
-    return _Target(address, peer.id, secret, peer.role.value)
+    return _Target(address, peer.id, secret, peer.role.value, tls)
 
 
 def _peer(

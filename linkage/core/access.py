@@ -131,13 +131,8 @@ def check_command(records: Records, peer: Peer, message: Message, owner: str | N
         asks).
 
     Raises:
-        RefusedError: 202, 203, 300, 301, 302, 306, 307, 308, 312, 501 as of section 7.
+        RefusedError: 202, 203, 300, 301, 302, 306, 307, 308, 312 as of section 7.
     """
-    if isinstance(message, m.RotateKey):
-        # A new secret would have to travel, and on a connection that may not be encrypted.
-        raise RefusedError(
-            Result.NOT_SUPPORTED, "linkage's operator changes secrets: `linkage peer rotate`"
-        )
     if peer.role is Role.MONITOR and message.number not in MONITOR_MAY:
         raise RefusedError(Result.FORBIDDEN, "a monitor commands nothing")
     everything = peer.role is Role.MONITOR

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 
 from simulators.application.desk import SimulatedApplication, open_application
@@ -21,6 +22,7 @@ async def serve(
     scenario: Scenario,
     speed: float = 1.0,
     on_sighting: Callable[[Sighting], None] = print,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Play the application's part of a scenario until cancelled (`linkage simulate application`).
 
@@ -32,6 +34,7 @@ async def serve(
         scenario: from `load_scenario`.
         speed: how many times faster than life.
         on_sighting: told of every message that goes or comes.
+        tls: how to speak TLS with linkage; None: plainly.
 
     Raises:
         linkage.client.ClientError: linkage is not there, or refuses us; the text has the remedy.
@@ -43,6 +46,7 @@ async def serve(
         secret=secret,
         clock=RealClock(speed=speed),
         rules=scenario.rules,
+        tls=tls,
     ) as application:
         application.watch.observe(on_sighting)
         await application.background.failed.wait()

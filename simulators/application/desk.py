@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -98,6 +99,7 @@ async def open_application(
     clock: Clock,
     rules: Sequence[Rule] = (),
     accounted: bool = False,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[SimulatedApplication]:
     """A simulated application that is registered while the context lasts.
 
@@ -109,12 +111,13 @@ async def open_application(
         clock: the time that its rules live in.
         rules: what it does by itself.
         accounted: a simulated platform of the same clock will be sent its commands.
+        tls: how to speak TLS with linkage; None: plainly.
 
     Raises:
         linkage.client.ClientError: linkage is not there, or refuses us; the text has the remedy.
     """
     async with Application(
-        host, port, application_id, secret=secret, clock=ClientClock(clock)
+        host, port, application_id, secret=secret, clock=ClientClock(clock), ssl=tls
     ) as client:
         application = SimulatedApplication(client, rules, clock, accounted=accounted)
         application.background.start(application.listen(), "application listens")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ async def serve(
     speed: float = 1.0,
     folder: Path | None = None,
     on_sighting: Callable[[Sighting], None] = print,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Play the platform's part of a scenario until cancelled; its calls come as it says.
 
@@ -36,6 +38,7 @@ async def serve(
         speed: how many times faster than life.
         folder: where recordings are written; None: a temporary one, gone at the end.
         on_sighting: told of every message that goes or comes.
+        tls: how to speak TLS with linkage; None: plainly.
 
     Raises:
         linkage.client.ClientError: linkage is not there, or refuses us; the text has the remedy.
@@ -43,7 +46,7 @@ async def serve(
     clock = RealClock(speed=speed)
     site = scenario.site if scenario.ids_given else with_fresh_ids(scenario.site, clock)
     async with open_platform(
-        host, port, platform_id, secret=secret, site=site, clock=clock, folder=folder
+        host, port, platform_id, secret=secret, site=site, clock=clock, folder=folder, tls=tls
     ) as platform:
         platform.watch.observe(on_sighting)
         platform.play(scenario.calls)

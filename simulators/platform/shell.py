@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -175,6 +176,7 @@ async def open_platform(
     clock: Clock,
     folder: Path | None = None,
     accounted: bool = False,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[SimulatedPlatform]:
     """A simulated platform that is registered while the context lasts.
 
@@ -187,13 +189,14 @@ async def open_platform(
         clock: the time that its telephones live in.
         folder: where recordings are written; None: a temporary one, gone at the end.
         accounted: a simulated application of the same clock will be sent its notices.
+        tls: how to speak TLS with linkage; None: plainly.
 
     Raises:
         linkage.client.ClientError: linkage is not there, or refuses us; the text has the remedy.
     """
     with TemporaryDirectory(prefix="linkage-simulator-") as temporary:
         async with Platform(
-            host, port, platform_id, secret=secret, clock=ClientClock(clock)
+            host, port, platform_id, secret=secret, clock=ClientClock(clock), ssl=tls
         ) as client:
             platform = SimulatedPlatform(
                 client, site, clock, folder or Path(temporary), accounted=accounted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 
 from simulators.screen.panel import ScreenKind, SimulatedScreen, open_screen
@@ -19,6 +20,7 @@ async def serve(
     kind: ScreenKind = ScreenKind.BUSINESS,
     login_id: str | None = None,
     on_sighting: Callable[[Sighting], None] = print,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Be a screen until cancelled (`linkage simulate screen`).
 
@@ -30,12 +32,13 @@ async def serve(
         kind: communication (3xx, 4xx) or business (5xx, 6xx).
         login_id: who works at it; None: as configured at linkage.
         on_sighting: told of every message that goes or comes.
+        tls: how to speak TLS with linkage; None: plainly.
 
     Raises:
         linkage.client.ClientError: linkage is not there, or refuses us; the text has the remedy.
     """
     async with open_screen(
-        host, port, screen_id, secret=secret, kind=kind, login_id=login_id
+        host, port, screen_id, secret=secret, kind=kind, login_id=login_id, tls=tls
     ) as screen:
         screen.watch.observe(on_sighting)
         await screen.background.failed.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
@@ -64,6 +65,7 @@ async def open_screen(
     kind: ScreenKind = ScreenKind.BUSINESS,
     login_id: str | None = None,
     clock: Clock | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[SimulatedScreen]:
     """A simulated screen that is logged in (490 or 690) while the context lasts.
 
@@ -75,12 +77,13 @@ async def open_screen(
         kind: communication (3xx, 4xx) or business (5xx, 6xx).
         login_id: who works at it; None: as configured at linkage.
         clock: for the times in its diary; None: real time.
+        tls: how to speak TLS with linkage; None: plainly.
 
     Raises:
         linkage.client.ClientError: linkage is not there, or refuses us; the text has the remedy.
     """
     cls = CommunicationScreen if kind is ScreenKind.COMMUNICATION else BusinessScreen
-    async with cls(host, port, screen_id, secret=secret, login_id=login_id) as client:
+    async with cls(host, port, screen_id, secret=secret, login_id=login_id, ssl=tls) as client:
         screen = SimulatedScreen(client, clock or RealClock())
         screen.background.start(screen.show(), "screen shows")
         try:

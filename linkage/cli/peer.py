@@ -1,0 +1,80 @@
+"""`linkage peer rotate ID`: a new secret for a peer, without anybody being cut off."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import click
+
+from linkage.cli.commands import FailureError
+from linkage.cli.common import config_option, json_option, print_json, read_config
+
+UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+GRACE_MAX: Final = timedelta(days=366)
+
+
+def parse_grace(
+    _context: click.Context | None, _option: click.Parameter | None, written: str
+) -> timedelta:
+    """`24h`, `30m`, `7d`, `90s`, `0`."""
+    found = re.fullmatch(r"(\d{1,9})([smhd]?)", written)
+    if found is None or (found[2] == "" and int(found[1])):
+        raise click.BadParameter(f"{written!r}: write a number and its unit, such as 24h or 30m")
+    grace = timedelta(seconds=int(found[1]) * UNITS[found[2] or "s"])
+    if grace > GRACE_MAX:
+        raise click.BadParameter(f"{written!r}: more than a year is no grace")
+    return grace
+
+
+@click.command()
+@click.argument("peer_id", metavar="ID")
+@click.option(
+    "--grace",
+    default="24h",
+    show_default=True,
+    callback=parse_grace,
+    help="How long the secret from before stays valid; 0: not at all.",
+)
+@json_option
+@config_option
+def rotate(peer_id: str, grace: timedelta, as_json: bool, config_file: Path) -> None:
+    """Give a peer a new secret.
+
+    A serving linkage takes it up at the peer's next registration; sessions that are open stay so.
+    """
+    from linkage.clock import SystemClock
+    from linkage.keyring import KeyringError
+    from linkage.keyring import rotate as write
+
+    config = read_config(config_file)
+    peer = config.find_peer(peer_id)
+    if peer is None:
+        known = ", ".join(one.id for one in config.peer) or "none"
+        raise FailureError(f"{config_file}: no peer {peer_id!r}; there are: {known}")
+    path = peer.secret_path
+    if path is None:
+        raise FailureError(f"peer {peer_id!r} is legacy: it has no secret, it does not register")
+    now = SystemClock().utc()
+    try:
+        secret = write(path, peer_id, peer.keys(), grace, now)
+    except KeyringError as error:
+        raise FailureError(str(error)) from None
+    until = (now + grace).replace(microsecond=0).isoformat()
+    if as_json:
+        ends = until if grace else None
+        print_json({"peer": peer_id, "file": str(path), "secret": secret, "old_until": ends})
+        return
+    click.echo(f"Wrote {path}: its first secret is the new one of {peer_id}.")
+    click.echo(
+        f"The one from before is valid until {until}: give the new one to the peer by then."
+        if grace
+        else "The one from before is not valid any more. A session that it opened stays open."
+    )
+    if peer.inline_secret is not None:
+        click.echo(
+            f"{config_file} still has the old one as `secret`, which is not read any more: put "
+            f'secret_file = "secrets/{peer_id}" in its place.'
+        )

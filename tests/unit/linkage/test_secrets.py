@@ -1,0 +1,335 @@
+"""Secrets in files, two in force while one replaces the other, and none of them in a log."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import linkage
+from linkage.cli.running import set_up_logging
+from linkage.client import Application, ClientError, CommandRefusedError, Platform
+from linkage.client import RegistrationRefusedError as Refused
+from linkage.clock import SystemClock
+from linkage.config import Config, ConfigError, load_config
+from linkage.keyring import Key, Keyring, KeyringError, rotate
+from linkage.store.reader import StoreReader
+from protocol.messages import RotateKey
+from protocol.results import Result
+
+NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+FIRST, SECOND = "the-first-secret-of-all", "the-second-secret-of-all"
+DAY = timedelta(days=1)
+
+
+class Shifted(SystemClock):
+    """The wall clock of everybody, moved on by hand."""
+
+    def __init__(self) -> None:
+        self.by = timedelta()
+
+    def utc(self) -> datetime:
+        return super().utc() + self.by
+
+
+def written(path: Path, text: str, mode: int = 0o600) -> Path:
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+# --- the file ------------------------------------------------------------------------------------
+def test_the_newest_comes_first_and_an_old_one_ends(tmp_path: Path) -> None:
+    text = f"# a comment\n\n{SECOND}\n{FIRST} until 2026-11-22T09:00:00+00:00\n"
+    keyring = Keyring(written(tmp_path / "desk", text))
+    assert keyring.valid(NOW) == (SECOND, FIRST)
+    assert keyring.valid(NOW + timedelta(hours=1)) == (SECOND, FIRST)
+    assert keyring.valid(NOW + timedelta(hours=1, seconds=1)) == (SECOND,)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o601, 0o666])
+def test_a_file_that_others_can_reach_is_refused_with_the_remedy(
+    tmp_path: Path, mode: int
+) -> None:
+    path = written(tmp_path / "desk", FIRST, mode)
+    with pytest.raises(KeyringError, match=f"run chmod 600 {path}") as caught:
+        Keyring(path).keys()
+    assert FIRST not in str(caught.value)
+
+
+def test_a_mode_that_is_loosened_later_is_noticed(tmp_path: Path) -> None:
+    keyring = Keyring(written(tmp_path / "desk", FIRST))
+    assert keyring.valid(NOW) == (FIRST,)
+    keyring.path.chmod(0o644)
+    with pytest.raises(KeyringError):
+        keyring.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "has no secret in it"),
+        ("# only a comment\n", "has no secret in it"),
+        ("too-short\n", "line 1: shorter than 16"),
+        (f"{FIRST}\n{SECOND} until yesterday\n", "line 2: write SECRET"),
+        (f"{FIRST} until 2026-11-22T09:00:00\n", "line 1: write SECRET"),
+        (f"{FIRST} for 2026-11-22T09:00:00+00:00\n", "line 1: write SECRET"),
+        (f"{FIRST} until\n", "line 1: write SECRET"),
+        ("# " + "x" * 70_000 + "\n" + FIRST, "has no secret in it"),
+    ],
+)
+def test_a_damaged_file_is_named_and_its_secrets_are_not_told(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    keyring = Keyring(written(tmp_path / "desk", text))
+    with pytest.raises(KeyringError, match=problem) as caught:
+        keyring.keys()
+    assert str(keyring.path) in str(caught.value)
+    assert FIRST not in str(caught.value)
+    assert SECOND not in str(caught.value)
+
+
+def test_a_file_that_is_no_text_or_not_there_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "desk"
+    with pytest.raises(KeyringError, match="no such file"):
+        Keyring(path).keys()
+    path.write_bytes(b"\xff\xfe\x00")
+    path.chmod(0o600)
+    with pytest.raises(KeyringError, match="no text"):
+        Keyring(path).keys()
+    path.unlink()
+    path.mkdir(mode=0o700)
+    with pytest.raises(KeyringError, match="cannot be read: Is a directory"):
+        Keyring(path).keys()
+
+
+def test_a_key_does_not_show_its_secret() -> None:
+    assert FIRST not in repr(Key(FIRST))
+
+
+# --- rotation ------------------------------------------------------------------------------------
+def test_rotation_writes_a_new_secret_and_ends_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "secrets" / "desk"
+    new = rotate(path, "desk", [Key(FIRST)], DAY, NOW)
+    keyring = Keyring(path)
+    assert keyring.keys() == (Key(new), Key(FIRST, NOW + DAY))
+    assert len(new) >= 32
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert [item.name for item in path.parent.iterdir()] == ["desk"]
+
+
+def test_rotation_without_grace_ends_all_that_were_there(tmp_path: Path) -> None:
+    path = tmp_path / "desk"
+    keys = [Key(SECOND), Key(FIRST, NOW + DAY)]
+    new = rotate(path, "desk", keys, timedelta(), NOW)
+    assert Keyring(path).keys() == (Key(new),)
+
+
+def test_a_second_rotation_keeps_what_the_first_one_promised_and_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "desk"
+    keys = [Key(SECOND), Key(FIRST, NOW + DAY), Key("an-ended-secret-of-old", NOW - DAY)]
+    rotate(path, "desk", keys, 2 * DAY, NOW)
+    kept = Keyring(path).keys()
+    assert [key.until for key in kept] == [None, NOW + 2 * DAY, NOW + DAY]
+
+
+def test_two_rotations_at_once_do_not_lose_a_secret(tmp_path: Path) -> None:
+    path = written(tmp_path / "desk", FIRST)
+    (tmp_path / "desk.new").write_text("another one writes here")
+    with pytest.raises(KeyringError, match=r"desk.new: another rotation is at work"):
+        rotate(path, "desk", [Key(FIRST)], DAY, NOW)
+    assert Keyring(path).keys() == (Key(FIRST),)
+
+
+def test_a_rotation_that_cannot_write_leaves_everything_as_it_is(tmp_path: Path) -> None:
+    blocked = written(tmp_path / "secrets", "a file where the directory should be")
+    with pytest.raises(KeyringError, match="cannot be written"):
+        rotate(blocked / "desk", "desk", [Key(FIRST)], DAY, NOW)
+
+
+# --- the configuration ---------------------------------------------------------------------------
+PEERS = """
+data = "data"
+listen = ["127.0.0.1:0"]
+[[peer]]
+id = "desk"
+role = "application"
+{desk}
+[[peer]]
+id = "pbx"
+role = "platform"
+secret = "{first}"
+"""
+
+
+def configured(directory: Path, desk: str) -> Path:
+    path = directory / "linkage.toml"
+    return written(path, PEERS.format(desk=desk, first=FIRST))
+
+
+def test_a_secret_may_lie_in_a_file_relative_to_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    written(tmp_path / "keys" / "d", SECOND)
+    config = load_config(configured(tmp_path, 'secret_file = "keys/d"'))
+    desk, pbx = config.peer
+    assert desk.secret is not None
+    assert desk.secret.get_secret_value() == SECOND
+    assert pbx.valid_secrets(NOW) == (FIRST,)
+    assert pbx.secret_path == tmp_path / "secrets" / "pbx"
+
+
+@pytest.mark.parametrize(
+    ("desk", "problem"),
+    [
+        ('secret_file = "keys/d"', "peer 'desk': .*keys/d: no such file"),
+        ('secret_file = "loose"', "peer 'desk': .*loose: others may read .* chmod 600"),
+        (f'secret_file = "loose"\nsecret = "{FIRST}"', "peer.0: .* both set"),
+        ("", "peer.0: set `secret` or `secret_file`"),
+        ('secret = "short"', "peer.0.secret: shorter than 16"),
+    ],
+)
+def test_what_is_wrong_with_a_secret_is_a_configuration_error(
+    tmp_path: Path, desk: str, problem: str
+) -> None:
+    written(tmp_path / "loose", SECOND, 0o644)
+    with pytest.raises(ConfigError, match=problem) as caught:
+        load_config(configured(tmp_path, desk))
+    assert SECOND not in str(caught.value)
+    assert FIRST not in str(caught.value)
+
+
+def test_no_secret_shows_in_what_a_configuration_prints(tmp_path: Path) -> None:
+    path = configured(tmp_path, f'secret = "{SECOND}"')
+    adapter = '\n[[adapter]]\nid = "a"\nkind = "x"\nsettings = {password = "hunter-hunter-2"}\n'
+    written(path, path.read_text() + adapter)
+    shown = repr(load_config(path)) + str(load_config(path))
+    assert not any(text in shown for text in (FIRST, SECOND, "hunter-hunter-2"))
+
+
+# --- serving -------------------------------------------------------------------------------------
+@asynccontextmanager
+async def serving(config: Config, clock: Shifted) -> AsyncIterator[tuple[str, int]]:
+    async with linkage.Server(config, clock) as server:
+        yield server.addresses[0]
+
+
+async def comes_in(address: tuple[str, int], secret: str, clock: Shifted) -> bool:
+    try:
+        async with Platform(*address, "pbx", secret=secret, clock=clock):
+            return True
+    except Refused as refused:
+        return refused.response.result != Result.BAD_CREDENTIALS
+
+
+async def test_a_serving_linkage_takes_up_a_new_secret_and_lets_the_old_one_end(
+    tmp_path: Path,
+) -> None:
+    config = load_config(configured(tmp_path, f'secret = "{SECOND}"'))
+    clock = Shifted()
+    pbx = config.peer[1]
+    assert pbx.secret_path is not None
+    async with serving(config, clock) as address:
+        assert await comes_in(address, FIRST, clock)
+        new = rotate(pbx.secret_path, "pbx", pbx.keys(), DAY, clock.utc())
+        assert await comes_in(address, FIRST, clock)
+        assert await comes_in(address, new, clock)
+        assert not await comes_in(address, SECOND, clock)
+        clock.by = 2 * DAY
+        assert not await comes_in(address, FIRST, clock)
+        assert await comes_in(address, new, clock)
+        last = rotate(pbx.secret_path, "pbx", pbx.keys(), timedelta(), clock.utc())
+        assert not await comes_in(address, new, clock)
+        assert await comes_in(address, last, clock)
+
+
+async def test_a_session_outlives_the_rotation_of_its_secret(tmp_path: Path) -> None:
+    config = load_config(configured(tmp_path, f'secret = "{SECOND}"'))
+    desk = config.peer[0]
+    clock = Shifted()
+    assert desk.secret_path is not None
+    async with (
+        serving(config, clock) as address,
+        Application(*address, "desk", secret=SECOND, clock=clock) as application,
+    ):
+        rotate(desk.secret_path, "desk", desk.keys(), timedelta(), clock.utc())
+        with pytest.raises(CommandRefusedError) as caught:
+            await application.send(RotateKey(key_id="2", digest="x" * 64))
+        assert caught.value.response.result == Result.NOT_SUPPORTED
+
+
+@pytest.mark.parametrize("spoil", ["chmod", "unlink", "rubbish"])
+async def test_a_file_that_cannot_be_used_any_more_lets_nobody_in_and_says_so(
+    tmp_path: Path, spoil: str
+) -> None:
+    path = written(tmp_path / "key", SECOND)
+    config = load_config(configured(tmp_path, 'secret_file = "key"'))
+    clock = Shifted()
+    async with serving(config, clock) as address:
+        if spoil == "chmod":
+            path.chmod(0o644)
+        elif spoil == "unlink":
+            path.unlink()
+        else:
+            written(path, "rubbish")
+        with pytest.raises(Refused):
+            async with Application(*address, "desk", secret=SECOND, clock=clock):
+                pass
+        assert await comes_in(address, FIRST, clock)
+    with StoreReader.open(config.database_path) as reader:
+        details = [entry.detail or "" for entry in reader.entries()]
+    assert any("no secret of 'desk'" in detail and str(path) in detail for detail in details)
+    assert not any(SECOND in detail for detail in details)
+
+
+async def test_linkage_introduces_itself_with_each_secret_in_force_in_turn(
+    tmp_path: Path,
+) -> None:
+    clock = Shifted()
+    async with Application.listen("127.0.0.1", 0, "desk", secret=SECOND, clock=clock) as desk:
+        host, port = desk.address
+        path = configured(tmp_path, f'secret = "{SECOND}"\ndial = "{host}:{port}"')
+        config = load_config(path)
+        rotate(tmp_path / "secrets" / "desk", "desk", config.peer[0].keys(), DAY, clock.utc())
+        # The desk does not know the new secret yet: the second attempt is with the old one.
+        async with serving(config, clock):
+            await desk.wait_ready()
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_no_secret_is_ever_logged(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    set_up_logging(level="debug", as_json=as_json)
+    try:
+        config = load_config(configured(tmp_path, f'secret = "{SECOND}"'))
+        clock = Shifted()
+        pbx = config.peer[1]
+        assert pbx.secret_path is not None
+        async with serving(config, clock) as address:
+            async with Application(*address, "desk", secret=SECOND, clock=clock):
+                assert await comes_in(address, FIRST, clock)
+            new = rotate(pbx.secret_path, "pbx", pbx.keys(), DAY, clock.utc())
+            assert await comes_in(address, new, clock)
+            with pytest.raises(ClientError):
+                async with Application(*address, "desk", secret=FIRST, clock=clock):
+                    pass
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    logged = capfd.readouterr().err
+    assert "pbx" in logged
+    assert "desk" in logged
+    assert not any(secret in logged for secret in (FIRST, SECOND, new))
+    journal = config.database_path.read_bytes()
+    wal = config.database_path.with_name(config.database_path.name + "-wal")
+    journal += wal.read_bytes() if wal.exists() else b""
+    assert not any(secret.encode() in journal for secret in (FIRST, SECOND, new))
