@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from typing import Any, Final
 from linkage.core import queries, routing
 from linkage.core.access import Asked, RefusedError, check_command, check_sender
 from linkage.core.peers import Peer, Peers
-from linkage.core.render import render, stored_message
+from linkage.core.render import render
 from linkage.core.work import Delivery, Done, Now, Submit, Work
 from linkage.correlation import Applied, Bound, Entry, apply, final_event, natives_of
 from linkage.ports import EntryKind, Role
@@ -35,6 +36,9 @@ NOT_SERVED: Final = frozenset({291, 295})
 REPLAY_MAX: Final = 10_000
 EXPIRE_MAX_S: Final = 86_400
 """A command that may wait longer than a day means something else."""
+START_TAG: Final = re.compile(
+    rb"""<request(?:\s+[^\s=<>]+\s*=\s*(?:"[^"]*"|'[^']*'))*\s*/?>""", re.IGNORECASE
+)
 DUPLICATES_KEPT_US: Final = 48 * 3600 * 1_000_000
 """How long a repeated Id is taken for a repetition (section 3.1 asks for 24 h). A message that
 says of itself that it was sent before (`Resend`) is compared with all there is."""
@@ -47,7 +51,7 @@ class Handler:
         self._unit = unit
         self._peers = peers
         self._command_expire_s = command_expire_s
-        self._seen: dict[tuple[str, str], list[JournalRow]] = {}
+        self._seen: dict[tuple[str, str, int, bytes], JournalRow] = {}
         self._now = Now(datetime.fromtimestamp(0, UTC), 0)
         self._now_us = 0
 
@@ -65,7 +69,13 @@ class Handler:
             }
         )
         for row in self._unit.find_requests(keys):
-            self._seen.setdefault((row.source, str(row.request_id)), []).append(row)
+            self._keep_seen(row)
+
+    def _keep_seen(self, row: JournalRow) -> None:
+        if row.kind in {EntryKind.MESSAGE, EntryKind.REFUSED} and row.type is not None:
+            key = (row.source, str(row.request_id), row.type, body_of(row.body))
+            other = self._seen.get(key)
+            self._seen[key] = row if other is None or row.seq > other.seq else other
 
     def submit(self, work: Submit) -> Done:
         """Judge, apply, journal and deliver one request."""
@@ -112,16 +122,9 @@ class Handler:
         The attributes may differ, as Resend does.
         """
         request = work.request
+        row = self._seen.get((work.source, request.id, request.type, body_of(request.raw)))
         since = 0 if request.resend else self._now_us - DUPLICATES_KEPT_US
-        for row in self._seen.get((work.source, request.id), ()):
-            if (
-                row.type == request.type
-                and row.recorded_at >= since
-                and row.kind in {EntryKind.MESSAGE, EntryKind.REFUSED}
-                and (row.body == request.raw or stored_message(row) == request.message)
-            ):
-                return row
-        return None
+        return None if row is None or row.recorded_at < since else row
 
     # --- 1xx -------------------------------------------------------------------------------------
     # -------------------
@@ -431,7 +434,7 @@ class Handler:
             },
         )
         self._unit.append(row)
-        self._seen.setdefault((work.source, request.id), []).append(row)
+        self._keep_seen(row)
         return row
 
     def _own_row(self, message: Message, applied: Applied, **columns: Any) -> JournalRow:
@@ -502,6 +505,12 @@ def _as_command(message: Message) -> Message:
         return m.as_command(message)
     except InvalidMessageError as error:
         raise RefusedError(error.result, str(error)) from None
+
+
+def body_of(payload: bytes) -> bytes:
+    """What stands in a request's element, as it was written; without the element's attributes."""
+    start = START_TAG.search(payload)
+    return payload if start is None else payload[start.end() :]
 
 
 def as_journalled(request: Request, peer: Peer) -> Request:

@@ -1,0 +1,219 @@
+"""A core with links that are no sockets, and a clock that is turned by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Engine
+
+from linkage.clock import ManualClock
+from linkage.config import Config
+from linkage.core import Core
+from linkage.ports import Link, Role
+from linkage.store.database import open_for_reading, open_store
+from linkage.store.unit import UnitOfWork
+from protocol.codec import decode, encode
+from protocol.envelope import Request, Response
+from protocol.message import Message
+from protocol.registration import make_registration
+from tests.unit.linkage.bench import PEERS, SECRET, chain, config, new_store
+
+ROLES = {
+    "desk": Role.APPLICATION,
+    "other": Role.APPLICATION,
+    "pbx": Role.PLATFORM,
+    "pbx2": Role.PLATFORM,
+}
+WAIT_S = 10.0
+
+
+def as_sent(request: Request) -> Request:
+    """The request as it is read from a wire."""
+    item = decode(encode(request))
+    assert isinstance(item, Request)
+    return item
+
+
+class FakeLink:
+    """Remembers what it is sent. Answers nothing by itself unless `answers` says how."""
+
+    def __init__(self, core: Core, peer: str, window: int = 64) -> None:
+        self.core = core
+        self.peer = peer
+        self.window = window
+        self.address = f"10.0.0.1:{id(self) % 60_000}"
+        self.pushed: list[Request] = []
+        self.reasons: list[str] = []
+        self.answers: Callable[[Request], int | None] | None = None
+        self.fails = False
+        self._changed = asyncio.Event()
+
+    def push(self, request: Request) -> None:
+        if self.fails:
+            raise RuntimeError("a bug of this link")
+        self.pushed.append(request)
+        self._changed.set()
+        result = None if self.answers is None else self.answers(request)
+        if result is not None:
+            asyncio.get_running_loop().call_soon(self.answer, request, result)
+
+    def close(self, reason: str) -> None:
+        self.reasons.append(reason)
+        self._changed.set()
+
+    def answer(self, request: Request, result: int = 0, detail: str | None = None) -> None:
+        self.core.answered(
+            self,
+            Response(request_id=request.id, type=request.type, result=result, detail=detail),
+        )
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(WAIT_S):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def heard(self, count: int) -> list[Request]:
+        """What was pushed, once it is so many."""
+        await self.until(lambda: len(self.pushed) >= count)
+        return self.pushed
+
+    @property
+    def types(self) -> list[int]:
+        return [request.type for request in self.pushed]
+
+    @property
+    def seqs(self) -> list[int | None]:
+        return [request.seq for request in self.pushed]
+
+
+def accept(_request: Request) -> int:
+    return 0
+
+
+class Site:
+    """`async with Site(folder)`: a core and its store; `restart` and `kill` as processes do."""
+
+    unit: type[UnitOfWork] = UnitOfWork
+
+    def __init__(
+        self,
+        folder: Path,
+        peers: Iterable[dict[str, Any]] = PEERS,
+        unit: type[UnitOfWork] = UnitOfWork,
+    ) -> None:
+        self.config: Config = config(folder, peers)
+        self.clock = ManualClock()
+        self.unit = unit
+        self._ids = itertools.count(1)
+        new_store(self.config.database_path)
+        self._open()
+
+    def _open(self) -> None:
+        self.engine: Engine = open_store(self.config.database_path)
+        self.core = Core(self.config, self.unit(self.engine), self.clock, {})
+
+    async def __aenter__(self) -> Self:
+        await self.core.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.core.stop()
+        self.engine.dispose()
+
+    async def restart(self) -> None:
+        await self.__aexit__()
+        self._open()
+        await self.core.start()
+
+    async def kill(self) -> None:
+        """What a process leaves that ends without a word: the disk as it is."""
+        task, sweeping = self.core._running, self.core._sweeping
+        assert task is not None
+        assert sweeping is not None
+        sweeping.cancel()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        self.core._pool.shutdown()
+        self.engine.dispose()
+        self._open()
+        await self.core.start()
+
+    async def settled(self) -> None:
+        """Everything that was handed in so far has been done."""
+        await self.core.recall("nobody")
+
+    async def sweep(self) -> None:
+        """What the core does every second."""
+        assert self.core._sweeping is not None
+        self.core._sweeping.cancel()
+        self.core._sweep()
+        await self.settled()
+
+    # --- peers -----------------------------------------------------------------------------------
+    def registration(
+        self,
+        peer: str,
+        *,
+        secret: str = SECRET,
+        nonce: str | None = None,
+        ahead_s: float = 0.0,
+        role: Role | None = None,
+        **further: Any,
+    ) -> Request:
+        from datetime import timedelta
+
+        number = next(self._ids)
+        message = make_registration(
+            role or ROLES[peer],
+            peer,
+            secret,
+            self.clock.utc() + timedelta(seconds=ahead_s),
+            nonce or f"nonce-{number:08d}",
+            **further,
+        )
+        return as_sent(Request(id=f"r{number}", message=message))
+
+    async def connect(
+        self, peer: str, *, window: int = 64, last_seq: int | None = None
+    ) -> FakeLink:
+        link = FakeLink(self.core, peer, window)
+        response = await self.core.register(link, self.registration(peer, last_seq=last_seq))
+        assert response.result == 0, response
+        self.core.begin(link)
+        await self.settled()
+        return link
+
+    async def say(
+        self, link: Link, message: Message, id_: str | None = None, **attrs: Any
+    ) -> Response:
+        request = Request(id=id_ or f"s{next(self._ids)}", message=message, **attrs)
+        return await self.core.submit(link, as_sent(request))
+
+    def journal(self) -> list[Any]:
+        reading = open_for_reading(self.config.database_path)
+        rows = [row for row, _, _ in chain(reading)]
+        reading.dispose()
+        return rows
+
+    async def sql(self, statement: str) -> Any:
+        """Something done to the store in the core's own thread, between two commits."""
+
+        def execute() -> Any:
+            with self.engine.begin() as connection:
+                result = connection.exec_driver_sql(statement)
+                return result.scalar() if result.returns_rows else None
+
+        return await asyncio.get_running_loop().run_in_executor(self.core._pool, execute)
+
+    async def limit_pages(self, count: int | None = None) -> None:
+        """The disk is full: at its present size, or at `count` pages."""
+        if count is None:
+            count = await self.sql("PRAGMA page_count")
+        await self.sql(f"PRAGMA max_page_count={count}")

@@ -1,0 +1,505 @@
+"""What the core promises about duplicates, the disk, its own bugs, and time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from linkage.core import core as core_module
+from linkage.ports import EntryKind
+from linkage.store.chain import breaks
+from linkage.store.rebuild import differences, rebuild
+from linkage.store.rows import Operation
+from linkage.store.unit import UnitOfWork
+from protocol import messages as m
+from protocol.codec import decode
+from protocol.dialect import Dialect
+from protocol.envelope import Request
+from tests.unit.linkage.bench import PEERS, SECRET, chain, peer
+from tests.unit.linkage.links import FakeLink, Site, accept, as_sent
+from tests.unit.linkage.said import create, hangup, incoming, transfer
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    """A core; afterwards its journal is whole and explains what is there."""
+    async with Site(tmp_path) as made:
+        yield made
+        await made.settled()
+        assert list(breaks(chain(made.engine))) == []
+        again = rebuild(made.engine)
+        assert differences(made.engine, again) == []
+        again.dispose()
+
+
+def messages_of(site: Site) -> list[Any]:
+    return [row for row in site.journal() if row.kind == EntryKind.MESSAGE]
+
+
+# --- on disk -------------------------------------------------------------------------------------
+async def test_what_is_answered_with_0_is_on_disk(site: Site) -> None:
+    pbx = await site.connect("pbx")
+
+    assert (await site.say(pbx, incoming())).result == 0
+
+    with sqlite3.connect(site.config.database_path) as other:
+        (count,) = other.execute("SELECT count(*) FROM journal WHERE type = 100").fetchone()
+        (queued,) = other.execute("SELECT count(*) FROM delivery WHERE state = 'open'").fetchone()
+    other.close()
+    assert (count, queued) == (1, 1)
+
+
+async def test_a_full_disk_refuses_changes_nothing_and_recovers(site: Site) -> None:
+    pbx, desk = await site.connect("pbx"), await site.connect("desk")
+    await site.say(pbx, incoming())
+    await desk.heard(1)
+    before = len(site.journal())
+    await site.limit_pages()
+
+    big = "长" * 60_000
+    refused = await site.say(pbx, hangup(content=big), "h1")
+    also = await asyncio.gather(
+        *(site.say(pbx, m.CallDataNotice(call_id="C1", data=(kv(big),))) for _ in range(3))
+    )
+
+    assert (refused.result, refused.retry_after_s) == (404, 5)
+    assert {response.result for response in also} == {404}
+    assert len(site.journal()) == before
+    assert desk.types == [100]
+    await site.limit_pages(1_000_000)
+    again = await site.say(pbx, hangup(content=big), "h1", resend=True)
+    assert (again.result, again.detail) == (0, None)
+    assert (await desk.heard(2))[1].type == 102
+
+
+def kv(value: str) -> m.KeyValue:
+    return m.KeyValue(key="k", value=value)
+
+
+async def test_a_full_disk_does_not_lose_what_was_answered_meanwhile(site: Site) -> None:
+    pbx, desk = await site.connect("pbx"), await site.connect("desk")
+    await site.say(pbx, incoming())
+    for number in range(1, 300):
+        await site.say(pbx, m.CallDataNotice(call_id="C1", data=(kv("x" * 500),), version=number))
+    await desk.heard(64)
+    await site.limit_pages()
+    await site.say(pbx, hangup(content="长" * 60_000))
+
+    # Reading goes on, and what cannot be written now is offered again on the next link.
+    desk.answer(desk.pushed[0])
+    await site.settled()
+    await site.limit_pages(1_000_000)
+    desk.answers = accept
+    for request in desk.pushed[1:64]:
+        desk.answer(request)
+    await desk.heard(300)
+
+    assert desk.seqs == list(range(1, 301))
+
+
+# --- duplicates ----------------------------------------------------------------------------------
+async def test_a_repeated_message_is_answered_as_before_and_does_nothing(site: Site) -> None:
+    pbx, desk = await site.connect("pbx"), await site.connect("desk")
+    await site.say(pbx, incoming(), "7")
+    await desk.heard(1)
+    entries = len(site.journal())
+
+    plain = await site.say(pbx, incoming(), "7")
+    marked = await site.say(pbx, incoming(), "7", resend=True)
+    await site.settled()
+
+    assert (plain.result, plain.detail) == (marked.result, marked.detail) == (0, "duplicate")
+    assert len(site.journal()) == entries
+    assert desk.types == [100]
+
+
+async def test_a_repetition_is_known_after_a_restart(site: Site) -> None:
+    pbx, desk = await site.connect("pbx"), await site.connect("desk")
+    await site.say(pbx, incoming(), "7")
+    await site.say(desk, create(), "1")
+    await site.say(desk, transfer("C9"), "2")
+
+    await site.kill()
+    pbx, desk = await site.connect("pbx"), await site.connect("desk")
+
+    assert (await site.say(pbx, incoming(), "7", resend=True)).detail == "duplicate"
+    assert (await site.say(desk, create(), "1")).detail == "duplicate"
+    refused = await site.say(desk, transfer("C9"), "2")
+    assert (refused.result, refused.detail) == (301, "duplicate")
+    assert len(messages_of(site)) == 2
+
+
+async def test_repetitions_within_one_commit_count_once(site: Site) -> None:
+    pbx = await site.connect("pbx")
+
+    answers = await asyncio.gather(*(site.say(pbx, incoming(), "7") for _ in range(5)))
+
+    assert [answer.result for answer in answers] == [0] * 5
+    assert [answer.detail for answer in answers] == [None] + ["duplicate"] * 4
+    assert len(messages_of(site)) == 1
+
+
+async def test_another_type_body_or_sender_is_no_repetition(site: Site) -> None:
+    pbx, pbx2 = await site.connect("pbx"), await site.connect("pbx2")
+    for link in (pbx, pbx2):
+        for message in (incoming(), incoming(phone_num="110"), hangup()):
+            assert (await site.say(link, message, "7")).detail is None
+
+    assert len(messages_of(site)) == 6
+
+
+async def test_an_id_is_forgotten_after_two_days_but_for_what_is_sent_again(site: Site) -> None:
+    desk = await site.connect("desk")
+    await site.say(desk, m.SnapshotRequest(), "1")
+    site.clock.advance(23 * 3600)
+    assert (await site.say(desk, m.SnapshotRequest(), "1")).detail == "duplicate"
+
+    site.clock.advance(48 * 3600)
+
+    assert (await site.say(desk, m.SnapshotRequest(), "1", resend=True)).detail == "duplicate"
+    assert (await site.say(desk, m.SnapshotRequest(), "1")).detail is None
+
+
+async def test_a_peer_that_uses_one_id_for_everything_is_served(site: Site) -> None:
+    pbx = await site.connect("pbx")
+    for number in range(5):
+        wave = [
+            site.say(pbx, m.CallDataNotice(call_id="C", version=600 * number + n), "1")
+            for n in range(600)
+        ]
+        assert {answer.detail for answer in await asyncio.gather(*wave)} == {None}
+
+    latest = m.CallDataNotice(call_id="C", version=2999)
+    assert (await site.say(pbx, latest, "1")).detail == "duplicate"
+
+
+# --- our own bugs --------------------------------------------------------------------------------
+class FaultyUnit(UnitOfWork):
+    """Has a bug that one call meets."""
+
+    def find_operation(self, platform: str, native: str) -> Operation | None:
+        if native == "call:BUG":
+            raise ZeroDivisionError
+        return super().find_operation(platform, native)
+
+
+async def test_a_bug_costs_one_message_of_a_batch(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Site(tmp_path, unit=FaultyUnit) as site:
+        pbx, desk = await site.connect("pbx"), await site.connect("desk")
+
+        answers = await asyncio.gather(
+            *(site.say(pbx, incoming(call)) for call in ("C1", "BUG", "C2"))
+        )
+        repeated = await site.say(pbx, incoming("BUG"), answers[1].request_id)
+        await desk.heard(2)
+
+        assert [answer.result for answer in answers] == [0, 500, 0]
+        assert [request.message.call_id for request in desk.pushed] == ["C1", "C2"]
+        assert "internal error" in caplog.text
+        # It stands in the journal for who looks for the bug, and is not met by a repetition.
+        assert (repeated.result, repeated.detail) == (500, "duplicate")
+        (entry,) = [row for row in site.journal() if row.result == 500]
+        assert (entry.kind, entry.call_id) == ("Refused", "BUG")
+
+
+async def test_what_cannot_even_be_written_down_is_refused_and_the_core_goes_on(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    pbx = await site.connect("pbx")
+
+    # As an adapter with a bug might: nothing from a wire has such an Id.
+    refused = await site.core.submit(pbx, Request(id="x" * 17, message=incoming()))
+
+    assert refused.result == 500
+    assert "cannot be journalled" in caplog.text
+    assert (await site.say(pbx, incoming())).result == 0
+
+
+async def test_a_link_that_fails_is_closed_and_nobody_else_notices(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    pbx, desk, other = [await site.connect(name) for name in ("pbx", "desk", "other")]
+    desk.fails = True
+
+    await site.say(pbx, m.PlatformStatusNotice(load=1))
+    await other.heard(1)
+
+    assert desk.reasons == ["internal error"]
+    assert "queue of desk failed" in caplog.text
+    again = await site.connect("desk")
+    assert (await again.heard(1))[0].type == 191
+
+
+async def test_what_cannot_be_delivered_does_not_block_the_queue(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    pbx = await site.connect("pbx")
+    for number in range(3):
+        await site.say(pbx, incoming(f"C{number}"))
+    written = await site.sql("SELECT hex(body) FROM journal WHERE type = 100 AND call_id = 'C1'")
+    await site.sql("UPDATE journal SET body = x'00' WHERE type = 100 AND call_id = 'C1'")
+    caplog.set_level(logging.CRITICAL, "linkage.core")
+
+    desk = await site.connect("desk")
+    await desk.heard(2)
+
+    assert desk.seqs == [1, 3]
+    await site.sql(f"UPDATE journal SET body = x'{written}' WHERE type = 100 AND call_id = 'C1'")
+
+
+# --- bounds --------------------------------------------------------------------------------------
+class StuckUnit(UnitOfWork):
+    """A disk that hangs until it is let go."""
+
+    gate = threading.Event()
+    entered = threading.Event()
+
+    def commit(self) -> None:
+        self.entered.set()
+        assert self.gate.wait(20)
+        super().commit()
+
+
+async def test_work_that_waits_for_the_disk_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core_module, "INBOX_MAX", 10)
+    StuckUnit.gate.set()
+    async with Site(tmp_path, unit=StuckUnit) as site:
+        pbx = await site.connect("pbx")
+        StuckUnit.gate.clear()
+        StuckUnit.entered.clear()
+        loop = asyncio.get_running_loop()
+        under_way = loop.create_task(site.say(pbx, incoming("C0")))
+        assert await asyncio.to_thread(StuckUnit.entered.wait, 10)
+
+        waiting = [loop.create_task(site.say(pbx, incoming(f"C{n}"))) for n in range(1, 31)]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        await site.core.note(pbx, EntryKind.MALFORMED, "dropped, for the same reason")
+        StuckUnit.gate.set()
+        answers = await asyncio.gather(under_way, *waiting)
+
+        assert [answer.result for answer in answers] == [0] * 11 + [404] * 20
+        assert answers[-1].retry_after_s == 1
+        assert len(messages_of(site)) == 11
+        assert EntryKind.MALFORMED not in {row.kind for row in site.journal()}
+
+
+async def test_after_the_end_nothing_is_taken_and_nobody_waits_for_ever(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    async with site:
+        pbx = await site.connect("pbx")
+        last = asyncio.get_running_loop().create_task(site.say(pbx, incoming()))
+        await asyncio.sleep(0)
+
+    assert (await last).result == 0, "what was handed in before is still done"
+    assert (await site.say(pbx, hangup())).result == 404
+
+
+# --- encodings and adapters ----------------------------------------------------------------------
+async def test_the_journal_is_in_utf_8_whatever_a_peer_speaks(tmp_path: Path) -> None:
+    gbk = peer("gbk", "platform", dialect={"encoding": "gbk"})
+    async with Site(tmp_path, (*PEERS, gbk)) as site:
+        link = FakeLink(site.core, "gbk")
+        await site.core.adopt(link, "gbk")
+        site.core.begin(link)
+        payload = (
+            '<?xml version="1.0" encoding="gbk"?><request Id="1" Type="102">'
+            "<CallId>C1</CallId><Content>火灾</Content><Unknown>词</Unknown></request>"
+        ).encode("gbk")
+        item = decode(payload, Dialect(encoding="gbk"))
+        assert isinstance(item, Request)
+
+        first = await site.core.submit(link, item)
+        second = await site.core.submit(link, item)
+
+        assert (first.result, second.detail) == (0, "duplicate")
+        (row,) = messages_of(site)
+        assert "火灾" in row.body.decode()
+        assert "<Unknown>词</Unknown>" in row.body.decode(), "what is not understood is kept"
+        again = rebuild(site.engine)
+        assert differences(site.engine, again) == []
+        again.dispose()
+
+
+async def test_what_an_adapter_says_is_taken_as_it_will_be_read_again(site: Site) -> None:
+    link = FakeLink(site.core, "pbx")
+    await site.core.adopt(link, "pbx")
+    exact = site.clock.utc() + timedelta(microseconds=123_456)
+
+    message = m.HangupNotice(call_id="C1", content=" fire\n", start_time=exact, end_time=exact)
+    response = await site.core.submit(
+        link, Request(id="a1", message=message, time=exact), reconstructed=True
+    )
+
+    # The fixture rebuilds: a digit that the journal does not keep would show there.
+    assert response.result == 0
+    assert messages_of(site)[0].reconstructed
+
+
+async def test_an_adapter_s_memory_survives(site: Site) -> None:
+    await site.core.remember("pbx", "channels", {"a": [1, "二"]})
+    await site.core.remember("pbx", "gone", 1)
+    await site.core.remember("pbx", "gone", None)
+    await site.core.remember("pbx", "channels", {"a": [2]})
+
+    await site.kill()
+
+    assert await site.core.recall("pbx") == {"channels": {"a": [2]}}
+    assert await site.core.recall("pbx2") == {}
+
+
+async def test_a_memory_that_cannot_be_written_says_so(site: Site) -> None:
+    await site.limit_pages()
+
+    with pytest.raises(OSError, match="cannot be written"):
+        await site.core.remember("pbx", "k", "x" * 100_000)
+
+
+# --- observations --------------------------------------------------------------------------------
+async def test_what_links_observe_stands_in_the_journal(site: Site) -> None:
+    pbx = await site.connect("pbx")
+    stranger = FakeLink(site.core, "?")
+
+    await site.core.note(pbx, EntryKind.MALFORMED, "not XML", raw=b"<", result=100)
+    await site.core.note(stranger, EntryKind.STRANGER, "knocked")
+    site.core.closed(pbx, "gone")
+    site.core.closed(pbx, "gone again")
+    await site.settled()
+
+    rows = [(row.kind, row.source, row.detail, row.body) for row in site.journal()]
+    assert (EntryKind.MALFORMED, "pbx", "not XML", b"<") in rows
+    assert (EntryKind.STRANGER, stranger.address, "knocked", b"") in rows
+    assert [row[2] for row in rows if row[0] == EntryKind.SESSION_CLOSED] == ["gone"]
+
+
+async def test_begin_and_end_stand_in_the_journal(site: Site) -> None:
+    await site.restart()
+
+    kinds = [row.kind for row in site.journal()]
+    assert kinds == [EntryKind.STARTED, EntryKind.STOPPED, EntryKind.STARTED]
+
+
+async def test_a_farewell_concerns_no_call(site: Site) -> None:
+    pbx, desk = await site.connect("pbx"), await site.connect("desk")
+    await site.say(pbx, incoming())
+
+    assert (await site.say(pbx, m.PlatformLeave(call_id="C1", event_id="E9"))).result == 0
+    assert (await site.say(desk, m.AppLeave(reason="done"))).result == 0
+
+    assert desk.types == [100]
+
+
+# --- registration --------------------------------------------------------------------------------
+async def test_a_right_registration_is_welcome(site: Site) -> None:
+    link = FakeLink(site.core, "desk")
+
+    response = await site.core.register(link, site.registration("desk"))
+
+    assert (response.result, response.last_seq) == (0, 0)
+    row = site.journal()[-1]
+    assert (row.kind, row.source, row.result) == (EntryKind.SESSION_OPENED, "desk", 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "result"),
+    [
+        ({"secret": "another secret of it"}, 201),
+        ({"ahead_s": 301.0}, 201),
+        ({"ahead_s": -301.0}, 201),
+        ({"ahead_s": 299.0}, 0),
+        ({"proto_ver": 2}, 105),
+    ],
+)
+async def test_a_registration_is_judged(site: Site, changes: dict[str, Any], result: int) -> None:
+    link = FakeLink(site.core, "desk")
+
+    response = await site.core.register(link, site.registration("desk", **changes))
+
+    assert response.result == result
+    if result:
+        assert SECRET not in str(response)
+        row = site.journal()[-1]
+        assert (row.kind, row.source, row.result) == (EntryKind.STRANGER, "desk", result)
+        assert (await site.say(link, m.SnapshotRequest())).result == 204
+
+
+async def test_unknown_peers_and_wrong_roles_get_the_same_answer(site: Site) -> None:
+    for peer_id, role in (("nobody", "desk"), ("pbx", "desk"), ("desk", "pbx")):
+        from tests.unit.linkage.links import ROLES
+
+        request = site.registration(peer_id, role=ROLES[role])
+        response = await site.core.register(FakeLink(site.core, peer_id), request)
+        assert response.result == 201
+        assert peer_id not in str(response.detail)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_a_nonce_serves_once(site: Site, restarts: bool) -> None:
+    first = site.registration("desk", nonce="the-same-nonce")
+    assert (await site.core.register(FakeLink(site.core, "desk"), first)).result == 0
+    if restarts:
+        await site.kill()
+    site.clock.advance(250)
+
+    overheard = as_sent(Request(id="other", message=first.message))
+    assert (await site.core.register(FakeLink(site.core, "desk"), overheard)).result == 201
+    fresh = site.registration("other", nonce="the-same-nonce")
+    assert (await site.core.register(FakeLink(site.core, "other"), fresh)).result == 0
+
+
+async def test_a_newer_session_replaces_the_older(site: Site) -> None:
+    pbx, old = await site.connect("pbx"), await site.connect("desk")
+    await site.say(pbx, incoming())
+    await old.heard(1)
+
+    new = await site.connect("desk")
+    site.core.closed(old, "replaced")
+    old.answer(old.pushed[0])
+
+    assert old.reasons == ["replaced"]
+    (again,) = await new.heard(1)
+    assert again.resend
+    assert (await site.say(old, m.SnapshotRequest())).result == 204
+    assert site.core.peers.by_id["desk"].connected, "the end of the old link is not the peer's"
+    await site.say(pbx, hangup())
+    await new.heard(2)
+    assert old.types == [100]
+
+
+async def test_linkage_introduces_itself_where_it_dials(site: Site) -> None:
+    from protocol.registration import signed_fields, verify
+
+    one, two = [await site.core.introduce("desk") for _ in range(2)]
+
+    assert verify(SECRET, signed_fields(as_sent(one)))
+    assert one.message.number == 190
+    assert getattr(one.message, "nonce") != getattr(two.message, "nonce")  # noqa: B009 - every registration has one
+    with pytest.raises(KeyError):
+        await site.core.introduce("nobody")
+
+
+async def test_capabilities_count_once_they_are_taken(site: Site) -> None:
+    pbx, desk = await site.connect("pbx"), await site.connect("desk")
+    await site.say(pbx, incoming())
+    capabilities = (m.Capability.of(202),)
+
+    await site.say(desk, m.SnapshotRequest())
+    await site.say(pbx, m.CapabilityNotice(capabilities=capabilities))
+
+    assert (await site.say(desk, transfer())).result == 501
+    await site.core.register(
+        FakeLink(site.core, "pbx"),
+        site.registration("pbx", capabilities=(m.Capability.of(205, [1]),)),
+    )
+    assert (await site.say(desk, transfer())).result == 1
