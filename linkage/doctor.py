@@ -80,11 +80,31 @@ def examine(config_file: Path, now: datetime) -> Iterator[Finding]:
         yield check_data(config.data_path)
         yield check_space(config.data_path)
         yield check_store(config, now)
-        for host, port in config.listen:
+        for host, port in (*config.plain_addresses, *config.tls_addresses):
             yield check_listen(host, port)
+        if config.tls.certificate is not None:
+            yield check_tls(config)
         for adapter in config.adapter:
             yield from check_adapter(adapter.id, adapter.kind, adapter.settings)
     yield from check_test_peers()
+
+
+def check_tls(config: Config) -> Finding:
+    """Can the certificates be used, and for how long?"""
+    from gateway import ListenError
+    from gateway.certificate import read_validity
+    from gateway.tls import Tls
+    from linkage.clock import SystemClock
+    from linkage.front import tls_files
+
+    files = tls_files(config)
+    try:
+        Tls(files, SystemClock())
+    except ListenError as error:
+        return Finding("tls", State.BROKEN, str(error))
+    assert files.certificate is not None, "asked for only where there is one"
+    until = read_validity(files.certificate.read_text(encoding="ascii", errors="replace")).until
+    return Finding("tls", State.OK, f"{files.certificate}: valid until {until:%Y-%m-%d}")
 
 
 def check_python() -> Finding:
@@ -126,8 +146,7 @@ def read(config_file: Path) -> tuple[Config | None, list[Finding]]:
         config = load_config(config_file)
     except ConfigError as error:
         return None, [
-            Finding("configuration", State.BROKEN, problem)
-            for problem in error.problems
+            Finding("configuration", State.BROKEN, problem) for problem in error.problems
         ]
     peers, adapters = len(config.peer), len(config.adapter)
     detail = f"{config_file}: {peers} peers, {adapters} adapters"

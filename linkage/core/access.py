@@ -238,7 +238,11 @@ def _check_bind(records: Records, message: m.BindEvent, owner: str) -> Operation
     operation = bind_target(records, owner, message)
     if operation is None:
         named = message.op_id or message.call_id or message.conference_id
-        raise RefusedError(Result.NO_CALL, f"no operation of yours is known as {named}")
+        is_known = (message.call_id is not None and records.find_calls(message.call_id)) or (
+            message.conference_id is not None and records.find_conferences(message.conference_id)
+        )
+        result = Result.OTHER_TENANT if is_known else Result.NO_CALL
+        raise RefusedError(result, f"no operation of yours is known as {named}")
     if not may_use(records, owner, operation):
         raise RefusedError(
             Result.OTHER_TENANT, f"OpId {operation.op_id} belongs to another application"

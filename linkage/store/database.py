@@ -33,7 +33,7 @@ def open_store(path: Path) -> Engine:
         wrote it.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
             f"{path.parent}: cannot be made: {error.strerror}; choose another `data`"

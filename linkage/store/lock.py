@@ -24,7 +24,7 @@ def hold_store(database: Path) -> Iterator[None]:
     """
     path = database.with_suffix(".lock")
     try:
-        database.parent.mkdir(parents=True, exist_ok=True)
+        database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise StoreError(
