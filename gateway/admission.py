@@ -83,6 +83,18 @@ def remember_failure(services: Services, name: str, origin: Origin, result: int)
         services.failures.take(key, services.settings.failures, services.clock.now())
 
 
+def check_pace(services: Services, peer_id: str) -> Refusal | None:
+    """Whether a registered peer may send one more request now; that costs it a token."""
+    profile = services.profiles.get(peer_id)
+    if profile is None or profile.requests is None:
+        return None
+    wait = services.requests.take(profile.id, profile.requests, services.clock.now())
+    if not wait:
+        return None
+    reason = f"more than {profile.requests.per_s:g} requests a second"
+    return Refusal(Result.RATE_LIMITED, reason, math.ceil(wait))
+
+
 def certificate_names(certificate: Mapping[str, Any] | None) -> frozenset[str] | None:
     """The names that a verified certificate gives: its common names and its URIs.
 

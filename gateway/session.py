@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from functools import partial
 from typing import Final
 
@@ -19,9 +18,11 @@ from gateway.admission import (
     Origin,
     certificate_names,
     check_origin,
+    check_pace,
     check_registration,
     remember_failure,
 )
+from gateway.farewell import farewell
 from gateway.gate import host_of
 from gateway.peers import neighbourhood
 from gateway.pipe import Pipe
@@ -32,10 +33,9 @@ from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError
 from protocol.events import AnswerLate, Event, Malformed, PeerDead, Refused, Unmatched
 from protocol.fields import CONTROL
-from protocol.messages import message_class
 from protocol.registration import peer_id_of
 from protocol.results import Result
-from protocol.roles import PLATFORM_REGISTER, Role
+from protocol.roles import PLATFORM_REGISTER
 
 logger = logging.getLogger("linkage.gateway")
 
@@ -44,20 +44,9 @@ RAW_MAX: Final = 4096
 DETAIL_MAX: Final = 200
 """Characters of a detail that may quote what was wrong."""
 
-LEAVE: Final[dict[Role, int]] = {
-    Role.APPLICATION: 199,
-    Role.MONITOR: 199,
-    Role.PLATFORM: 299,
-    Role.COMMUNICATION_SCREEN: 399,
-    Role.BUSINESS_SCREEN: 599,
-}
-"""By which message a peer is told that its session ends (PROTOCOL.md section 4)."""
-
 STRANGER_EACH: Final = 3
 """Entries of one kind about the strangers of one address that are journalled within a minute
 before the rest is counted."""
-
-REPLACED: Final = "replaced"
 
 
 class Session(Pipe):
@@ -115,22 +104,11 @@ class Session(Pipe):
         self._pump()
 
     def _say_goodbye(self, reason: str) -> None:
-        connection = self._connection
-        role = connection.role
-        if (
-            connection.state is not ConnectionState.REGISTERED
-            or not connection.dialect.profile
-            or role is None
-        ):
+        request = farewell(self._connection, reason, self._services.clock.now())
+        if request is None:
             return
-        cls = message_class(LEAVE[role])
-        assert cls is not None, f"the catalogue has no {LEAVE[role]}"
-        result = Result.REPLACED if reason == REPLACED else None
-        message = cls(reason=reason, result=result)  # type: ignore[call-arg]  # LEAVE's have one
         try:
-            self._send(
-                Request(id=f"leave{int(self._services.clock.now() * 1000)}", message=message)
-            )
+            self._send(request)
         except LocalProtocolError as error:
             # The window is full: a peer that answers nothing is not owed a farewell.
             self._log(logging.DEBUG, "no farewell: %s", error)
@@ -245,31 +223,15 @@ class Session(Pipe):
 
     def _is_too_fast(self, request: Request) -> bool:
         """Whether the peer is over its rate; then it is answered so."""
-        profile = self._services.profiles.get(self._peer)
-        if profile is None or profile.requests is None:
+        refusal = check_pace(self._services, self._peer)
+        if refusal is None:
             return False
-        now = self._services.clock.now()
-        wait = self._services.requests.take(profile.id, profile.requests, now)
-        if not wait:
-            return False
-        what = (
-            f"{request.type} {request.id}: more than {profile.requests.per_s:g} requests a second"
-        )
-        result = Result.RATE_LIMITED
+        what = f"{request.type} {request.id}: {refusal.reason}"
         if self._services.refusals.is_news(
-            self._peer, EntryKind.REFUSED, what, result=result, each=1
+            self._peer, EntryKind.REFUSED, what, result=refusal.result, each=1
         ):
-            self._journal(EntryKind.REFUSED, what, request.raw, result)
-        self._respond(
-            request,
-            Response(
-                request_id=request.id,
-                type=request.type,
-                result=result,
-                detail="too many requests a second",
-                retry_after_s=math.ceil(wait),
-            ),
-        )
+            self._journal(EntryKind.REFUSED, what, request.raw, refusal.result)
+        self._respond(request, refusal.answer(request))
         return True
 
     def _take_response(self, response: Response) -> None:

@@ -1,0 +1,38 @@
+"""How a peer is told that its session ends (PROTOCOL.md section 4)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from protocol.connection import Connection, ConnectionState
+from protocol.envelope import Request
+from protocol.messages import message_class
+from protocol.results import Result
+from protocol.roles import Role
+
+LEAVE: Final[dict[Role, int]] = {
+    Role.APPLICATION: 199,
+    Role.MONITOR: 199,
+    Role.PLATFORM: 299,
+    Role.COMMUNICATION_SCREEN: 399,
+    Role.BUSINESS_SCREEN: 599,
+}
+"""By which message, for each role."""
+
+REPLACED: Final = "replaced"
+
+
+def farewell(connection: Connection, reason: str, now: float) -> Request | None:
+    """The message for this peer; None for one that is not registered, or knows no such message."""
+    role = connection.role
+    if (
+        connection.state is not ConnectionState.REGISTERED
+        or not connection.dialect.profile
+        or role is None
+    ):
+        return None
+    cls = message_class(LEAVE[role])
+    assert cls is not None, f"the catalogue has no {LEAVE[role]}"
+    result = Result.REPLACED if reason == REPLACED else None
+    message = cls(reason=reason, result=result)  # type: ignore[call-arg]  # LEAVE's have one
+    return Request(id=f"leave{int(now * 1000)}", message=message)
