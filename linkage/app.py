@@ -20,16 +20,18 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from adapters.registry import load_adapter
-from gateway import Gateway
+from gateway import Gateway, ListenError
 from linkage.clock import SystemClock
 from linkage.config import Config
 from linkage.core import Core
 from linkage.front import make_gateway
 from linkage.hosting import AdapterHost
+from linkage.observation.http import Watch
 from linkage.ports import Adapter, AdapterContext, Capability, Clock, StoredFile
 from linkage.store.database import open_store
 from linkage.store.lock import hold_store
 from linkage.store.unit import UnitOfWork
+from linkage.watch import make_watch
 
 logger = logging.getLogger("linkage.app")
 
@@ -49,6 +51,7 @@ class Server:
         self._stack = AsyncExitStack()
         self._gateway: Gateway | None = None
         self.hosts: tuple[AdapterHost, ...] = ()
+        self.watch: Watch | None = None
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
@@ -90,7 +93,20 @@ class Server:
         self._gateway = make_gateway(config, core, self._clock)
         await self._gateway.start()
         self._stack.push_async_callback(self._gateway.close)
+        self._watch(core, self._gateway)
         self.hosts = tuple([await self._host(adapter, core) for adapter in adapters])
+
+    def _watch(self, core: Core, gateway: Gateway) -> None:
+        watch = make_watch(self.config, core, gateway, lambda: self.hosts, self._clock)
+        if watch is None or self.config.watch is None:
+            return
+        try:
+            self.watch = self._stack.enter_context(watch)
+        except OSError as error:
+            host, port = self.config.watch.listen
+            raise ListenError(
+                f"watch.listen {host}:{port}: {error.strerror}; choose another address"
+            ) from None
 
     async def _host(self, adapter: Adapter, core: Core) -> AdapterHost:
         host = AdapterHost(adapter, core, self._clock)

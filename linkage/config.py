@@ -97,6 +97,12 @@ class LimitSettings(Section):
     message_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * 1024
 
 
+class WatchSettings(Section):
+    """`[watch]`: where `/metrics`, `/healthz` and `/readyz` are served, over plain HTTP."""
+
+    listen: Address = ("127.0.0.1", 9464)
+
+
 class ListenerSettings(Section):
     """One `[[listener]]`: an address to listen on, with TLS or without."""
 
@@ -144,6 +150,7 @@ class Config(Section):
     """Addresses and networks that may connect; none: all."""
     tls: TlsSettings = TlsSettings()
     log: LogSettings = LogSettings()
+    watch: WatchSettings | None = None
     peer: tuple[PeerSettings, ...] = ()
     adapter: tuple[AdapterSettings, ...] = ()
     timers: TimerSettings = TimerSettings()

@@ -34,6 +34,7 @@ from linkage.core.work import (
     Sweep,
     Work,
 )
+from linkage.observation.figures import Figures
 from linkage.ports import Capability, Clock, EntryKind, Link, Role
 from linkage.store.rows import to_us
 from linkage.store.unit import UnitOfWork
@@ -83,6 +84,9 @@ class Core:
         self._steady_from_us = to_us(clock.utc()) - round(clock.now() * 1e6)
         self._answer_ids = _AnswerIds()
         self._introductions: Counter[str] = Counter()
+        self.figures = Figures()
+        self.turned_at = clock.now()
+        """When the loop last came round to the sweep, by the monotonic clock."""
 
     # --- life ------------------------------------------------------------------------------------
     # -------------------
@@ -118,15 +122,41 @@ class Core:
         loop = asyncio.get_running_loop()
         works = [work for work, _ in batch]
         now = Now(self._clock.utc(), self._steady_us())
+        began = self._clock.now()
         try:
             done = await loop.run_in_executor(self._pool, self._engine.process, works, now)
         except Exception as error:
             logger.exception("a batch of %d failed as a whole", len(batch))
             done = [Done(value=error) for _ in batch]
+        took = self._clock.now() - began
+        self.figures.committed(len(batch), took, failed=self._engine.store_failing)
         for (work, future), result in zip(batch, done, strict=True):
+            self._count(work, result)
             if future is not None and not future.done():
                 future.set_result(result)
             self._settle(work, result)
+
+    def _count(self, work: Work, done: Done) -> None:
+        if isinstance(work, Submit | Register) and done.response is not None:
+            self.figures.requests[work.request.type, done.response.result] += 1
+        elif isinstance(work, Acknowledge):
+            self.figures.answers[work.response.result] += 1
+
+    # --- what watchers ask -----------------------------------------------------------------------
+    @property
+    def inbox(self) -> int:
+        """Work that waits for the disk."""
+        return len(self._inbox)
+
+    @property
+    def journal_seq(self) -> int:
+        """The newest journal row."""
+        return self._engine.journal_seq
+
+    @property
+    def store_failing(self) -> bool:
+        """Whether the store did not take the last batch."""
+        return self._engine.store_failing
 
     def _steady_us(self) -> int:
         """Microseconds that only pass, however the wall clock is set; see `Now`."""
@@ -358,6 +388,7 @@ class Core:
         self._sweeping = asyncio.get_running_loop().call_later(SWEEP_EVERY_S, self._sweep)
 
     def _sweep(self) -> None:
+        self.turned_at = self._clock.now()
         # One at a time: a disk that hangs must not find a heap of them when it comes back.
         if not self._sweep_waits:
             self._sweep_waits = True

@@ -55,6 +55,10 @@ class CoreEngine:
         self._unit = unit
         self._peers = peers
         self._handler = Handler(self._unit, peers, command_expire_s)
+        self.store_failing = False
+        """Whether the store did not take the last batch; read by other threads."""
+        self.journal_seq = 0
+        """The newest journal row that is on disk; the same."""
 
     def process(self, batch: Sequence[Work], now: Now) -> list[Done]:
         """Do a batch in one transaction.
@@ -63,8 +67,9 @@ class CoreEngine:
         handling one piece of work costs that piece only: the batch is done again one by one.
         """
         try:
-            return self._in_one_transaction(batch, now)
+            done = self._in_one_transaction(batch, now)
         except StoreFailedError as error:
+            self.store_failing = True
             logger.error("the store took nothing of %d: %s", len(batch), error)  # noqa: TRY400
             return [self.not_now(work) for work in batch]
         except Exception:
@@ -72,11 +77,15 @@ class CoreEngine:
                 return [self.process([work], now)[0] for work in batch]
             logger.exception("internal error at %s", type(batch[0]).__name__)
             return [self._broken(batch[0], now)]
+        self.store_failing = False
+        return done
 
     def _in_one_transaction(self, batch: Sequence[Work], now: Now) -> list[Done]:
         with self._unit.transaction():
             self._handler.begin(batch, now)
-            return [self._do(work, now) for work in batch]
+            done = [self._do(work, now) for work in batch]
+        self.journal_seq = self._unit.next_seq - 1
+        return done
 
     @staticmethod
     def not_now(work: Work) -> Done:
