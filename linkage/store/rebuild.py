@@ -19,7 +19,6 @@ from linkage.store import tables
 from linkage.store.rows import JournalRow
 from linkage.store.unit import UnitOfWork, columns_of
 from protocol.codec import decode
-from protocol.dialect import DEFAULT, Dialect
 from protocol.envelope import Request
 from protocol.messages import as_command
 from protocol.results import is_accepted
@@ -27,12 +26,11 @@ from protocol.results import is_accepted
 BATCH: Final = 1000
 
 
-def rebuild(journal: Engine, dialects: dict[str, Dialect] | None = None) -> Engine:
+def rebuild(journal: Engine) -> Engine:
     """A database in memory with the projections as the journal gives them.
 
     Args:
         journal: the store to read; it is not changed.
-        dialects: of peers whose payloads are not in the default dialect, by peer id.
     """
     target = create_engine("sqlite://", poolclass=StaticPool)
     tables.metadata.create_all(target)
@@ -40,7 +38,7 @@ def rebuild(journal: Engine, dialects: dict[str, Dialect] | None = None) -> Engi
     with journal.connect() as connection:
         unit.begin()
         for number, (row, command_event) in enumerate(_applied(connection), start=1):
-            _play(unit, row, command_event, (dialects or {}).get(row.source, DEFAULT))
+            _play(unit, row, command_event)
             if number % BATCH == 0:
                 unit.commit()
                 unit.begin()
@@ -63,12 +61,12 @@ def _applied(connection: Connection) -> Iterator[tuple[JournalRow, int | None]]:
             yield row, command_event
 
 
-def _play(unit: UnitOfWork, row: JournalRow, command_event: int | None, dialect: Dialect) -> None:
-    item = decode(row.body, dialect)
+def _play(unit: UnitOfWork, row: JournalRow, command_event: int | None) -> None:
+    item = decode(row.body)
     assert isinstance(item, Request), "the journal holds requests"
     entry = Entry(
         seq=row.seq,
-        at=row.occurred_at or row.recorded_at,
+        at=row.recorded_at if row.occurred_at is None else row.occurred_at,
         source=row.source,
         message=as_command(item.message),
         owner=row.owner,
