@@ -5,8 +5,9 @@
                                           ▲ commands                     │
  Memory ◀── the call's new state and its open effects, before any is done┘
 ```
-`model` is what is known of a call; `calls`, `ringing`, `transfer`, `media`, `commands` decide and
-do no I/O; `desk` carries out; `resync` finds its way back after a loss. The dialplan has to send
+`model` and `people` are what is known of a call; `calls`, `ringing`, `transfer`, `media`,
+`convening`, `conferences`, and `commands` with what it lists, decide and do no I/O; `desk` carries
+out; `resync` finds its way back after a loss. The dialplan has to send
 calls to `Stasis(linkage,caller,${EXTEN},${CALLERID(num)})`, and those of officers' telephones to
 `Stasis(linkage,officer,${EXTEN},${CALLERID(num)})`.
 """

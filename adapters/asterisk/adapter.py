@@ -22,7 +22,8 @@ from linkage.ports import (
     Outcome,
 )
 from protocol.envelope import Request
-from protocol.messages import Hangup, HangupScope
+from protocol.message import Message
+from protocol.messages import CallOut, ConferenceAction, ConferenceControl, Hangup, HangupScope
 from protocol.results import Result
 
 SEEN_EVERY_S: Final = 10.0
@@ -30,7 +31,7 @@ SEEN_EVERY_S: Final = 10.0
 
 
 class AsteriskAdapter(Adapter):
-    """Asterisk 18–22 over ARI: hotlines, transfers, holding, recordings, announcements.
+    """Asterisk 18–22 over ARI: hotlines, transfers, holding, conferences, recordings.
 
     Raises `SettingsError` (an `AdapterRefusedError`) on construction when the settings are wrong.
     """
@@ -84,7 +85,8 @@ class AsteriskAdapter(Adapter):
             and message.call_id is None
         ):
             return await self._hang_up_event(board, request, message)
-        return await board.desk_for(message).command(request)
+        desk = board.open() if _makes_call(message) else board.desk_for(message)
+        return await desk.command(request)
 
     async def _hang_up_event(
         self, board: Switchboard, request: Request, message: Hangup
@@ -99,6 +101,17 @@ class AsteriskAdapter(Adapter):
             one = dataclasses.replace(message, call_id=call_id, scope=HangupScope.CALL)
             await board.desk_for(one).command(dataclasses.replace(request, message=one))
         return Outcome()
+
+
+def _makes_call(message: Message) -> bool:
+    """Whether a command is for no call that there is, but for a new one."""
+    match message:
+        case ConferenceControl():
+            return message.action is ConferenceAction.CREATE
+        case CallOut():
+            return message.conference_id is None and message.call_id is None
+        case _:
+            return False
 
 
 def _cause(group: ExceptionGroup[Exception]) -> Exception:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
-from adapters.asterisk import legs, media, ringing, transfer
+from adapters.asterisk import callouts, conferences, legs, media, ringing, targets, transfer
 from adapters.asterisk.causes import reason_of
 from adapters.asterisk.events import Event
 from adapters.asterisk.legs import GONE, MISSING
@@ -22,6 +22,7 @@ from protocol.messages import (
     HangupSide,
     HoldNoticeAction,
     IncomingCallNotice,
+    MemberNoticeAction,
 )
 from protocol.reasons import Reason
 
@@ -76,12 +77,12 @@ def begin(turn: Turn) -> None:
     """A call came in: 100, ringing tone for the caller, and whoever is to be rung."""
     call, settings, root = turn.call, turn.settings, turn.call.root
     dialled = call.dialled or ""
-    found, call.at_once, call.record = ringing.targets_of(settings, dialled)
+    found, call.at_once, call.record = targets.targets_of(settings, dialled)
     call.hotline = dialled if dialled in settings.hotline else None
     if call.direction is CallDirection.OUT:
         if (officer := settings.officer.get(root.number or "")) is not None:
             root.login = call.officer = officer.login
-        if not found and (outside := ringing.number_target(settings, dialled)) is not None:
+        if not found and (outside := targets.number_target(settings, dialled)) is not None:
             found = [outside]
     call.waiting = list(found)
     one = call.waiting[0].login if call.waiting and not call.at_once else None
@@ -123,6 +124,8 @@ def on_time(turn: Turn) -> None:
         elif leg.ringing and leg.ring_until is not None and leg.ring_until <= now:
             legs.hang_up(turn, leg, Reason.NO_ANSWER, HangupSide.CALLEE)
     media.on_time(turn)
+    if turn.call.conference is not None:
+        conferences.on_time(turn)
     close_if_over(turn)
 
 
@@ -143,7 +146,7 @@ def _entered_app(turn: Turn, event: Event) -> None:
         _referred(turn, event)
         return
     leg = _leg(turn, event)
-    if leg is not None and leg.id != turn.call.id:
+    if leg is not None and turn.dialled(leg):
         answered(turn, leg)
 
 
@@ -156,13 +159,15 @@ def _referred(turn: Turn, event: Event) -> None:
     assert event.channel is not None
     turn.do("DELETE", "channels", event.channel.id, fine=(GONE,))
     call = turn.call
+    if call.conference is not None:
+        return  # a member who transfers himself away has left: his own channel says so
     officer = call.leg_of_channel(event.replaces or "")
     if officer is None or not officer.up or officer.id == call.anchor or call.transfer is not None:
         return
     officer.inside = officer.seated = False
     watch_bridge(turn)
     number = event.channel.name.removeprefix("Local/").partition("@")[0]
-    target = ringing.number_target(turn.settings, number)
+    target = targets.number_target(turn.settings, number)
     if target is not None:
         transfer.start(turn, officer, target, attended=False)
     else:
@@ -179,8 +184,16 @@ def answered(turn: Turn, leg: Leg) -> None:
         return
     leg.state, leg.answered, leg.ring_until = LegState.ANSWERED, turn.at, None
     turn.tell_state(leg, CallState.ANSWERED)
+    if call.conference is not None:
+        conferences.answered(turn, leg)
     leg.request_id = None  # what comes of it later is no outcome of the command any more
-    if call.transfer is not None and call.transfer.to_leg == leg.id:
+    if call.conference is not None:
+        return
+    if leg.id == call.id:
+        callouts.officer_ready(turn)
+    elif call.convenings:
+        callouts.reached(turn, leg)
+    elif call.transfer is not None and call.transfer.to_leg == leg.id:
         transfer.target_answered(turn, leg)
     else:
         ringing.connect(turn, leg)
@@ -192,7 +205,7 @@ def _state_changed(turn: Turn, event: Event) -> None:
         return
     if event.channel.state == "Ringing":
         _alerting(turn, leg)
-    elif event.channel.state == "Up" and leg.id == turn.call.id and leg.alive:
+    elif event.channel.state == "Up" and not turn.dialled(leg) and leg.alive:
         leg.state = LegState.ANSWERED
         leg.answered = leg.answered or turn.at
 
@@ -213,6 +226,8 @@ def _alerting(turn: Turn, leg: Leg) -> None:
         return
     leg.state = LegState.ALERTING
     turn.tell_state(leg, CallState.ALERTING)
+    if turn.call.conference is not None:
+        conferences.alerting(turn, leg)
     if turn.call.transfer is not None and turn.call.transfer.to_leg == leg.id:
         transfer.target_rings(turn)
 
@@ -235,6 +250,9 @@ def _left_bridge(turn: Turn, event: Event) -> None:
 def watch_bridge(turn: Turn) -> None:
     """115 bridged when the anchor and an officer are together, unbridged when no longer."""
     call = turn.call
+    if call.conference is not None:
+        conferences.watch_bridge(turn)
+        return
     others = [leg for leg in call.legs.values() if leg.inside and leg.id != call.anchor]
     bridged = call.anchor_leg.inside and bool(others)
     if bridged == call.bridged:
@@ -277,7 +295,7 @@ def _ended(turn: Turn, leg: Leg) -> None:
     """A leg is no more: say so, and see what that means for the call."""
     call = turn.call
     if leg.reason is None:
-        gave_up = leg.id == call.id and leg.answered is None
+        gave_up = not turn.dialled(leg) and leg.answered is None
         leg.reason = (
             Reason.CALLER_CANCELLED
             if gave_up
@@ -299,6 +317,9 @@ def _follow_up(turn: Turn, leg: Leg) -> None:
     call = turn.call
     assert leg.reason is not None
     assert leg.side is not None
+    if call.conference is not None:
+        conferences.gone(turn, leg)
+        return
     if call.reason is not None:
         return
     if leg.id == call.anchor:
@@ -310,6 +331,8 @@ def _follow_up(turn: Turn, leg: Leg) -> None:
         transfer.officer_gone(turn)
     elif call.officers_up() or call.transfer is not None:
         return
+    elif call.convenings:
+        callouts.not_reached(turn, leg)
     elif leg.answered is None or call.ringing():
         ringing.ring_next(turn)
     else:
@@ -319,6 +342,9 @@ def _follow_up(turn: Turn, leg: Leg) -> None:
 def close_if_over(turn: Turn) -> None:
     """When the last leg is gone: 102 for the call, its bridge away; then wait for recordings."""
     call = turn.call
+    if call.conference is not None:
+        conferences.close_if_over(turn)
+        return
     if call.ended is None and not any(leg.alive for leg in call.legs.values()):
         call.ended = turn.at
         if call.reason is None:
@@ -346,6 +372,11 @@ def _tell_phone_hold(turn: Turn, event: Event, action: HoldNoticeAction) -> None
     if holder is None or not holder.up:
         return
     call = turn.call
+    if call.conference is not None:
+        held_now = action is HoldNoticeAction.HOLD
+        told = MemberNoticeAction.HOLD if held_now else MemberNoticeAction.RETRIEVE
+        conferences.tell_member(turn, holder, told)
+        return
     held = next((leg for leg in call.legs.values() if leg.inside and leg is not holder), None)
     if held is not None:
         legs.tell_hold(turn, held, action, holder.login)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from adapters.asterisk import handling, legs, ringing, sound
+from adapters.asterisk import callouts, handling, legs, meetings, ringing, sound
 from adapters.asterisk.legs import MISSING
 from adapters.asterisk.model import Leg
 from adapters.asterisk.orders import COMMAND, Order, find_target, named_leg, refuse
@@ -22,6 +22,9 @@ from protocol.messages import (
     AnswerCall,
     CallDataMode,
     CallDataNotice,
+    CallOut,
+    ConferenceAction,
+    ConferenceControl,
     CreateEvent,
     Hangup,
     HangupScope,
@@ -29,6 +32,7 @@ from protocol.messages import (
     HoldAction,
     KeyValue,
     MediaAction,
+    MemberAction,
     RecordingAction,
     SetCallData,
     TransferMode,
@@ -51,16 +55,26 @@ def execute(turn: Turn, message: Message) -> Outcome:
     Raises:
         CommandError: it cannot be done, and nothing was done.
     """
-    if turn.call.ended is not None:
-        raise CommandError(Result.NO_CALL, f"call {turn.call.id} has ended")
-    return HANDLERS[message.number](turn, Order(message, named_leg(turn, message)))
+    call = turn.call
+    if call.ended is not None:
+        raise CommandError(Result.NO_CALL, f"call {call.id} has ended")
+    if not call.begun:
+        assert isinstance(message, CallOut | ConferenceControl)
+        return callouts.begin(turn, message)
+    handlers = HANDLERS if call.conference is None else IN_CONFERENCE
+    handler = handlers.get(message.number)
+    if handler is None:
+        if call.conference is None:
+            raise CommandError(Result.NO_CONFERENCE, f"call {call.id} is no conference")
+        raise refuse(f"{message.number} is for calls between two, and this is a conference")
+    return handler(turn, Order(message, named_leg(turn, message)))
 
 
 # --- 200 -----------------------------------------------------------------------------------------
 def _answer(turn: Turn, order: Order) -> Outcome:
     message: AnswerCall = order.message
     call = turn.call
-    if call.reason is not None or call.officers_up():
+    if call.reason is not None or call.officers_up() or call.convenings:
         raise refuse("the call does not ring any more")
     match message.action:
         case AnswerAction.REJECT:
@@ -196,12 +210,29 @@ HANDLERS: Final[Mapping[int, Handler]] = {
     209: sound.do_media,
     213: _set_data,
     214: handling.do_mute,
+    216: callouts.cancel,
 }
+
+IN_CONFERENCE: Final[Mapping[int, Handler]] = {
+    201: _create_event,
+    202: meetings.hang_up,
+    203: meetings.control,
+    204: meetings.member_control,
+    208: sound.do_record,
+    209: sound.do_media,
+    210: callouts.call_in,
+    213: _set_data,
+    214: handling.do_mute,
+    216: callouts.cancel,
+}
+"""What a conference does of them."""
 
 CAPABILITIES: Final[Capability] = {
     200: frozenset(AnswerAction),
     201: frozenset(),
     202: frozenset(),
+    203: frozenset({ConferenceAction.CREATE, *meetings.CONTROLS}),
+    204: frozenset({MemberAction.ADD, *meetings.SWITCHES}),
     205: frozenset({TransferMode.BLIND, TransferMode.CONSULT, *handling.TRANSFER_STEPS}),
     206: frozenset(HoldAction),
     208: frozenset(
@@ -220,6 +251,8 @@ CAPABILITIES: Final[Capability] = {
             MediaAction.COLLECT,
         }
     ),
+    210: callouts.TYPES,
     213: frozenset(),
     214: frozenset(),
+    216: frozenset(),
 }

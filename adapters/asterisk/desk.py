@@ -37,8 +37,9 @@ from protocol.results import Result
 
 logger = logging.getLogger("linkage.asterisk")
 
-ROUNDS_MAX: Final = 40
-"""Failures that lead to failures: every officer of a long hotline may be unreachable at once."""
+ROUNDS_MAX: Final = 2500
+"""Failures that lead to failures: everybody of a long hotline, or all that a 210 calls one after
+the other, may be unreachable at once."""
 
 
 class Office(Protocol):
@@ -187,12 +188,12 @@ class Desk:
         try:
             answer = commands.execute(turn, request.message)
         except CommandError as error:
-            self._restore(before)
+            self._take_back(before)
             _refuse(outcome, error)
             return
         except Exception as error:
             logger.exception("call %s: command %s", self.call.id, request.id)
-            self._restore(before)
+            self._take_back(before)
             _refuse(outcome, CommandError(Result.INTERNAL, f"the adapter failed: {error}"))
             return
         try:
@@ -272,6 +273,12 @@ class Desk:
             "pending": [dump_effect(effect) for effect in effects],
         }
         await self._office.memory.put(self.key, record)
+
+    def _take_back(self, before: Any) -> None:
+        """Nothing was done; a call that the command was to make does not come about."""
+        self._restore(before)
+        if not self.call.begun:
+            self.call.closed = True
 
     def _restore(self, before: Any) -> None:
         self.call = from_json(Call, before)

@@ -55,6 +55,7 @@ class Fetch:
     login_id: str | None
     started: datetime
     duration_s: int | None
+    conference_id: str | None = None
     reconstructed: bool = False
 
 
@@ -83,6 +84,7 @@ def dump_effect(effect: Effect) -> dict[str, Any]:
             return {
                 "fetch": effect.name,
                 "call_id": effect.call_id,
+                "conference_id": effect.conference_id,
                 "login_id": effect.login_id,
                 "started": effect.started.isoformat(),
                 "duration_s": effect.duration_s,
@@ -138,6 +140,7 @@ def _load(data: Mapping[str, Any]) -> Effect:
     return Fetch(
         name=data["fetch"],
         call_id=data["call_id"],
+        conference_id=data.get("conference_id"),
         login_id=data["login_id"],
         started=datetime.fromisoformat(data["started"]),
         duration_s=data["duration_s"],

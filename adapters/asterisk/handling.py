@@ -122,7 +122,9 @@ def do_hold(turn: Turn, order: Order) -> Outcome:
 def do_mute(turn: Turn, order: Order) -> Outcome:
     """214: one party."""
     message: MuteCall = order.message
-    leg = order.leg or turn.call.root
+    leg = order.leg or turn.call.legs.get(turn.call.id)
+    if leg is None:
+        raise CommandError(Result.NOT_A_MEMBER, "which member? name his CallId or LoginId")
     if not leg.up:
         raise refuse("the party has not answered yet")
     direction = message.direction or AudioDirection.IN

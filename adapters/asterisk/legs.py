@@ -27,10 +27,24 @@ MISSING: Final = (400, GONE, CONFLICT, UNPROCESSABLE)
 """What Asterisk answers about a channel that is not (or no more) where it was thought to be."""
 
 
-def dial(turn: Turn, target: Target, *, auto_answer: bool = False) -> Leg:
-    """Ring somebody: a new leg of the call, 115 dialling."""
+def dial(
+    turn: Turn,
+    target: Target,
+    *,
+    auto_answer: bool = False,
+    leg_id: str | None = None,
+    caller_id: str | None = None,
+    request_id: str | None = None,
+) -> Leg:
+    """Ring somebody: a new leg of the call, 115 dialling.
+
+    `leg_id` is given for the root of a call that we make; `caller_id` is what the telephone shows
+    (if not said: who the call is from), `request_id` the command that it is an outcome of.
+    """
     call = turn.call
-    leg_id = turn.new_id()
+    leg_id = leg_id or turn.new_id()
+    origin = call.legs.get(call.id)
+    shown = caller_id or call.show or call.number
     leg = Leg(
         id=leg_id,
         channel=turn.names.channel(leg_id),
@@ -38,7 +52,7 @@ def dial(turn: Turn, target: Target, *, auto_answer: bool = False) -> Leg:
         login=target.login,
         started=turn.at,
         ring_until=turn.later(target.ring_s),
-        request_id=turn.request_id,
+        request_id=request_id or turn.request_id,
     )
     call.legs[leg_id] = leg
     variables = {"LINKAGE_CALLID": leg_id, "LINKAGE_ROOTID": call.id}
@@ -60,8 +74,8 @@ def dial(turn: Turn, target: Target, *, auto_answer: bool = False) -> Leg:
         app=turn.names.app,
         appArgs=f"leg,{call.id}",
         timeout=str(round(target.ring_s + SPARE_S)),
-        **({"callerId": call.number} if call.number else {}),
-        **({"originator": call.root.channel} if call.root.alive else {}),
+        **({"callerId": shown} if shown else {}),
+        **({"originator": origin.channel} if origin is not None and origin.alive else {}),
     )
     turn.tell_state(leg, CallState.DIALLING)
     return leg
@@ -193,6 +207,7 @@ def tell_leg_ended(turn: Turn, leg: Leg) -> None:
         HangupNotice(
             call_id=leg.id,
             parent_call_id=turn.call.id,
+            conference_id=turn.conference_id,
             login_id=leg.login,
             phone_num=leg.number,
             reason=leg.reason,

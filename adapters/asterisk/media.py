@@ -55,6 +55,7 @@ def tell_recording(
     turn.tell(
         RecordingNotice(
             call_id=turn.call.id,
+            conference_id=turn.conference_id,
             login_id=turn.call.officer,
             record_id=recording.name,
             action=action,
@@ -170,6 +171,7 @@ def _tell_media(
     turn.tell(
         MediaNotice(
             call_id=turn.call.id,
+            conference_id=turn.conference_id,
             action=action,
             play_id=play_id,
             digits=digits,

@@ -2,7 +2,8 @@
 
 A call has *legs*, one for each channel. The *root* is the leg with which it began, and its CallId
 is the call's. The *anchor* is the party for whom the call is there: who came in, or was called
-out. Officers come and go; when the anchor goes, the call is over.
+out. Officers come and go; when the anchor goes, the call is over. A *conference* is a call with
+neither: its legs are its members, and its CallId is that of the command that convened it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 
+from adapters.asterisk.people import Convening
 from protocol.messages import CallDirection, HangupSide, TransferNoticeMode
 
 
@@ -41,7 +43,7 @@ class Leg:
     `seated` is whether it should be in the call's bridge, `inside` whether Asterisk says it is.
     `reason` and `side` are set by whoever ends it first; `leaving` is when we stop to wait for
     Asterisk to say that it went. `cause` is what Asterisk said on the way (Q.850). `lost`: it went
-    while nobody looked, so its end is made up.
+    while nobody looked, so its end is made up. `announced`: 104 has told of it as a member.
     """
 
     id: str
@@ -61,7 +63,10 @@ class Leg:
     inside: bool = False
     held: bool = False
     muted: str | None = None
+    deaf: bool = False
     lost: bool = False
+    staff_id: str | None = None
+    announced: bool = False
     request_id: str | None = None
 
     @property
@@ -135,12 +140,34 @@ class Collect:
 
 
 @dataclass(slots=True, kw_only=True)
+class Conference:
+    """What a call has beside its legs when it is a conference; `id` is its ConferenceID.
+
+    `record`: it is to be recorded whenever somebody is in. `connected`: 103 has said so.
+    `answered` is when the first member joined. `until`: it ends then, whoever is in; one that
+    nobody has joined yet ends at `empty_until`.
+    """
+
+    id: str
+    subject: str | None = None
+    max_members: int | None = None
+    locked: bool = False
+    record: bool = False
+    connected: bool = False
+    answered: datetime | None = None
+    until: datetime | None = None
+    empty_until: datetime | None = None
+
+
+@dataclass(slots=True, kw_only=True)
 class Call:
     """A call and all that belongs to it. `waiting`: who is still to be rung, in this order.
 
-    `officer` is the LoginId that speaks with the anchor, or did last. `reason` and `side` are why
-    it ends, `request_id` the command that ended it. `count` numbers what is made for it
-    (playbacks, tones, recordings).
+    `officer` is the LoginId that speaks with the anchor, or did last; of a conference, who
+    convened it. `reason` and `side` are why it ends, `request_id` the command that ended it.
+    `count` numbers what is made for it (playbacks, tones, recordings). `convenings` call people
+    into it: members of a conference, or the other party of a call that was made on command; `show`
+    is the number that those see. `begun`: False until the command that makes the call was done.
     """
 
     id: str
@@ -174,6 +201,10 @@ class Call:
     ended: datetime | None = None
     closed: bool = False
     count: int = 0
+    conference: Conference | None = None
+    convenings: list[Convening] = field(default_factory=list)
+    show: str | None = None
+    begun: bool = True
 
     @property
     def root(self) -> Leg:
@@ -206,4 +237,6 @@ class Call:
         times += [recording.stopping for recording in self.recordings.values()]
         if self.collect is not None:
             times.append(self.collect.until)
+        if self.conference is not None and self.reason is None:
+            times += [self.conference.until, self.conference.empty_until]
         return min((each for each in times if each is not None), default=None)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapters.asterisk import ringing
+from adapters.asterisk import targets
 from adapters.asterisk.model import Leg, Target
 from adapters.asterisk.settings import NUMBER
 from adapters.asterisk.turn import Turn
@@ -62,20 +62,22 @@ def find_target(turn: Turn, login: str | None, number: str | None) -> Target:
         officer = settings.officer_of(login)
         if officer is None:
             raise CommandError(Result.NO_LOGIN, f"no telephone is known for LoginId {login}")
-        return ringing.officer_target(settings, officer, settings.ring_s)
+        return targets.officer_target(settings, officer, settings.ring_s)
     if number is None:
         raise CommandError(Result.MISSING_FIELD, "ToLoginId or ToNum must say where to")
     if not re.match(NUMBER, number):
         raise CommandError(Result.BAD_VALUE, f"ToNum {number!r} cannot be dialled")
-    found = ringing.number_target(settings, number)
+    found = targets.number_target(settings, number)
     if found is None:
         raise CommandError(Result.NO_TRUNK, f"{number} is no officer's, and there is no trunk")
     return found
 
 
 def party(turn: Turn, order: Order) -> Leg:
-    """The party that hears or is heard: the one named, or the anchor."""
-    leg = order.leg or turn.call.anchor_leg
+    """The party that hears or is heard: the one named, or the anchor of a call between two."""
+    leg = order.leg or turn.call.legs.get(turn.call.anchor)
+    if leg is None:
+        raise CommandError(Result.NOT_A_MEMBER, "which member? name his CallId or LoginId")
     if not leg.alive or leg.leaving is not None:
         raise refuse("the party has gone")
     return leg

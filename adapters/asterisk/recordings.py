@@ -145,6 +145,7 @@ class Recorder:
         await self._emit(
             RecordingNotice(
                 call_id=fetch.call_id,
+                conference_id=fetch.conference_id,
                 login_id=fetch.login_id,
                 record_id=fetch.name,
                 action=action,

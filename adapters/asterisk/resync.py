@@ -111,6 +111,8 @@ async def _take_up(board: Switchboard, found: Found, record: Any, reason: Reason
     call, pending = _read(record)
     if call.closed:  # all was told but the last of it
         pending = [effect for effect in pending if not isinstance(effect, Do)]
+    elif call.conference is not None:
+        pending = _not_done(call, pending, found)
     elif not (call.anchor_leg.alive and call.anchor_leg.channel in found.channels):
         # Nobody is there to ring anybody for; only what takes things away is still of use.
         pending = [each for each in pending if not isinstance(each, Do) or each.method == "DELETE"]
@@ -124,11 +126,31 @@ async def _take_up(board: Switchboard, found: Found, record: Any, reason: Reason
         board.forget(desk.call)
 
 
+def _not_done(call: Call, pending: list[Effect], found: Found) -> list[Effect]:
+    """Effects without the dialling that was done: nobody is called into a conference twice.
+
+    Requests go out in order, so where one telephone is known to Asterisk, those before it rang,
+    even if they are busy or silent again by now.
+    """
+    dials = [
+        position
+        for position, effect in enumerate(pending)
+        if isinstance(effect, Do) and effect.owner in call.legs and effect.method == "POST"
+    ]
+    done = {call.legs[_owner(pending[each])].channel in found.channels: each for each in dials}
+    last = done.get(True, -1)
+    return [each for at, each in enumerate(pending) if at not in dials or at > last]
+
+
+def _owner(effect: Effect) -> str:
+    return effect.owner if isinstance(effect, Do) else ""
+
+
 def _read(record: Any) -> tuple[Call, list[Effect]]:
     if not isinstance(record, dict):
         raise ValueError("no record of a call")  # noqa: TRY004 - what is on disk is data
     call = from_json(Call, record.get("call"))
-    if not {call.id, call.anchor} <= call.legs.keys():
+    if call.conference is None and not {call.id, call.anchor} <= call.legs.keys():
         raise ValueError("a call without its legs")
     return call, [load_effect(each) for each in record.get("pending") or ()]
 
@@ -177,7 +199,7 @@ def _compare_leg(
     leg.inside = leg.channel in seated
     if channel.state != "Up":
         return
-    if leg.id == turn.call.id and leg.answered is None:
+    if not turn.dialled(leg) and leg.answered is None:
         leg.state, leg.answered = LegState.ANSWERED, turn.at
     elif leg.ringing:
         calls.answered(turn, leg)

@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
+from adapters.asterisk import convening
 from adapters.asterisk.causes import common_reason
-from adapters.asterisk.legs import dial, hang_up, seat, stop_music
-from adapters.asterisk.model import Leg, Target
-from adapters.asterisk.settings import Settings
+from adapters.asterisk.legs import dial, hang_up, seat, stop_music, stop_tone
+from adapters.asterisk.model import Leg
 from adapters.asterisk.turn import Turn
 from protocol.messages import CallDirection, HangupSide
 from protocol.reasons import Reason
-
-
-def officer_target(settings: Settings, number: str, ring_s: float) -> Target:
-    """An officer's telephone as somebody to ring."""
-    officer = settings.officer[number]
-    return Target(number=number, endpoint=officer.endpoint, login=officer.login, ring_s=ring_s)
-
-
-def number_target(settings: Settings, number: str) -> Target | None:
-    """Whoever has this number: an officer, or somebody outside; None: there is no way out."""
-    if number in settings.officer:
-        return officer_target(settings, number, settings.ring_s)
-    if settings.trunk is None:
-        return None
-    endpoint = settings.trunk.replace("{number}", number)
-    return Target(number=number, endpoint=endpoint, ring_s=settings.ring_s)
-
-
-def targets_of(settings: Settings, dialled: str) -> tuple[list[Target], bool, bool]:
-    """Who is rung for a dialled number, whether all at once, and whether it is recorded."""
-    hotline = settings.hotline.get(dialled)
-    if hotline is not None:
-        found = [officer_target(settings, each, hotline.ring_s) for each in hotline.officers]
-        return found, hotline.strategy == "all", hotline.record
-    if dialled in settings.officer:
-        return [officer_target(settings, dialled, settings.ring_s)], False, False
-    return [], False, False
 
 
 def ring_next(turn: Turn) -> None:
@@ -71,6 +44,7 @@ def end_call(turn: Turn, reason: int, side: HangupSide, *, owner: str = "") -> N
         call.reason, call.side = reason, side
         call.request_id = turn.request_id
     call.waiting.clear()
+    convening.stop_all(turn, reason, side)
     # Who spoke ends as the call does; who only rang was not called in the end.
     for leg in list(call.legs.values()):
         unanswered = leg.answered is None and leg.id not in {call.id, call.anchor}
@@ -93,13 +67,15 @@ def connect(turn: Turn, leg: Leg) -> None:
     """Somebody answered: caller and officer into the bridge, the others stop ringing."""
     call = turn.call
     root = call.root
-    if call.direction is CallDirection.OUT and call.anchor == call.id and leg.login is None:
+    calls_out = leg.login is None or bool(call.convenings)
+    if call.direction is CallDirection.OUT and call.anchor == call.id and calls_out:
         # A call that an officer makes is there for the party he calls.
         call.anchor = leg.id
     if root.alive and root.answered is None:
         root.answered = turn.at
         turn.do("POST", "channels", root.channel, "answer", fine=(404, 409))
     stop_music(turn)
+    stop_tone(turn)
     if root.alive and not root.seated:
         seat(turn, root)
     seat(turn, leg)

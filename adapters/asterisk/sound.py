@@ -90,16 +90,24 @@ def do_media(turn: Turn, order: Order) -> Outcome:
 
 def _play(turn: Turn, order: Order) -> Outcome:
     """To everybody in the call, or to the party that is named."""
-    call, file_id = turn.call, order.message.file_id
+    where = ("bridges", turn.bridge)
+    if order.leg is not None or not (turn.call.bridged or turn.call.conference):
+        where = ("channels", party(turn, order).channel)
+    return play_file(turn, order.message.file_id, where)
+
+
+def play_file(turn: Turn, file_id: str | None, where: tuple[str, str]) -> Outcome:
+    """Have a sound played to a channel or into a bridge; 109 tells of it.
+
+    Raises:
+        CommandError: that is no sound.
+    """
     if file_id is None:
         raise CommandError(Result.MISSING_FIELD, "FileId must say what to play")
     if not SOUND.fullmatch(file_id):
         raise CommandError(Result.NO_FILE, f"FileId {file_id!r} cannot be a sound of Asterisk's")
     name = turn.next_name("p")
     media.add_play(turn, name)
-    where = ("bridges", turn.bridge)
-    if order.leg is not None or not call.bridged:
-        where = ("channels", party(turn, order).channel)
     turn.do(
         "POST",
         *where,

@@ -26,6 +26,7 @@ from adapters.asterisk.settings import Settings
 from adapters.asterisk.turn import Turn
 from linkage.ports import AdapterContext, AdapterUnavailableError, CommandError, Emit
 from protocol.message import Message
+from protocol.messages import CallDirection, CancelCallOut
 from protocol.results import Result
 
 logger = logging.getLogger("linkage.asterisk")
@@ -54,6 +55,7 @@ class Switchboard:
         self._desks: dict[str, Desk] = {}
         self._by_leg: dict[str, str] = {}
         self._by_channel: dict[str, str] = {}
+        self._by_conference: dict[str, str] = {}
         self._past: OrderedDict[str, None] = OrderedDict()
         self._tasks: asyncio.TaskGroup | None = None
         self._backlog = 0
@@ -75,6 +77,19 @@ class Switchboard:
             self._tasks.create_task(self._work(desk), name=desk.key)
         return desk
 
+    def open(self) -> Desk:
+        """A desk for a call that a command is to make; the command must come first."""
+        call_id = self._new_id()
+        call = Call(
+            id=call_id,
+            anchor=call_id,
+            direction=CallDirection.OUT,
+            started=self.clock.utc(),
+            begun=False,
+        )
+        self._count()
+        return self.add(call)
+
     async def _work(self, desk: Desk) -> None:
         await desk.run()
         self.forget(desk.call)
@@ -82,6 +97,8 @@ class Switchboard:
     def forget(self, call: Call) -> None:
         """The call is over."""
         self._desks.pop(call.id, None)
+        if call.conference is not None:
+            self._by_conference.pop(call.conference.id, None)
         for leg in call.legs.values():
             self._by_leg.pop(leg.id, None)
             self._by_channel.pop(leg.channel, None)
@@ -103,7 +120,9 @@ class Switchboard:
         )
 
     def index(self, call: Call) -> None:
-        """Let events about the call's channels find their way to it."""
+        """Let events about the call's channels, and commands, find their way to it."""
+        if call.conference is not None:
+            self._by_conference[call.conference.id] = call.id
         for leg in call.legs.values():
             self._by_leg[leg.id] = call.id
             self._by_channel[leg.channel] = call.id
@@ -121,7 +140,8 @@ class Switchboard:
         self._backlog -= 1
 
     def _new_id(self) -> str:
-        return new_call_id(self.clock.utc(), self._by_leg)
+        taken = self._by_leg.keys() | self._desks.keys() | self._by_conference.keys()
+        return new_call_id(self.clock.utc(), taken)
 
     # --- events ----------------------------------------------------------------------------------
     def take(self, raw: Mapping[str, Any]) -> None:
@@ -221,8 +241,12 @@ class Switchboard:
         """
         self._count()
         try:
+            if message.conference_id is not None:
+                return self._by_conference_id(message)
             if message.call_id is not None:
                 return self._by_call_id(message.call_id)
+            if isinstance(message, CancelCallOut):
+                return self._by_convening(message)
             return self._by_party(message)
         except CommandError:
             self.taken()
@@ -234,9 +258,28 @@ class Switchboard:
             raise CommandError(Result.NO_CALL, f"no call {call_id} is alive")
         return desk
 
+    def _by_conference_id(self, message: Message) -> Desk:
+        desk = self._desks.get(self._by_conference.get(message.conference_id or "", ""))
+        if desk is None:
+            raise CommandError(Result.NO_CONFERENCE, f"no conference {message.conference_id}")
+        named = message.call_id
+        if named not in {None, desk.call.id} and named not in desk.call.legs:
+            raise CommandError(Result.NO_CALL, f"call {named} is not of that conference")
+        return desk
+
+    def _by_convening(self, message: CancelCallOut) -> Desk:
+        """The call into which somebody is being called, by the command or by the event."""
+        for desk in self._desks.values():
+            call = desk.call
+            by_event = message.event_id is not None and message.event_id == call.event_id
+            if any(
+                each.request_id == message.request_id if message.request_id else by_event
+                for each in call.convenings
+            ):
+                return desk
+        raise CommandError(Result.WRONG_STATE, "nobody is being called by that any more")
+
     def _by_party(self, message: Message) -> Desk:
-        if message.conference_id is not None:
-            raise CommandError(Result.NO_CONFERENCE, "there are no conferences here")
         number = getattr(message, "phone_num", None)
         login = message.login_id or getattr(message, "from_login_id", None)
         if number is None and login is None:

@@ -18,7 +18,7 @@ who transferred is rung again, and after him the rest of the hotline's officers.
 
 from __future__ import annotations
 
-from adapters.asterisk import legs, ringing
+from adapters.asterisk import legs, ringing, targets
 from adapters.asterisk.model import Leg, Target, Transfer
 from adapters.asterisk.turn import Turn
 from protocol.messages import (
@@ -206,7 +206,7 @@ def _ring_back(turn: Turn, transfer: Transfer) -> None:
         ring_s = hotline.ring_s
         numbers += hotline.officers
     call.waiting = [
-        ringing.officer_target(settings, number, ring_s)
+        targets.officer_target(settings, number, ring_s)
         for number in dict.fromkeys(numbers)
         if number in settings.officer and number != transfer.to_number
     ]

@@ -69,6 +69,7 @@ class Turn:
             Fetch(
                 name=name,
                 call_id=self.call.id,
+                conference_id=self.conference_id,
                 login_id=self.call.officer,
                 started=started,
                 duration_s=duration_s,
@@ -81,6 +82,15 @@ class Turn:
     def bridge(self) -> str:
         """The id of the call's bridge at Asterisk."""
         return self.names.bridge(self.call.id)
+
+    @property
+    def conference_id(self) -> str | None:
+        """The ConferenceID, where the call is one."""
+        return None if self.call.conference is None else self.call.conference.id
+
+    def dialled(self, leg: Leg) -> bool:
+        """Whether we rang a leg; otherwise it came in."""
+        return leg.channel == self.names.channel(leg.id)
 
     def later(self, seconds: float) -> datetime:
         """A deadline."""
@@ -98,9 +108,10 @@ class Turn:
             CallStateNotice(
                 call_id=leg.id,
                 parent_call_id=None if is_root else self.call.id,
+                conference_id=self.conference_id,
                 login_id=self.call.officer if is_root else leg.login,
                 state=state,
-                phone_num=self.call.number,
+                phone_num=self.call.number or self.call.show,
                 to_num=self.call.dialled if is_root else leg.number,
                 reason=reason,
                 request_id=leg.request_id,

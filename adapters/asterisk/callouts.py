@@ -1,0 +1,188 @@
+"""210 and 216: people are called out, into a conference or to speak with a dispatcher.
+
+| Type | what comes of it |
+|---|---|
+| 1 single | the dispatcher's telephone rings, then the number's; a call like any other |
+| 2 group, 3 conference | a conference into which they are called; the dispatcher only if listed |
+
+A 210 that names a ConferenceID calls people into that one.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from adapters.asterisk import conferences, convening, legs, ringing
+from adapters.asterisk.model import Conference, Leg
+from adapters.asterisk.orders import Order, find_target, refuse
+from adapters.asterisk.people import Convening, Fate, Race
+from adapters.asterisk.turn import Turn
+from linkage.ports import CommandError, Outcome
+from protocol.messages import (
+    CallMode,
+    CallOut,
+    CallOutType,
+    CancelCallOut,
+    ConferenceControl,
+    HangupSide,
+)
+from protocol.reasons import Reason
+from protocol.results import Result
+
+TYPES: Final = frozenset({CallOutType.SINGLE, CallOutType.GROUP, CallOutType.CONFERENCE})
+EMPTY_S: Final = 3600.0
+"""How long a conference that was made empty waits for its first member."""
+
+
+def begin(turn: Turn, message: CallOut | ConferenceControl) -> Outcome:
+    """Do the command that makes a new call.
+
+    Raises:
+        CommandError: it cannot be done, and there is no call.
+    """
+    call = turn.call
+    call.begun = True
+    call.event_id = message.event_id
+    if isinstance(message, ConferenceControl):
+        return _create(turn, message)
+    races = _races(turn, message)
+    call.show = message.show_num
+    if message.call_type is CallOutType.SINGLE:
+        return _begin_single(turn, message, races)
+    call.officer = message.login_id
+    conferences.begin(turn, Conference(id=turn.new_id(), record=bool(message.record)))
+    conferences.convene(turn, _convening(turn, message, races))
+    return Outcome(call_id=call.id, conference_id=turn.conference_id)
+
+
+def _create(turn: Turn, message: ConferenceControl) -> Outcome:
+    turn.call.officer = message.login_id
+    until = None if message.duration is None else turn.later(message.duration)
+    conference = Conference(
+        id=turn.new_id(),
+        subject=message.subject,
+        max_members=message.max_members or None,
+        until=until,
+        empty_until=turn.later(EMPTY_S),
+    )
+    conferences.begin(turn, conference)
+    return Outcome(call_id=turn.call.id, conference_id=conference.id)
+
+
+def call_in(turn: Turn, order: Order) -> Outcome:
+    """210 for a conference that there is: call more people into it."""
+    message: CallOut = order.message
+    if message.call_type is CallOutType.SINGLE:
+        raise CommandError(Result.BAD_VALUE, "Type 1 is a call of its own: name no conference")
+    check_open(turn)
+    races = _races(turn, message)
+    call = turn.call
+    call.event_id = call.event_id or message.event_id
+    conferences.conference_of(call).record |= bool(message.record)
+    conferences.convene(turn, _convening(turn, message, races))
+    return Outcome(call_id=call.id, conference_id=turn.conference_id)
+
+
+def check_open(turn: Turn) -> None:
+    """Whether anybody else may come into the conference.
+
+    Raises:
+        CommandError: it ends, is locked or full.
+    """
+    if turn.call.reason is not None:
+        raise refuse("the conference ends")
+    if conferences.conference_of(turn.call).locked:
+        raise CommandError(Result.CONFERENCE_LOCKED, "the conference is locked")
+    if conferences.is_full(turn.call):
+        raise CommandError(Result.CONFERENCE_FULL, "the conference is full")
+
+
+def _races(turn: Turn, message: CallOut) -> list[Race]:
+    if message.call_type is not None and message.call_type not in TYPES:
+        raise CommandError(
+            Result.NOT_SUPPORTED, f"Type {message.call_type.value} is not served: there is no TTS"
+        )
+    return convening.plan(turn.settings, message.groups, message.retry or 0)
+
+
+def _convening(turn: Turn, message: CallOut, races: list[Race]) -> Convening:
+    return Convening(
+        request_id=turn.request_id,
+        login_id=message.login_id,
+        ring_s=float(message.timeout or turn.settings.ring_s),
+        races=races,
+    )
+
+
+# --- Type 1 --------------------------------------------------------------------------------------
+def _begin_single(turn: Turn, message: CallOut, races: list[Race]) -> Outcome:
+    """Ring the dispatcher's telephone; who answers it hears ringing until the number answers."""
+    call = turn.call
+    if message.login_id is None:
+        raise CommandError(Result.MISSING_FIELD, "LoginId must say whose telephone to connect")
+    officer = find_target(turn, message.login_id, None)
+    persons = [person for race in races for person in race.persons]
+    if len(persons) != 1:
+        raise CommandError(
+            Result.BAD_VALUE, "Type 1 calls one person; Type 2 or 3 call several together"
+        )
+    if any(each.number == officer.number for each in persons[0].tries):
+        raise CommandError(Result.BAD_VALUE, "that is the dispatcher's own number")
+    races[0].mode = CallMode.ALL
+    call.officer, call.number, call.dialled = message.login_id, officer.number, persons[0].number
+    call.record = bool(message.record)
+    legs.dial(turn, officer, leg_id=call.id, caller_id=call.dialled)
+    call.convenings.append(_convening(turn, message, races))
+    return Outcome(call_id=call.id)
+
+
+def officer_ready(turn: Turn) -> None:
+    """The dispatcher is on the telephone: ring whom he wants to speak with."""
+    legs.seat(turn, turn.call.root)
+    legs.start_tone(turn)
+    step(turn)
+
+
+def reached(turn: Turn, leg: Leg) -> None:
+    """The other party answered."""
+    ringing.connect(turn, leg)
+    convening.joined(turn, leg)
+    step(turn)
+
+
+def not_reached(turn: Turn, leg: Leg) -> None:
+    """The other party could not be had by this number."""
+    convening.failed(turn, leg)
+    step(turn)
+
+
+def step(turn: Turn) -> None:
+    """Try the next number; without one the call is over."""
+    for finished in convening.advance(turn):
+        if not finished.count(Fate.JOINED):
+            ringing.end_call(turn, convening.why_nobody(turn), HangupSide.PLATFORM)
+
+
+# --- 216 -----------------------------------------------------------------------------------------
+def cancel(turn: Turn, order: Order) -> Outcome:
+    """216: stop ringing and dialling, wholly or for a group or person."""
+    message: CancelCallOut = order.message
+    stopped = 0
+    for one in list(turn.call.convenings):
+        if message.request_id in {None, one.request_id}:
+            stopped += convening.stop(
+                turn,
+                one,
+                Reason.OPERATOR_CANCELLED,
+                HangupSide.OPERATOR,
+                group_id=message.group_id,
+                staff_id=message.staff_id,
+            )
+    if not stopped:
+        raise refuse("nobody of these is being called any more")
+    if turn.call.conference is None:
+        step(turn)
+    else:
+        conferences.step(turn)
+        conferences.close_if_over(turn)
+    return Outcome(detail=f"{stopped} not called any more")

@@ -1,0 +1,258 @@
+"""Conferences: one mixing bridge, members who come and go (103, 104), and their end.
+
+A conference is a call whose legs are its members; a member's MemberId is his leg's CallId. Its own
+CallId is told by 115 first, so that members' legs, recordings and hang-ups have a call to belong
+to. It ends on command, when the last member leaves and nobody is being called any more, or when
+its time is over; one that was made empty (203) waits for its first member.
+"""
+
+from __future__ import annotations
+
+from adapters.asterisk import convening, legs, media
+from adapters.asterisk.model import Call, Conference, Leg
+from adapters.asterisk.people import Convening
+from adapters.asterisk.turn import Turn
+from protocol.messages import (
+    CallState,
+    CallStateNotice,
+    ConferenceMemberNotice,
+    ConferenceNotice,
+    ConferenceNoticeAction,
+    HangupNotice,
+    HangupScope,
+    HangupSide,
+    MemberNoticeAction,
+)
+from protocol.reasons import Reason
+
+
+def conference_of(call: Call) -> Conference:
+    """The conference that a call is; only for calls that are one."""
+    assert call.conference is not None
+    return call.conference
+
+
+def members(call: Call) -> list[Leg]:
+    """Who is in it, on hold or not."""
+    return [leg for leg in call.legs.values() if leg.up]
+
+
+def is_full(call: Call) -> bool:
+    """No more fit in."""
+    most = conference_of(call).max_members
+    return most is not None and len(members(call)) >= most
+
+
+# --- its beginning and its end -------------------------------------------------------------------
+def begin(turn: Turn, conference: Conference) -> None:
+    """There is a conference: 115 for its CallId, 103 created."""
+    turn.call.conference = conference
+    _tell_state(turn, CallState.DIALLING)
+    tell(turn, ConferenceNoticeAction.CREATED, request_id=turn.request_id)
+
+
+def step(turn: Turn) -> None:
+    """Call who is due; once all have come or failed, 103 connected."""
+    call = turn.call
+    for finished in convening.advance(turn):
+        conference = conference_of(call)
+        if members(call) and not conference.connected:
+            conference.connected = True
+            request_id = finished.request_id if finished.told else None
+            tell(turn, ConferenceNoticeAction.CONNECTED, request_id=request_id)
+
+
+def end(turn: Turn, reason: int, side: HangupSide, *, owner: str = "") -> None:
+    """Everybody has to go, nobody else is called; the first reason given stays."""
+    call = turn.call
+    if call.reason is None:
+        call.reason, call.side = reason, side
+        call.request_id = turn.request_id
+    convening.stop_all(turn, Reason.CONFERENCE_ENDED, side)
+    for leg in list(call.legs.values()):
+        if leg.alive and leg.leaving is None:
+            legs.hang_up(turn, leg, Reason.CONFERENCE_ENDED, side, owner=owner)
+            owner = ""
+    close_if_over(turn)
+
+
+def close_if_over(turn: Turn) -> None:
+    """When nobody is left and nobody is expected: 103 ended, 102, its bridge away."""
+    call = turn.call
+    if call.ended is None and _is_over(call):
+        call.ended = turn.at
+        if call.reason is None:
+            call.reason, call.side = _why(call)
+        media.stop_all(turn)
+        _tell_end(turn)
+        if call.bridge_made:
+            turn.do("DELETE", "bridges", turn.bridge, fine=(legs.GONE,))
+    if call.ended is not None and not call.recordings:
+        call.closed = True
+
+
+def _is_over(call: Call) -> bool:
+    if any(leg.alive for leg in call.legs.values()) or call.convenings:
+        return False
+    return call.reason is not None or conference_of(call).empty_until is None
+
+
+def _why(call: Call) -> tuple[int, HangupSide]:
+    """Nobody said why it ends: everybody left, or nobody came."""
+    last = max(call.legs.values(), key=lambda leg: leg.ended or leg.started, default=None)
+    if last is not None and last.lost and last.reason is not None:
+        return last.reason, HangupSide.PLATFORM
+    if conference_of(call).answered is None:
+        return Reason.CALL_FAILED, HangupSide.PLATFORM
+    return Reason.NORMAL, HangupSide.CALLEE
+
+
+def on_time(turn: Turn) -> None:
+    """Its time is over, or nobody has come for too long."""
+    call, conference = turn.call, conference_of(turn.call)
+    due = [each for each in (conference.until, conference.empty_until) if each is not None]
+    if call.reason is None and due and min(due) <= turn.now:
+        end(turn, Reason.CONFERENCE_ENDED, HangupSide.PLATFORM)
+
+
+# --- members -------------------------------------------------------------------------------------
+def alerting(turn: Turn, leg: Leg) -> None:
+    """The telephone of somebody who is called rings: 104."""
+    leg.announced = True
+    tell_member(turn, leg, MemberNoticeAction.RINGING, request_id=leg.request_id)
+
+
+def answered(turn: Turn, leg: Leg) -> None:
+    """Somebody answered, and is let in unless the conference was closed meanwhile."""
+    call, conference = turn.call, conference_of(turn.call)
+    full = len(members(call)) > (conference.max_members or len(call.legs))
+    if conference.locked or full:
+        legs.hang_up(turn, leg, Reason.CONFERENCE_CLOSED, HangupSide.PLATFORM)
+        return
+    legs.seat(turn, leg)
+    leg.announced = True
+    if conference.answered is None:
+        conference.answered, conference.empty_until = turn.at, None
+        _tell_state(turn, CallState.ANSWERED)
+    tell_member(turn, leg, MemberNoticeAction.JOINED, request_id=leg.request_id)
+    convening.joined(turn, leg)
+    step(turn)
+
+
+def gone(turn: Turn, leg: Leg) -> None:
+    """A member left, or somebody who was called could not be had."""
+    if leg.announced:
+        kicked = leg.reason == Reason.KICKED and leg.answered is not None
+        action = MemberNoticeAction.KICKED if kicked else MemberNoticeAction.LEFT
+        tell_member(turn, leg, action, reason=leg.reason, request_id=leg.request_id)
+    if turn.call.reason is None:
+        convening.failed(turn, leg)
+        step(turn)
+
+
+def watch_bridge(turn: Turn) -> None:
+    """115 bridged while two or more are together; recording while anybody is in."""
+    call = turn.call
+    inside = sum(leg.inside for leg in call.legs.values())
+    if call.bridged != (inside > 1):
+        call.bridged = inside > 1
+        _tell_state(turn, CallState.BRIDGED if call.bridged else CallState.UNBRIDGED)
+    if inside and conference_of(call).record and not call.recordings and call.reason is None:
+        media.start_recording(turn)
+
+
+# --- what is told --------------------------------------------------------------------------------
+def tell(
+    turn: Turn,
+    action: ConferenceNoticeAction,
+    *,
+    reason: int | None = None,
+    request_id: str | None = None,
+) -> None:
+    """103 for the conference."""
+    call, conference = turn.call, conference_of(turn.call)
+    turn.tell(
+        ConferenceNotice(
+            call_id=call.id,
+            conference_id=conference.id,
+            login_id=call.officer,
+            event_id=call.event_id,
+            action=action,
+            subject=conference.subject,
+            member_count=len(members(call)),
+            reason=reason,
+            request_id=request_id,
+        )
+    )
+
+
+def tell_member(
+    turn: Turn,
+    leg: Leg,
+    action: MemberNoticeAction,
+    *,
+    reason: int | None = None,
+    request_id: str | None = None,
+) -> None:
+    """104 for a member."""
+    turn.tell(
+        ConferenceMemberNotice(
+            call_id=leg.id,
+            parent_call_id=turn.call.id,
+            conference_id=turn.conference_id,
+            login_id=leg.login,
+            member_id=leg.id,
+            staff_id=leg.staff_id,
+            phone_num=leg.number,
+            action=action,
+            reason=reason,
+            request_id=request_id,
+        )
+    )
+
+
+def _tell_state(turn: Turn, state: CallState) -> None:
+    """115 for the conference's own CallId."""
+    call = turn.call
+    turn.tell(
+        CallStateNotice(
+            call_id=call.id,
+            conference_id=turn.conference_id,
+            login_id=call.officer,
+            state=state,
+            phone_num=call.show,
+            request_id=turn.request_id,
+        )
+    )
+
+
+def _tell_end(turn: Turn) -> None:
+    call, conference = turn.call, conference_of(turn.call)
+    tell(turn, ConferenceNoticeAction.ENDED, reason=call.reason, request_id=call.request_id)
+    ended = call.ended or turn.at
+    talked = 0.0 if conference.answered is None else (ended - conference.answered).total_seconds()
+    turn.tell(
+        HangupNotice(
+            call_id=call.id,
+            conference_id=conference.id,
+            login_id=call.officer,
+            event_id=call.event_id,
+            reason=call.reason,
+            side=call.side,
+            start_time=call.started,
+            answer_time=conference.answered,
+            end_time=ended,
+            duration=max(0, round(talked)),
+            record_id=call.last_record,
+            scope=HangupScope.CALL,
+            request_id=call.request_id,
+        ),
+        ended,
+        made_up=any(leg.lost for leg in call.legs.values() if leg.ended == ended),
+    )
+
+
+def convene(turn: Turn, one: Convening) -> None:
+    """Begin to call people into the conference."""
+    turn.call.convenings.append(one)
+    step(turn)
