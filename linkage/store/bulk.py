@@ -8,6 +8,7 @@ dialect, and the driver's `executemany` gets tuples in its positional order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -15,6 +16,11 @@ from typing import Any
 from sqlalchemy import Connection, Dialect, Table, bindparam, insert, update
 
 Row = tuple[Any, ...]
+
+
+def columns_of(row: type) -> tuple[str, ...]:
+    """The columns of a record class, in order."""
+    return tuple(field.name for field in fields(row))
 
 
 def in_table_order(table: Table, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,8 +10,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError
 
-from linkage.store import tables
-from linkage.store import unit as unit_module
+from linkage.store import projections, tables, transaction
 from linkage.store.database import HEAD, StoreError, open_for_reading, open_store
 from linkage.store.rows import Event, FileRecord, JournalRow, Operation
 from linkage.store.unit import StoreFailedError, UnitOfWork
@@ -106,7 +105,7 @@ def test_one_row_is_one_object_whatever_way_it_is_found(engine: Engine, unit: Un
 def test_caches_are_bounded_and_forget_nothing_that_was_changed(
     engine: Engine, unit: UnitOfWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unit_module, "CACHE_ROWS", 10)
+    monkeypatch.setattr(projections, "CACHE_ROWS", 10)
     with unit.transaction():
         made = [operation(unit, f"call:C{number}") for number in range(30)]
         unit.flush()
@@ -255,11 +254,11 @@ def test_of_an_id_used_without_end_the_latest_are_found(
     unit: UnitOfWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with unit.transaction():
-        for _ in range(unit_module.SEEN_MAX + 5):
+        for _ in range(transaction.SEEN_MAX + 5):
             entry(unit, request_id="1", type=100)
     with unit.transaction():
         found = unit.find_requests({("pbx", "1")})
-    assert len(found) == unit_module.SEEN_MAX
+    assert len(found) == transaction.SEEN_MAX
     assert min(row.seq for row in found) == 6
 
 
