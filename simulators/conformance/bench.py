@@ -295,10 +295,27 @@ class Bench:
     ) -> Response:
         """Send a request (or `data` in its stead) and wait for its response.
 
+        Where no line is given and the one there is ends before the answer, it is sent once more
+        on the next: a program may well end with its call, whatever we are about to send.
+
         Raises:
             FailedError: there is none in time.
         """
-        line = line or await self.line()
+        if line is not None:
+            return await self._ask_on(line, request, data)
+        line = await self.line()
+        try:
+            return await self._ask_on(line, request, data)
+        except FailedError as verdict:
+            if not line.closed:
+                raise
+            try:
+                line = await self.line()
+            except SkippedError:
+                raise verdict from None
+            return await self._ask_on(line, request, data)
+
+    async def _ask_on(self, line: Line, request: Request, data: bytes | None) -> Response:
         mark = line.mark
         self.conduct.ask(line, request.id, request.type)
         await line.send(data or self.bytes_of(request), self.settings.answer_within_s)

@@ -42,7 +42,7 @@ class Conduct:
         self._asked.setdefault(line, Counter())[request_id, type_] += 1
 
     def tolerate(self, line: Line, request_id: str) -> None:
-        """Something goes out that may be answered under that Id, or not."""
+        """Something goes out that may be answered under that Id, or not; "": under any."""
         self._tolerated.setdefault(line, set()).add(request_id)
 
     def take(self, line: Line, item: Item) -> None:
@@ -64,7 +64,7 @@ class Conduct:
             _keep(self.empty, f"{what}: an attribute with the text NULL or EMPTY: leave it out")
         if answered[pair] < asked[pair]:
             answered[pair] += 1
-        elif response.request_id not in self._tolerated.get(line, ()):
+        elif not {response.request_id, ""} & self._tolerated.get(line, set()):
             _keep(self.pairing, self._objection(response, asked, answered))
 
     def _objection(self, response: Response, asked: Counter[Pair], answered: Counter[Pair]) -> str:

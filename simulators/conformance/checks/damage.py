@@ -136,13 +136,14 @@ def _refuses(make: Make, *, strict: bool = False) -> Callable[[Bench], Awaitable
         await line.send(bad.data, bench.settings.answer_within_s)
 
         def answer(item: Item) -> bool:
-            return isinstance(item, Response) and item.request_id == bad.request_id
+            return isinstance(item, Response) and bad.request_id in {item.request_id, ""}
 
         within_s = bench.settings.answer_within_s if bad.owed else bench.settings.quiet_s
         found = await line.find(answer, mark, within_s)
         if found is None and not line.closed:
             await bench.alive(line)
-            found = await line.find(answer, mark, 0)
+            if bad.request_id:  # else the answer to what asked whether it lives would be taken
+                found = await line.find(answer, mark, 0)
         if isinstance(found, Response):
             judge = demand if strict else advise
             judge(not found.accepted, "a refusal (1xx)", describe(found))

@@ -79,6 +79,7 @@ class Defect(StrEnum):
     RESULT_WITHOUT_EVENT = auto()
     NO_RESULT = auto()
     IGNORES_FAREWELL = auto()
+    ENDS_WITH_THE_CALL = auto()
 
 
 class Implementation:
@@ -369,6 +370,8 @@ class Conversation:
             self._request("201", f"<CallId>{call_id}</CallId><EventId>{event_id}</EventId>")
             if self._vendor.has(Defect.WRONG_DIRECTION):
                 self._request("102", f"<CallId>{call_id}</CallId>")
+        elif number == "102" and self._vendor.has(Defect.ENDS_WITH_THE_CALL):
+            self._writer.close()
         elif number == "292":
             self._request("192", "")
         elif number == "210" and not self._vendor.has(Defect.NO_RESULT):

@@ -108,6 +108,11 @@ async def test_an_application_that_listens_passes() -> None:
     assert report.find("refuses-strangers").status is Status.PASS
 
 
+async def test_an_application_may_end_with_its_call_and_come_back() -> None:
+    report = await examine(Role.APPLICATION, Defect.ENDS_WITH_THE_CALL)
+    assert verdicts(report, Status.FAIL) == {}
+
+
 # --- what is wrong is found ----------------------------------------------------------------------
 APPLICATION_DEFECTS = {
     Defect.LITTLE_ENDIAN: "registers",
