@@ -42,7 +42,7 @@ def staff(staff_id: str, name: str, *numbers: str) -> Staff:
 
 
 async def test_the_second_embodiment_convenes_an_emergency_conference(tmp_path: Path) -> None:
-    """Patent steps 401 to 420: leader and department join, the expert is busy, his deputy joins."""
+    """Steps 401 to 420: leader and department join, the expert is busy, his deputy joins."""
     async with scene(tmp_path, ["1001"]) as stage, stage.place.run() as adapter:
         outcome = await adapter.do(
             CallOut(

@@ -40,6 +40,8 @@ class Line:
     variables: dict[str, str] = field(default_factory=dict)
     music: bool = False
     muted: bool = False
+    silent: set[str] = field(default_factory=set)
+    """Directions in which no sound goes: "in" from it, "out" to it."""
 
 
 @dataclass
@@ -65,6 +67,10 @@ class FakeAsterisk:
         """Endpoint → what it does: "rings" (if not said), "busy", "rejected", …, "absent"."""
         self.stutter = False
         """Say every event twice, as bridges do."""
+        self.dialled: list[str] = []
+        """Numbers for which a channel was made, in order."""
+        self.rung_twice: list[str] = []
+        """Those that had a channel already."""
         self.events: list[dict[str, Any]] = []
         self.requests: list[tuple[str, str]] = []
         self.refuse: dict[tuple[str, str], int] = {}
@@ -349,7 +355,12 @@ class FakeAsterisk:
             else:
                 await self._end(line, 16)
             return _done()
-        verb = path[1]
+        return await self._to_channel(method, line, path[1:], query)
+
+    async def _to_channel(
+        self, method: str, line: Line, path: list[str], query: Mapping[str, str]
+    ) -> web.Response:
+        verb = path[0]
         if verb == "answer":
             line.state = "Up"
             await self._say("ChannelStateChange", line)
@@ -357,8 +368,10 @@ class FakeAsterisk:
             line.variables[query["variable"]] = query["value"]
         elif verb in {"moh", "mute"}:
             setattr(line, "music" if verb == "moh" else "muted", method == "POST")
+            if verb == "mute":
+                (line.silent.add if method == "POST" else line.silent.discard)(query["direction"])
         elif verb == "play":
-            return await self._play(path[2], query["media"])
+            return await self._play(path[1], query["media"])
         return _done()
 
     async def _originate(self, channel: str, query: Mapping[str, str], body: Any) -> web.Response:
@@ -377,6 +390,8 @@ class FakeAsterisk:
             number=number,
             variables=dict(body.get("variables", {})),
         )
+        self.rung_twice += [each.number for each in self.lines.values() if each.number == number]
+        self.dialled.append(number)
         self.lines[channel] = line
         await self._dial(line, "")
         if manner in CAUSES:
