@@ -89,7 +89,6 @@ class Core:
         """When the loop last came round to the sweep, by the monotonic clock."""
 
     # --- life ------------------------------------------------------------------------------------
-    # -------------------
     async def start(self) -> None:
         """Begin to take work."""
         self._running = asyncio.get_running_loop().create_task(self._run(), name="linkage-core")
@@ -227,7 +226,6 @@ class Core:
         return await future
 
     # --- CorePort --------------------------------------------------------------------------------
-    # -------------------
     async def register(self, link: Link, request: Request) -> Response:
         """See `CorePort.register`."""
         came_at = self._clock.utc()
@@ -352,8 +350,7 @@ class Core:
             peer.connected = False
         self._put(Observe(peer.id, EntryKind.SESSION_CLOSED, reason), None)
 
-    # --- adapters' memory
-    # -------------------------------------------------------------------------------------------
+    # --- adapters' memory ------------------------------------------------------------------------
     async def recall(self, adapter: str) -> dict[str, Any]:
         """An adapter's memory."""
         return self._value(await self._do(Recall(adapter)))
@@ -370,7 +367,6 @@ class Core:
         return done.value or {}
 
     # --- queues ----------------------------------------------------------------------------------
-    # -------------------
     def _outbox(self, receiver: str) -> Outbox:
         outbox = self._outboxes.get(receiver)
         if outbox is None:

@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import Final
 
 from linkage.core.access import RefusedError, check_registration
-from linkage.core.handling import Handler, as_journalled
+from linkage.core.handling import Handler
 from linkage.core.peers import Peer, Peers
 from linkage.core.render import COMMANDS, outcome_of, render, stored_message
+from linkage.core.telling import as_journalled
 from linkage.core.work import (
     Acknowledge,
     Delivery,
@@ -141,7 +142,6 @@ class CoreEngine:
                 return self._recall(work)
 
     # --- registration ----------------------------------------------------------------------------
-    # -------------------
     def _register(self, work: Register, now: Now) -> Done:
         request = work.request
         now_us = now.utc_us
@@ -191,7 +191,6 @@ class CoreEngine:
         return position
 
     # --- deliveries ------------------------------------------------------------------------------
-    # -------------------
     def _acknowledge(self, work: Acknowledge) -> Done:
         response = work.response
         state = "done" if response.accepted else "refused"
@@ -266,7 +265,6 @@ class CoreEngine:
         return done
 
     # --- small things ----------------------------------------------------------------------------
-    # -------------------
     def _observe(self, work: Observe, now_us: int) -> None:
         row = self._row(now_us, work.kind, work.source)
         self._unit.append(_with(row, detail=work.detail, body=work.raw, result=work.result))

@@ -14,6 +14,7 @@ from linkage.core.work import Now
 from linkage.store.rows import DeliveryRow, JournalRow, from_us
 from protocol.codec import decode
 from protocol.envelope import Request
+from protocol.errors import InvalidMessageError
 from protocol.fields import CONTROL, NULL_TOKENS
 from protocol.message import Message, amended
 from protocol.messages import convert, refusal
@@ -55,7 +56,12 @@ def render(
         fills["conference_id"] = message.conference_id or row.conference_id
     if message.number not in COMMANDS and row.op_id is not None:
         fills["op_id"] = str(row.op_id)
-    shown = amended(message, **fills)
+    try:
+        shown = amended(message, **fills)
+    except InvalidMessageError:
+        # A notice that names nothing but the command it answers: to everybody else that leads
+        # nowhere, but without it the message could not be read at all.
+        shown = amended(message, **(fills | {"request_id": message.request_id}))
     if delivery.type != message.number:
         shown = convert(shown, delivery.type) or shown
     happened_us = row.recorded_at if row.occurred_at is None else row.occurred_at

@@ -66,7 +66,6 @@ class Projections(Transaction):
             rows.trim()
 
     # --- operations ------------------------------------------------------------------------------
-    # -------------------
     def operation(self, op_id: int) -> Operation | None:
         """An operation by OpId."""
         found = self._operations.get(op_id)
@@ -194,7 +193,6 @@ class Projections(Transaction):
         self._trees.rows.pop(parent.root, None)
 
     # --- events ----------------------------------------------------------------------------------
-    # -------------------
     def event(self, event_pk: int) -> Event | None:
         """An event by key."""
         found = self._events.get(event_pk)
@@ -244,8 +242,7 @@ class Projections(Transaction):
         """Write a changed event with the next flush."""
         self._change("event", event.event_pk, event)
 
-    # --- bindings, links, files
-    # -------------------------------------------------------------------------------------
+    # --- bindings, links, files ------------------------------------------------------------------
     def add_binding(self, op_id: int, event_pk: int, cause: str, author: str, seq: int) -> None:
         """A binding that is valid from the journal seq on."""
         row = Binding(

@@ -77,8 +77,7 @@ class Transaction:
     def _committed(self) -> None:
         """A commit was made: the time to let go of what was kept for it."""
 
-    # --- the transaction
-    # --------------------------------------------------------------------------------------------
+    # --- the transaction -------------------------------------------------------------------------
     @property
     def connection(self) -> Connection:
         """The open connection; only between `begin` and `commit`."""
@@ -186,7 +185,6 @@ class Transaction:
         update_rows(self.connection, table, names, (key.name,), tuples((*names, key.name), rows))
 
     # --- journal ---------------------------------------------------------------------------------
-    # -------------------
     @property
     def next_seq(self) -> int:
         """The seq that the next journal row must carry."""

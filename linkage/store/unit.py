@@ -28,8 +28,7 @@ _IS_NOTICE: Final = ~(tables.delivery.c.type // 100).in_(COMMAND_DIGITS)
 class UnitOfWork(Projections):
     """Reads and writes of the core's thread. Call `begin`, use it, then `commit` or `rollback`."""
 
-    # --- deliveries and peers
-    # ---------------------------------------------------------------------------------------
+    # --- deliveries and peers --------------------------------------------------------------------
     def enqueue(
         self, receiver: str, role: str, journal_seq: int, type_: int, expires_at: int | None = None
     ) -> DeliveryRow:

@@ -246,6 +246,17 @@ def test_a_call_that_two_applications_take_is_told_to_both_to_its_end(make: Make
     assert bench.types("two") == []
 
 
+def test_a_notice_that_names_only_a_command_can_be_read_by_everybody(bench: Bench) -> None:
+    """Its RequestId is what makes it a message; to others than the sender it leads nowhere."""
+    done = m.ConferenceNotice(request_id="4711", action=m.ConferenceNoticeAction.CREATED)
+    bench.say("pbx", incoming())
+    bench.heard("desk")
+
+    assert bench.say("pbx", done).result == 0
+
+    assert [item.message.request_id for item in bench.heard("desk")] in ([], ["4711"])
+
+
 # --- legacy --------------------------------------------------------------------------------------
 def test_a_legacy_application_hears_the_patent_s_types_only(make: Make) -> None:
     bench = make(legacy("old", "application", "10.0.0.1"), peer("pbx", "platform"))
