@@ -53,6 +53,7 @@ SIMULATE: Final[Table] = {
     "platform": ("linkage.cli.simulate:platform", "Play a communication platform."),
     "application": ("linkage.cli.simulate:application", "Play the duty desk."),
     "screen": ("linkage.cli.simulate:screen", "Play a screen."),
+    "load": ("linkage.cli.load:load", "Send notices at a rate, and measure the answers."),
     "fault": ("linkage.cli.faults:fault", "Play a bad network between a program and linkage."),
 }
 
