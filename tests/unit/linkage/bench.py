@@ -23,6 +23,7 @@ from linkage.store.rebuild import differences, rebuild
 from linkage.store.rows import Event, JournalRow, Operation, to_us
 from linkage.store.unit import JOURNAL_COLUMNS, UnitOfWork, columns_of
 from protocol.codec import decode, encode
+from protocol.dialect import DEFAULT, Dialect
 from protocol.envelope import Request, Response
 from protocol.message import Message
 
@@ -122,8 +123,9 @@ class Bench:
         self, source: str, message: Message, id_: str | None = None, **attrs: Any
     ) -> Submit:
         """The work of a message as it comes from a wire."""
-        written = encode(Request(id=id_ or str(next(self._ids)), message=message, **attrs))
-        return received(source, written)
+        dialect = Dialect(encoding=self.peers.by_id[source].encoding)
+        request = Request(id=id_ or str(next(self._ids)), message=message, **attrs)
+        return received(source, encode(request, dialect), dialect)
 
     def say(self, source: str, message: Message, id_: str | None = None, **attrs: Any) -> Response:
         """A peer sends a message; time passes a little."""
@@ -204,8 +206,8 @@ def chain(engine: Engine) -> list[tuple[JournalRow, bytes, bytes]]:
     ]  # fmt: skip
 
 
-def received(source: str, payload: bytes) -> Submit:
-    item = decode(payload)
+def received(source: str, payload: bytes, dialect: Dialect = DEFAULT) -> Submit:
+    item = decode(payload, dialect)
     assert isinstance(item, Request)
     return Submit(source, item)
 
