@@ -20,28 +20,43 @@ from typing import Any, TypeVar
 from linkage.client import Application
 from protocol.message import Message
 from protocol.messages import (
+    CallMode,
+    CallOut,
+    CallOutResultNotice,
+    CallOutType,
     CallPhase,
     CallState,
     CallStateNotice,
+    ConferenceAction,
+    ConferenceControl,
+    ConferenceNotice,
+    ConferenceNoticeAction,
     CreateEvent,
+    Group,
     Hangup,
     HangupNotice,
     HangupScope,
     IncomingCallNotice,
+    Phone,
+    PlatformStatusNotice,
     RecordingNotice,
     RecordingNoticeAction,
+    Staff,
     Transfer,
     TransferMode,
     TransferNotice,
 )
+from protocol.reasons import Reason
 from tests.real.peers.asterisk import AsteriskServer
 from tests.real.peers.audio import loudness, samples_of
 from tests.real.peers.linkage import LinkageProcess
-from tests.real.peers.sipp import FOREVER_S, SippCaller, SippOfficer, Talk
+from tests.real.peers.sipp import BUSY, FOREVER_S, SippCaller, SippOfficer, Talk
 
 EVENT = "1213243"
 CALLER = "13912344444"
 OFFICERS = {"1001": "23", "1002": "13"}
+EXPERT = "1003"
+"""Whose telephone is busy."""
 WITHIN_S = 25.0
 RATE_HZ = 8000
 M = TypeVar("M", bound=Message)
@@ -91,21 +106,23 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(folder: Path) -> AsyncIterator[Scene]:
+async def scene(folder: Path, *more: SippOfficer) -> AsyncIterator[Scene]:
     """Asterisk with two officers who answer, linkage with its adapter.
 
-    An application that listens.
+    An application that listens. `more` telephones have their number for a LoginId.
     """
     phones = [
         SippOfficer(number, answer_after_s=0.3, script=(Talk(FOREVER_S),)) for number in OFFICERS
     ]
+    phones += more
     async with AsyncExitStack() as stack:
         asterisk = await stack.enter_async_context(
             AsteriskServer(officers={phone.number: phone.port for phone in phones})
         )
         for phone in phones:
             await stack.enter_async_context(phone)
-        linkage = LinkageProcess(folder, asterisk, officers=OFFICERS, record=True, ring_s=10)
+        officers = OFFICERS | {phone.number: phone.number for phone in more}
+        linkage = LinkageProcess(folder, asterisk, officers=officers, record=True, ring_s=10)
         await stack.enter_async_context(linkage)
         application = await stack.enter_async_context(
             Application("127.0.0.1", linkage.port, "desk", secret=linkage.secret)
@@ -262,6 +279,81 @@ async def test_a_call_goes_on_under_its_event_when_linkage_is_killed_in_the_midd
         assert {entry["kind"] for entry in shown["entries"]} >= {"Message"}
         verified = await at.linkage.run("journal", "verify")
         assert verified["breaks"] == []
+
+
+async def test_a_conference_is_convened_for_an_event_and_found_again_under_it(
+    tmp_path: Path,
+) -> None:
+    """Patent steps 401 to 420: leader joins, expert is busy, his deputy joins."""
+    async with scene(tmp_path, SippOfficer(EXPERT, refuses=BUSY)) as at:
+        staff = {
+            number: Staff(staff_id=f"S{number}", phone_nums=(Phone(number=number, num_type="01"),))
+            for number in (*OFFICERS, EXPERT)
+        }
+        # Commands are not kept for a platform that is still connecting.
+        await at.desk.next(PlatformStatusNotice)
+        reply = await at.desk.application.send(
+            CallOut(
+                event_id=EVENT,
+                login_id="99",
+                call_type=CallOutType.CONFERENCE,
+                record=True,
+                groups=(
+                    Group(group_id="136", call_mode=CallMode.ALL, staff=(staff["1001"],)),
+                    Group(
+                        group_id="137",
+                        call_mode=CallMode.SEQUENTIAL,
+                        staff=(staff[EXPERT], staff["1002"]),
+                    ),
+                ),
+            )
+        )
+        assert reply.accepted
+        stands = await at.desk.next(
+            ConferenceNotice, lambda item: item.action is ConferenceNoticeAction.CONNECTED
+        )
+        assert (stands.event_id, stands.member_count) == (EVENT, 2)
+        assert stands.request_id == reply.request_id
+        results = [item for item in at.desk.told if isinstance(item, CallOutResultNotice)]
+        assert {(item.staff_id, item.reason, item.event_id) for item in results} == {
+            ("S1001", None, EVENT),
+            ("S1003", Reason.BUSY, EVENT),
+            ("S1002", None, EVENT),
+        }
+        await asyncio.sleep(1.5)  # something to record
+        await at.desk.application.send(
+            ConferenceControl(
+                call_id=stands.call_id,
+                conference_id=stands.conference_id,
+                action=ConferenceAction.END,
+            )
+        )
+        ended = await at.desk.next(HangupNotice, lambda item: item.scope is HangupScope.CALL)
+        assert ended.event_id == EVENT
+        saved = await at.desk.next(
+            RecordingNotice, lambda item: item.action is RecordingNoticeAction.SAVED
+        )
+        assert (saved.event_id, saved.conference_id) == (EVENT, stands.conference_id)
+        shown = await at.linkage.run("event", "show", EVENT)
+    operations = shown["operations"]
+    assert {item["cause"] for item in operations} <= {"command", "derived", "explicit"}
+    found = [(item["kind"], item["to"]) for item in operations if item["kind"] != "recording"]
+    numbers = (*OFFICERS, EXPERT)
+    assert sorted(found, key=str) == sorted(
+        [
+            ("call", None),
+            ("conference", None),
+            *(("leg", number) for number in numbers),
+            *(("member", number) for number in numbers),
+        ],
+        key=str,
+    )
+    assert all(item["conference_id"] == stands.conference_id for item in operations)
+    assert all(item["state"] == "ended" for item in operations if item["kind"] != "recording")
+    (file,) = [file for item in operations for file in item["files"]]
+    check_recording(Path(file["path"]), file["size"], file["sha256"])
+    types = {entry["type"] for entry in shown["entries"] if entry["type"]}
+    assert {210, 103, 104, 110, 116, 115, 203, 102, 108} <= types
 
 
 async def test_the_plain_socket_client_does_the_same_work(tmp_path: Path) -> None:
