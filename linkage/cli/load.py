@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SHOWN: Final = {"p50_ms": "50 %", "p90_ms": "90 %", "p99_ms": "99 %", "p99.9_ms": "99.9 %"}
 
+BUSY: Final = 0.7
+"""Share of a core from which the load's own work shows in what it measures."""
+
 
 @click.command()
 @click.option(
@@ -177,6 +180,11 @@ def _show(plan: LoadPlan, result: LoadResult) -> None:
         f"{plan.seconds:g} s: {result.due} due, {result.answered} answered "
         f"({plain['answered_per_s']:g}/s)"
     )
+    if result.own_cpu > BUSY:
+        out.print(
+            f"the load itself used {result.own_cpu:.0%} of a core: it measures itself as well",
+            style="yellow",
+        )
     for what, number in (
         ("never answered", result.unanswered),
         ("not sent, as too many were unanswered", result.shed),
