@@ -140,7 +140,8 @@ class FaultProxy:
     ) -> None:
         if self._server is not None:
             self._server.close()
-        self.cut()
+        for link in list(self._links):
+            link.do(Fault.CUT)
         await self._background.stop()
 
     def set_plan(self, plan: FaultPlan) -> None:

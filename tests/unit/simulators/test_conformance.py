@@ -108,6 +108,17 @@ async def test_an_application_that_listens_passes() -> None:
     assert report.find("refuses-strangers").status is Status.PASS
 
 
+@pytest.mark.parametrize("role", [Role.APPLICATION, Role.PLATFORM])
+async def test_an_implementation_of_the_patent_alone_passes(role: Role) -> None:
+    """Nobody registers, and it is sent nothing of the profile."""
+    async with connecting(Implementation(role.value, Defect.NO_REGISTRATION)) as ready:
+        report = await run_conformance(settings(role, secret=None), on_ready=ready.set_result)
+    assert verdicts(report, Status.FAIL) == {}
+    assert report.find("registers").status is Status.SKIP
+    assert report.find("fragments").status is Status.SKIP
+    assert report.find("answers-each-request").status is Status.PASS
+
+
 async def test_an_application_may_end_with_its_call_and_come_back() -> None:
     report = await examine(Role.APPLICATION, Defect.ENDS_WITH_THE_CALL)
     assert verdicts(report, Status.FAIL) == {}

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -471,3 +475,46 @@ async def test_the_client_library_gets_every_notice_through_a_bad_network() -> N
         answering.cancel()
         assert proxy.stats.connections > 1
     assert heard == {f"c{index}" for index in range(MANY)}
+
+
+# --- by the command line -------------------------------------------------------------------------
+ROOT = Path(__file__).resolve().parents[3]
+
+
+async def test_the_command_plays_a_bad_network_until_it_is_stopped() -> None:
+    async with Echo().open() as echo:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "linkage", "simulate", "fault", "--listen", "127.0.0.1:0"),
+            *("--to", f"127.0.0.1:{echo.port}", "--duplicate", "down=1", "--seed", "7", "--json"),
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+        )
+        assert process.stdout is not None
+        async with asyncio.timeout(30):
+            began = json.loads(await process.stdout.readline())
+            host, port = began["address"].split(":")
+            end = End(*await asyncio.open_connection(host, int(port)))
+            end.writer.write(encode_frame(1, b"one"))
+            assert [await end.receive(), await end.receive()] == [b"one", b"one"]
+            end.writer.transport.abort()
+            process.send_signal(signal.SIGINT)
+            output, _ = await process.communicate()
+        told = [json.loads(line) for line in output.splitlines()]
+    assert (began["event"], began["seed"]) == ("listening", 7)
+    assert told[0]["fault"] == "duplicate"
+    assert told[-1]["event"] == "stats"
+    assert told[-1]["down"]["faults"] == {"duplicate": 1}
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("chance", ["2", "up=x", "left=0.1"])
+async def test_a_chance_that_is_none_is_misuse(chance: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "linkage", "simulate", "fault", "--listen", "127.0.0.1:0"),
+        *("--to", "127.0.0.1:9", "--cut", chance),
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    _, errors = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 2
+    assert b"a probability from 0 to 1" in errors
