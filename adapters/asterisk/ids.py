@@ -54,8 +54,12 @@ class Names:
         return f"{self.app}-{call_id}"
 
     def bridge(self, call_id: str) -> str:
-        """The bridge of a call; the same name as its channel has, in another space."""
-        return f"{self.app}-{call_id}"
+        """The bridge of a call.
+
+        Never the id of a channel: Asterisk keeps an application's subscriptions by id alone, and
+        tells nothing of a bridge whose name is that of a channel.
+        """
+        return f"{self.app}-{call_id}-b"
 
     def part(self, call_id: str, kind: str, number: int) -> str:
         """A playback (`p`), a tone (`t`) or a recording (`r`) of a call; safe as a file name."""

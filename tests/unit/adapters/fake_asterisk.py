@@ -408,6 +408,7 @@ class FakeAsterisk:
         if not path:
             if method == "GET":
                 return web.json_response([_bridge(each) for each in self.bridges.values()])
+            assert query["bridgeId"] not in self.lines, "a real one would be mute about it"
             if query["bridgeId"] in self.bridges:
                 return _error(409, "Bridge with the same ID exists")
             self.bridges[query["bridgeId"]] = Bridge(query["bridgeId"])
