@@ -15,7 +15,7 @@ from simulators.conformance.line import Item, Line
 from simulators.conformance.model import Check, FailedError, SkippedError
 
 HEARTBEATS_SENT: Final = 10
-"""So many that its own, which may fall into the time that is watched, are not taken for answers."""
+"""So many that its own, which may fall into that time, are not taken for answers."""
 LATE: Final = 1.5
 """How many times its period a heartbeat may be late before it is worth a word."""
 SLACK_S: Final = 1.0
