@@ -89,11 +89,11 @@ class Settings(_Section):
     officer: Mapping[Number, Officer] = {}
     trunk: str | None = None
     sounds: str = "sound:{file_id}"
-    """What Asterisk is told to play for a FileId of 209: a sound of its own, or an address."""
+    """What Asterisk is told to play for a FileId of 203 and 209: a sound of its own."""
     music: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")] = "default"
     """Music-on-hold class for those who are on hold."""
     ring_s: Annotated[float, Field(gt=0, le=600)] = 30.0
-    """How long a telephone rings where no hotline says so: transfers, direct calls."""
+    """How long a telephone rings where no hotline or 210 says so: transfers, direct calls."""
     keep_recordings: bool = False
     """Leave recordings at Asterisk after they were fetched."""
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 8.0
