@@ -199,8 +199,9 @@ class Desk:
         try:
             await self._carry_out(turn.effects, lambda: _resolve(outcome, answer))
         except CommandError as error:
-            self._restore(before)
+            self._take_back(before)
             await self._save(())
+            await self._cross_off(())
             _refuse(outcome, error)
         except BaseException as error:
             # The link or the core is lost, and this desk with it: the memory knows the rest.

@@ -237,7 +237,7 @@ SWITCHES: Final[Mapping[MemberAction, Switch]] = {
 def hang_up(turn: Turn, order: Order) -> Outcome:
     """202: a member, where one is named or Scope says so; otherwise the conference."""
     message: Hangup = order.message
-    if message.scope is HangupScope.LEG or (message.scope is None and _names_leg(order)):
+    if message.scope is HangupScope.LEG or (message.scope is None and _means_member(turn, order)):
         leg = order.leg or _by_number(turn, message.phone_num)
         if leg is None or not leg.alive:
             raise CommandError(Result.NO_CALL, "which member? name CallId, LoginId or PhoneNum")
@@ -249,8 +249,14 @@ def hang_up(turn: Turn, order: Order) -> Outcome:
     return _outcome(turn)
 
 
-def _names_leg(order: Order) -> bool:
-    return order.leg is not None and order.message.call_id == order.leg.id
+def _means_member(turn: Turn, order: Order) -> bool:
+    """Whether one member is named; who only looks for somebody must not end it for all."""
+    message: Hangup = order.message
+    if message.phone_num is not None:
+        return True
+    if message.call_id is not None:
+        return message.call_id != turn.call.id
+    return message.conference_id is None
 
 
 def _by_number(turn: Turn, number: str | None) -> Leg | None:

@@ -680,6 +680,26 @@ async def test_one_member_is_hung_up_by_his_call_id_or_number(
         await forgotten(place, asterisk)
 
 
+@pytest.mark.parametrize(
+    "one",
+    [Hangup(phone_num="1002"), Hangup(event_id="E1", login_id="13")],
+    ids=["number", "login"],
+)
+async def test_who_hangs_up_somebody_does_not_end_the_conference_for_all(
+    asterisk: FakeAsterisk, place: Place, one: Hangup
+) -> None:
+    async with place.run() as adapter:
+        call_id, _ = await two(asterisk, adapter)
+        await adapter.do(one)
+        await adapter.notices.any(
+            ConferenceMemberNotice, action=MemberNoticeAction.LEFT, phone_num="1002"
+        )
+        assert asterisk.leg("1001").bridge is not None
+        await adapter.do(Hangup(call_id=call_id))
+        await ended(adapter)
+        await forgotten(place, asterisk)
+
+
 async def test_a_telephones_own_hold_and_transfer_keys_are_taken_as_what_they_are(
     asterisk: FakeAsterisk, place: Place
 ) -> None:
