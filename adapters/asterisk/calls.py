@@ -9,7 +9,16 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
-from adapters.asterisk import callouts, conferences, legs, media, ringing, targets, transfer
+from adapters.asterisk import (
+    callouts,
+    conferences,
+    convening,
+    legs,
+    media,
+    ringing,
+    targets,
+    transfer,
+)
 from adapters.asterisk.causes import reason_of
 from adapters.asterisk.events import Event
 from adapters.asterisk.legs import GONE, MISSING
@@ -126,6 +135,8 @@ def on_time(turn: Turn) -> None:
     media.on_time(turn)
     if turn.call.conference is not None:
         conferences.on_time(turn)
+    elif convening.wake(turn):
+        callouts.step(turn)
     close_if_over(turn)
 
 

@@ -108,8 +108,10 @@ def _why(call: Call) -> tuple[int, HangupSide]:
 
 
 def on_time(turn: Turn) -> None:
-    """Its time is over, or nobody has come for too long."""
+    """Somebody is tried again; its time is over, or nobody has come for too long."""
     call, conference = turn.call, conference_of(turn.call)
+    if convening.wake(turn):
+        step(turn)
     due = [each for each in (conference.until, conference.empty_until) if each is not None]
     if call.reason is None and due and min(due) <= turn.now:
         end(turn, Reason.CONFERENCE_ENDED, HangupSide.PLATFORM)

@@ -38,6 +38,8 @@ from protocol.results import Result
 
 TRIES_MAX: Final = 2000
 """Calls that one command may lead to; more is a mistake, and no longer one call's work."""
+AGAIN_AFTER_S: Final = 5.0
+"""Before a number is tried once more (`Retry`): who is busy now is busy in a moment, too."""
 HOPELESS: Final = frozenset(
     {Reason.UNALLOCATED, Reason.INVALID_FORMAT, Reason.NUMBER_CHANGED, Reason.BARRED}
 )
@@ -116,14 +118,16 @@ def advance(turn: Turn) -> list[Convening]:
 
 
 def _advance(turn: Turn, convening: Convening, race: Race) -> None:
-    expected = 0  # who rings already, for another group or by another command
+    expected = 0  # who rings already for another group or command, or will ring again
     for person in race.persons:
         if race.enough or race.count(Fate.RINGING) + expected >= race.places:
             break
         if person.fate is not Fate.WAITING:
             continue
         there = _leg_of(turn, person)
-        if there is None:
+        if person.due is not None:
+            expected += 1
+        elif there is None:
             _dial(turn, convening, race, person)
         elif there.up:
             _settle(turn, convening, race, person, Fate.JOINED)
@@ -153,6 +157,7 @@ def _dial(turn: Turn, convening: Convening, race: Race, person: Person) -> None:
             obstacle = attempt.obstacle
             continue
         person.attempt += 1
+        person.tried.append(attempt.number)
         target = Target(
             number=attempt.number,
             endpoint=attempt.endpoint,
@@ -193,8 +198,20 @@ def failed(turn: Turn, leg: Leg) -> None:
         unwanted = leg.side is HangupSide.OPERATOR or leg.reason == Reason.CONFERENCE_CLOSED
         if person.tries and not unwanted:
             person.fate = Fate.WAITING
+            if person.tries[0].number in person.tried:
+                person.due = turn.later(AGAIN_AFTER_S)
         else:
             _settle(turn, convening, race, person, Fate.FAILED, leg.reason)
+
+
+def wake(turn: Turn) -> bool:
+    """Whether somebody may be tried again by now; then `advance` does."""
+    woken = False
+    for convening in turn.call.convenings:
+        for _, person in convening.persons():
+            if person.due is not None and person.due <= turn.now:
+                person.due, woken = None, True
+    return woken
 
 
 def _called_by(turn: Turn, leg: Leg) -> Iterator[tuple[Convening, Race, Person]]:
@@ -244,7 +261,7 @@ def _settle(
     fate: Fate,
     reason: int | None = None,
 ) -> None:
-    person.fate = fate
+    person.fate, person.due = fate, None
     if not convening.told:
         return
     call = turn.call

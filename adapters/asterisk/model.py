@@ -237,6 +237,8 @@ class Call:
         times += [recording.stopping for recording in self.recordings.values()]
         if self.collect is not None:
             times.append(self.collect.until)
+        for convening in self.convenings:
+            times += [person.due for _, person in convening.persons()]
         if self.conference is not None and self.reason is None:
             times += [self.conference.until, self.conference.empty_until]
         return min((each for each in times if each is not None), default=None)

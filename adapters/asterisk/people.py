@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum
 
 from protocol.messages import CallMode
@@ -40,7 +41,10 @@ class Try:
 
 @dataclass(slots=True, kw_only=True)
 class Person:
-    """Somebody to reach. `tries` are still to be dialled, `number` was last, `leg` rings."""
+    """Somebody to reach. `tries` are still to be dialled, `number` was last, `leg` rings.
+
+    `tried` are the numbers that were dialled; before one is repeated, we wait until `due`.
+    """
 
     tries: list[Try]
     number: str
@@ -49,6 +53,8 @@ class Person:
     staff_name: str | None = None
     fate: Fate = Fate.WAITING
     attempt: int = 0
+    tried: list[str] = field(default_factory=list)
+    due: datetime | None = None
     leg: str | None = None
 
     @property

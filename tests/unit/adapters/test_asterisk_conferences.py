@@ -253,8 +253,9 @@ async def test_so_many_of_a_group_are_called_as_are_wanted(
 
 
 async def test_a_persons_numbers_are_tried_one_by_one_in_the_order_of_their_types(
-    asterisk: FakeAsterisk, place: Place
+    asterisk: FakeAsterisk, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("adapters.asterisk.convening.AGAIN_AFTER_S", 0.05)
     asterisk.telephones |= {"139@trunk": "busy", "138@trunk": "unallocated"}
     phones = (
         Phone(number="1001"),
@@ -273,6 +274,39 @@ async def test_a_persons_numbers_are_tried_one_by_one_in_the_order_of_their_type
     assert asterisk.dialled == ["139@trunk", "138@trunk", "1001", "139@trunk", "1001"]
     assert (told.reason, told.phone_num, told.num_type, told.attempt) == (None, "1001", None, 5)
     assert len(adapter.notices.of(CallOutResultNotice)) == 1
+
+
+async def test_a_number_is_given_a_moment_before_it_is_tried_again(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    asterisk.telephones["1001"] = "busy"
+    async with place.run() as adapter:
+        await convene(
+            adapter, group(CallMode.SEQUENTIAL, person("1", "1001"), person("2", "1002")), retry=3
+        )
+        await adapter.notices.any(HangupNotice, phone_num="1001")
+        await adapter.do(CancelCallOut(request_id="C1"))
+        told = await result(adapter, "1")
+        await ended(adapter)
+    # His place is kept meanwhile: nobody else was called.
+    assert asterisk.dialled.count("1001") == 1
+    assert "1002" not in asterisk.dialled
+    assert (told.reason, told.attempt) == (Reason.OPERATOR_CANCELLED, 1)
+
+
+async def test_a_single_call_is_tried_again(
+    asterisk: FakeAsterisk, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.asterisk.convening.AGAIN_AFTER_S", 0.05)
+    asterisk.telephones["139@trunk"] = "busy"
+    async with place.run() as adapter:
+        await single(adapter, "139", retry=2)
+        await adapter.notices.next(CallStateNotice, state=CallState.ALERTING)
+        await asterisk.pick_up("1001")
+        told = await result(adapter, "1")
+        await forgotten(place, asterisk)
+    assert (told.reason, told.attempt) == (Reason.BUSY, 3)
+    assert asterisk.dialled == ["1001", *["139@trunk"] * 3]
 
 
 async def test_a_telephone_rings_as_long_as_the_command_says(
