@@ -25,6 +25,8 @@ ANSWERED_HERE: Final = frozenset({201, 280, 281, 282, 283, 284, 215, 292, 293, 2
 """Commands that the core answers itself (201 goes on to the platform as well)."""
 NOT_SERVED: Final = frozenset({291, 295})
 """Commands for linkage itself, and no platform's, that it does not serve."""
+CALL_OUTS: Final = frozenset({210, 410})
+"""What a 216 can cancel: the application's 210, or the same from a communication screen."""
 REPLAY_MAX: Final = 10_000
 EXPIRE_MAX_S: Final = 86_400
 """A command that may wait longer than a day means something else."""
@@ -110,8 +112,28 @@ class Handler(Teller):
         asked = check_command(self._unit, peer, command, owner)
         if command.number in ANSWERED_HERE:
             return self._answer_here(work, peer, command, asked, expires_at)
-        platform = routing.platform_for(self._unit, self._peers, command, asked)
-        return self._forward(work, command, asked, platform, expires_at)
+        earlier = self._cancelled(work.source, command)
+        if earlier is None:
+            platform = routing.platform_for(self._unit, self._peers, command, asked)
+        else:
+            platform = routing.platform_of(self._peers, command, earlier)
+        return self._forward(work, command, asked, platform, expires_at, earlier)
+
+    def _cancelled(self, source: str, command: Message) -> JournalRow | None:
+        """The sender's call-out that a 216 names by its RequestId.
+
+        Raises:
+            RefusedError: 306, there is none.
+        """
+        if not isinstance(command, m.CancelCallOut) or command.request_id is None:
+            return None
+        self._unit.flush()  # it may stand in the same batch
+        rows = self._unit.find_requests([(source, command.request_id)])
+        found = [row for row in rows if row.type in CALL_OUTS and row.target is not None]
+        if not found:
+            detail = f"RequestId {command.request_id} is no call-out of yours"
+            raise RefusedError(Result.WRONG_STATE, detail)
+        return max(found, key=lambda row: row.seq)
 
     def _expires_at(self, work: Submit, peer: Peer) -> int:
         """Until when a command may be executed, on the steady clock.
@@ -180,6 +202,7 @@ class Handler(Teller):
         asked: Asked,
         platform: Peer | None,
         expires_at: int,
+        earlier: JournalRow | None,
     ) -> Done:
         applied = apply(self._unit, self._entry(work, command, asked.owner, None))
         row = self._journal(
@@ -188,6 +211,7 @@ class Handler(Teller):
             result=int(Result.ACCEPTED),
             owner=asked.owner,
             target=None if platform is None else platform.id,
+            command_seq=None if earlier is None else earlier.seq,
         )
         done = Done(self._response(work.request, Result.ACCEPTED, op_id=_op_id(applied)))
         if platform is None:
@@ -196,18 +220,24 @@ class Handler(Teller):
             )
             self._hang_up_all(applied.event.event_pk, expires_at, done)
         else:
-            self._to_platform(row, command, platform.id, expires_at, done)
+            self._to_platform(row, command, platform.id, expires_at, done, earlier)
         return done
 
     def _to_platform(
-        self, row: JournalRow, command: Message, platform_id: str, expires_at: int, done: Done
+        self,
+        row: JournalRow,
+        command: Message,
+        platform_id: str,
+        expires_at: int,
+        done: Done,
+        earlier: JournalRow | None = None,
     ) -> None:
         platform = self._peers.get(platform_id)
         if platform is None or not platform.takes(command.number, command, None):
             return
         if command.number == 201 and not platform.serves(201, None):  # noqa: PLR2004 - the stamp is a courtesy
             return
-        self._enqueue(platform, row, command, command.number, None, done, expires_at)
+        self._enqueue(platform, row, command, command.number, earlier, done, expires_at)
 
     def _hang_up_all(self, event_pk: int, expires_at: int, done: Done) -> None:
         """One 202 for each call of an event that still lives (202 Scope 3, 284 HangupAll)."""

@@ -43,13 +43,13 @@ def render(
         row: the journalled message, with what correlation found.
         message: the row's message, decoded.
         delivery: the place in the receiver's queue.
-        command: the journalled command that this notice is the outcome of.
+        command: the journalled command that this notice is the outcome of, or this 216 cancels.
         now: for what is left of a command's time.
     """
     own = command is not None and command.source == delivery.receiver
     fills: dict[str, Any] = {
         "event_id": row.event_id or message.event_id,
-        "request_id": command.request_id if own and command is not None else None,
+        "request_id": _reference(message, command, own=own),
     }
     if message.result is None:  # a refusal names what it names, lest it is taken for news
         fills["call_id"] = message.call_id or row.call_id
@@ -79,6 +79,19 @@ def render(
         resend=delivery.attempts > 0,
         trace=row.trace,
     )
+
+
+def _reference(message: Message, command: JournalRow | None, *, own: bool) -> str | None:
+    """The RequestId as its reader knows it.
+
+    A notice gives its command's sender the Id that the sender gave; a command that names an
+    earlier one gives the platform the Id under which linkage sent that.
+    """
+    if command is None:
+        return None
+    if message.number in COMMANDS:
+        return str(command.seq)
+    return command.request_id if own else None
 
 
 def outcome_of(command: Message, request_id: str, result: int, detail: str) -> Message:

@@ -150,6 +150,20 @@ def platform_for(unit: UnitOfWork, peers: Peers, command: Message, asked: Asked)
     return chosen
 
 
+def platform_of(peers: Peers, command: Message, earlier: JournalRow) -> Peer:
+    """The platform that an earlier command went to, for one that is about that.
+
+    Raises:
+        RefusedError: 501, 502 as in `platform_for`.
+    """
+    chosen = None if earlier.target is None else peers.get(earlier.target)
+    if chosen is None or not chosen.serves(command.number, None):
+        raise RefusedError(Result.NOT_SUPPORTED, f"the platform does not serve {command.number}")
+    if not chosen.connected:
+        raise RefusedError(Result.UNREACHABLE, f"platform {chosen.id} is not connected")
+    return chosen
+
+
 def _holder(unit: UnitOfWork, peers: Peers, asked: Asked) -> Peer | None:
     if asked.operation is not None:
         return peers.get(asked.operation.platform)
