@@ -1,6 +1,6 @@
 """Hypothesis profiles: `dev` while working, `ci` at the gate, `nightly` for long hunts.
 
-Chosen by HYPOTHESIS_PROFILE. Deadlines are off: the machines are shared and a slow example proves
+Chosen by HYPOTHESIS_PROFILE; `make test` chooses `ci`. Deadlines are off: the machines are shared and a slow example proves
 nothing. At the gate the examples are the same in every run.
 """
 
@@ -11,7 +11,7 @@ import os
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("dev", max_examples=30, deadline=None)
-settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True)
+settings.register_profile("ci", max_examples=30, deadline=None, derandomize=True)
 settings.register_profile(
     "nightly", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

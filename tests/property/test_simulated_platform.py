@@ -193,7 +193,5 @@ class PlatformMachine(RuleBasedStateMachine):
         )
 
 
-PlatformMachine.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None
-)
+PlatformMachine.TestCase.settings = settings(stateful_step_count=40)
 TestPlatform = PlatformMachine.TestCase
