@@ -1,7 +1,7 @@
 """Hypothesis profiles: `dev` while working, `ci` at the gate, `nightly` for long hunts.
 
-Chosen by HYPOTHESIS_PROFILE; `make test` chooses `ci`. Deadlines are off: the machines are shared and a slow example proves
-nothing. At the gate the examples are the same in every run.
+Chosen by HYPOTHESIS_PROFILE; `make test` chooses `ci`, where the examples are the same in every
+run. Deadlines are off: the machines are shared and a slow example proves nothing.
 """
 
 from __future__ import annotations
