@@ -156,6 +156,7 @@ class CoreEngine:
             return Done(_response(request, refusal.result, result_text(refusal.result)))
         done = Done(value=peer.id)
         last_seq = self._resume(peer, getattr(request.message, "last_seq", None), done)
+        self._see(EntryKind.SESSION_OPENED, peer.id, now_us)
         row = self._row(now_us, EntryKind.SESSION_OPENED, peer.id, request=request)
         self._unit.append(
             _with(row, result=0, detail=f"from {work.address}, delivery goes on after {last_seq}")
@@ -265,7 +266,13 @@ class CoreEngine:
         return done
 
     # --- small things ----------------------------------------------------------------------------
+    def _see(self, kind: EntryKind, source: str, now_us: int) -> None:
+        peer = self._peers.get(source)
+        if peer is not None and kind in {EntryKind.SESSION_OPENED, EntryKind.SESSION_CLOSED}:
+            self._unit.saw(peer.id, peer.role.value, now_us)
+
     def _observe(self, work: Observe, now_us: int) -> None:
+        self._see(work.kind, work.source, now_us)
         row = self._row(now_us, work.kind, work.source)
         self._unit.append(_with(row, detail=work.detail, body=work.raw, result=work.result))
 

@@ -110,6 +110,21 @@ class UnitOfWork(Projections):
         )
         return [DeliveryRow(**row._mapping) for row in rows]
 
+    def saw(self, peer_id: str, role: str, now_us: int) -> None:
+        """Remember when a peer was here last: as it came, and as it went."""
+        self.flush()
+        values = {
+            "peer_id": peer_id,
+            "role": role,
+            "next_seq": self.next_delivery_seq(peer_id),
+            "last_seen": now_us,
+        }
+        self.connection.execute(
+            upsert(tables.peer)
+            .values(values)
+            .on_conflict_do_update(["peer_id"], set_={"last_seen": now_us})
+        )
+
     def use_nonce(self, peer_id: str, nonce: str, now_us: int) -> bool:
         """Remember a nonce; False when the peer used it before."""
         table = tables.nonce
