@@ -68,9 +68,10 @@ class SimulatedPlatform:
         Raises:
             RefusedError: the caller is in a call already, or nothing has the number.
         """
-        call_id = self.engine.call_in(phone_num, to_num, self._now())
-        self._flush()
-        return call_id
+        try:
+            return self.engine.call_in(phone_num, to_num, self._now())
+        finally:  # what was due by now has happened, also where this call is refused
+            self._flush()
 
     def hang_up(self, number: str) -> None:
         """The holder of a telephone puts the receiver down; no effect when it is in no call."""

@@ -49,9 +49,10 @@ class Bench:
         self._commands = 0
 
     def call(self, phone_num: str = CALLER, to_num: str = HOTLINE) -> str:
-        call_id = self.engine.call_in(phone_num, to_num, self.now)
-        self._drain()
-        return call_id
+        try:
+            return self.engine.call_in(phone_num, to_num, self.now)
+        finally:  # what was due by now has happened, also where this call is refused
+            self._drain()
 
     def answered_call(self) -> str:
         """A call that the first officer has taken."""
