@@ -94,6 +94,9 @@ class Outbox:
     ) -> list[Delivery]:
         """What was read from disk after `loaded`; `complete` says there was no more.
 
+        What was offered since it was asked for must be among it: the core hands out what came of
+        its work in the order in which it was done.
+
         Returns the commands that may have been sent on an earlier link: they are never sent again
         (PROTOCOL.md section 3.3), the caller reports that their outcome is unknown.
         """
