@@ -368,6 +368,25 @@ def test_a_new_leg_is_not_an_ended_call_of_its_id(bench: Bench) -> None:
     assert next(c for c in bench.operations("call") if c.call_id == "L2").event_pk is None
 
 
+def test_a_transfer_under_way_ends_with_its_call(bench: Bench) -> None:
+    for call, reason in (("C1", 134), ("C2", 100)):
+        bench.say("pbx", incoming(call))
+        bench.say("pbx", m.TransferNotice(call_id=call, to_num="1", phase=m.CallPhase.RINGING))
+        bench.say("pbx", m.HangupNotice(call_id=call, reason=reason))
+
+    assert [item.outcome for item in bench.operations("transfer")] == ["done", "ended"]
+
+
+def test_an_unanswered_leg_says_so(bench: Bench) -> None:
+    bench.say("pbx", incoming())
+    bench.say("pbx", leg())
+    bench.say("pbx", hangup("L1"))
+    bench.say("pbx", m.CallStateNotice(call_id="C1", state=m.CallState.FAILED, reason=101))
+
+    assert bench.operation("leg").outcome == "unanswered"
+    assert (bench.operation("call").outcome, bench.operation("call").reason) == ("failed", 101)
+
+
 # --- recordings ----------------------------------------------------------------------------------
 def test_a_saved_recording_has_a_file_of_its_call(bench: Bench) -> None:
     bench.say("pbx", incoming())
@@ -480,6 +499,31 @@ def test_a_call_is_no_member_of_an_ended_conference_of_the_number_it_names(bench
     assert bench.operation("call").parent is None
 
 
+def member(action: m.MemberNoticeAction | None, **fields: object) -> Message:
+    return m.ConferenceMemberNotice(
+        conference_id="2",
+        phone_num="139",
+        action=action,
+        **fields,  # type: ignore[arg-type]  # the same
+    )
+
+
+def test_a_member_comes_and_goes_and_comes_again(bench: Bench) -> None:
+    act = m.MemberNoticeAction
+    bench.say("pbx", member(act.RINGING))
+    assert bench.operation("member").state == "ringing"
+    bench.say("pbx", member(act.JOINED))
+    assert bench.operation("member").outcome == "joined"
+    bench.say("pbx", member(act.KICKED, reason=130))
+    kicked = bench.operation("member")
+    assert (kicked.outcome, kicked.reason, kicked.ended_at is None) == ("kicked", 130, False)
+    bench.say("pbx", member(act.JOINED))
+    assert (bench.operation("member").outcome, bench.operation("member").ended_at) == (
+        "joined",
+        None,
+    )
+
+
 # --- events --------------------------------------------------------------------------------------
 def link(action: m.LinkAction, event_id: str = "E1", other: str = "E2") -> Message:
     return m.LinkEvent(event_id=event_id, other_event_id=other, action=action)
@@ -518,6 +562,27 @@ def test_merges_are_followed_to_their_end(bench: Bench) -> None:
     assert (refused.result, refused.detail) == (312, "E3")
     bench.say("pbx", hangup())
     assert bench.heard("desk")[-1].message.event_id == "E3"
+
+
+def test_events_are_linked_and_unlinked(bench: Bench) -> None:
+    bench.say("desk", create("E1", call_id=None))
+    bench.say("desk", create("E2", call_id=None))
+    for action in (m.LinkAction.LINK_PARENT, m.LinkAction.LINK_CHILD, m.LinkAction.LINK):
+        assert bench.say("desk", link(action)).result == 0
+    one, two = (bench.events()[name].event_pk for name in ("E1", "E2"))
+    assert links(bench) == {(one, two, "parent"), (two, one, "parent"), (one, two, "related")}
+
+    assert bench.say("desk", link(m.LinkAction.UNLINK)).result == 0
+
+    assert links(bench) == set()
+
+
+def links(bench: Bench) -> set[tuple[int, int, str]]:
+    with bench.engine.connect() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT event_pk, other_pk, kind FROM event_link WHERE valid_to IS NULL"
+        )
+        return {(row[0], row[1], row[2]) for row in rows}
 
 
 def test_an_event_is_told_by_what_is_known_of_it(bench: Bench) -> None:
