@@ -44,6 +44,8 @@ logger = logging.getLogger("linkage.core")
 
 RETRY_AFTER_S: Final = 5
 SWEEP_MAX: Final = 1000
+STRANGER_BYTES: Final = 4096
+"""Bytes of a refused registration that the journal keeps: strangers do not fill the disk."""
 ANSWER_WITHIN_US: Final = 30 * 1_000_000
 """How long after its expiry a command that was sent may go unanswered; then nobody knows."""
 COMMAND_DIGITS: Final = frozenset({2, 4, 6})
@@ -152,7 +154,14 @@ class CoreEngine:
             claimed = peer_id_of(request.message) or "?"
             detail = f"{refusal.detail} (from {work.address})"
             row = self._row(now_us, EntryKind.STRANGER, claimed, request=request)
-            self._unit.append(_with(row, result=int(refusal.result), detail=detail))
+            self._unit.append(
+                _with(
+                    row,
+                    result=int(refusal.result),
+                    detail=detail,
+                    body=request.raw[:STRANGER_BYTES],
+                )
+            )
             return Done(_response(request, refusal.result, result_text(refusal.result)))
         done = Done(value=peer.id)
         last_seq = self._resume(peer, getattr(request.message, "last_seq", None), done)

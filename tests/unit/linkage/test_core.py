@@ -7,6 +7,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -432,6 +433,15 @@ async def test_a_registration_is_judged(site: Site, changes: dict[str, Any], res
         row = site.journal()[-1]
         assert (row.kind, row.source, row.result) == (EntryKind.STRANGER, "desk", result)
         assert (await site.say(link, m.SnapshotRequest())).result == 204
+
+
+async def test_strangers_do_not_fill_the_disk(site: Site) -> None:
+    signed = site.registration("desk", secret="another secret of it")
+    padded = replace(signed, raw=signed.raw.replace(b"</request>", b" " * 90_000 + b"</request>"))
+
+    assert (await site.core.register(FakeLink(site.core, "desk"), padded)).result == 201
+
+    assert len(site.journal()[-1].body) == 4096
 
 
 async def test_unknown_peers_and_wrong_roles_get_the_same_answer(site: Site) -> None:
