@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar, cast
 
@@ -33,7 +34,7 @@ TIMER_STEP_S: Final = 0.001
 _KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 
 
-class Pipe(asyncio.Protocol):
+class Pipe(asyncio.Protocol, ABC):
     """Carries one `Connection` over one transport. Subclasses say what an event means."""
 
     def __init__(self, services: Services, connection: Connection) -> None:
@@ -57,21 +58,21 @@ class Pipe(asyncio.Protocol):
         self._patience: asyncio.TimerHandle | None = None
 
     # --- what subclasses say ---------------------------------------------------------------------
+    @abstractmethod
     def _opened(self) -> None:
         """The transport is there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _take(self, event: Event) -> None:
         """Something happened on the connection, other than its end."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _peer_takes_nothing(self) -> None:
         """The peer has not read for too long; the connection is closed after this."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _closed(self, reason: str) -> None:
         """The conversation is over. Called once, and not from within a call of the core."""
-        raise NotImplementedError
 
     # --- what the outside may ask ----------------------------------------------------------------
     @property

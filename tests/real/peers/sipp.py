@@ -19,6 +19,7 @@ import os
 import shutil
 import signal
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ Step = Talk | Dtmf | Hold | Unhold | Refer
 Script = Sequence[Step]
 
 
-class Sipp:
+class Sipp(ABC):
     """One SIPp process with a scenario made for it, in a folder of its own."""
 
     def __init__(self, *, number: str, tone_hz: float) -> None:
@@ -185,11 +186,13 @@ class Sipp:
         """Return the SIP messages sent and received so far."""
         return "\n".join(self._read("messages.log", []))
 
+    @abstractmethod
     def _arguments(self) -> tuple[str, ...]:
-        raise NotImplementedError
+        """What SIPp is told beside the scenario."""
 
+    @abstractmethod
     def _scenario(self, tone: Path) -> str:
-        raise NotImplementedError
+        """The scenario, as XML."""
 
     def _read(self, name: str, otherwise: list[str]) -> list[str]:
         if self._folder is None:
