@@ -75,7 +75,6 @@ class Core:
         self._positions: dict[Link, int] = {}
         self._inbox: list[tuple[Work, asyncio.Future[Done] | None]] = []
         self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
         self._pool = ThreadPoolExecutor(1, "linkage-core")
         self._running: asyncio.Task[None] | None = None
         self._sweeping: asyncio.TimerHandle | None = None
