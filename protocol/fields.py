@@ -56,7 +56,7 @@ def text(size: int, *, pattern: str | None = None, name: str | None = None) -> V
 
     def check(value: Any) -> None:
         if not isinstance(value, str):
-            raise ValueError(f"wants text, not {type(value).__name__}")  # noqa: TRY004
+            raise ValueError(f"wants text, not {type(value).__name__}")
         if len(value) > size:
             raise ValueError(f"{len(value)} characters, at most {size} fit")
         if value in NULL_TOKENS or value.strip() != value:
@@ -71,7 +71,7 @@ def text(size: int, *, pattern: str | None = None, name: str | None = None) -> V
 
 def _check_free_text(value: Any) -> None:
     if not isinstance(value, str):
-        raise ValueError(f"wants text, not {type(value).__name__}")  # noqa: TRY004
+        raise ValueError(f"wants text, not {type(value).__name__}")
     if len(value) > FREE_TEXT_MAX:
         raise ValueError(f"{len(value)} characters, at most {FREE_TEXT_MAX} fit")
     if value.strip() in NULL_TOKENS:
@@ -91,7 +91,7 @@ def number(low: int = 0, high: int = NUMBER_MAX) -> Value:
 
     def check(value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise ValueError(f"wants a whole number, not {type(value).__name__}")  # noqa: TRY004
+            raise ValueError(f"wants a whole number, not {type(value).__name__}")
         if not low <= value <= high:
             raise ValueError(f"{value} is not within {low}…{high}")
 
@@ -110,8 +110,8 @@ def _format_decimal(value: float) -> str:
 
 def _check_decimal(value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"wants a number, not {type(value).__name__}")  # noqa: TRY004
-    if not -1e9 < value < 1e9:  # also refuses nan and the infinities  # noqa: PLR2004
+        raise ValueError(f"wants a number, not {type(value).__name__}")
+    if not -1e9 < value < 1e9:  # noqa: PLR2004 - also refuses nan and the infinities
         raise ValueError(f"{value} is out of range")
 
 
@@ -152,7 +152,7 @@ def _parse_flag(written: str) -> bool:
 
 def _check_flag(value: Any) -> None:
     if not isinstance(value, bool):
-        raise ValueError("wants True or False")  # noqa: TRY004
+        raise ValueError("wants True or False")
 
 
 def choice(options: type[Enum]) -> Value:
@@ -168,7 +168,7 @@ def choice(options: type[Enum]) -> Value:
 
     def check(value: Any) -> None:
         if not isinstance(value, options):
-            raise ValueError(f"wants {options.__name__}, one of {listing}")  # noqa: TRY004
+            raise ValueError(f"wants {options.__name__}, one of {listing}")
 
     name = options.__name__
     return Value(name, parse, lambda value: str(value.value), check, options=options)

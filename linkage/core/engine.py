@@ -73,7 +73,7 @@ class CoreEngine:
             done = self._in_one_transaction(batch, now)
         except StoreFailedError as error:
             self.store_failing = True
-            logger.error("the store took nothing of %d: %s", len(batch), error)  # noqa: TRY400
+            logger.error("the store took nothing of %d: %s", len(batch), error)  # noqa: TRY400 - a disk, no bug
             return [self.not_now(work) for work in batch]
         except Exception:
             if len(batch) > 1:

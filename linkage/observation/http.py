@@ -80,7 +80,8 @@ class Watch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._server is not None and self._thread is not None, "not entered"  # noqa: PT018
+        assert self._server is not None, "not entered"
+        assert self._thread is not None, "not entered"
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -1,7 +1,7 @@
 """Many rows at the price of a few: compiled once, rows as tuples straight to the driver.
 
-A commit writes some hundred rows in five tables. Going through SQLAlchemy's per-row parameter
-handling costs ten times what the database does; so the statement is compiled once for the
+A commit writes some hundred rows in five tables. SQLAlchemy's handling of parameters, row by row,
+costs more than the database's own work; so the statement is compiled once for the
 dialect, and the driver's `executemany` gets tuples in its positional order.
 """
 

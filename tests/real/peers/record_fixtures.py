@@ -51,7 +51,7 @@ class Stage:
 
     def caller(self, *script: object, patience_s: float = 30.0) -> SippCaller:
         """Return somebody who will dial the hotline."""
-        steps: Script = script or (Talk(FOREVER_S),)  # type: ignore[assignment]
+        steps: Script = script or (Talk(FOREVER_S),)  # type: ignore[assignment]  # a tuple of steps is a script
         return SippCaller(
             self.asterisk.sip_port, dials=HOTLINE, script=steps, patience_s=patience_s
         )

@@ -102,7 +102,7 @@ async def test_the_sockets_of_sessions_are_tuned(
 ) -> None:
     far = await connect(await start())
     await far.register(190, "platform")
-    transport = core.live["platform"]._transport  # type: ignore[attr-defined]
+    transport = core.live["platform"]._transport  # type: ignore[attr-defined]  # a Link has no socket, a session has
     sock = transport.get_extra_info("socket")
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
