@@ -278,9 +278,9 @@ class AdapterHost:
             return
         self._state = AdapterState.UP
         logger.info("adapter %s: up", self._peer)
-        if self._alarmed:
-            self._alarmed = False
-            self._tasks.start(self._note(EntryKind.ALARM, f"{self._peer} is up again"), "note")
+        # Also at the first time: the alarm may have been raised before linkage was started again.
+        self._alarmed = False
+        self._tasks.start(self._clear(), "note")
 
     async def _ended(self, error: Exception | None, pause_s: float | None) -> None:
         reason = "ended" if error is None else describe(error)
@@ -293,6 +293,9 @@ class AdapterHost:
         if not self._alarmed:
             self._alarmed = True
             await self._note(EntryKind.ALARM, f"{self._peer} is down: {reason}")
+
+    async def _clear(self) -> None:
+        await self._core.note(self, EntryKind.ALARM_CLEARED, f"{self._peer} is up again")
 
     async def _note(self, kind: EntryKind, detail: str, *, result: int | None = None) -> None:
         logger.warning("adapter %s: %s: %s", self._peer, kind, detail)

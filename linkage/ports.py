@@ -43,6 +43,7 @@ class EntryKind(StrEnum):
     STRANGER = "Stranger"
     GAP = "Gap"
     ALARM = "Alarm"
+    ALARM_CLEARED = "AlarmCleared"
     STARTED = "Started"
     STOPPED = "Stopped"
 
@@ -152,9 +153,10 @@ class CorePort(Protocol):
         raw: bytes = b"",
         result: int | None = None,
     ) -> None:
-        """Write an observation of a link into the journal (malformed frame, keep-alive failure.
+        """Write an observation of a link into the journal (malformed frame, keep-alive failure).
 
-        …).
+        `ALARM` and `ALARM_CLEARED` are told to applications and screens too (197), once each: a
+        peer's alarm that is raised already, or not raised, is not news.
         """
         ...
 

@@ -19,6 +19,7 @@ from linkage.core.render import COMMANDS, outcome_of, render, stored_message
 from linkage.core.telling import as_journalled
 from linkage.core.work import (
     Acknowledge,
+    Alarm,
     Delivery,
     Done,
     GiveUp,
@@ -84,9 +85,13 @@ class CoreEngine:
         return done
 
     def _in_one_transaction(self, batch: Sequence[Work], now: Now) -> list[Done]:
-        with self._unit.transaction():
-            self._handler.begin(batch, now)
-            done = [self._do(work, now) for work in batch]
+        try:
+            with self._unit.transaction():
+                self._handler.begin(batch, now)
+                done = [self._do(work, now) for work in batch]
+        except BaseException:
+            self._handler.forget()
+            raise
         self.journal_seq = self._unit.next_seq - 1
         return done
 
@@ -121,7 +126,7 @@ class CoreEngine:
                 logger.exception("and it cannot be journalled")
         return Done(Response(request_id=request.id, type=request.type, result=Result.INTERNAL))
 
-    def _do(self, work: Work, now: Now) -> Done:  # noqa: PLR0911 - one line for each kind of work
+    def _do(self, work: Work, now: Now) -> Done:  # noqa: C901, PLR0911 - one line for each kind of work
         match work:
             case Submit():
                 return self._handler.submit(work)
@@ -134,8 +139,11 @@ class CoreEngine:
             case GiveUp():
                 return self._give_up(work)
             case Observe():
-                self._observe(work, now.utc_us)
-                return Done()
+                return self._observe(work, now.utc_us)
+            case Alarm():
+                done = Done()
+                done.value = self._handler.alarm(work, done)
+                return done
             case Sweep():
                 return self._sweep(work)
             case Remember():
@@ -280,10 +288,17 @@ class CoreEngine:
         if peer is not None and kind in {EntryKind.SESSION_OPENED, EntryKind.SESSION_CLOSED}:
             self._unit.saw(peer.id, peer.role.value, now_us)
 
-    def _observe(self, work: Observe, now_us: int) -> None:
+    def _observe(self, work: Observe, now_us: int) -> Done:
+        done = Done()
+        if work.kind in {EntryKind.ALARM, EntryKind.ALARM_CLEARED}:
+            raised = work.kind is EntryKind.ALARM
+            alarm = Alarm(work.source, work.source, work.detail, raised=raised, result=work.result)
+            self._handler.alarm(alarm, done)
+            return done
         self._see(work.kind, work.source, now_us)
         row = self._row(now_us, work.kind, work.source)
         self._unit.append(_with(row, detail=work.detail, body=work.raw, result=work.result))
+        return done
 
     def _row(
         self, now_us: int, kind: EntryKind, source: str, request: Request | None = None

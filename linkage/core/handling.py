@@ -8,8 +8,9 @@ from typing import Final
 
 from linkage.core import queries, routing
 from linkage.core.access import Asked, RefusedError, check_command, check_sender
+from linkage.core.alarms import AlarmTeller
 from linkage.core.peers import Peer, Peers
-from linkage.core.telling import Teller, as_journalled
+from linkage.core.telling import as_journalled
 from linkage.core.work import Done, Submit
 from linkage.correlation import Applied, apply
 from linkage.ports import Role
@@ -32,7 +33,7 @@ EXPIRE_MAX_S: Final = 86_400
 """A command that may wait longer than a day means something else."""
 
 
-class Handler(Teller):
+class Handler(AlarmTeller):
     """Handles requests within the open transaction of the unit of work."""
 
     def __init__(self, unit: UnitOfWork, peers: Peers, command_expire_s: int) -> None:

@@ -62,6 +62,22 @@ class Observe:
 
 
 @dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something needs a person (197), or does no longer; told once, however often it is said.
+
+    `source` is the peer that it is about, or linkage itself; `level` is `warning`, `major` or
+    `critical`.
+    """
+
+    id: str
+    source: str
+    text: str
+    raised: bool = True
+    level: str = "major"
+    result: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledge:
     """A receiver answered the delivery `seq` of its queue."""
 
@@ -117,7 +133,18 @@ class Remember:
     value: str | None
 
 
-Work = Submit | Register | Observe | Acknowledge | GiveUp | LoadQueue | Sweep | Recall | Remember
+Work = (
+    Submit
+    | Register
+    | Observe
+    | Alarm
+    | Acknowledge
+    | GiveUp
+    | LoadQueue
+    | Sweep
+    | Recall
+    | Remember
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,9 @@ class FakeCore:
         await asyncio.sleep(0)
         if self.fail_notes is not None:
             raise self.fail_notes
+        raised = any(note.kind is EntryKind.ALARM and note.link is link for note in self.notes)
+        if kind is EntryKind.ALARM_CLEARED and not raised:
+            return  # as the real one: no news
         self.notes.append(Note(link, kind, detail, raw, result))
         self._tell()
 

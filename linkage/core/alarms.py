@@ -1,0 +1,81 @@
+"""Alarms of linkage's own: 197 to everybody whom they concern, once when raised, once when over.
+
+```
+ note(Alarm) ──▶ not raised yet? ──▶ journal row (kind Alarm, with the 197) ──▶ queues
+```
+What is raised is remembered on disk, so that a restart neither repeats an alarm nor forgets to say
+that it is over. Who hears of one: every application and monitor, and, mirrored (397, 597), every
+screen: an adapter that is down concerns whoever works with its telephones.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from linkage.core.render import one_line
+from linkage.core.telling import MIRROR, Teller
+from linkage.core.work import Alarm, Done
+from linkage.ports import EntryKind, Role
+from linkage.store.rows import JournalRow
+from protocol import messages as m
+from protocol.codec import encode
+from protocol.envelope import Request
+
+MEMORY: Final = "!alarms"
+"""Where the raised ones are kept: among the adapters' memories, under no possible peer id."""
+HEAR: Final = (
+    Role.APPLICATION,
+    Role.MONITOR,
+    Role.COMMUNICATION_SCREEN,
+    Role.BUSINESS_SCREEN,
+)
+
+
+class AlarmTeller(Teller):
+    """Raises and clears alarms within the open transaction."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._raised: set[str] | None = None
+
+    def forget(self) -> None:
+        """The transaction failed: what is raised must be read again."""
+        self._raised = None
+
+    def alarm(self, alarm: Alarm, done: Done) -> bool:
+        """Tell of an alarm, unless it is told already; whether it was news."""
+        if self._raised is None:
+            self._raised = set(self._unit.recall(MEMORY))
+        if alarm.raised is (alarm.id in self._raised):
+            return False
+        (self._raised.add if alarm.raised else self._raised.discard)(alarm.id)
+        self._unit.remember(MEMORY, alarm.id, "1" if alarm.raised else None)
+        notice = m.AlarmNotice(
+            alarm_id=alarm.id,
+            level=alarm.level,
+            source=alarm.source,
+            text=one_line(alarm.text),
+            action=m.AlarmAction.RAISE if alarm.raised else m.AlarmAction.CLEAR,
+        )
+        row = self._alarm_row(alarm, notice)
+        for peer in self._peers.of_role(*HEAR):
+            type_ = notice.number + MIRROR.get(peer.role, 0)
+            if peer.takes(type_, notice, None):
+                self._enqueue(peer, row, notice, type_, None, done)
+        return True
+
+    def _alarm_row(self, alarm: Alarm, notice: m.AlarmNotice) -> JournalRow:
+        seq = self._unit.next_seq
+        row = JournalRow(
+            seq=seq,
+            recorded_at=self._now_us,
+            kind=(EntryKind.ALARM if alarm.raised else EntryKind.ALARM_CLEARED).value,
+            source=alarm.source,
+            type=notice.number,
+            request_id=str(seq),
+            result=alarm.result,
+            detail=alarm.text,
+            body=encode(Request(id=str(seq), message=notice)),
+        )
+        self._unit.append(row)
+        return row

@@ -1,0 +1,94 @@
+"""197 is told to everybody whom it concerns, once when it is raised and once when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from linkage.core.work import Alarm, Observe
+from linkage.ports import EntryKind
+from protocol import messages as m
+from tests.unit.linkage.bench import PEERS, Bench, peer
+
+EVERYBODY = (
+    *PEERS,
+    peer("watch", "monitor"),
+    peer("seat", "communication-screen"),
+    peer("form", "business-screen"),
+)
+FULL = Alarm("disk", "linkage", "the disk is full", level="critical")
+OVER = Alarm("disk", "linkage", "there is room again", raised=False)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path, EVERYBODY)
+    yield bench
+    bench.check()
+    bench.close()
+
+
+def test_an_alarm_reaches_applications_monitors_and_screens(bench: Bench) -> None:
+    bench.do(FULL)
+    told = {id_: [item.type for item in bench.heard(id_)] for id_ in bench.peers.by_id}
+    assert told == {
+        "desk": [197],
+        "other": [197],
+        "pbx": [],
+        "pbx2": [],
+        "watch": [197],
+        "seat": [397],
+        "form": [597],
+    }
+
+
+def test_an_alarm_says_what_is_the_matter_and_with_whom(bench: Bench) -> None:
+    bench.do(FULL)
+    (heard,) = bench.heard("desk")
+    assert heard.message == m.AlarmNotice(
+        alarm_id="disk",
+        level="critical",
+        source="linkage",
+        text="the disk is full",
+        action=m.AlarmAction.RAISE,
+    )
+    (row,) = [row for row in bench.journal() if row.kind == EntryKind.ALARM]
+    assert (row.source, row.detail, row.type) == ("linkage", "the disk is full", 197)
+
+
+def test_it_is_told_once_however_often_it_is_said_and_its_end_once(bench: Bench) -> None:
+    bench.do(FULL, FULL)
+    bench.do(FULL)
+    bench.do(OVER, OVER)
+    bench.do(OVER)
+    actions = [getattr(item.message, "action", None) for item in bench.heard("desk")]
+    assert actions == [m.AlarmAction.RAISE, m.AlarmAction.CLEAR]
+    kinds = [row.kind for row in bench.journal()]
+    assert kinds == [EntryKind.ALARM, EntryKind.ALARM_CLEARED]
+
+
+def test_the_end_of_what_was_never_raised_is_no_news(bench: Bench) -> None:
+    bench.do(OVER)
+    assert bench.heard("desk") == []
+    assert bench.journal() == []
+
+
+def test_a_restart_neither_repeats_an_alarm_nor_forgets_that_it_is_raised(bench: Bench) -> None:
+    bench.do(FULL)
+    bench.restart()
+    bench.do(FULL)
+    bench.do(OVER)
+    actions = [getattr(item.message, "action", None) for item in bench.heard("desk")]
+    assert actions == [m.AlarmAction.RAISE, m.AlarmAction.CLEAR]
+
+
+def test_what_a_link_notes_as_an_alarm_is_told_as_its_peers(bench: Bench) -> None:
+    bench.do(Observe("pbx", EntryKind.ALARM, "pbx is down:\x07 no route\nto it"))
+    (heard,) = bench.heard("desk")
+    assert isinstance(heard.message, m.AlarmNotice)
+    assert (heard.message.alarm_id, heard.message.source) == ("pbx", "pbx")
+    assert heard.message.text == "pbx is down:  no route to it"
+    bench.do(Observe("pbx", EntryKind.ALARM_CLEARED, "pbx is up again"))
+    assert bench.types("desk") == [197]
