@@ -36,7 +36,7 @@ demo: $(STAMP) ## Show both of the patent's embodiments, live.
 
 .PHONY: test
 test: $(STAMP) ## Run the tests that need no other software.
-	HYPOTHESIS_PROFILE=ci $(PYTHON) -m pytest -m "not real"
+	HYPOTHESIS_PROFILE=ci $(PYTHON) -m pytest -m "not real and not campaign"
 
 .PHONY: check
 check: $(STAMP) ## Check style, types, import contracts and generated files.
@@ -46,6 +46,10 @@ check: $(STAMP) ## Check style, types, import contracts and generated files.
 	$(BIN)/lint-imports
 	$(PYTHON) -m protocol.generate --check docs/reference
 	$(PYTHON) -m linkage.cli.reference --check docs/reference/cli.md
+
+.PHONY: test-fault
+test-fault: $(STAMP) ## Kill everything over and over while notices flow, and count what arrived.
+	$(PYTHON) -m pytest -m campaign tests/fault
 
 .PHONY: test-real
 test-real: $(STAMP) ## Run the tests against a real Asterisk and SIPp (Debian, as root).
