@@ -6,6 +6,7 @@ In this order: the allow-list, how fast connections come from there, how many th
 from __future__ import annotations
 
 from gateway.peers import format_address, is_within, neighbourhood
+from gateway.roster import Objection
 from gateway.services import Services
 
 
@@ -19,20 +20,23 @@ class Gate:
         """Whether a connection from there is to be closed at once."""
         host = host_of(peername)
         objection = self._objection(host)
+        figures = self._services.figures
         if objection is None:
+            figures.accepted += 1
             return False
+        figures.turned_away[objection.reason] += 1
         self._services.refusals.turned_away(
-            neighbourhood(host), format_address(peername), objection
+            neighbourhood(host), format_address(peername), objection.text
         )
         return True
 
-    def _objection(self, host: str) -> str | None:
+    def _objection(self, host: str) -> Objection | None:
         services = self._services
         if not is_within(host, services.settings.allow):
-            return "the address is not in `allow`"
+            return Objection("allow", "the address is not in `allow`")
         rate = services.settings.accepts
         if services.accepts.take(neighbourhood(host), rate, services.clock.now()):
-            return f"more than {rate.per_s:g} connections a second from there"
+            return Objection("rate", f"more than {rate.per_s:g} connections a second from there")
         return services.roster.objection(neighbourhood(host))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gateway.dialler import Dialler
+from gateway.figures import GatewayFigures
 from gateway.listener import Listener
 from gateway.peers import AddressBook
 from gateway.refusals import Refusals
@@ -96,6 +97,16 @@ class Gateway:
     def connections(self) -> int:
         """How many connections are open."""
         return len(self._services.roster)
+
+    @property
+    def unregistered(self) -> int:
+        """How many of them have not registered yet."""
+        return self._services.roster.strangers
+
+    @property
+    def figures(self) -> GatewayFigures:
+        """What was counted since the start."""
+        return self._services.figures
 
     async def close(self, reason: str = "linkage stops") -> None:
         """Answer what is in work, tell everybody, and close; all of it in bounded time.

@@ -122,6 +122,7 @@ class Pipe(asyncio.Protocol, ABC):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
+        self._services.figures.received_bytes += len(data)
         try:
             self._connection.receive_data(data, self._services.clock.now())
         except LocalProtocolError:
@@ -251,6 +252,7 @@ class Pipe(asyncio.Protocol, ABC):
         self._flush_due = False
         data = self._connection.data_to_send()
         if data and self._transport is not None and not self._transport.is_closing():
+            self._services.figures.sent_bytes += len(data)
             self._transport.write(data)
 
     # --- time and end ----------------------------------------------------------------------------

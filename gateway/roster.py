@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.settings import GatewaySettings
 
@@ -30,6 +30,13 @@ class Member(Protocol):
         ...
 
 
+class Objection(NamedTuple):
+    """Why a connection cannot be taken: one word to count by, and the words for a person."""
+
+    reason: str
+    text: str
+
+
 class Roster:
     """The connections of one gateway, whence, and which of them nobody has vouched for yet."""
 
@@ -46,23 +53,30 @@ class Roster:
         return len(self._members)
 
     @property
+    def strangers(self) -> int:
+        """How many of them have not registered yet."""
+        return len(self._strangers)
+
+    @property
     def members(self) -> list[Member]:
         """All of them, at this moment."""
         return list(self._members)
 
-    def objection(self, host: str) -> str | None:
+    def objection(self, host: str) -> Objection | None:
         """Why one more connection from there cannot be taken; None: it can."""
         settings = self._settings
         if len(self._members) >= settings.connections:
-            return f"{settings.connections} connections are open"
+            return Objection("connections", f"{settings.connections} connections are open")
         if len(self._strangers) >= settings.unregistered:
-            return f"{settings.unregistered} connections have not registered yet"
+            text = f"{settings.unregistered} connections have not registered yet"
+            return Objection("unregistered", text)
         most = settings.connections_per_address
         if most is not None and self._hosts[host] >= most:
-            return f"{most} connections from there are open"
+            return Objection("address", f"{most} connections from there are open")
         if self._strange_hosts[host] >= settings.unregistered_per_address:
             most = settings.unregistered_per_address
-            return f"{most} connections from there have not registered yet"
+            text = f"{most} connections from there have not registered yet"
+            return Objection("unregistered_address", text)
         return None
 
     def add(self, member: Member, host: str, *, stranger: bool) -> None:

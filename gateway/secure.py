@@ -128,6 +128,7 @@ class Handshake:
             )
         except (ssl.SSLError, ConnectionAbortedError) as error:
             address = format_address(self._peername)
+            self._services.figures.turned_away["tls"] += 1
             self._services.refusals.turned_away(self._host, address, f"TLS: {error}")
         except OSError as error:
             # Came and went without a word, as the check of a load balancer does.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.buckets import Buckets
+from gateway.figures import GatewayFigures
 from gateway.refusals import Refusals
 from gateway.roster import Roster
 from gateway.settings import GatewaySettings
@@ -37,3 +38,4 @@ class Services:
     """Refused registrations, by address and peer id."""
     requests: Buckets = field(default_factory=Buckets)
     """Requests, by peer id."""
+    figures: GatewayFigures = field(default_factory=GatewayFigures)

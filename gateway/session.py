@@ -185,6 +185,7 @@ class Session(Pipe):
             self._note(EntryKind.STRANGER, detail, request.raw, refusal.result)
             response = refusal.answer(request)
         if not response.accepted:
+            self._services.figures.refused[response.result] += 1
             remember_failure(self._services, name, self._origin, response.result)
         return response
 
@@ -201,6 +202,7 @@ class Session(Pipe):
             case Response():
                 self._take_response(event)
             case Malformed():
+                self._services.figures.malformed += 1
                 self._note(EntryKind.MALFORMED, event.detail, event.raw, event.result)
             case Refused():
                 self._take_refused(event)
@@ -208,9 +210,11 @@ class Session(Pipe):
                 what = f"{response.type} {response.request_id}: a response to nothing asked"
                 self._note(EntryKind.REFUSED, what, result=response.result)
             case AnswerLate(request_id):
+                self._services.figures.late_answers += 1
                 self._log(logging.WARNING, "has not answered %s in time", request_id)
             case PeerDead(silent_s):
                 self._abrupt = True
+                self._services.figures.silent += 1
                 what = f"{self._peer}: silent for {silent_s:.0f} s"
                 self._note(EntryKind.KEEPALIVE_FAILURE, what)
 
@@ -226,6 +230,7 @@ class Session(Pipe):
         refusal = check_pace(self._services, self._peer)
         if refusal is None:
             return False
+        self._services.figures.paced += 1
         what = f"{request.type} {request.id}: {refusal.reason}"
         if self._services.refusals.is_news(
             self._peer, EntryKind.REFUSED, what, result=refusal.result, each=1
@@ -314,6 +319,7 @@ class Session(Pipe):
             self._log(logging.ERROR, "an entry was not journalled", error=error)
 
     def _peer_takes_nothing(self) -> None:
+        self._services.figures.stalled += 1
         self._note(EntryKind.KEEPALIVE_FAILURE, f"{self._peer}: does not read what it is sent")
 
     def _closed(self, reason: str) -> None:

@@ -26,12 +26,19 @@ from linkage.config import Config
 from linkage.core import Core
 from linkage.front import make_gateway
 from linkage.hosting import AdapterHost
-from linkage.observation.http import Watch
+from linkage.observation.http import Phase, Watch
+from linkage.observation.lag import LoopLag
 from linkage.ports import Adapter, AdapterContext, Capability, Clock, StoredFile
 from linkage.store.database import open_store
 from linkage.store.lock import hold_store
 from linkage.store.unit import UnitOfWork
-from linkage.watch import make_watch
+from linkage.watch import (
+    registered_by_role,
+    watch_adapters,
+    watch_core,
+    watch_gateway,
+    watch_process,
+)
 
 logger = logging.getLogger("linkage.app")
 
@@ -72,10 +79,13 @@ class Server:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self.watch is not None:
+            self.watch.phase = Phase.STOPPING
         await self._stack.aclose()
 
     async def _start(self) -> None:
         config = self.config
+        self._open_watch()
         self._stack.enter_context(hold_store(config.database_path))
         engine = open_store(config.database_path)
         self._stack.callback(engine.dispose)
@@ -93,17 +103,25 @@ class Server:
         self._gateway = make_gateway(config, core, self._clock)
         await self._gateway.start()
         self._stack.push_async_callback(self._gateway.close)
-        self._watch(core, self._gateway)
         self.hosts = tuple([await self._host(adapter, core) for adapter in adapters])
+        if self.watch is not None:
+            watch_core(self.watch, core, config.database_path, self._clock)
+            watch_gateway(self.watch, self._gateway, lambda: registered_by_role(core))
+            watch_adapters(self.watch, lambda: self.hosts)
+            self.watch.phase = Phase.SERVING
 
-    def _watch(self, core: Core, gateway: Gateway) -> None:
-        watch = make_watch(self.config, core, gateway, lambda: self.hosts, self._clock)
-        if watch is None or self.config.watch is None:
+    def _open_watch(self) -> None:
+        """First of all: to open a large store may take a while, in which linkage is starting."""
+        settings = self.config.watch
+        if settings is None:
             return
+        watch = Watch(settings.listen)
+        lag = self._stack.enter_context(LoopLag(self._clock.now))
+        watch_process(watch, lag, self._clock, ("gateway", "core", "adapters"))
         try:
             self.watch = self._stack.enter_context(watch)
         except OSError as error:
-            host, port = self.config.watch.listen
+            host, port = settings.listen
             raise ListenError(
                 f"watch.listen {host}:{port}: {error.strerror}; choose another address"
             ) from None

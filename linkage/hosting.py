@@ -22,6 +22,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from linkage.observation.figures import AdapterFigures
 from linkage.ports import (
     Adapter,
     AdapterUnavailableError,
@@ -97,7 +98,9 @@ class AdapterHost:
         self._turns = _Turns()
         self._room = asyncio.Semaphore(CONCURRENT_MAX)
         self._waiting = 0
+        self.figures = AdapterFigures()
         self._state = AdapterState.CONNECTING
+        self._runs = 0
         self._alarmed = False
         self._open = False
         self._supervisor = Supervisor(
@@ -176,6 +179,18 @@ class AdapterHost:
         return self._clock.now() + left
 
     async def _answer(self, request: Request, deadline: float) -> None:
+        figures, began = self.figures, self._clock.now()
+        figures.in_work += 1
+        result = int(Result.TIMEOUT)
+        try:
+            result = await self._tell(request, deadline)
+        finally:
+            figures.in_work -= 1
+            figures.commands[result] += 1
+            figures.seconds.observe(self._clock.now() - began)
+
+    async def _tell(self, request: Request, deadline: float) -> int:
+        """Do a command and answer it; returns the result."""
         try:
             response = await self._judge(request, deadline)
         except asyncio.CancelledError:
@@ -183,6 +198,7 @@ class AdapterHost:
             self._core.answered(self, response)
             raise
         self._core.answered(self, response)
+        return response.result
 
     async def _judge(self, request: Request, deadline: float) -> Response:
         """The answer to a command, whatever the adapter makes of it."""
@@ -243,6 +259,9 @@ class AdapterHost:
 
     # --- notices: adapter → core -----------------------------------------------------------------
     async def _run_adapter(self) -> None:
+        if self._runs:
+            self.figures.restarts += 1
+        self._runs += 1
         self._state = AdapterState.CONNECTING
         await self._adapter.run(self._emit)
 
@@ -255,6 +274,7 @@ class AdapterHost:
         adapter must not go on as if it were; it is run again, and its resync tells what it missed.
         """
         self._came_up()
+        self.figures.notices += 1
         request = Request(id=self._ids.take(), message=message, time=time or self._clock.utc())
         failures = 0
         while True:

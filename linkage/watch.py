@@ -1,82 +1,119 @@
-"""What the watchers of a running server see, put together from its parts."""
+"""What the watchers of a process see, put together from the parts that run in it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from prometheus_client.core import Metric
+
 from gateway import Gateway
-from linkage.config import Config
+from linkage import __version__
 from linkage.core import Core
 from linkage.hosting import AdapterHost, AdapterState
-from linkage.observation.http import Watch
-from linkage.observation.metrics import Queue, Snapshot
+from linkage.observation import metrics
+from linkage.observation.http import Phase, Watch
+from linkage.observation.lag import LoopLag
 from linkage.ports import Clock
 from linkage.store.backlog import backlogs
 from linkage.store.database import open_for_reading
 from linkage.store.rows import to_us
 
 STUCK_AFTER_S: Final = 10.0
-"""An event loop that has not turned for so long is not well; it turns at least once a second."""
+"""An event loop that has not turned for so long is not well."""
 
 
-def make_watch(
-    config: Config,
-    core: Core,
-    gateway: Gateway,
-    hosts: Callable[[], Sequence[AdapterHost]],
-    clock: Clock,
-) -> Watch | None:
-    """The HTTP server of `[watch]`, not started; None where none is configured."""
-    if config.watch is None:
-        return None
-    database = config.database_path
+def watch_process(watch: Watch, lag: LoopLag, clock: Clock, parts: Sequence[str]) -> None:
+    """The process itself: its version, and whether its event loop turns."""
 
-    def take() -> Snapshot:
-        return Snapshot(
-            figures=core.figures,
-            inbox=core.inbox,
-            journal_seq=core.journal_seq,
-            connections=gateway.connections,
-            queues=tuple(_queues(core, database, clock)),
-            adapters={host.peer_id: host.state.value for host in hosts()},
-        )
+    def families() -> Iterator[Metric]:
+        yield from metrics.build_families(__version__, parts)
+        yield from metrics.loop_families(lag.lags)
 
     def unhealthy() -> list[str]:
-        silent_s = clock.now() - core.turned_at
-        return (
-            [f"the event loop has stood for {silent_s:.0f} s"] if silent_s > STUCK_AFTER_S else []
+        silent_s = clock.now() - lag.seen_at
+        # A start may rightly stand for long, over a large store that is brought to a new schema.
+        if watch.phase is Phase.STARTING or silent_s <= STUCK_AFTER_S:
+            return []
+        return [f"the event loop has stood for {silent_s:.0f} s"]
+
+    watch.add_metrics("process", families)
+    watch.add_checks(unhealthy=unhealthy)
+
+
+def watch_core(watch: Watch, core: Core, database: Path, clock: Clock) -> None:
+    """The core with its store: requests, batches, queues, the disk."""
+
+    def families() -> Iterator[Metric]:
+        yield from metrics.core_families(core.figures)
+        yield from metrics.work_families(core.inbox, core.oldest_work_s, core.journal_seq)
+
+    def queues() -> Iterator[Metric]:
+        peers = [(peer.id, peer.role.value, peer.connected) for peer in core.peers.by_id.values()]
+        engine = open_for_reading(database)
+        try:
+            waiting = backlogs(engine)
+        finally:
+            engine.dispose()
+        yield from metrics.peer_families(peers, waiting, to_us(clock.utc()))
+
+    def unready() -> list[str]:
+        if core.store_failing:
+            return ["the store cannot be written: requests are refused with 404"]
+        return []
+
+    watch.add_metrics("core", families)
+    watch.add_metrics("queues", queues)
+    watch.add_metrics("disk", lambda: metrics.disk_families(database))
+    watch.add_checks(unready=unready)
+
+
+def watch_gateway(watch: Watch, gateway: Gateway, here: Callable[[], Counter[str]]) -> None:
+    """The gateway; `here` counts registered peers by role."""
+
+    def families() -> Iterator[Metric]:
+        figures = gateway.figures
+        yield from metrics.session_families(gateway.connections, gateway.unregistered, here())
+        yield from metrics.gateway_families(
+            accepted=figures.accepted,
+            turned_away=figures.turned_away,
+            refused=figures.refused,
+            events={
+                name: getattr(figures, field)
+                for name, (field, _) in metrics.GATEWAY_EVENTS.items()
+            },
+            received_bytes=figures.received_bytes,
+            sent_bytes=figures.sent_bytes,
+        )
+
+    watch.add_metrics("gateway", families)
+
+
+def registered_by_role(core: Core) -> Counter[str]:
+    """How many peers are here that came through the gateway."""
+    return Counter(
+        peer.role.value
+        for peer in core.peers.by_id.values()
+        if peer.connected and peer.settings is not None
+    )
+
+
+def watch_adapters(watch: Watch, hosts: Callable[[], Sequence[AdapterHost]]) -> None:
+    """Adapters in this process. A platform that is down for now keeps nobody from being ready."""
+
+    def families() -> Iterator[Metric]:
+        return metrics.adapter_families(
+            [(host.peer_id, host.state.value, host.figures) for host in hosts()]
         )
 
     def unready() -> list[str]:
-        problems = unhealthy()
-        if core.store_failing:
-            problems.append("the store cannot be written: requests are refused with 404")
-        problems += [
+        return [
             f"adapter {host.peer_id} is {host.state.value}"
             for host in hosts()
             if host.state is AdapterState.REFUSED
         ]
-        return problems
 
-    return Watch(config.watch.listen, take, unhealthy=unhealthy, unready=unready)
-
-
-def _queues(core: Core, database: Path, clock: Clock) -> list[Queue]:
-    now_us = to_us(clock.utc())
-    engine = open_for_reading(database)
-    try:
-        waiting = backlogs(engine, list(core.peers.by_id))
-    finally:
-        engine.dispose()
-    return [
-        Queue(
-            peer=peer.id,
-            role=peer.role.value,
-            connected=peer.connected,
-            depth=waiting[peer.id].depth,
-            oldest_s=waiting[peer.id].age_s(now_us),
-        )
-        for peer in core.peers.by_id.values()
-    ]
+    watch.add_metrics("adapters", families)
+    watch.add_checks(unready=unready)

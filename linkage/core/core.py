@@ -53,6 +53,10 @@ INBOX_MAX: Final = 20_000
 SWEEP_EVERY_S: Final = 1.0
 
 
+_Taken = tuple[Work, asyncio.Future[Done] | None, float]
+"""Work, who waits for it, and when it was taken (monotonic)."""
+
+
 class Core:
     """Journal, correlation and delivery behind `CorePort`.
 
@@ -69,11 +73,19 @@ class Core:
         self.peers = Peers.of(config, capabilities)
         self._clock = clock
         self._config = config
-        self._engine = CoreEngine(unit, self.peers, config.timers.command_expire_s)
+        self.figures = Figures()
+        self._engine = CoreEngine(
+            unit,
+            self.peers,
+            config.timers.command_expire_s,
+            now=clock.now,
+            writes=self.figures.writes,
+        )
         self._links: dict[Link, Peer] = {}
         self._outboxes: dict[str, Outbox] = {}
         self._positions: dict[Link, int] = {}
-        self._inbox: list[tuple[Work, asyncio.Future[Done] | None]] = []
+        self._inbox: list[_Taken] = []
+        self._in_work_since: float | None = None
         self._wake = asyncio.Event()
         self._pool = ThreadPoolExecutor(1, "linkage-core")
         self._running: asyncio.Task[None] | None = None
@@ -83,9 +95,6 @@ class Core:
         self._steady_from_us = to_us(clock.utc()) - round(clock.now() * 1e6)
         self._answer_ids = _AnswerIds()
         self._introductions: Counter[str] = Counter()
-        self.figures = Figures()
-        self.turned_at = clock.now()
-        """When the loop last came round to the sweep, by the monotonic clock."""
 
     # --- life ------------------------------------------------------------------------------------
     async def start(self) -> None:
@@ -115,10 +124,11 @@ class Core:
             if self._stopping:
                 return
 
-    async def _run_batch(self, batch: list[tuple[Work, asyncio.Future[Done] | None]]) -> None:
+    async def _run_batch(self, batch: list[_Taken]) -> None:
         """One commit and what follows from it; no bug in either ends the loop."""
         loop = asyncio.get_running_loop()
-        works = [work for work, _ in batch]
+        works = [work for work, _, _ in batch]
+        self._in_work_since = batch[0][2]
         now = Now(self._clock.utc(), self._steady_us())
         began = self._clock.now()
         try:
@@ -126,25 +136,37 @@ class Core:
         except Exception as error:
             logger.exception("a batch of %d failed as a whole", len(batch))
             done = [Done(value=error) for _ in batch]
-        took = self._clock.now() - began
-        self.figures.committed(len(batch), took, failed=self._engine.store_failing)
-        for (work, future), result in zip(batch, done, strict=True):
-            self._count(work, result)
+        ended = self._clock.now()
+        self._in_work_since = None
+        self.figures.committed(len(batch), ended - began, failed=self._engine.store_failing)
+        for (work, future, taken_at), result in zip(batch, done, strict=True):
+            self._count(work, result, ended - taken_at)
             if future is not None and not future.done():
                 future.set_result(result)
             self._settle(work, result)
 
-    def _count(self, work: Work, done: Done) -> None:
+    def _count(self, work: Work, done: Done, seconds: float) -> None:
         if isinstance(work, Submit | Register) and done.response is not None:
             self.figures.requests[work.request.type, done.response.result] += 1
+            self.figures.answers.observe(seconds)
         elif isinstance(work, Acknowledge):
-            self.figures.answers[work.response.result] += 1
+            self.figures.deliveries[work.response.result] += 1
 
     # --- what watchers ask -----------------------------------------------------------------------
     @property
     def inbox(self) -> int:
         """Work that waits for the disk."""
         return len(self._inbox)
+
+    @property
+    def oldest_work_s(self) -> float:
+        """How long the oldest work has waited for the disk; safe to ask in any thread."""
+        inbox = self._inbox
+        since = self._in_work_since
+        if since is None:
+            # The loop may have taken the last one since: then nothing waits.
+            since = next((taken_at for _, _, taken_at in inbox), None)
+        return 0.0 if since is None else max(0.0, self._clock.now() - since)
 
     @property
     def journal_seq(self) -> int:
@@ -214,7 +236,7 @@ class Core:
         self._load_more(outbox)
 
     def _put(self, work: Work, future: asyncio.Future[Done] | None) -> None:
-        self._inbox.append((work, future))
+        self._inbox.append((work, future, self._clock.now()))
         self._wake.set()
 
     async def _do(self, work: Work) -> Done:
@@ -303,6 +325,7 @@ class Core:
         if peer is None:
             return _refused(request, Result.SESSION_EXPIRED, None)
         if len(self._inbox) >= INBOX_MAX:
+            self.figures.requests[request.type, Result.OVERLOAD] += 1
             return _refused(request, Result.OVERLOAD, 1)
         done = await self._do(Submit(peer.id, request, reconstructed))
         if done.response is None:
@@ -369,7 +392,10 @@ class Core:
     def _outbox(self, receiver: str) -> Outbox:
         outbox = self._outboxes.get(receiver)
         if outbox is None:
-            outbox = self._outboxes[receiver] = Outbox(receiver)
+            peer = self.peers.get(receiver)
+            role = "none" if peer is None else peer.role.value
+            outbox = Outbox(receiver, self.figures.queue_of(role))
+            self._outboxes[receiver] = outbox
         return outbox
 
     def _load_more(self, outbox: Outbox) -> None:
@@ -383,7 +409,6 @@ class Core:
         self._sweeping = asyncio.get_running_loop().call_later(SWEEP_EVERY_S, self._sweep)
 
     def _sweep(self) -> None:
-        self.turned_at = self._clock.now()
         # One at a time: a disk that hangs must not find a heap of them when it comes back.
         if not self._sweep_waits:
             self._sweep_waits = True

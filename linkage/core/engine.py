@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -33,6 +33,7 @@ from linkage.core.work import (
     Sweep,
     Work,
 )
+from linkage.observation.figures import Histogram
 from linkage.ports import EntryKind
 from linkage.store.rows import DeliveryRow, JournalRow
 from linkage.store.unit import StoreFailedError, UnitOfWork
@@ -55,7 +56,17 @@ COMMAND_DIGITS: Final = frozenset({2, 4, 6})
 class CoreEngine:
     """Owns the unit of work; used by one thread at a time."""
 
-    def __init__(self, unit: UnitOfWork, peers: Peers, command_expire_s: int) -> None:
+    def __init__(
+        self,
+        unit: UnitOfWork,
+        peers: Peers,
+        command_expire_s: int,
+        *,
+        now: Callable[[], float] | None = None,
+        writes: Histogram | None = None,
+    ) -> None:
+        self._time = now
+        self._writes = writes
         self._unit = unit
         self._peers = peers
         self._handler = Handler(self._unit, peers, command_expire_s)
@@ -85,13 +96,17 @@ class CoreEngine:
         return done
 
     def _in_one_transaction(self, batch: Sequence[Work], now: Now) -> list[Done]:
+        handled_at = 0.0
         try:
             with self._unit.transaction():
                 self._handler.begin(batch, now)
                 done = [self._do(work, now) for work in batch]
+                handled_at = 0.0 if self._time is None else self._time()
         except BaseException:
             self._handler.forget()
             raise
+        if self._time is not None and self._writes is not None:
+            self._writes.observe(self._time() - handled_at)
         self.journal_seq = self._unit.next_seq - 1
         return done
 
@@ -265,7 +280,7 @@ class CoreEngine:
         command = None if entry.command_seq is None else self._unit.find_journal(entry.command_seq)
         message = stored_message(entry)
         base = as_command(message) if row.type in COMMANDS else message
-        return Delivery(row, render(entry, base, row, command, now))
+        return Delivery(row, render(entry, base, row, command, now), entry.recorded_at)
 
     def _sweep(self, work: Sweep) -> Done:
         done = Done()

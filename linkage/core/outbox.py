@@ -11,7 +11,9 @@ from dataclasses import replace
 from typing import Final
 
 from linkage.core.work import Delivery
+from linkage.observation.figures import QueueFigures
 from linkage.ports import Link
+from linkage.store.rows import MICROSECONDS
 from protocol.envelope import Request, Response
 
 QUEUE_MAX: Final = 512
@@ -19,6 +21,7 @@ QUEUE_MAX: Final = 512
 LOAD_BELOW: Final = 128
 ANSWERS_MAX: Final = 256
 """Data answers waiting for the window; who asks for more pages than it takes loses the rest."""
+_NOTHING: Final[tuple[None, int]] = (None, 0)
 CREATE_EVENT: Final = 201
 """The one command that may be repeated: a platform that stamps its records twice does no harm."""
 
@@ -26,8 +29,9 @@ CREATE_EVENT: Final = 201
 class Outbox:
     """State: no link (everything waits on disk), or a link and a queue that ends at `loaded`."""
 
-    def __init__(self, receiver: str) -> None:
+    def __init__(self, receiver: str, figures: QueueFigures | None = None) -> None:
         self.receiver = receiver
+        self.figures = figures or QueueFigures()
         self.link: Link | None = None
         self.behind = True
         """There is, or may be, more on disk than in the queue."""
@@ -35,9 +39,11 @@ class Outbox:
         self.loaded = 0
         self.generation = 0
         """Counts `begin`: what was read from disk for an older one is not for this one."""
-        self._queue: deque[Delivery] = deque()
+        self._queue: deque[tuple[Delivery, int]] = deque()
+        """With since when it is on disk."""
         self._answers: deque[Request] = deque()
-        self._pushed: dict[str, Delivery | None] = {}
+        self._pushed: dict[str, tuple[Delivery | None, int]] = {}
+        """With when it was pushed."""
         self._sent_to = 0
         self._doubtful: int | None = None
         self._fresh_from: int | None = None
@@ -86,7 +92,7 @@ class Outbox:
         if not self._begun or self.behind or self.loading or len(self._queue) >= QUEUE_MAX:
             self.behind = True
             return
-        self._append(delivery)
+        self._append(delivery, now_us)
         self.pump(now_us)
 
     def extend(
@@ -113,7 +119,8 @@ class Outbox:
                 unknown.append(delivery)
                 self.loaded = delivery.row.seq
                 continue
-            self._append(replace(delivery, request=replace(delivery.request, resend=again)))
+            request = replace(delivery.request, resend=again)
+            self._append(replace(delivery, request=request), delivery.since_us or now_us)
         self.behind = not complete
         self._settled.clear()
         self.pump(now_us)
@@ -136,8 +143,8 @@ class Outbox:
             self._doubtful -= 1
         return doubtful or _is_command(delivery)
 
-    def _append(self, delivery: Delivery) -> None:
-        self._queue.append(delivery)
+    def _append(self, delivery: Delivery, since_us: int) -> None:
+        self._queue.append((delivery, since_us))
         self.loaded = delivery.row.seq
 
     def answer(self, request: Request, now_us: int) -> None:
@@ -155,14 +162,16 @@ class Outbox:
         while len(self._pushed) < link.window:
             if self._answers:
                 request = self._answers.popleft()
-                self._pushed[request.id] = None
+                self._pushed[request.id] = (None, now_us)
             elif self._queue:
-                delivery = self._queue.popleft()
+                delivery, since_us = self._queue.popleft()
                 row = delivery.row
                 if row.expires_at is not None and row.expires_at <= now_us:
                     continue
                 request = delivery.request
-                self._pushed[request.id] = delivery
+                self._pushed[request.id] = (delivery, now_us)
+                if not request.resend:
+                    self.figures.waited.observe((now_us - since_us) / MICROSECONDS)
                 self._sent_to = max(self._sent_to, row.seq)
                 self._doubtful = 0
             else:
@@ -171,9 +180,11 @@ class Outbox:
 
     def answered(self, response: Response, now_us: int) -> int | None:
         """The Seq that a response settles; None for a data answer or what was not asked."""
-        delivery = self._pushed.pop(response.request_id, None)
-        if delivery is not None and self.loading:
-            self._settled.add(delivery.row.seq)
+        delivery, pushed_us = self._pushed.pop(response.request_id, _NOTHING)
+        if delivery is not None:
+            self.figures.answered.observe((now_us - pushed_us) / MICROSECONDS)
+            if self.loading:
+                self._settled.add(delivery.row.seq)
         self.pump(now_us)
         return None if delivery is None else delivery.row.seq
 
@@ -190,7 +201,7 @@ class Outbox:
     @property
     def pushed(self) -> list[int]:
         """The Seqs that are out and not answered."""
-        return [delivery.row.seq for delivery in self._pushed.values() if delivery is not None]
+        return [delivery.row.seq for delivery, _ in self._pushed.values() if delivery is not None]
 
 
 def _is_command(delivery: Delivery) -> bool:

@@ -149,10 +149,14 @@ Work = (
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A place in a receiver's queue with the request as it goes out."""
+    """A place in a receiver's queue with the request as it goes out.
+
+    `since_us` is when it was journalled, where it comes from the disk; None: just now.
+    """
 
     row: DeliveryRow
     request: Request
+    since_us: int | None = None
 
 
 @dataclass(slots=True)

@@ -7,26 +7,117 @@ three paths, GET only, no bodies read. Bind it to an address that only the watch
 from __future__ import annotations
 
 import json
+import logging
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
 from socketserver import ThreadingMixIn
 from types import TracebackType
 from typing import Any, Final, Self
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    GCCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
-from linkage.observation.metrics import LinkageCollector, Snapshot
+from linkage.observation.families import counters
+from linkage.observation.metrics import Source
+
+logger = logging.getLogger("linkage.observation")
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Problems = Callable[[], list[str]]
 """What keeps linkage from its work, in words; nothing: it is well."""
 
 CLIENT_WITHIN_S: Final = 10.0
+CLIENTS_MAX: Final = 32
+"""Requests at a time; a watcher that never reads its answer must not take all memory."""
+BREATH_EVERY: Final = 200
+BREATH_S: Final = 0.0005
+"""After so many samples a scrape lets the other threads run: the event loop, waiting for the
+interpreter's lock, would else get it only every 5 ms."""
+
+
+class Phase(StrEnum):
+    """Where a process is between its start and its end."""
+
+    STARTING = "starting"
+    SERVING = "serving"
+    STOPPING = "stopping"
+
+
+class _Samples(list[Any]):
+    """A family's samples, with a breath now and then while they are written out."""
+
+    def __iter__(self) -> Iterator[Any]:
+        for number, sample in enumerate(super().__iter__(), 1):
+            yield sample
+            if number % BREATH_EVERY == 0:
+                time.sleep(BREATH_S)
+
+
+class _Sources(Collector):
+    """All families of all sources. One that fails leaves the others their say."""
+
+    def __init__(self) -> None:
+        self.sources: dict[str, Source] = {}
+        self._failures: dict[str, int] = {}
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing in advance: to register must not read the store."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """Called at each scrape."""
+        for name, source in list(self.sources.items()):
+            try:
+                families = list(source())
+            except Exception:
+                # Such as a store that is being restored; the next scrape may find it again.
+                self._failures[name] = self._failures.get(name, 0) + 1
+                logger.exception("the metrics of %s cannot be had", name)
+                continue
+            for family in families:
+                family.samples = _Samples(family.samples)
+                yield family
+        yield counters(
+            "linkage_scrape_failures",
+            "Times that a part's metrics could not be had.",
+            ("part",),
+            [((name,), count) for name, count in self._failures.items()],
+        )
 
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+    request_queue_size = CLIENTS_MAX
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        self._room = threading.BoundedSemaphore(CLIENTS_MAX)
+        super().__init__(*args, **named)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._room.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's signature
+        """Who asks and leaves before the answer is no news, and nothing for stderr."""
+        logger.debug("%s: not answered", client_address)
 
 
 class _Quiet(WSGIRequestHandler):
@@ -37,26 +128,41 @@ class _Quiet(WSGIRequestHandler):
 
 
 class Watch:
-    """The HTTP server; use as a context manager.
+    """The HTTP server of one process; use as a context manager.
+
+    It can be entered before there is anything to watch: it says then that linkage is starting.
+    Parts add what they have as they come up. `phase` is set by who starts and stops them.
 
     Raises on entering:
         OSError: the address is in use.
     """
 
-    def __init__(
-        self,
-        address: tuple[str, int],
-        take: Callable[[], Snapshot],
-        *,
-        unhealthy: Problems,
-        unready: Problems,
-    ) -> None:
+    def __init__(self, address: tuple[str, int]) -> None:
         self._wanted = address
+        self._sources = _Sources()
         self._registry = CollectorRegistry()
-        self._registry.register(LinkageCollector(take))
-        self._probes = {"/healthz": unhealthy, "/readyz": unready}
+        self._registry.register(self._sources)
+        ProcessCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+        self._scraping = threading.Lock()
+        self._unhealthy: list[Problems] = []
+        self._unready: list[Problems] = []
         self._server: WSGIServer | None = None
         self._thread: threading.Thread | None = None
+        self.phase = Phase.STARTING
+
+    def add_metrics(self, name: str, source: Source) -> None:
+        """Show a part's metrics from now on; another of the same name is replaced."""
+        self._sources.sources[name] = source
+
+    def add_checks(
+        self, *, unhealthy: Problems | None = None, unready: Problems | None = None
+    ) -> None:
+        """Ask a part as well: does it still turn, can it do its work."""
+        if unhealthy is not None:
+            self._unhealthy.append(unhealthy)
+        if unready is not None:
+            self._unready.append(unready)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -65,11 +171,29 @@ class Watch:
         host, port = self._server.server_address[:2]
         return str(host), int(port)
 
+    def health(self) -> list[str]:
+        """Why the process should be started anew; nothing: it turns."""
+        return [problem for check in self._unhealthy for problem in check()]
+
+    def readiness(self) -> list[str]:
+        """Why it cannot do its work now; nothing: it can."""
+        problems = [] if self.phase is Phase.SERVING else [f"linkage is {self.phase.value}"]
+        problems += self.health()
+        return problems + [problem for check in self._unready for problem in check()]
+
+    def metrics(self) -> bytes:
+        """Prometheus' text; one scrape at a time."""
+        with self._scraping:
+            return generate_latest(self._registry)
+
     def __enter__(self) -> Self:
         host, port = self._wanted
         self._server = make_server(host, port, self._answer, _Server, _Quiet)
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="linkage-watch", daemon=True
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.1},
+            name="linkage-watch",
+            daemon=True,
         )
         self._thread.start()
         return self
@@ -90,18 +214,41 @@ class Watch:
         path = environ.get("PATH_INFO", "")
         if environ.get("REQUEST_METHOD") not in {"GET", "HEAD"}:
             return _reply(start, "405 Method Not Allowed", "text/plain", b"GET only\n")
-        if path == "/metrics":
-            text = generate_latest(self._registry)
-            return _reply(start, "200 OK", CONTENT_TYPE_LATEST, text)
-        probe = self._probes.get(path)
-        if probe is None:
-            return _reply(start, "404 Not Found", "text/plain", b"/metrics, /healthz or /readyz\n")
-        problems = probe()
+        match path:
+            case "/metrics":
+                return _reply(start, "200 OK", CONTENT_TYPE_LATEST, self.metrics())
+            case "/healthz":
+                return self._probe(start, environ, self.health())
+            case "/readyz":
+                return self._probe(start, environ, self.readiness())
+        return _reply(start, "404 Not Found", "text/plain", b"/metrics, /healthz or /readyz\n")
+
+    def _probe(
+        self, start: StartResponse, environ: dict[str, Any], problems: list[str]
+    ) -> Iterable[bytes]:
         status = "503 Service Unavailable" if problems else "200 OK"
-        body = json.dumps({"ok": not problems, "problems": problems}, ensure_ascii=False)
-        return _reply(start, status, "application/json", body.encode())
+        if _wants_json(environ):
+            answer = {"ok": not problems, "phase": self.phase.value, "problems": problems}
+            body = json.dumps(answer, ensure_ascii=False).encode()
+            return _reply(start, status, "application/json", body)
+        lines = problems or ["ok"]
+        text = "".join(f"{line}\n" for line in lines)
+        return _reply(start, status, "text/plain; charset=utf-8", text.encode())
+
+
+def _wants_json(environ: dict[str, Any]) -> bool:
+    return "format=json" in environ.get("QUERY_STRING", "").split(
+        "&"
+    ) or "application/json" in environ.get("HTTP_ACCEPT", "")
 
 
 def _reply(start: StartResponse, status: str, kind: str, body: bytes) -> Iterable[bytes]:
-    start(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
+    start(
+        status,
+        [
+            ("Content-Type", kind),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"),
+        ],
+    )
     return [body]

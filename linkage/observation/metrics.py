@@ -1,119 +1,269 @@
-"""Prometheus metrics, made when they are asked for: nothing is computed between two scrapes."""
+"""The metric families of each part, made when they are asked for: nothing is computed between.
+
+Each function reads figures that another thread counts. Integers and whole copies of dictionaries
+are all that is taken from there, so nobody waits for anybody.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import accumulate
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
 
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
-from prometheus_client.registry import Collector
+from prometheus_client.core import Metric
 
-from linkage.observation.figures import COMMIT_BOUNDS_S, Figures
+from linkage.observation.families import counter, counters, gauge, gauges, histograms
+from linkage.observation.figures import AdapterFigures, Figures, Histogram
+from linkage.store.backlog import Backlog
 
+Source = Callable[[], Iterator[Metric]]
+"""Makes some families; called in the scraper's thread."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
-    """What waits for one peer: open deliveries on disk, and the age of the oldest in seconds."""
-
-    peer: str
-    role: str
-    connected: bool
-    depth: int
-    oldest_s: float
+ADAPTER_STATES: Final = ("connecting", "up", "down", "refused")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """The state that a scrape shows beside the counters.
-
-    `inbox` is work that waits for the disk (the journal's lag), `journal_seq` the newest row,
-    `adapters` the state of each by id.
-    """
-
-    figures: Figures
-    inbox: int
-    journal_seq: int
-    connections: int
-    queues: tuple[Queue, ...] = ()
-    adapters: dict[str, str] = field(default_factory=dict)
-
-
-class LinkageCollector(Collector):
-    """Turns a snapshot into metric families; a registry calls `collect` at each scrape."""
-
-    def __init__(self, take: Callable[[], Snapshot]) -> None:
-        self._take = take
-
-    def describe(self) -> Iterator[Metric]:
-        """Nothing in advance: to register must not read the store."""
-        return iter(())
-
-    def collect(self) -> Iterator[Metric]:
-        """All families."""
-        snapshot = self._take()
-        yield from _counters(snapshot.figures)
-        yield from _queues(snapshot)
-        yield _gauge("linkage_inbox", "Work that waits for the disk.", snapshot.inbox)
-        yield _gauge("linkage_journal_seq", "The newest journal row.", snapshot.journal_seq)
-        yield _gauge("linkage_connections", "Accepted connections.", snapshot.connections)
-        adapters = GaugeMetricFamily(
-            "linkage_adapter_state",
-            "1 for the state an adapter is in.",
-            labels=["adapter", "state"],
-        )
-        for adapter, state in snapshot.adapters.items():
-            adapters.add_metric([adapter, state], 1)
-        yield adapters
-
-
-def _gauge(name: str, text: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, text, value=value)
-
-
-def _counters(figures: Figures) -> Iterator[Metric]:
-    requests = CounterMetricFamily(
-        "linkage_requests", "Requests taken or refused.", labels=["type", "result"]
+def core_families(figures: Figures) -> Iterator[Metric]:
+    """What the core counted."""
+    yield counters(
+        "linkage_requests",
+        "Requests taken (result below 100) or refused.",
+        ("type", "result"),
+        list(figures.requests.items()),
     )
-    for (type_, result), count in list(figures.requests.items()):
-        requests.add_metric([str(type_), str(result)], count)
-    yield requests
-    answers = CounterMetricFamily(
-        "linkage_deliveries_answered", "Deliveries that receivers answered.", labels=["result"]
+    yield histograms(
+        "linkage_request_seconds",
+        "From taking a request to the end of the commit that answers it.",
+        (),
+        [((), figures.answers)],
     )
-    for result, count in list(figures.answers.items()):
-        answers.add_metric([str(result)], count)
-    yield answers
-    commits = HistogramMetricFamily(
-        "linkage_commit_seconds", "From the start of a batch to its commit."
+    yield counters(
+        "linkage_deliveries_answered",
+        "Deliveries that receivers answered, by their result.",
+        ("result",),
+        [((result,), count) for result, count in list(figures.deliveries.items())],
     )
-    sums = list(accumulate(figures.commits))
-    bounds = [str(bound) for bound in COMMIT_BOUNDS_S] + ["+Inf"]
-    commits.add_metric([], list(zip(bounds, sums, strict=True)), figures.commit_seconds)
-    yield commits
-    yield CounterMetricFamily(
-        "linkage_committed_works", "Pieces of work in all batches.", figures.committed_works
+    queues = list(figures.queues.items())
+    yield histograms(
+        "linkage_delivery_wait_seconds",
+        "From the disk to the first push to a receiver; repetitions are not counted.",
+        ("role",),
+        [((role,), queue.waited) for role, queue in queues],
     )
-    yield CounterMetricFamily(
+    yield histograms(
+        "linkage_delivery_answer_seconds",
+        "From a push to the receiver's answer.",
+        ("role",),
+        [((role,), queue.answered) for role, queue in queues],
+    )
+    yield from _batches(figures)
+
+
+def _batches(figures: Figures) -> Iterator[Metric]:
+    commits: tuple[tuple[str, str, Histogram], ...] = (
+        ("linkage_commit_seconds", "From the start of a batch to its commit.", figures.commits),
+        (
+            "linkage_store_write_seconds",
+            "Of linkage_commit_seconds, writing to the store and syncing the disk.",
+            figures.writes,
+        ),
+        ("linkage_batch_works", "Pieces of work in one commit.", figures.batches),
+    )
+    for name, text, histogram in commits:
+        yield histograms(name, text, (), [((), histogram)])
+    yield counter(
         "linkage_failed_batches", "Batches that the store did not take.", figures.failed_batches
     )
 
 
-def _queues(snapshot: Snapshot) -> Iterator[Metric]:
-    labels = ["peer", "role"]
-    depth = GaugeMetricFamily("linkage_queue_depth", "Deliveries not answered.", labels=labels)
-    age = GaugeMetricFamily("linkage_queue_oldest_seconds", "Age of the oldest.", labels=labels)
-    here = GaugeMetricFamily("linkage_peer_connected", "1 while the peer is here.", labels=labels)
-    for queue in snapshot.queues:
-        names = [queue.peer, queue.role]
-        depth.add_metric(names, queue.depth)
-        age.add_metric(names, queue.oldest_s)
-        here.add_metric(names, queue.connected)
-    yield depth
-    yield age
-    yield here
+def work_families(inbox: int, oldest_s: float, journal_seq: int) -> Iterator[Metric]:
+    """How far the disk is behind: work that waits, the age of the oldest, the newest row."""
+    yield gauge("linkage_inbox", "Pieces of work that wait for the disk.", inbox)
+    yield gauge(
+        "linkage_inbox_oldest_seconds",
+        "Journal lag: how long the oldest work has waited for the disk.",
+        oldest_s,
+    )
+    yield gauge("linkage_journal_seq", "The newest journal row on disk.", journal_seq)
+
+
+def peer_families(
+    peers: Sequence[tuple[str, str, bool]], waiting: Mapping[str, Backlog], now_us: int
+) -> Iterator[Metric]:
+    """Queues and presence; `peers` are (id, role, whether it is here)."""
+    labels = ("peer", "role")
+    none = Backlog(0, None)
+    yield gauges(
+        "linkage_queue_depth",
+        "Deliveries on disk that the peer has not answered.",
+        labels,
+        [((peer, role), waiting.get(peer, none).depth) for peer, role, _ in peers],
+    )
+    yield gauges(
+        "linkage_queue_oldest_seconds",
+        "Age of the oldest of them.",
+        labels,
+        [((peer, role), waiting.get(peer, none).age_s(now_us)) for peer, role, _ in peers],
+    )
+    yield gauges(
+        "linkage_peer_connected",
+        "1 while the peer is here.",
+        labels,
+        [((peer, role), here) for peer, role, here in peers],
+    )
+
+
+def session_families(
+    connections: int, unregistered: int, here: Mapping[str, int]
+) -> Iterator[Metric]:
+    """Who is connected; `here` counts registered peers by role."""
+    yield gauge("linkage_connections", "Open connections.", connections)
+    yield gauges(
+        "linkage_sessions",
+        "Sessions by the role of their peer; role none and state unregistered: not known yet.",
+        ("role", "state"),
+        [
+            *(((role, "registered"), count) for role, count in here.items()),
+            (("none", "unregistered"), unregistered),
+        ],
+    )
+
+
+def gateway_families(
+    *,
+    accepted: int,
+    turned_away: Counter[str],
+    refused: Counter[int],
+    events: Mapping[str, int],
+    received_bytes: int,
+    sent_bytes: int,
+) -> Iterator[Metric]:
+    """What the gateway counted; `events` are those of `GATEWAY_EVENTS`."""
+    yield counter("linkage_connections_accepted", "Connections let in.", accepted)
+    yield counters(
+        "linkage_connections_refused",
+        "Connections closed before they said anything: allow, rate, connections, address, "
+        "unregistered, unregistered_address or tls.",
+        ("reason",),
+        [((reason,), count) for reason, count in list(turned_away.items())],
+    )
+    yield counters(
+        "linkage_registrations_refused",
+        "Registrations refused.",
+        ("result",),
+        [((int(result),), count) for result, count in list(refused.items())],
+    )
+    for name, (_, text) in GATEWAY_EVENTS.items():
+        yield counter(name, text, events[name])
+    yield counter("linkage_received_bytes", "Bytes read from peers.", received_bytes)
+    yield counter("linkage_sent_bytes", "Bytes written to peers.", sent_bytes)
+
+
+GATEWAY_EVENTS: Final[Mapping[str, tuple[str, str]]] = {
+    "linkage_frames_malformed": ("malformed", "Frames or messages that could not be read."),
+    "linkage_requests_paced": ("paced", "Requests answered 206: their peer was over its rate."),
+    "linkage_answers_late": ("late_answers", "Requests that a peer did not answer in time."),
+    "linkage_heartbeats_missed": ("silent", "Sessions closed for a silent peer."),
+    "linkage_sessions_stalled": ("stalled", "Sessions closed for a peer that does not read."),
+}
+"""Family → field of the gateway's figures, and what it tells."""
+
+
+def adapter_families(
+    adapters: Sequence[tuple[str, str, AdapterFigures]],
+) -> Iterator[Metric]:
+    """Adapters as (id, state, figures)."""
+    yield gauges(
+        "linkage_adapter_state",
+        "1 for the state an adapter is in, 0 for the others.",
+        ("adapter", "state"),
+        [
+            ((adapter, state), state == current)
+            for adapter, current, _ in adapters
+            for state in ADAPTER_STATES
+        ],
+    )
+    yield counters(
+        "linkage_adapter_restarts",
+        "Times an adapter was run again after it had ended.",
+        ("adapter",),
+        [((adapter,), figures.restarts) for adapter, _, figures in adapters],
+    )
+    yield counters(
+        "linkage_adapter_notices",
+        "Notices that an adapter gave.",
+        ("adapter",),
+        [((adapter,), figures.notices) for adapter, _, figures in adapters],
+    )
+    yield counters(
+        "linkage_adapter_commands",
+        "Commands that an adapter answered, by result.",
+        ("adapter", "result"),
+        [
+            ((adapter, result), count)
+            for adapter, _, figures in adapters
+            for result, count in list(figures.commands.items())
+        ],
+    )
+    yield histograms(
+        "linkage_adapter_command_seconds",
+        "From handing a command to an adapter to its answer, waiting its turn included.",
+        ("adapter",),
+        [((adapter,), figures.seconds) for adapter, _, figures in adapters],
+    )
+    yield gauges(
+        "linkage_adapter_commands_in_work",
+        "Commands that an adapter has and has not answered.",
+        ("adapter",),
+        [((adapter,), figures.in_work) for adapter, _, figures in adapters],
+    )
+
+
+def disk_families(database: Path) -> Iterator[Metric]:
+    """The files of the store and the disk under them."""
+    yield gauges(
+        "linkage_store_bytes",
+        "Size of the store: its database, and the log (wal) that is not yet part of it.",
+        ("file",),
+        [
+            (("database",), _size(database)),
+            (("wal",), _size(database.with_name(database.name + "-wal"))),
+        ],
+    )
+    disk = os.statvfs(database.parent)
+    yield gauge(
+        "linkage_disk_free_bytes",
+        "Free on the disk of the store, for linkage's user.",
+        disk.f_bavail * disk.f_frsize,
+    )
+    yield gauge(
+        "linkage_disk_size_bytes", "Size of the store's disk.", disk.f_blocks * disk.f_frsize
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def loop_families(lags: Histogram) -> Iterator[Metric]:
+    """How late the event loop comes to what is due."""
+    yield histograms(
+        "linkage_loop_lag_seconds",
+        "How late a timer of the event loop came, looked at four times a second.",
+        (),
+        [((), lags)],
+    )
+
+
+def build_families(version: str, parts: Sequence[str]) -> Iterator[Metric]:
+    """What runs there; `parts` are those of linkage in this process."""
+    yield gauges(
+        "linkage_build_info",
+        "1; the version, and the parts of linkage that this process runs.",
+        ("version", "parts"),
+        [((version, ",".join(parts)), 1)],
+    )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, func, select
 
 from linkage.store.rows import MICROSECONDS
-from linkage.store.tables import delivery, journal
+from linkage.store.tables import delivery, journal, peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +22,23 @@ class Backlog:
         return 0.0 if self.since_us is None else max(0, now_us - self.since_us) / MICROSECONDS
 
 
-def backlogs(engine: Engine, peers: Iterable[str]) -> dict[str, Backlog]:
-    """The backlog of each peer; costs its open deliveries, whatever the journal holds beside."""
-    found: dict[str, Backlog] = {}
+def backlogs(engine: Engine) -> dict[str, Backlog]:
+    """The backlog of each peer that ever had one.
+
+    One statement, which the database works off without holding up this process's other threads;
+    it costs the open deliveries, whatever the journal holds beside.
+    """
+    its_open = (delivery.c.receiver == peer.c.peer_id, delivery.c.state == "open")
+    depth = select(func.count()).where(*its_open).correlate(peer).scalar_subquery()
+    since = (
+        select(journal.c.recorded_at)
+        .join(delivery, delivery.c.journal_seq == journal.c.seq)
+        .where(*its_open)
+        .order_by(delivery.c.seq)
+        .limit(1)
+        .correlate(peer)
+        .scalar_subquery()
+    )
     with engine.connect() as connection:
-        for peer in peers:
-            row = connection.execute(
-                select(func.count(), func.min(delivery.c.seq)).where(
-                    delivery.c.receiver == peer, delivery.c.state == "open"
-                )
-            ).one()
-            depth, first = row
-            since = None
-            if first is not None:
-                since = connection.execute(
-                    select(journal.c.recorded_at)
-                    .join(delivery, delivery.c.journal_seq == journal.c.seq)
-                    .where(delivery.c.receiver == peer, delivery.c.seq == first)
-                ).scalar()
-            found[peer] = Backlog(depth, since)
-    return found
+        rows = connection.execute(select(peer.c.peer_id, depth, since))
+        return {name: Backlog(count, since_us) for name, count, since_us in rows}

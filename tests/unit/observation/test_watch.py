@@ -4,28 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import ListenError
 from linkage.app import Server
 from linkage.client import Application, Platform
+from linkage.clock import ManualClock
 from linkage.config import Config
-from linkage.observation.figures import COMMIT_BOUNDS_S, Figures
-from linkage.observation.http import Watch
-from linkage.observation.metrics import Snapshot
+from linkage.observation import metrics
+from linkage.observation.figures import Figures, Histogram
+from linkage.observation.http import CLIENTS_MAX, Phase, Watch
+from linkage.observation.lag import LoopLag
+from linkage.watch import STUCK_AFTER_S, watch_process
 from protocol.messages import CallDirection, CreateEvent, IncomingCallNotice
 
 SECRET = "a secret of the tests"
+ANYWHERE = ("127.0.0.1", 0)
 
 
-def fetch(watch: Watch, path: str, method: str = "GET") -> tuple[int, str]:
+def fetch(
+    watch: Watch, path: str, method: str = "GET", headers: dict[str, str] | None = None
+) -> tuple[int, str]:
     host, port = watch.address
-    request = urllib.request.Request(f"http://{host}:{port}{path}", method=method)
+    request = urllib.request.Request(
+        f"http://{host}:{port}{path}", method=method, headers=headers or {}
+    )
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.status, answer.read().decode()
@@ -42,53 +55,146 @@ def values(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     }
 
 
-def still() -> Snapshot:
-    return Snapshot(figures=Figures(), inbox=3, journal_seq=7, connections=2)
+def serving() -> Watch:
+    watch = Watch(ANYWHERE)
+    watch.phase = Phase.SERVING
+    return watch
 
 
-def test_a_commit_falls_into_the_bucket_of_its_time() -> None:
+def config_of(tmp_path: Path, **more: Any) -> Config:
+    return Config.model_validate(
+        {
+            "source": tmp_path / "linkage.toml",
+            "listen": ["127.0.0.1:0"],
+            "watch": {"listen": "127.0.0.1:0"},
+            **more,
+        }
+    )
+
+
+# --- figures -------------------------------------------------------------------------------------
+def test_a_value_falls_into_the_bucket_that_ends_with_it() -> None:
+    histogram = Histogram((0.001, 0.01))
+    for value in (0.001, 0.0011, 0.01, 60.0):
+        histogram.observe(value)
+    assert histogram.counts == [1, 2, 1]
+    assert histogram.total == pytest.approx(60.0121)
+
+
+def test_a_clock_that_was_set_back_counts_as_no_time() -> None:
+    histogram = Histogram((0.001,))
+    histogram.observe(-5.0)
+    assert (histogram.counts, histogram.total) == ([1, 0], 0.0)
+
+
+def test_a_batch_counts_its_works_and_its_failure() -> None:
     figures = Figures()
     figures.committed(2, 0.001, failed=False)
-    figures.committed(3, 0.0011, failed=False)
-    figures.committed(1, 60.0, failed=True)
-
-    assert figures.commits[0] == 1
-    assert figures.commits[1] == 1
-    assert figures.commits[len(COMMIT_BOUNDS_S)] == 1
-    assert (figures.committed_works, figures.failed_batches) == (6, 1)
+    figures.committed(3, 0.0011, failed=True)
+    assert figures.batches.total == 5
+    assert sum(figures.commits.counts) == 2
+    assert figures.failed_batches == 1
 
 
+def test_buckets_are_shown_as_prometheus_sums_them() -> None:
+    figures = Figures()
+    for seconds in (0.0004, 0.003, 99.0):
+        figures.queue_of("application").answered.observe(seconds)
+    family = next(
+        family
+        for family in metrics.core_families(figures)
+        if family.name == "linkage_delivery_answer_seconds"
+    )
+    shown = {
+        sample.labels.get("le"): sample.value
+        for sample in family.samples
+        if sample.name.endswith("_bucket")
+    }
+    assert (shown["0.0005"], shown["0.005"], shown["10.0"], shown["+Inf"]) == (1, 2, 2, 3)
+    assert {sample.labels["role"] for sample in family.samples} == {"application"}
+
+
+# --- probes --------------------------------------------------------------------------------------
 def test_probes_say_what_is_wrong_and_nothing_where_all_is_well() -> None:
-    problems = ["the store cannot be written"]
-    with Watch(("127.0.0.1", 0), still, unhealthy=list, unready=lambda: problems) as watch:
-        assert fetch(watch, "/healthz") == (200, '{"ok": true, "problems": []}')
-        status, body = fetch(watch, "/readyz")
-        assert status == 503
-        assert json.loads(body) == {"ok": False, "problems": problems}
+    problems: list[str] = []
+    with serving() as watch:
+        watch.add_checks(unready=lambda: problems)
+        assert fetch(watch, "/readyz") == (200, "ok\n")
+        problems.append("the store cannot be written")
+        assert fetch(watch, "/healthz") == (200, "ok\n")
+        assert fetch(watch, "/readyz") == (503, "the store cannot be written\n")
+
+
+@pytest.mark.parametrize(
+    ("query", "headers"), [("?format=json", {}), ("", {"Accept": "application/json"})]
+)
+def test_probes_speak_json_to_who_asks_for_it(query: str, headers: dict[str, str]) -> None:
+    with serving() as watch:
+        watch.add_checks(unready=lambda: ["full"])
+        status, body = fetch(watch, f"/readyz{query}", headers=headers)
+    assert status == 503
+    assert json.loads(body) == {"ok": False, "phase": "serving", "problems": ["full"]}
+
+
+@pytest.mark.parametrize("phase", [Phase.STARTING, Phase.STOPPING])
+def test_who_starts_or_stops_is_well_but_not_ready(phase: Phase) -> None:
+    with Watch(ANYWHERE) as watch:
+        watch.phase = phase
+        assert fetch(watch, "/healthz") == (200, "ok\n")
+        assert fetch(watch, "/readyz") == (503, f"linkage is {phase.value}\n")
+
+
+async def test_a_loop_that_stands_is_unhealthy_but_not_while_linkage_starts() -> None:
+    clock = ManualClock()
+    watch = Watch(ANYWHERE)
+    with LoopLag(clock.now) as lag:
+        watch_process(watch, lag, clock, ("core",))
+        clock.advance(STUCK_AFTER_S + 1)
+        assert watch.health() == []
+        watch.phase = Phase.SERVING
+        assert watch.health() == ["the event loop has stood for 11 s"]
 
 
 def test_only_three_paths_are_served_and_only_read() -> None:
-    with Watch(("127.0.0.1", 0), still, unhealthy=list, unready=list) as watch:
+    with serving() as watch:
         assert fetch(watch, "/")[0] == 404
         assert fetch(watch, "/metrics", "DELETE")[0] == 405
-        assert values(fetch(watch, "/metrics")[1])["linkage_inbox", frozenset()] == 3
+        assert "process_cpu_seconds_total" in fetch(watch, "/metrics")[1]
 
 
+def test_one_part_that_fails_leaves_the_others_their_say() -> None:
+    def broken() -> Iterator[Metric]:
+        raise OSError("no store")
+
+    with serving() as watch:
+        watch.add_metrics("queues", broken)
+        watch.add_metrics("core", lambda: metrics.work_families(3, 0.5, 7))
+        seen = values(fetch(watch, "/metrics")[1])
+    assert seen["linkage_inbox", frozenset()] == 3
+    assert seen["linkage_scrape_failures_total", frozenset({("part", "queues")})] == 1
+
+
+def test_watchers_that_say_nothing_do_not_pile_up() -> None:
+    with serving() as watch:
+        idle = [socket.create_connection(watch.address) for _ in range(CLIENTS_MAX)]
+        try:
+            late = socket.create_connection(watch.address)
+            with late:
+                late.settimeout(10)
+                assert late.recv(1) == b""
+        finally:
+            for client in idle:
+                client.close()
+
+
+# --- a whole linkage -----------------------------------------------------------------------------
 async def test_a_serving_linkage_tells_rates_queues_and_who_is_here(tmp_path: Path) -> None:
     peers = [
         {"id": "desk", "role": "application", "secret": SECRET},
         {"id": "away", "role": "monitor", "secret": SECRET},
         {"id": "pbx", "role": "platform", "secret": SECRET},
     ]
-    config = Config.model_validate(
-        {
-            "source": tmp_path / "linkage.toml",
-            "listen": ["127.0.0.1:0"],
-            "watch": {"listen": "127.0.0.1:0"},
-            "peer": peers,
-        }
-    )
-    async with Server(config) as server:
+    async with Server(config_of(tmp_path, peer=peers)) as server:
         assert server.watch is not None
         host, port = server.addresses[0]
         async with (
@@ -110,24 +216,41 @@ async def test_a_serving_linkage_tells_rates_queues_and_who_is_here(tmp_path: Pa
         assert value("linkage_requests_total", type="100", result="0") == 1
         assert value("linkage_requests_total", type="201", result="0") == 1
         assert value("linkage_requests_total", type="201", result="301") == 1
+        assert value("linkage_request_seconds_count") == 5  # two registrations among them
         assert value("linkage_queue_depth", peer="away", role="monitor") == 2  # 100 and 101
         assert value("linkage_queue_oldest_seconds", peer="away", role="monitor") >= 0
         assert value("linkage_peer_connected", peer="desk", role="application") == 1
         assert value("linkage_peer_connected", peer="away", role="monitor") == 0
         assert value("linkage_connections") == 2
+        assert value("linkage_sessions", role="application", state="registered") == 1
+        assert value("linkage_sessions", role="none", state="unregistered") == 0
+        assert value("linkage_connections_accepted_total") == 2
+        assert value("linkage_delivery_wait_seconds_count", role="application") >= 1
+        assert value("linkage_delivery_answer_seconds_count", role="application") >= 1
         assert value("linkage_commit_seconds_count") > 0
+        assert value("linkage_store_write_seconds_count") > 0
+        assert value("linkage_received_bytes_total") > 0
+        assert value("linkage_store_bytes", file="database") > 0
+        assert value("linkage_disk_free_bytes") > 0
+        assert value("linkage_inbox_oldest_seconds") == 0
         assert (await asyncio.to_thread(fetch, server.watch, "/readyz"))[0] == 200
 
 
+async def test_who_is_turned_away_is_counted_by_reason(tmp_path: Path) -> None:
+    config = config_of(tmp_path, allow=["10.0.0.0/8"])
+    async with Server(config) as server:
+        assert server.watch is not None
+        reader, writer = await asyncio.open_connection(*server.addresses[0])
+        with suppress(ConnectionError):
+            assert not await reader.read(1)
+        writer.close()
+        seen = values(server.watch.metrics().decode())
+    assert seen["linkage_connections_refused_total", frozenset({("reason", "allow")})] == 1
+
+
 async def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
-    with Watch(("127.0.0.1", 0), still, unhealthy=list, unready=list) as watch:
+    with serving() as watch:
         taken = "{}:{}".format(*watch.address)
-        config = Config.model_validate(
-            {
-                "source": tmp_path / "linkage.toml",
-                "listen": ["127.0.0.1:0"],
-                "watch": {"listen": taken},
-            }
-        )
+        config = config_of(tmp_path, watch={"listen": taken})
         with pytest.raises(ListenError, match=f"watch.listen {taken}: .*choose another address"):
             await Server(config).__aenter__()
