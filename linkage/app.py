@@ -24,12 +24,13 @@ from gateway import Gateway, ListenError
 from linkage.clock import SystemClock
 from linkage.config import Config
 from linkage.core import Core
+from linkage.core.keeper import Keeper
 from linkage.front import make_gateway
 from linkage.hosting import AdapterHost
 from linkage.observation.http import Phase, Watch
 from linkage.observation.lag import LoopLag
 from linkage.ports import Adapter, AdapterContext, Capability, Clock, StoredFile
-from linkage.store.database import open_store
+from linkage.store.database import open_for_reading, open_store
 from linkage.store.lock import hold_store
 from linkage.store.unit import UnitOfWork
 from linkage.watch import (
@@ -100,6 +101,7 @@ class Server:
         ]
         await core.start()
         self._stack.push_async_callback(core.stop)
+        self._keep(core)
         self._gateway = make_gateway(config, core, self._clock)
         await self._gateway.start()
         self._stack.push_async_callback(self._gateway.close)
@@ -109,6 +111,13 @@ class Server:
             watch_gateway(self.watch, self._gateway, lambda: registered_by_role(core))
             watch_adapters(self.watch, lambda: self.hosts)
             self.watch.phase = Phase.SERVING
+
+    def _keep(self, core: Core) -> None:
+        reading = open_for_reading(self.config.database_path)
+        self._stack.callback(reading.dispose)
+        keeper = Keeper(core, reading, self.config.retention, self._clock)
+        keeper.start()
+        self._stack.push_async_callback(keeper.stop)
 
     def _open_watch(self) -> None:
         """First of all: to open a large store may take a while, in which linkage is starting."""

@@ -35,6 +35,7 @@ __all__ = [
     "ListenerSettings",
     "LogSettings",
     "PeerSettings",
+    "RetentionSettings",
     "TimerSettings",
     "TlsSettings",
     "load_config",
@@ -97,6 +98,18 @@ class LimitSettings(Section):
     message_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * 1024
 
 
+class RetentionSettings(Section):
+    """`[retention]`: how long what is kept."""
+
+    queue_days: Annotated[float, Field(gt=0)] = 7.0
+    queue_messages: Annotated[int, Field(gt=0)] = 1_000_000
+    queue_bytes: Annotated[int, Field(gt=0)] = 2 * 1024**3
+    """Of what one peer has not fetched; beyond, its oldest part is dropped and told by 195."""
+    replay_days: Annotated[float, Field(gt=0)] = 3.0
+    replay_messages: Annotated[int, Field(gt=0)] = 1_000_000
+    """Of what one peer has fetched and can have again."""
+
+
 class WatchSettings(Section):
     """`[watch]`: where `/metrics`, `/healthz` and `/readyz` are served, over plain HTTP."""
 
@@ -155,6 +168,7 @@ class Config(Section):
     adapter: tuple[AdapterSettings, ...] = ()
     timers: TimerSettings = TimerSettings()
     limits: LimitSettings = LimitSettings()
+    retention: RetentionSettings = RetentionSettings()
     source: Path = Field(default=Path("linkage.toml"), exclude=True)
 
     @property

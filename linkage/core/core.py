@@ -30,8 +30,10 @@ from linkage.core.work import (
     Recall,
     Register,
     Remember,
+    Retire,
     Submit,
     Sweep,
+    Trim,
     Work,
 )
 from linkage.observation.figures import Figures
@@ -190,6 +192,12 @@ class Core:
             return
         if isinstance(work, Sweep):
             self._sweep_waits = False
+        if isinstance(work, Retire):
+            with self._guarded(work.receiver) as outbox:
+                if done.value is True:
+                    outbox.restart(0)
+                outbox.release(self._steady_us())
+                self._load_more(outbox)
         if done.value == "reload" and isinstance(work, Submit):
             with self._guarded(work.source) as outbox:
                 outbox.restart(0)
@@ -371,6 +379,20 @@ class Core:
             outbox.detach()
             peer.connected = False
         self._put(Observe(peer.id, EntryKind.SESSION_CLOSED, reason), None)
+
+    # --- retention -------------------------------------------------------------------------------
+    async def keep(self, work: Retire | Trim) -> Any:
+        """Do a slice of retention between the commits of others; see `linkage.core.keeping`.
+
+        Raises:
+            OSError: the store cannot be written now.
+        """
+        if isinstance(work, Retire) and not self._outbox(work.receiver).hold(work.to_seq):
+            return None
+        done = await self._do(work)
+        if isinstance(done.value, Exception):
+            raise done.value
+        return done.value
 
     # --- adapters' memory ------------------------------------------------------------------------
     async def recall(self, adapter: str) -> dict[str, Any]:

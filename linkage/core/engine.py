@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from linkage.core import keeping
 from linkage.core.access import RefusedError, check_registration
 from linkage.core.handling import Handler
 from linkage.core.peers import Peer, Peers
@@ -29,8 +30,10 @@ from linkage.core.work import (
     Recall,
     Register,
     Remember,
+    Retire,
     Submit,
     Sweep,
+    Trim,
     Work,
 )
 from linkage.observation.figures import Histogram
@@ -161,10 +164,10 @@ class CoreEngine:
                 return done
             case Sweep():
                 return self._sweep(work)
-            case Remember():
-                return self._remember(work)
-            case Recall():
-                return self._recall(work)
+            case Remember() | Recall():
+                return self._memory(work)
+            case Retire() | Trim():
+                return keeping.keep(self._unit, self._handler, self._peers, work, now)
 
     # --- registration ----------------------------------------------------------------------------
     def _register(self, work: Register, now: Now) -> Done:
@@ -215,6 +218,9 @@ class CoreEngine:
         newest = self._unit.next_delivery_seq(peer.id) - 1
         if last_seq is not None and last_seq <= newest:
             self._unit.resume_at(peer.id, last_seq)
+            gone_to = self._unit.gone_to(peer.id)
+            if last_seq < gone_to:
+                self._handler.tell_gone(peer, last_seq + 1, gone_to)
             return last_seq
         waiting = self._unit.open_deliveries(peer.id, 0, 1)
         position = waiting[0].seq - 1 if waiting else newest
@@ -328,11 +334,10 @@ class CoreEngine:
             body=b"" if request is None else request.raw,
         )
 
-    def _remember(self, work: Remember) -> Done:
-        self._unit.remember(work.adapter, work.key, work.value)
-        return Done()
-
-    def _recall(self, work: Recall) -> Done:
+    def _memory(self, work: Remember | Recall) -> Done:
+        if isinstance(work, Remember):
+            self._unit.remember(work.adapter, work.key, work.value)
+            return Done()
         kept = self._unit.recall(work.adapter)
         return Done(value={key: json.loads(value) for key, value in kept.items()})
 

@@ -272,6 +272,9 @@ class Handler(AlarmTeller):
         types = _types_asked(command.numbers)
         asked = self._journal(work, result=1)
         count = self._unit.reopen(peer.id, command.from_seq, to_seq, types)
+        gone_to = self._unit.gone_to(peer.id)
+        if command.from_seq <= gone_to:
+            self.tell_gone(peer, command.from_seq, min(to_seq, gone_to))
         done = Done(self._response(work.request, Result.ACCEPTED), value="reload")
         end = m.ReplayEndNotice(
             request_id=work.request.id, from_seq=command.from_seq, to_seq=to_seq, count=count

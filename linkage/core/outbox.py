@@ -48,6 +48,7 @@ class Outbox:
         self._doubtful: int | None = None
         self._fresh_from: int | None = None
         self._begun = False
+        self._held = False
         self._settled: set[int] = set()
         """Answered since `restart`: what is read from disk meanwhile may still show them open."""
 
@@ -73,6 +74,22 @@ class Outbox:
         self.behind = True
         self.loading = False
         self.loaded = after
+
+    def hold(self, to_seq: int) -> bool:
+        """Push nothing until `release`: the queue is about to lose what stands up to `to_seq`.
+
+        False where a message of that place or a later one is out: its answer would be taken for
+        that of the notice which is to stand there.
+        """
+        if max(self.pushed, default=0) >= to_seq:
+            return False
+        self._held = True
+        return True
+
+    def release(self, now_us: int) -> None:
+        """Go on pushing."""
+        self._held = False
+        self.pump(now_us)
 
     def detach(self) -> None:
         """The link is gone; what was pushed and not answered stays open on disk."""
@@ -157,7 +174,7 @@ class Outbox:
     def pump(self, now_us: int) -> None:
         """Push as much as the window allows; expired commands are left to the sweep."""
         link = self.link
-        if link is None or not self._begun:
+        if link is None or not self._begun or self._held:
             return
         while len(self._pushed) < link.window:
             if self._answers:

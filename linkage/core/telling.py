@@ -14,7 +14,7 @@ from linkage.core.render import render
 from linkage.core.work import Delivery, Done, Now, Submit, Work
 from linkage.correlation import Applied, Bound, Entry, final_event, natives_of
 from linkage.ports import EntryKind, Role
-from linkage.store.rows import JournalRow, Operation, to_us
+from linkage.store.rows import DeliveryRow, JournalRow, Operation, to_us
 from linkage.store.unit import UnitOfWork
 from protocol import messages as m
 from protocol.codec import decode, encode
@@ -243,12 +243,64 @@ class Teller:
 
     def tell(self, peer: Peer, notice: Message, done: Done) -> None:
         """A notice of linkage's own for one peer, about nothing but that peer's session."""
-        type_ = notice.number
-        if peer.role in {Role.COMMUNICATION_SCREEN, Role.BUSINESS_SCREEN}:
-            type_ += MIRROR[peer.role]
-        if type_ // 100 in HEARS[peer.role] and peer.takes(type_, notice, None):
+        type_ = _own_type(peer, notice)
+        if type_ is not None:
             row = self._own_row(notice, Applied())
             self._enqueue(peer, row, notice, type_, None, done)
+
+    def tell_gone(
+        self,
+        peer: Peer,
+        from_seq: int,
+        to_seq: int,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> None:
+        """195 for Seqs that are kept no longer; it takes the place of the last one that is gone.
+
+        So it is read before all that is left. One that stands there unread is joined with it.
+        """
+        earlier = self.unread_gap(peer.id)
+        if earlier is not None and earlier.from_seq is not None:
+            if earlier.from_seq <= from_seq and to_seq <= (earlier.to_seq or 0):
+                return
+            from_seq = min(from_seq, earlier.from_seq)
+            to_seq = max(to_seq, earlier.to_seq or 0)
+            since, until = earlier.since or since, until or earlier.until
+        notice = m.GapNotice(
+            from_seq=from_seq, to_seq=to_seq, cause=m.GapCause.OVERFLOW, since=since, until=until
+        )
+        type_ = _own_type(peer, notice)
+        if type_ is not None:
+            row = self._own_row(notice, Applied())
+            self._unit.put_delivery(
+                DeliveryRow(
+                    receiver=peer.id,
+                    seq=self._unit.gone_to(peer.id),
+                    journal_seq=row.seq,
+                    type=type_,
+                )
+            )
+
+    def unread_gap(self, receiver: str) -> m.GapNotice | None:
+        """The 195 that stands in the place of what is gone of a queue, until it is answered."""
+        delivery = self._unit.find_delivery(receiver, self._unit.gone_to(receiver))
+        if delivery is None or delivery.state != "open":
+            return None
+        row = self._unit.find_journal(delivery.journal_seq)
+        item = None if row is None else decode(row.body)
+        message = item.message if isinstance(item, Request) else None
+        return message if isinstance(message, m.GapNotice) else None
+
+
+def _own_type(peer: Peer, notice: Message) -> int | None:
+    """As what a notice about a peer's own session comes to it; None where it hears none such."""
+    type_ = notice.number
+    if peer.role in {Role.COMMUNICATION_SCREEN, Role.BUSINESS_SCREEN}:
+        type_ += MIRROR[peer.role]
+    hears = type_ // 100 in HEARS[peer.role] and peer.takes(type_, notice, None)
+    return type_ if hears else None
 
 
 def body_of(payload: bytes) -> bytes:

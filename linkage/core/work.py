@@ -133,6 +133,29 @@ class Remember:
     value: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Let the queue of a receiver go up to `to_seq`.
+
+    With `why`, what was not fetched goes too: the receiver is told by 195. Without, only what was.
+    """
+
+    receiver: str
+    to_seq: int
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trim:
+    """Take away at most `limit` rows that are kept no longer.
+
+    Of the queue of `receiver`; without one, nonces.
+    """
+
+    receiver: str | None
+    limit: int
+
+
 Work = (
     Submit
     | Register
@@ -144,6 +167,8 @@ Work = (
     | Sweep
     | Recall
     | Remember
+    | Retire
+    | Trim
 )
 
 

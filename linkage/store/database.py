@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest migration; a database beyond it was written by a newer linkage."""
 CACHE_KIB: Final = 64 * 1024
 BUSY_TIMEOUT_MS: Final = 5_000
@@ -48,14 +48,18 @@ def open_for_reading(path: Path) -> Engine:
     """Open the store beside a serving linkage, or without one; writes are impossible.
 
     Raises:
-        StoreError: there is no store yet, it is no database, or a newer linkage wrote it.
+        StoreError: there is no store yet, it is no database, or another version wrote it.
     """
     if not path.exists():
         raise StoreError(f"{path}: no store yet; it is made by `linkage serve`")
     engine = _engine(path, read_only=True)
     with _explained(path), engine.connect() as connection:
-        _check_version(
-            connection.execute(text("SELECT version_num FROM alembic_version")).scalar(), path
+        current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    _check_version(current, path)
+    if current != HEAD:
+        raise StoreError(
+            f"{path}: written by an older linkage (schema {current}, this one reads {HEAD}); "
+            "start `linkage serve` once, which brings it up to date"
         )
     return engine
 

@@ -2,9 +2,10 @@
 
 Times are microseconds since 1970 UTC; OpIds are numbers here, text on the wire.
 
-`journal` is the truth and only grows. `event`, `event_link`, `operation`, `binding` and `file` are
-projections: a rebuild from the journal gives the same rows. `delivery`, `peer`, `nonce` and
-`adapter_memory` are working state.
+`journal` is the truth and only grows; its oldest part may lie in the segments of `archive`.
+`event`, `event_link`, `operation`, `binding` and `file` are projections: a rebuild from the
+journal gives the same rows. `delivery`, `peer`, `nonce`, `adapter_memory` and `floor` are working
+state.
 """
 
 from __future__ import annotations
@@ -82,6 +83,12 @@ event: Final = Table(
     Column("merged_into", BigInteger),
     UniqueConstraint("owner", "event_id"),
     Index("event_by_id", "event_id"),
+    Index(
+        "event_merged",
+        "merged_into",
+        sqlite_where=text("merged_into IS NOT NULL"),
+        postgresql_where=text("merged_into IS NOT NULL"),
+    ),
 )
 """`event_pk` is the journal seq that opened it: merging redirects by it and never rewrites a
 key."""
@@ -129,6 +136,13 @@ operation: Final = Table(
     Index("operation_native", "native", "platform"),
     Index("operation_root", "root"),
     Index("operation_event", "event_pk"),
+    Index(
+        "operation_open",
+        "kind",
+        "op_id",
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
 )
 """The communication operation table of the patent. `event_pk` and `cause` repeat the valid
 `binding` row for retrieval."""
@@ -193,7 +207,10 @@ peer: Final = Table(
     Column("role", Text, nullable=False),
     Column("next_seq", BigInteger, nullable=False),
     Column("last_seen", BigInteger),
+    Column("gone_to", BigInteger, nullable=False, server_default="0"),
 )
+"""`gone_to`: of the queue up to this Seq nothing is kept, but for a 195 that may stand in this
+very place and tell of it."""
 
 nonce: Final = Table(
     "nonce",
@@ -201,6 +218,7 @@ nonce: Final = Table(
     Column("peer_id", Text, primary_key=True),
     Column("nonce", Text, primary_key=True),
     Column("used_at", BigInteger, nullable=False),
+    Index("nonce_age", "used_at"),
 )
 
 adapter_memory: Final = Table(
@@ -210,6 +228,32 @@ adapter_memory: Final = Table(
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
+
+archive: Final = Table(
+    "archive",
+    metadata,
+    Column("first_seq", Serial, primary_key=True, autoincrement=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("prev_hash", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("first_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("entries", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+)
+"""The journal's segments outside the database, without a gap between them. The last one is the
+anchor: up to its `last_seq` the rows are gone from `journal`, and the next row follows its
+`hash`."""
+
+floor: Final = Table(
+    "floor",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+"""Numbers below which none is given any more, because they were before a backup was restored."""
 
 PROJECTIONS: Final = (event, event_link, operation, binding, file)
 """What a rebuild makes anew."""

@@ -20,7 +20,6 @@ from linkage.store.projections import Projections
 from linkage.store.rows import DeliveryRow
 from linkage.store.transaction import DELIVERY_COLUMNS, JOURNAL_COLUMNS, StoreFailedError
 
-NONCE_KEPT_US: Final = 900 * 1_000_000
 COMMAND_DIGITS: Final = (2, 4, 6)
 _IS_NOTICE: Final = ~(tables.delivery.c.type // 100).in_(COMMAND_DIGITS)
 
@@ -50,6 +49,41 @@ class UnitOfWork(Projections):
         """The Seq that the receiver's next message will carry."""
         return self._peers.get(receiver, ("", 1))[1]
 
+    def gone_to(self, receiver: str) -> int:
+        """Up to which Seq nothing of a queue is kept (`tables.peer`); 0: all of it is."""
+        table = tables.peer
+        found = select(table.c.gone_to).where(table.c.peer_id == receiver)
+        return self.connection.execute(found).scalar() or 0
+
+    def set_gone_to(self, receiver: str, to_seq: int) -> None:
+        """Nothing is kept of a queue up to `to_seq`; the rows before it are trimmed later."""
+        self.flush()
+        peers, table = tables.peer, tables.delivery
+        self.connection.execute(
+            update(peers).where(peers.c.peer_id == receiver).values(gone_to=to_seq)
+        )
+        self.connection.execute(
+            delete(table).where(table.c.receiver == receiver, table.c.seq == to_seq)
+        )
+
+    def find_delivery(self, receiver: str, seq: int) -> DeliveryRow | None:
+        """What stands, or stood, in a place of a queue."""
+        self.flush()
+        table = tables.delivery
+        found = select(table).where(table.c.receiver == receiver, table.c.seq == seq)
+        row = self.connection.execute(found).first()
+        return None if row is None else DeliveryRow(**row._mapping)
+
+    def put_delivery(self, row: DeliveryRow) -> None:
+        """Write a delivery into a place of the queue that was given before."""
+        self.flush()
+        values = {name: getattr(row, name) for name in DELIVERY_COLUMNS}
+        self.connection.execute(
+            upsert(tables.delivery)
+            .values(values)
+            .on_conflict_do_update(["receiver", "seq"], set_=values)
+        )
+
     def open_deliveries(self, receiver: str, after: int, limit: int) -> list[DeliveryRow]:
         """Deliveries that are not done, by seq, after a position."""
         self.flush()
@@ -59,6 +93,7 @@ class UnitOfWork(Projections):
                 tables.delivery.c.receiver == receiver,
                 tables.delivery.c.state == "open",
                 tables.delivery.c.seq > after,
+                tables.delivery.c.seq >= self.gone_to(receiver),
             )
             .order_by(tables.delivery.c.seq)
             .limit(limit)
@@ -70,6 +105,7 @@ class UnitOfWork(Projections):
         self.flush()
         table = tables.delivery
         mine = table.c.receiver == receiver
+        kept = table.c.seq >= self.gone_to(receiver)
         self.connection.execute(
             update(table)
             .where(mine, table.c.seq <= last_seq, table.c.state == "open")
@@ -77,7 +113,7 @@ class UnitOfWork(Projections):
         )
         self.connection.execute(
             update(table)
-            .where(mine, table.c.seq > last_seq, table.c.state == "done", _IS_NOTICE)
+            .where(mine, kept, table.c.seq > last_seq, table.c.state == "done", _IS_NOTICE)
             .values(state="open", result=None, attempts=1)
         )
 
@@ -94,6 +130,7 @@ class UnitOfWork(Projections):
             .where(
                 table.c.receiver == receiver,
                 table.c.seq.between(from_seq, to_seq),
+                table.c.seq > self.gone_to(receiver),
                 _IS_NOTICE,
                 *wanted,
             )
@@ -128,7 +165,6 @@ class UnitOfWork(Projections):
     def use_nonce(self, peer_id: str, nonce: str, now_us: int) -> bool:
         """Remember a nonce; False when the peer used it before."""
         table = tables.nonce
-        self.connection.execute(delete(table).where(table.c.used_at < now_us - NONCE_KEPT_US))
         values = {"peer_id": peer_id, "nonce": nonce, "used_at": now_us}
         written = self.connection.execute(upsert(table).values(values).on_conflict_do_nothing())
         return written.rowcount == 1

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from linkage.store import projections, tables, transaction
 from linkage.store.database import HEAD, StoreError, open_for_reading, open_store
+from linkage.store.retention import trim_nonces
 from linkage.store.rows import Event, FileRecord, JournalRow, Operation
 from linkage.store.unit import StoreFailedError, UnitOfWork
 from tests.unit.linkage.bench import new_store
@@ -237,7 +238,10 @@ def test_a_nonce_is_kept_as_long_as_it_could_be_used_again(unit: UnitOfWork) -> 
     with unit.transaction():
         assert unit.use_nonce("a", "n", 0)
         assert unit.use_nonce("b", "n", 0)
+        assert trim_nonces(unit.connection, 600 * 1_000_000, 10) == 0
         assert not unit.use_nonce("a", "n", 600 * 1_000_000)
+        assert trim_nonces(unit.connection, 901 * 1_000_000, 1) == 1
+        assert trim_nonces(unit.connection, 901 * 1_000_000, 10) == 1
         assert unit.use_nonce("a", "n", 901 * 1_000_000)
 
 

@@ -1,0 +1,72 @@
+"""Retention within the open transaction: what a queue lets go, and who is told of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from linkage.core.peers import Peers
+from linkage.core.telling import Teller
+from linkage.core.work import Done, Now, Retire, Trim
+from linkage.ports import EntryKind
+from linkage.store import retention
+from linkage.store.rows import DeliveryRow, JournalRow, from_us
+from linkage.store.unit import UnitOfWork
+
+
+def keep(unit: UnitOfWork, teller: Teller, peers: Peers, work: Retire | Trim, now: Now) -> Done:
+    """A slice of retention."""
+    if isinstance(work, Retire):
+        return retire(unit, teller, peers, work, now)
+    return trim(unit, work, now)
+
+
+def retire(unit: UnitOfWork, teller: Teller, peers: Peers, work: Retire, now: Now) -> Done:
+    """Move the end of what is gone of a queue; `value` is True where it moved.
+
+    One number is written, however many messages it is about. What was not fetched is announced to
+    the receiver by 195, and journalled.
+    """
+    gone_to = unit.gone_to(work.receiver)
+    to_seq = min(work.to_seq, unit.next_delivery_seq(work.receiver) - 1)
+    first = next(iter(unit.open_deliveries(work.receiver, gone_to - 1, 1)), None)
+    waits = first is not None and first.seq <= to_seq
+    if first is not None and waits and work.why is None:
+        to_seq, waits = first.seq - 1, False  # opened again since it was looked at
+    if to_seq <= gone_to:
+        return Done()
+    if first is None or not waits:
+        unit.set_gone_to(work.receiver, to_seq)
+        return Done(value=True)
+    since, until = _at(unit, first), _at(unit, unit.find_delivery(work.receiver, to_seq))
+    unit.append(
+        JournalRow(
+            seq=unit.next_seq,
+            recorded_at=now.utc_us,
+            kind=EntryKind.GAP.value,
+            source=work.receiver,
+            detail=f"Seq {first.seq} to {to_seq} are dropped unfetched: {work.why}",
+        )
+    )
+    earlier = teller.unread_gap(work.receiver)
+    from_seq = first.seq
+    if earlier is not None:
+        from_seq, since = earlier.from_seq or from_seq, earlier.since
+    unit.set_gone_to(work.receiver, to_seq)
+    peer = peers.get(work.receiver)
+    if peer is not None:
+        teller.tell_gone(peer, from_seq, to_seq, since=since, until=until)
+    return Done(value=True)
+
+
+def _at(unit: UnitOfWork, row: DeliveryRow | None) -> datetime | None:
+    """When the message of a place in a queue was journalled."""
+    entry = None if row is None else unit.find_journal(row.journal_seq)
+    return None if entry is None else from_us(entry.recorded_at)
+
+
+def trim(unit: UnitOfWork, work: Trim, now: Now) -> Done:
+    """Take rows away; `value` is how many."""
+    unit.flush()
+    if work.receiver is not None:
+        return Done(value=retention.trim_queue(unit.connection, work.receiver, work.limit))
+    return Done(value=retention.trim_nonces(unit.connection, now.utc_us, work.limit))

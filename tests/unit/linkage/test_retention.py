@@ -1,0 +1,278 @@
+"""Queues that get too old or too long: dropped oldest first, and the gap is told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+
+from linkage.config import RetentionSettings
+from linkage.core.keeper import Keeper
+from linkage.ports import EntryKind
+from linkage.store import tables
+from linkage.store.chain import breaks
+from linkage.store.database import open_for_reading
+from linkage.store.rebuild import differences, rebuild
+from protocol import messages as m
+from protocol.envelope import Request
+from tests.unit.linkage.bench import PEERS, chain, legacy
+from tests.unit.linkage.links import FakeLink, Site, accept
+from tests.unit.linkage.said import incoming
+
+DAY_S = 24 * 3600.0
+
+
+class Kept(Site):
+    """A site that keeps house when it is told to."""
+
+    def __init__(self, folder: Path, peers: Any = PEERS, **settings: Any) -> None:
+        super().__init__(folder, peers)
+        self.settings = RetentionSettings(**settings)
+
+    async def keep(self) -> None:
+        reading = open_for_reading(self.config.database_path)
+        try:
+            await Keeper(self.core, reading, self.settings, self.clock).once()
+        finally:
+            reading.dispose()
+
+    async def call(self, pbx: FakeLink, *numbers: int) -> None:
+        """Calls for the desk, one notice each."""
+        for number in numbers:
+            response = await self.say(pbx, incoming(f"C{number}"))
+            assert response.result == 0
+            self.clock.advance(1)
+
+    def count(self, table: Any) -> int:
+        with self.engine.connect() as connection:
+            return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+    def check(self) -> None:
+        assert list(breaks(chain(self.engine))) == []
+        again = rebuild(self.engine)
+        assert differences(self.engine, again) == []
+        again.dispose()
+
+
+@asynccontextmanager
+async def kept(folder: Path, **settings: Any) -> AsyncIterator[tuple[Kept, FakeLink]]:
+    async with Kept(folder, **settings) as site:
+        pbx = await site.connect("pbx")
+        yield site, pbx
+        await site.settled()
+        site.check()
+
+
+def calls(requests: list[Request]) -> list[str | None]:
+    return [request.message.call_id for request in requests if request.type == 100]
+
+
+def gaps(requests: list[Request]) -> list[tuple[int | None, int | None]]:
+    found = [request.message for request in requests if request.type == 195]
+    return [(gap.from_seq, gap.to_seq) for gap in found if isinstance(gap, m.GapNotice)]
+
+
+async def test_what_waited_too_long_is_dropped_and_the_gap_is_told_first(tmp_path: Path) -> None:
+    async with kept(tmp_path) as (site, pbx):
+        began = site.clock.utc()
+        await site.call(pbx, 1, 2, 3)
+        site.clock.advance(6 * DAY_S)
+        await site.call(pbx, 4, 5)
+        site.clock.advance(2 * DAY_S)
+        await site.keep()
+
+        desk = await site.connect("desk")
+        assert [(request.type, request.seq) for request in await desk.heard(3)] == [
+            (195, 3), (100, 4), (100, 5),
+        ]  # fmt: skip
+        gap = desk.pushed[0].message
+        assert isinstance(gap, m.GapNotice)
+        assert (gap.from_seq, gap.to_seq, gap.cause) == (1, 3, m.GapCause.OVERFLOW)
+        assert gap.since == began
+        assert gap.until is not None
+        assert (gap.until - began).total_seconds() == 2
+        kinds = [row.kind for row in site.journal() if row.source == "desk"]
+        assert EntryKind.GAP in kinds
+
+
+async def test_no_more_wait_than_may(tmp_path: Path) -> None:
+    async with kept(tmp_path, queue_messages=4) as (site, pbx):
+        await site.call(pbx, *range(10))
+        await site.keep()
+
+        desk = await site.connect("desk")
+        await desk.heard(5)
+        assert gaps(desk.pushed) == [(1, 6)]
+        assert calls(desk.pushed) == ["C6", "C7", "C8", "C9"]
+        assert site.count(tables.delivery) == 5
+
+
+async def test_no_more_bytes_wait_than_may(tmp_path: Path) -> None:
+    async with kept(tmp_path, queue_bytes=1) as (site, pbx):
+        await site.call(pbx, *range(10))
+        site.settings = RetentionSettings(queue_bytes=3 * len(site.journal()[-1].body))
+        await site.keep()
+
+        desk = await site.connect("desk")
+        await desk.heard(4)
+        assert calls(desk.pushed) == ["C7", "C8", "C9"]
+
+
+async def test_a_second_gap_takes_in_the_first_that_nobody_read(tmp_path: Path) -> None:
+    async with kept(tmp_path, queue_messages=3) as (site, pbx):
+        await site.call(pbx, *range(6))
+        await site.keep()
+        await site.call(pbx, *range(6, 12))
+        await site.keep()
+
+        desk = await site.connect("desk")
+        await desk.heard(4)
+        assert gaps(desk.pushed) == [(1, 9)]
+        assert calls(desk.pushed) == ["C9", "C10", "C11"]
+
+
+async def test_a_gap_survives_the_process(tmp_path: Path) -> None:
+    async with kept(tmp_path, queue_messages=2) as (site, pbx):
+        await site.call(pbx, *range(6))
+        await site.keep()
+        await site.kill()
+
+        desk = await site.connect("desk")
+        await desk.heard(3)
+        assert (desk.types, desk.seqs) == ([195, 100, 100], [4, 5, 6])
+        site.clock.advance(1)
+        await site.call(await site.connect("pbx"), 7)
+        assert (await desk.heard(4))[-1].seq == 7
+
+
+async def test_a_reader_that_has_stopped_is_told_as_soon_as_it_reads(tmp_path: Path) -> None:
+    async with kept(tmp_path, queue_messages=5) as (site, pbx):
+        desk = await site.connect("desk", window=2)
+        await site.call(pbx, *range(20))
+        assert calls(desk.pushed) == ["C0", "C1"]
+        await site.keep()
+        assert len(desk.pushed) == 2
+
+        desk.answers = accept
+        for request in list(desk.pushed):
+            desk.answer(request)
+        await desk.heard(8)
+        assert gaps(desk.pushed) == [(1, 15)]
+        assert calls(desk.pushed) == ["C0", "C1", *(f"C{number}" for number in range(15, 20))]
+
+
+async def test_nothing_is_dropped_in_the_place_of_what_is_being_read(tmp_path: Path) -> None:
+    async with kept(tmp_path, queue_messages=1) as (site, pbx):
+        desk = await site.connect("desk", window=4)
+        await site.call(pbx, *range(4))
+        await site.keep()  # Seq 3 is out: its answer would be taken for that of the 195
+        for request in list(desk.pushed):
+            desk.answer(request)
+        await site.keep()
+        await site.call(pbx, 4)
+        await desk.heard(5)
+        assert gaps(desk.pushed) == []
+        assert calls(desk.pushed) == ["C0", "C1", "C2", "C3", "C4"]
+
+
+async def test_a_legacy_receiver_is_told_nothing_but_the_journal_is(tmp_path: Path) -> None:
+    peers = [legacy("desk", "application", "10.0.0.9", numbers=["*"]), PEERS[2]]
+    async with Kept(tmp_path, peers, queue_messages=1) as site:
+        pbx = await site.connect("pbx")
+        await site.call(pbx, 1, 2, 3)
+        await site.keep()
+
+        desk = FakeLink(site.core, "desk")
+        await site.core.adopt(desk, "desk")
+        site.core.begin(desk)
+        await desk.heard(1)
+        assert calls(desk.pushed) == ["C3"]
+        assert [row.kind for row in site.journal()].count(EntryKind.GAP) == 1
+
+
+async def test_what_was_fetched_is_kept_for_a_while_and_then_said_to_be_gone(
+    tmp_path: Path,
+) -> None:
+    async with kept(tmp_path) as (site, pbx):
+        desk = await site.connect("desk")
+        desk.answers = accept
+        await site.call(pbx, 1, 2, 3)
+        await desk.heard(3)
+        site.clock.advance(2 * DAY_S)
+        await site.call(pbx, 4)
+        await desk.heard(4)
+        await site.settled()
+        site.clock.advance(2 * DAY_S)
+        await site.keep()
+        assert site.count(tables.delivery) == 1
+
+        again = await site.connect("desk", last_seq=1)
+        await again.heard(2)
+        assert gaps(again.pushed) == [(2, 3)]
+        assert calls(again.pushed) == ["C4"]
+
+
+async def test_a_replay_of_what_is_gone_says_so(tmp_path: Path) -> None:
+    async with kept(tmp_path, replay_messages=2) as (site, pbx):
+        desk = await site.connect("desk")
+        desk.answers = accept
+        await site.call(pbx, *range(6))
+        await desk.heard(6)
+        await site.settled()
+        await site.keep()
+        desk.pushed.clear()
+
+        response = await site.say(desk, m.ReplayRequest(from_seq=2, to_seq=5))
+        assert response.result == 1
+        await desk.until(lambda: 194 in desk.types)
+        assert gaps(desk.pushed) == [(2, 4)]
+        assert calls(desk.pushed) == ["C4"]
+        end = desk.pushed[-1].message
+        assert isinstance(end, m.ReplayEndNotice)
+        assert end.count == 1
+
+
+async def test_what_was_asked_for_again_meanwhile_is_not_taken_for_fetched(tmp_path: Path) -> None:
+    async with kept(tmp_path, replay_messages=1) as (site, pbx):
+        desk = await site.connect("desk")
+        desk.answers = accept
+        await site.call(pbx, *range(4))
+        await desk.heard(4)
+        await site.settled()
+        desk.answers = None
+        await site.say(desk, m.ReplayRequest(from_seq=2))
+        await desk.heard(7)
+        desk.core.closed(desk, "gone")
+        await site.keep()
+
+        again = await site.connect("desk")
+        await again.heard(4)
+        assert calls(again.pushed) == ["C1", "C2", "C3"]
+        assert gaps(again.pushed) == []
+
+
+async def test_an_open_command_is_not_dropped_but_expires(tmp_path: Path) -> None:
+    async with kept(tmp_path, queue_messages=1) as (site, pbx):
+        desk = await site.connect("desk")
+        await site.call(pbx, 1)
+        for number in range(3):
+            out = m.SendSms(content=f"{number}", receivers=(m.Receiver(phone_num="139"),))
+            assert (await site.say(desk, out)).result == 1
+        site.core.closed(pbx, "gone")
+        await site.keep()
+        site.clock.advance(31)
+        await site.sweep()
+        await desk.until(lambda: desk.types.count(120) == 3)
+
+
+async def test_nonces_go_when_no_registration_can_repeat_them(tmp_path: Path) -> None:
+    async with kept(tmp_path) as (site, _):
+        assert site.count(tables.nonce) == 1
+        await site.keep()
+        assert site.count(tables.nonce) == 1
+        site.clock.advance(901)
+        await site.keep()
+        assert site.count(tables.nonce) == 0
