@@ -1,21 +1,47 @@
-"""Many rows at the price of a few: compiled once, rows as tuples straight to the driver.
+"""Many rows at the price of a few: compiled statements and tuples, straight to the driver.
 
-A commit writes some hundred rows in five tables. SQLAlchemy's handling of parameters, row by row,
-costs more than the database's own work; so the statement is compiled once for the
-dialect, and the driver's `executemany` gets tuples in its positional order.
+A commit reads and writes some hundred rows in five tables. SQLAlchemy's handling of statements and
+parameters costs many times the database's own work on them; so a statement is built with
+SQLAlchemy, compiled once for the dialect, and the driver gets its text and tuples in its order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from functools import cache
+from itertools import chain
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import Connection, Dialect, Table, bindparam, insert, update
+from sqlalchemy import (
+    Boolean,
+    Connection,
+    Dialect,
+    Select,
+    Table,
+    bindparam,
+    insert,
+    literal_column,
+    update,
+)
 
 Row = tuple[Any, ...]
+Record = TypeVar("Record")
+
+TOGETHER: Final = 32
+"""Rows of one INSERT. Each statement lets go of the interpreter's lock, and must get it back from
+the event loop; a row a statement would do so some thousand times a batch. Times the columns it
+stays below the 999 parameters that every SQLite takes."""
+KEYS: Final = (8, 64, 500)
+"""Numbers of keys that a look-up is compiled for; what is less is filled up with its last key."""
+
+# For None, bytes and bool the driver looks for an adapter first, and where there is none it raises
+# and swallows two errors for each value: ten times the price of binding it. So there is one.
+sqlite3.register_adapter(type(None), lambda nothing: nothing)
+sqlite3.register_adapter(bytes, lambda blob: blob)
+sqlite3.register_adapter(bool, int)
 
 
 def columns_of(row: type) -> tuple[str, ...]:
@@ -28,41 +54,120 @@ def in_table_order(table: Table, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(column.name for column in table.columns if column.name in names)
 
 
-def insert_rows(
-    connection: Connection, table: Table, names: tuple[str, ...], rows: list[Row]
-) -> None:
-    """Insert rows whose values stand in the order of `names`, which is the table's."""
-    if rows:
-        connection.exec_driver_sql(_insert(table, names, connection.dialect), rows)
-
-
-def update_rows(
-    connection: Connection,
-    table: Table,
-    names: tuple[str, ...],
-    keys: tuple[str, ...],
-    rows: list[Row],
-) -> None:
-    """Update rows by key; each tuple has the values of `names`, then those of `keys`."""
-    if rows:
-        connection.exec_driver_sql(_update(table, names, keys, connection.dialect), rows)
-
-
 @cache
 def getter(names: tuple[str, ...]) -> Callable[[Any], Row]:
     """What makes a tuple of an object's attributes."""
     return attrgetter(*names)
 
 
-def tuples(names: tuple[str, ...], objects: Iterable[Any]) -> list[Row]:
-    """A tuple of these attributes for each object."""
-    return list(map(getter(names), objects))
+def maker(table: Table, cls: type[Record]) -> Callable[[Row], Record]:
+    """What makes a record of a row that has the record's columns in its order."""
+    names = columns_of(cls)
+    flags = [name for name in names if isinstance(table.c[name].type, Boolean)]
+
+    def make(row: Row) -> Record:
+        values = dict(zip(names, row, strict=True))
+        for flag in flags:
+            values[flag] = bool(values[flag])
+        return cls(**values)
+
+    return make
+
+
+class Driver:
+    """The driver beneath an open connection.
+
+    Its errors are the driver's own, which SQLAlchemy would wrap.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._dialect = connection.dialect
+        self._driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
+
+    def insert(self, table: Table, names: tuple[str, ...], rows: Sequence[Row]) -> None:
+        """Insert rows whose values stand in the order of `names`, which is the table's.
+
+        A column that is None in all of them is left out: most are.
+        """
+        if not rows:
+            return
+        columns = list(zip(*rows, strict=True))
+        used = [
+            index
+            for index, column in enumerate(columns)
+            if column[0] is not None or column.count(None) < len(rows)
+        ]
+        if len(used) < len(names):
+            names = tuple([names[index] for index in used])
+            rows = list(zip(*[columns[index] for index in used], strict=True))
+        whole = len(rows) - len(rows) % TOGETHER
+        for start in range(0, whole, TOGETHER):
+            together = rows[start : start + TOGETHER]
+            self._driver.execute(
+                _insert(table, names, TOGETHER, self._dialect), list(chain.from_iterable(together))
+            )
+        if whole < len(rows):
+            self._driver.executemany(_insert(table, names, 1, self._dialect), rows[whole:])
+
+    def update(
+        self, table: Table, names: tuple[str, ...], keys: tuple[str, ...], rows: Sequence[Row]
+    ) -> None:
+        """Update rows by key; each tuple has the values of `names`, then those of `keys`."""
+        self._driver.executemany(_update(table, names, keys, self._dialect), rows)
+
+    def execute(self, statement: Any, order: tuple[str, ...], values: Row) -> list[Row]:
+        """Execute with values in the order of the named parameters; the rows that it gives."""
+        return self._driver.execute(_text(statement, order, self._dialect), values).fetchall()
+
+    def execute_many(self, statement: Any, order: tuple[str, ...], rows: Sequence[Row]) -> None:
+        """Execute for each tuple of values."""
+        self._driver.executemany(_text(statement, order, self._dialect), rows)
+
+    def find_each(
+        self, make: Callable[[int], Select[Any]], keys: Sequence[Any], *more: Any
+    ) -> list[Row]:
+        """The rows of a look-up of many keys.
+
+        Args:
+            make: makes the SELECT for a number of keys, with the parameters `key_0`, `key_1` … and
+                after them those of `more`, `more_0` …
+            keys: at least one.
+            more: further values.
+        """
+        found: list[Row] = []
+        for start in range(0, len(keys), KEYS[-1]):
+            part = list(keys[start : start + KEYS[-1]])
+            size = next(size for size in KEYS if size >= len(part))
+            part += part[-1:] * (size - len(part))
+            text = _look_up(make, size, len(more), self._dialect)
+            found += self._driver.execute(text, (*part, *more)).fetchall()
+        return found
+
+
+def keys_of(number: int) -> list[Any]:
+    """The parameters of that many keys, for `Driver.find_each`."""
+    return [bindparam(name) for name in _names("key", number)]
+
+
+def at_most(rows: int, statement: Select[Any]) -> Select[Any]:
+    """The statement with a LIMIT that is part of its text and no parameter."""
+    return statement.limit(literal_column(str(rows))).offset(literal_column("0"))
+
+
+def _names(kind: str, number: int) -> Iterable[str]:
+    return [f"{kind}_{index}" for index in range(number)]
 
 
 @cache
-def _insert(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
+def _look_up(make: Callable[[int], Select[Any]], keys: int, more: int, dialect: Dialect) -> str:
+    return _text(make(keys), (*_names("key", keys), *_names("more", more)), dialect)
+
+
+@cache
+def _insert(table: Table, names: tuple[str, ...], rows: int, dialect: Dialect) -> str:
     statement = insert(table).values({name: bindparam(name) for name in names})
-    return _text(statement, names, dialect)
+    single = _text(statement, names, dialect)
+    return single + f", {single[single.rindex('(') :]}" * (rows - 1)
 
 
 @cache
@@ -74,6 +179,7 @@ def _update(table: Table, names: tuple[str, ...], keys: tuple[str, ...], dialect
     return _text(statement, (*names, *(f"key_{key}" for key in keys)), dialect)
 
 
+@cache
 def _text(statement: Any, order: tuple[str, ...], dialect: Dialect) -> str:
     compiled = statement.compile(dialect=dialect)
     if tuple(compiled.positiontup or ()) != order:

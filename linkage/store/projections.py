@@ -7,41 +7,100 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Select, Table, bindparam, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from linkage.store import tables
-from linkage.store.bulk import columns_of
+from linkage.store.bulk import (
+    Driver,
+    Row,
+    at_most,
+    columns_of,
+    getter,
+    in_table_order,
+    keys_of,
+    maker,
+)
 from linkage.store.rows import Binding, Event, EventLink, FileRecord, Operation
 from linkage.store.transaction import KEY_MAX, Transaction
 
 CACHE_ROWS: Final = 20_000
-PREFETCH_MAX: Final = 500
-"""Keys of one look-up: below what every SQLite takes as parameters."""
+SAME_ID_MAX: Final = 20
+"""Operations under one id that a look-up brings: small numbers are used again and again."""
 
 Record = TypeVar("Record")
 
 
-class Cache(Generic[Record]):
-    """The rows used last, by key; rows that wait to be written are not thrown out."""
+def trim(rows: OrderedDict[Any, Any]) -> list[Any]:
+    """Let go of what came first, and say of which keys; what is used again is read again."""
+    return [rows.popitem(last=False)[0] for _ in range(len(rows) - CACHE_ROWS)]
 
-    def __init__(self) -> None:
-        self.rows: OrderedDict[Any, Record] = OrderedDict()
 
-    def get(self, key: Any) -> Record | None:
-        """The row of a key, which is now the one used last."""
-        row = self.rows.get(key)
-        if row is not None:
-            self.rows.move_to_end(key)
-        return row
+class Shelf(Generic[Record]):
+    """Records of one table by key: one object for each row, written as far as it changed.
+
+    `rows` are those used lately; `new` and `changed` wait for the flush.
+    """
+
+    def __init__(self, table: Table, cls: type[Record]) -> None:
+        self._table = table
+        self._names = in_table_order(table, columns_of(cls))
+        self._values = getter(self._names)
+        self._make = maker(table, cls)
+        self._on_disk: dict[int, Row] = {}
+        self.rows: OrderedDict[int, Record] = OrderedDict()
+        self.new: dict[int, Record] = {}
+        self.changed: dict[int, Record] = {}
+
+    def add(self, key: int, record: Record) -> Record:
+        """Insert with the next flush."""
+        self.new[key] = self.rows[key] = record
+        return record
+
+    def change(self, key: int, record: Record) -> None:
+        """Write with the next flush; a row not yet inserted takes its changes along."""
+        if key not in self.new:
+            self.changed[key] = record
+
+    def take(self, row: Row) -> Record:
+        """The record of a row that was read, whose first column is the key."""
+        record = self.rows.get(row[0])
+        if record is None:
+            record = self.rows[row[0]] = self._make(row)
+            self._on_disk[row[0]] = self._values(record)
+        return record
+
+    def flush(self, driver: Driver) -> None:
+        """Send what is new, and of what changed the columns that did."""
+        new = list(map(self._values, self.new.values()))
+        driver.insert(self._table, self._names, new)
+        self._on_disk.update(zip(self.new, new, strict=True))
+        for names, rows in self._differences().items():
+            driver.update(self._table, names, self._names[:1], rows)
+        self.new.clear()
+        self.changed.clear()
+
+    def _differences(self) -> dict[tuple[str, ...], list[Row]]:
+        """Columns that changed together → their values and the key, of each row."""
+        found: dict[tuple[str, ...], list[Row]] = {}
+        for key, record in self.changed.items():
+            before, now = self._on_disk.get(key), self._values(record)
+            if before == now:
+                continue
+            differing = [
+                at for at, value in enumerate(now) if before is None or value != before[at]
+            ]
+            names = tuple([self._names[at] for at in differing])
+            found.setdefault(names, []).append((*[now[at] for at in differing], key))
+            self._on_disk[key] = now
+        return found
 
     def trim(self) -> None:
-        """Let go of what was not used for longest."""
-        while len(self.rows) > CACHE_ROWS:
-            self.rows.popitem(last=False)
+        """After a commit: let go of what was not used for longest."""
+        for key in trim(self.rows):
+            del self._on_disk[key]
 
 
 class Projections(Transaction):
@@ -49,12 +108,20 @@ class Projections(Transaction):
 
     def _reset(self) -> None:
         super()._reset()
-        self._operations: Cache[Operation] = Cache()
-        self._native: Cache[int] = Cache()
-        self._trees: Cache[list[int]] = Cache()
-        self._events: Cache[Event] = Cache()
-        self._event_keys: Cache[int] = Cache()
+        self._operations = Shelf(tables.operation, Operation)
+        self._native: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._trees: OrderedDict[int, list[int]] = OrderedDict()
+        self._events = Shelf(tables.event, Event)
+        self._event_keys: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._absent: set[tuple[str, str]] = set()
+
+    def _clear(self) -> None:
+        super()._clear()
+        self._new_native: dict[str, list[int]] = {}
+        self._bindings: list[Binding] = []
+        self._valid: dict[int, Binding] = {}
+        self._ended: list[Row] = []
+        self._links: list[Row] = []
 
     def begin(self) -> None:
         """Open the transaction."""
@@ -62,31 +129,38 @@ class Projections(Transaction):
         super().begin()
 
     def _committed(self) -> None:
-        for rows in (self._operations, self._native, self._trees, self._events, self._event_keys):
-            rows.trim()
+        self._operations.trim()
+        self._events.trim()
+        for keys in (self._native, self._trees, self._event_keys):
+            trim(keys)
+
+    def _flush_records(self) -> None:
+        driver = self._driver
+        self._operations.flush(driver)
+        self._events.flush(driver)
+        # What was valid on disk ends before what follows it is inserted.
+        if self._ended:
+            driver.execute_many(_END_BINDING, ("seq", "of"), self._ended)
+        driver.insert(tables.binding, BINDING_COLUMNS, [_binding(row) for row in self._bindings])
+        driver.insert(tables.event_link, LINK_COLUMNS, self._links)
 
     # --- operations ------------------------------------------------------------------------------
     def operation(self, op_id: int) -> Operation | None:
         """An operation by OpId."""
-        found = self._operations.get(op_id)
+        found = self._operations.rows.get(op_id)
         if found is None and 0 < op_id <= KEY_MAX:
-            found = self._load_operation(_OPERATION.where(tables.operation.c.op_id == op_id))
+            return self._first_operation(_BY_OP_ID, ("key",), (op_id,))
         return found
 
     def find_operation(self, platform: str, native: str) -> Operation | None:
         """The latest operation of a platform with this native key."""
-        op_id = self._native.get((platform, native))
+        key = (platform, native)
+        op_id = self._native.get(key)
         if op_id is not None:
             return self.operation(op_id)
-        if (platform, native) in self._absent:
+        if key in self._absent:
             return None
-        found = self._load_operation(
-            _OPERATION.where(
-                tables.operation.c.platform == platform, tables.operation.c.native == native
-            )
-            .order_by(tables.operation.c.op_id.desc())
-            .limit(1)
-        )
+        found = self._first_operation(_LATEST, ("native", "platform"), (native, platform))
         return None if found is None else self._index(found)
 
     def prefetch(self, natives: set[tuple[str, str]]) -> None:
@@ -94,23 +168,15 @@ class Projections(Transaction):
 
         Until the transaction ends, what was not found is known to be absent: nobody else writes.
         """
-        wanted = [key for key in natives if key not in self._native.rows]
+        known, rows = self._native, self._operations.rows
+        wanted = [key for key in natives if known.get(key) not in rows]
         self._absent.update(wanted)
-        for start in range(0, len(wanted), PREFETCH_MAX):
-            part = wanted[start : start + PREFETCH_MAX]
-            rows = self.connection.execute(
-                _BY_NATIVE, {"natives": sorted({native for _, native in part})}
-            )
-            for row in rows:
-                self._absent.discard((row.platform, row.native))
-                found = self._operations.get(row.op_id)
-                self._index(found or self._remember(Operation(**row._mapping)))
+        for row in self._driver.find_each(_by_native, sorted({native for _, native in wanted})):
+            found = self._index(self._operations.take(row))
+            self._absent.discard((found.platform, found.native))
 
     def find_calls(self, call_id: str) -> list[Operation]:
-        """Calls and legs of any platform under a CallId, latest first.
-
-        The database's view flushed before.
-        """
+        """Calls and legs of any platform under a CallId, latest first."""
         return self._find_native(f"call:{call_id}")
 
     def find_conferences(self, conference_id: str) -> list[Operation]:
@@ -118,29 +184,19 @@ class Projections(Transaction):
         return self._find_native(f"conf:{conference_id}")
 
     def _find_native(self, native: str) -> list[Operation]:
-        self.flush()
-        rows = self.connection.execute(
-            select(tables.operation.c.op_id)
-            .where(tables.operation.c.native == native)
-            .order_by(tables.operation.c.op_id.desc())
-            .limit(20)
-        )
-        return self._all(row.op_id for row in rows)
+        new = self._all(reversed(self._new_native.get(native, ())))
+        rows = self._driver.execute(_SAME_ID, ("native",), (native,))
+        return [*new, *map(self._operations.take, rows)][:SAME_ID_MAX]
 
-    def _load_operation(self, statement: Any) -> Operation | None:
-        row = self.connection.execute(statement).first()
-        if row is None:
-            return None
-        cached = self._operations.get(row.op_id)
-        return cached or self._remember(Operation(**row._mapping))
-
-    def _remember(self, operation: Operation) -> Operation:
-        self._operations.rows[operation.op_id] = operation
-        return operation
+    def _first_operation(
+        self, statement: Select[Any], order: tuple[str, ...], values: Row
+    ) -> Operation | None:
+        rows = self._driver.execute(statement, order, values)
+        return self._operations.take(rows[0]) if rows else None
 
     def _index(self, operation: Operation) -> Operation:
         """Keep which operation is the latest with its native key; only for one known to be so."""
-        self._native.rows[operation.platform, operation.native] = operation.op_id
+        self._native[operation.platform, operation.native] = operation.op_id
         return operation
 
     def _all(self, op_ids: Iterable[int]) -> list[Operation]:
@@ -150,16 +206,10 @@ class Projections(Transaction):
         """An operation that is a root, and all that descend from it, by OpId."""
         members = self._trees.get(root)
         if members is None:
-            self.flush()
-            members = [
-                row.op_id
-                for row in self.connection.execute(
-                    select(tables.operation.c.op_id)
-                    .where(tables.operation.c.root == root)
-                    .order_by(tables.operation.c.op_id)
-                )
-            ]
-            self._trees.rows[root] = members
+            members = [row[0] for row in self._driver.execute(_TREE, ("root",), (root,))]
+            new = self._operations.new
+            members += [op_id for op_id, operation in new.items() if operation.root == root]
+            self._trees[root] = members
         return self._all(members)
 
     def next_op_id(self) -> int:
@@ -168,19 +218,19 @@ class Projections(Transaction):
 
     def add_operation(self, operation: Operation) -> Operation:
         """Insert."""
-        self._new.setdefault("operation", []).append(operation)
-        self._fresh.add(("operation", operation.op_id))
-        if operation.root == operation.op_id:
-            self._trees.rows[operation.root] = [operation.op_id]
+        op_id, root = operation.op_id, operation.root
+        if root == op_id:
+            self._trees[root] = [op_id]
         else:
-            members = self._trees.get(operation.root)
+            members = self._trees.get(root)
             if members is not None:
-                members.append(operation.op_id)
-        return self._index(self._remember(operation))
+                members.append(op_id)
+        self._new_native.setdefault(operation.native, []).append(op_id)
+        return self._index(self._operations.add(op_id, operation))
 
     def change_operation(self, operation: Operation) -> None:
         """Write a changed operation with the next flush."""
-        self._change("operation", operation.op_id, operation)
+        self._operations.change(operation.op_id, operation)
 
     def graft(self, operation: Operation, parent: Operation) -> None:
         """Put a root, with all that descends from it, under an operation of another tree."""
@@ -189,58 +239,46 @@ class Projections(Transaction):
             member.root = parent.root
             self.change_operation(member)
         operation.parent = parent.op_id
-        self._trees.rows.pop(old_root, None)
-        self._trees.rows.pop(parent.root, None)
+        self._trees.pop(old_root, None)
+        self._trees.pop(parent.root, None)
+        self.flush()  # trees are read from the disk
 
     # --- events ----------------------------------------------------------------------------------
     def event(self, event_pk: int) -> Event | None:
         """An event by key."""
-        found = self._events.get(event_pk)
-        if found is None:
-            found = self._load_event(_EVENT.where(tables.event.c.event_pk == event_pk))
-        return found
+        found = self._events.rows.get(event_pk)
+        return found or self._first_event(_BY_EVENT_PK, ("key",), (event_pk,))
 
     def find_event(self, owner: str, event_id: str) -> Event | None:
         """An application's event by its EventId."""
         event_pk = self._event_keys.get((owner, event_id))
         if event_pk is not None:
             return self.event(event_pk)
-        return self._load_event(
-            _EVENT.where(tables.event.c.owner == owner, tables.event.c.event_id == event_id)
-        )
+        return self._first_event(_BY_EVENT_ID, ("owner", "event_id"), (owner, event_id))
 
     def find_events(self, event_id: str) -> list[Event]:
         """Every application's event with this EventId."""
-        self.flush()
-        rows = self.connection.execute(
-            select(tables.event.c.event_pk)
-            .where(tables.event.c.event_id == event_id)
-            .order_by(tables.event.c.event_pk)
-            .limit(50)
-        )
-        return [found for row in rows if (found := self.event(row.event_pk)) is not None]
+        rows = self._driver.execute(_EVENTS, ("event_id",), (event_id,))
+        found = [self._remember_event(self._events.take(row)) for row in rows]
+        return found + [new for new in self._events.new.values() if new.event_id == event_id]
 
-    def _load_event(self, statement: Any) -> Event | None:
-        row = self.connection.execute(statement).first()
-        if row is None:
-            return None
-        cached = self._events.get(row.event_pk)
-        return cached or self._remember_event(Event(**row._mapping))
+    def _first_event(
+        self, statement: Select[Any], order: tuple[str, ...], values: Row
+    ) -> Event | None:
+        rows = self._driver.execute(statement, order, values)
+        return self._remember_event(self._events.take(rows[0])) if rows else None
 
     def _remember_event(self, event: Event) -> Event:
-        self._events.rows[event.event_pk] = event
-        self._event_keys.rows[event.owner, event.event_id] = event.event_pk
+        self._event_keys[event.owner, event.event_id] = event.event_pk
         return event
 
     def add_event(self, event: Event) -> Event:
         """Insert."""
-        self._new.setdefault("event", []).append(event)
-        self._fresh.add(("event", event.event_pk))
-        return self._remember_event(event)
+        return self._remember_event(self._events.add(event.event_pk, event))
 
     def change_event(self, event: Event) -> None:
         """Write a changed event with the next flush."""
-        self._change("event", event.event_pk, event)
+        self._events.change(event.event_pk, event)
 
     # --- bindings, links, files ------------------------------------------------------------------
     def add_binding(self, op_id: int, event_pk: int, cause: str, author: str, seq: int) -> None:
@@ -249,16 +287,16 @@ class Projections(Transaction):
             binding_id=self._take("binding"), op_id=op_id, event_pk=event_pk, cause=cause,
             author=author, valid_from=seq,
         )  # fmt: skip
-        self._new.setdefault("binding", []).append(row)
+        self._bindings.append(row)
+        self._valid[op_id] = row
 
     def end_binding(self, op_id: int, seq: int) -> None:
         """End the valid binding of an operation."""
-        self.flush()
-        self.connection.execute(
-            update(tables.binding)
-            .where(tables.binding.c.op_id == op_id, tables.binding.c.valid_to.is_(None))
-            .values(valid_to=seq)
-        )
+        valid = self._valid.pop(op_id, None)
+        if valid is not None:
+            valid.valid_to = seq
+        else:
+            self._ended.append((seq, op_id))
 
     def add_link(self, event_pk: int, other_pk: int, kind: str, author: str, seq: int) -> None:
         """A link between events that is valid from the journal seq on."""
@@ -266,7 +304,7 @@ class Projections(Transaction):
             link_id=self._take("event_link"), event_pk=event_pk, other_pk=other_pk, kind=kind,
             author=author, valid_from=seq,
         )  # fmt: skip
-        self._new.setdefault("event_link", []).append(row)
+        self._links.append(_link(row))
 
     def end_link(self, event_pk: int, other_pk: int, kinds: tuple[str, ...], seq: int) -> None:
         """End the valid links of these kinds from one event to another."""
@@ -285,12 +323,7 @@ class Projections(Transaction):
 
     def put_file(self, row: FileRecord) -> None:
         """Insert or replace a file's row."""
-        values = asdict(row)
-        self.connection.execute(
-            upsert(tables.file)
-            .values(values)
-            .on_conflict_do_update(["platform", "file_id"], set_=values)
-        )
+        self._driver.execute_many(_PUT_FILE, FILE_COLUMNS, [_file(row)])
 
     # --- small things ----------------------------------------------------------------------------
     def _take(self, table: str) -> int:
@@ -298,18 +331,53 @@ class Projections(Transaction):
         self._next[table] = taken + 1
         return taken
 
-    def _change(self, table: str, key: int, row: Any) -> None:
-        if (table, key) not in self._fresh:  # a row not yet inserted takes its changes along
-            self._changed.setdefault(table, {})[key] = row
 
+BINDING_COLUMNS: Final = in_table_order(tables.binding, columns_of(Binding))
+LINK_COLUMNS: Final = in_table_order(tables.event_link, columns_of(EventLink))
+FILE_COLUMNS: Final = in_table_order(tables.file, columns_of(FileRecord))
+_binding: Final = getter(BINDING_COLUMNS)
+_link: Final = getter(LINK_COLUMNS)
+_file: Final = getter(FILE_COLUMNS)
 
-_OPERATION: Final = select(*[tables.operation.c[name] for name in columns_of(Operation)])
-_BY_NATIVE: Final = _OPERATION.where(
-    tables.operation.c.op_id.in_(
-        select(func.max(tables.operation.c.op_id))
-        .where(tables.operation.c.native.in_(bindparam("natives", expanding=True)))
-        .group_by(tables.operation.c.native, tables.operation.c.platform)
-    )
+_operation: Final = tables.operation.c
+_OPERATION: Final = select(*[_operation[name] for name in columns_of(Operation)])
+_BY_OP_ID: Final = _OPERATION.where(_operation.op_id == bindparam("key"))
+_SAME_NATIVE: Final = _OPERATION.where(_operation.native == bindparam("native")).order_by(
+    _operation.op_id.desc()
 )
-"""The latest only: small numbers such as `conf:2` are used again thousands of times."""
-_EVENT: Final = select(*[tables.event.c[name] for name in columns_of(Event)])
+_SAME_ID: Final = at_most(SAME_ID_MAX, _SAME_NATIVE)
+_LATEST: Final = at_most(1, _SAME_NATIVE.where(_operation.platform == bindparam("platform")))
+_TREE: Final = (
+    select(_operation.op_id).where(_operation.root == bindparam("root")).order_by(_operation.op_id)
+)
+
+
+def _by_native(keys: int) -> Select[Any]:
+    """The latest only: small numbers such as `conf:2` are used again thousands of times."""
+    latest = (
+        select(func.max(_operation.op_id))
+        .where(_operation.native.in_(keys_of(keys)))
+        .group_by(_operation.native, _operation.platform)
+    )
+    return _OPERATION.where(_operation.op_id.in_(latest))
+
+
+_event: Final = tables.event.c
+_EVENT: Final = select(*[_event[name] for name in columns_of(Event)])
+_BY_EVENT_PK: Final = _EVENT.where(_event.event_pk == bindparam("key"))
+_BY_EVENT_ID: Final = _EVENT.where(
+    _event.owner == bindparam("owner"), _event.event_id == bindparam("event_id")
+)
+_EVENTS: Final = at_most(
+    50, _EVENT.where(_event.event_id == bindparam("event_id")).order_by(_event.event_pk)
+)
+_END_BINDING: Final = (
+    update(tables.binding)
+    .values(valid_to=bindparam("seq"))
+    .where(tables.binding.c.op_id == bindparam("of"), tables.binding.c.valid_to.is_(None))
+)
+_put_file = upsert(tables.file).values({name: bindparam(name) for name in FILE_COLUMNS})
+_PUT_FILE: Final = _put_file.on_conflict_do_update(
+    ["platform", "file_id"],
+    set_={name: _put_file.excluded[name] for name in FILE_COLUMNS},
+)

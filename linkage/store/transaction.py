@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Table, bindparam, func, select
+from sqlalchemy import Connection, Engine, Select, bindparam, exc, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.exc import (
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    InterfaceError,
-    NotSupportedError,
-    ProgrammingError,
-)
 
 from linkage.store import tables
 from linkage.store.bulk import (
+    Driver,
     Row,
+    at_most,
     columns_of,
     getter,
     in_table_order,
-    insert_rows,
-    tuples,
-    update_rows,
+    keys_of,
+    maker,
 )
 from linkage.store.chain import GENESIS, row_hash
 from linkage.store.rows import DeliveryRow, JournalRow
@@ -35,14 +30,14 @@ SEEN_MAX: Final = 2048
 would else have its whole history read for each message; of such a peer the latest are compared."""
 KEY_MAX: Final = 2**63 - 1
 """The greatest number that a key can be; SQLite's driver raises on more."""
-OUR_FAULT: Final = (
-    DataError,
-    IntegrityError,
-    InterfaceError,
-    NotSupportedError,
-    ProgrammingError,
+OUR_FAULT: Final = tuple(
+    getattr(errors, f"{kind}Error")
+    for errors in (exc, sqlite3)
+    for kind in ("Data", "Integrity", "Interface", "NotSupported", "Programming")
 )
 """Errors that the same message would meet again: a bug to be found, not a disk to wait for."""
+FAILURE: Final = (exc.DBAPIError, sqlite3.Error)
+"""Any error of the database, from SQLAlchemy or straight from the driver."""
 
 
 class StoreFailedError(Exception):
@@ -55,6 +50,7 @@ class Transaction:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: Connection | None = None
+        self._driver: Driver
         self._reset()
 
     def _reset(self) -> None:
@@ -67,11 +63,8 @@ class Transaction:
     def _clear(self) -> None:
         self._journal: list[Row] = []
         self._rows: list[JournalRow] = []
-        self._new: dict[str, list[Any]] = {}
-        self._fresh: set[tuple[str, int]] = set()
-        self._changed: dict[str, dict[int, Any]] = {}
         self._deliveries: list[Row] = []
-        self._delivery_states: list[Row] = []
+        self._delivery_states: dict[str, dict[int, tuple[str, int | None]]] = {}
         self._changed_peers: set[str] = set()
 
     def _committed(self) -> None:
@@ -98,9 +91,9 @@ class Transaction:
         except OUR_FAULT:
             self.rollback()
             raise
-        except DBAPIError as error:
+        except FAILURE as error:
             self.rollback()
-            raise StoreFailedError(str(error.orig)) from None
+            raise StoreFailedError(str(getattr(error, "orig", error))) from None
         except BaseException:
             self.rollback()
             raise
@@ -108,6 +101,8 @@ class Transaction:
     def begin(self) -> None:
         """Open the transaction."""
         self._connection = self._engine.connect()
+        self._connection.begin()
+        self._driver = Driver(self._connection)
         if self._last is None:
             self._load_position()
 
@@ -135,7 +130,8 @@ class Transaction:
         On an error nothing of it happened.
 
         Raises:
-            sqlalchemy.exc.DBAPIError: disk full, database locked, …; call `rollback` then.
+            sqlalchemy.exc.DBAPIError, sqlite3.Error: disk full, database locked, …; call
+            `rollback` then.
         """
         self.flush()
         self.connection.commit()
@@ -149,40 +145,27 @@ class Transaction:
         self._reset()
         if connection is not None:
             # A disk that took nothing may not even take that; SQLite then has undone it already.
-            with suppress(DBAPIError):
+            with suppress(*FAILURE):
                 connection.rollback()
-            with suppress(DBAPIError):
+            with suppress(*FAILURE):
                 connection.close()
 
     def flush(self) -> None:
         """Send what was collected to the database, still within the transaction."""
-        connection = self.connection
-        insert_rows(connection, tables.journal, JOURNAL_COLUMNS, self._journal)
-        for name, rows in self._new.items():
-            table = tables.metadata.tables[name]
-            names = in_table_order(table, columns_of(type(rows[0])))
-            insert_rows(connection, table, names, tuples(names, rows))
-        for name, changed in self._changed.items():
-            self._update(tables.metadata.tables[name], list(changed.values()))
-        insert_rows(connection, tables.delivery, DELIVERY_COLUMNS, self._deliveries)
-        update_rows(
-            connection,
-            tables.delivery,
-            ("state", "result"),
-            ("receiver", "seq"),
-            self._delivery_states,
-        )
-        for peer_id in self._changed_peers:
-            role, next_seq = self._peers[peer_id]
-            values = {"peer_id": peer_id, "role": role, "next_seq": next_seq}
-            connection.execute(_UPSERT_PEER, values)
+        driver = self._driver
+        driver.insert(tables.journal, JOURNAL_COLUMNS, self._journal)
+        self._flush_records()
+        driver.insert(tables.delivery, DELIVERY_COLUMNS, self._deliveries)
+        for receiver, states in self._delivery_states.items():
+            for first, last, (state, result) in _runs(states):
+                driver.execute(_SETTLE, _SETTLE_ORDER, (state, result, receiver, first, last))
+        if self._changed_peers:
+            peers = [(peer_id, *self._peers[peer_id]) for peer_id in self._changed_peers]
+            driver.execute_many(_UPSERT_PEER, ("peer_id", "role", "next_seq"), peers)
         self._clear()
 
-    def _update(self, table: Table, rows: list[Any]) -> None:
-        (key,) = table.primary_key.columns
-        names = in_table_order(table, columns_of(type(rows[0])))
-        names = tuple(name for name in names if name != key.name)
-        update_rows(self.connection, table, names, (key.name,), tuples((*names, key.name), rows))
+    def _flush_records(self) -> None:
+        """Send what was collected for the projections."""
 
     # --- journal ---------------------------------------------------------------------------------
     @property
@@ -197,7 +180,7 @@ class Transaction:
         seq, previous = self._last
         assert row.seq == seq + 1
         own = row_hash(previous, row)
-        self._journal.append((*getter(ROW_COLUMNS)(row), previous, own))
+        self._journal.append((*_values(row), previous, own))
         self._rows.append(row)
         self._last = (row.seq, own)
 
@@ -208,8 +191,8 @@ class Transaction:
             return self._rows[index] if index < len(self._rows) else None
         if not 0 < seq <= KEY_MAX:
             return None
-        row = self.connection.execute(_JOURNAL.where(tables.journal.c.seq == seq)).first()
-        return None if row is None else JournalRow(**row._mapping)
+        found = self._driver.execute(_BY_SEQ, ("key",), (seq,))
+        return _journal_row(found[0]) if found else None
 
     def find_requests(self, keys: Iterable[tuple[str, str]]) -> list[JournalRow]:
         """Journalled requests by (source, request Id), committed ones only.
@@ -221,31 +204,58 @@ class Transaction:
             by_source.setdefault(source, []).append(request_id)
         found: list[JournalRow] = []
         for source, ids in by_source.items():
-            found += [
-                JournalRow(**row._mapping)
-                for row in self.connection.execute(_BY_REQUEST, {"source": source, "ids": ids})
-            ]
+            rows = self._driver.find_each(_by_request, ids, source)
+            # With more keys than one statement takes, each of them brings so many.
+            found += sorted(map(_journal_row, rows), key=attrgetter("seq"))[-SEEN_MAX:]
         return found
+
+
+def _runs(
+    states: dict[int, tuple[str, int | None]],
+) -> Iterator[tuple[int, int, tuple[str, int | None]]]:
+    """(first, last, state) of Seqs that follow one another and have the same state."""
+    ordered = sorted(states.items())
+    start = 0
+    for index in range(1, len(ordered) + 1):
+        first, state = ordered[start]
+        last, _ = ordered[index - 1]
+        if index == len(ordered) or ordered[index] != (last + 1, state):
+            yield first, last, state
+            start = index
 
 
 ROW_COLUMNS: Final = in_table_order(tables.journal, columns_of(JournalRow))
 JOURNAL_COLUMNS: Final = (*ROW_COLUMNS, "prev_hash", "hash")
 DELIVERY_COLUMNS: Final = in_table_order(tables.delivery, columns_of(DeliveryRow))
 
+_values: Final = getter(ROW_COLUMNS)
+_journal_row: Final = maker(tables.journal, JournalRow)
+
 _JOURNAL: Final = select(*[tables.journal.c[name] for name in columns_of(JournalRow)])
-_BY_REQUEST: Final = _JOURNAL.where(
-    tables.journal.c.seq.in_(
-        select(tables.journal.c.seq)
-        .where(
-            tables.journal.c.source == bindparam("source"),
-            tables.journal.c.request_id.in_(bindparam("ids", expanding=True)),
-        )
-        .order_by(tables.journal.c.seq.desc())
-        .limit(SEEN_MAX)
+_BY_SEQ: Final = _JOURNAL.where(tables.journal.c.seq == bindparam("key"))
+_SETTLE: Final = (
+    update(tables.delivery)
+    .values(state=bindparam("state"), result=bindparam("result"))
+    .where(
+        tables.delivery.c.receiver == bindparam("of"),
+        tables.delivery.c.seq.between(bindparam("first"), bindparam("last")),
     )
 )
-_insert_peer = upsert(tables.peer)
+_SETTLE_ORDER: Final = ("state", "result", "of", "first", "last")
+_insert_peer = upsert(tables.peer).values(
+    {name: bindparam(name) for name in ("peer_id", "role", "next_seq")}
+)
 _UPSERT_PEER: Final = _insert_peer.on_conflict_do_update(
     ["peer_id"],
     set_={"role": _insert_peer.excluded.role, "next_seq": _insert_peer.excluded.next_seq},
 )
+
+
+def _by_request(keys: int) -> Select[Any]:
+    journal = tables.journal
+    latest = (
+        select(journal.c.seq)
+        .where(journal.c.request_id.in_(keys_of(keys)), journal.c.source == bindparam("more_0"))
+        .order_by(journal.c.seq.desc())
+    )
+    return _JOURNAL.where(journal.c.seq.in_(at_most(SEEN_MAX, latest)))

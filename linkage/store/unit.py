@@ -43,7 +43,7 @@ class UnitOfWork(Projections):
 
     def set_delivery(self, receiver: str, seq: int, state: str, result: int | None) -> None:
         """What became of a delivery."""
-        self._delivery_states.append((state, result, receiver, seq))
+        self._delivery_states.setdefault(receiver, {})[seq] = (state, result)
 
     def next_delivery_seq(self, receiver: str) -> int:
         """The Seq that the receiver's next message will carry."""

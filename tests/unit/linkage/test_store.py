@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select
-from sqlalchemy.exc import IntegrityError
 
 from linkage.store import projections, tables, transaction
 from linkage.store.database import HEAD, StoreError, open_for_reading, open_store
@@ -115,7 +115,7 @@ def test_caches_are_bounded_and_forget_nothing_that_was_changed(
             unit.change_operation(one)
 
     assert len(unit._operations.rows) == 10
-    assert len(unit._native.rows) == 10
+    assert len(unit._native) == 10
     with unit.transaction():
         found = [unit.find_operation("pbx", f"call:C{number}") for number in range(30)]
         assert [one.content for one in found if one is not None] == [str(n) for n in range(30)]
@@ -149,7 +149,7 @@ def test_an_event_is_unique_within_its_owner(unit: UnitOfWork) -> None:
         for key, owner in ((1, "a"), (2, "b")):
             unit.add_event(Event(event_pk=key, owner=owner, event_id="E", opened_at=1))
         assert [event.owner for event in unit.find_events("E")] == ["a", "b"]
-    with pytest.raises(IntegrityError), unit.transaction():
+    with pytest.raises(sqlite3.IntegrityError), unit.transaction():
         unit.add_event(Event(event_pk=3, owner="a", event_id="E", opened_at=1))
 
 
@@ -264,6 +264,69 @@ def test_of_an_id_used_without_end_the_latest_are_found(
         found = unit.find_requests({("pbx", "1")})
     assert len(found) == transaction.SEEN_MAX
     assert min(row.seq for row in found) == 6
+
+
+# --- what a commit writes ------------------------------------------------------------------------
+def test_of_a_changed_row_the_columns_that_changed_are_written(
+    engine: Engine, unit: UnitOfWork
+) -> None:
+    with unit.transaction():
+        ended, said, alike = (operation(unit, f"call:C{number}") for number in range(3))
+    with unit.transaction():
+        ended.state, ended.ended_at = "ended", 7
+        said.content = "hello"
+        for one in (ended, said, alike):
+            unit.change_operation(one)
+        # Somebody else's hand, to see what is not written over.
+        unit.connection.exec_driver_sql("UPDATE operation SET to_num = 'kept'")
+    with unit.transaction():
+        said.content, said.direction = None, "in"
+        unit.change_operation(said)
+
+    cold = UnitOfWork(engine)
+    with cold.transaction():
+        found = [cold.find_operation("pbx", f"call:C{number}") for number in range(3)]
+    assert [(one.state, one.ended_at, one.content, one.to_num) for one in found if one] == [
+        ("ended", 7, None, "kept"),
+        ("open", None, None, "kept"),
+        ("open", None, None, "kept"),
+    ]
+    assert found[1] == replace(said, to_num="kept")
+
+
+@pytest.mark.parametrize("rows", [1, 31, 32, 33, 100])
+def test_however_many_rows_each_is_written_as_it_is(
+    engine: Engine, unit: UnitOfWork, rows: int
+) -> None:
+    written = []
+    with unit.transaction():
+        for number in range(rows):
+            said = None if number % 3 else f"{number}"
+            written.append(
+                entry(unit, detail=said, body=bytes([number]), reconstructed=number > 5)
+            )
+    cold = UnitOfWork(engine)
+    with cold.transaction():
+        assert [cold.find_journal(row.seq) for row in written] == written
+
+
+def test_answers_are_written_one_by_one_however_they_came(unit: UnitOfWork) -> None:
+    with unit.transaction():
+        queued(unit, *[100] * 10)
+        unit.enqueue("other", "application", 1, 100)
+    with unit.transaction():
+        for seq in (3, 1, 2, 7, 9, 8):
+            unit.set_delivery("peer", seq, "done", 0)
+        unit.set_delivery("peer", 8, "refused", 500)
+        unit.set_delivery("peer", 5, "expired", 309)
+        assert open_seqs(unit) == [4, 6, 10]
+        assert len(unit.open_deliveries("other", 0, 10)) == 1
+        states = unit.connection.exec_driver_sql(
+            "SELECT seq, state, result FROM delivery WHERE seq IN (5, 7, 8, 9) ORDER BY seq"
+        ).all()
+        assert [tuple(row) for row in states[:3]] == [
+            (5, "expired", 309), (7, "done", 0), (8, "refused", 500),
+        ]  # fmt: skip
 
 
 # --- failure -------------------------------------------------------------------------------------
