@@ -1,0 +1,131 @@
+"""Linkage itself, as `linkage serve` runs it; and the bare echo of the same frames."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+from benchmarks.comparison.frames import SECRET, FramePeer, RegisteringPeer, answer_to, frame
+from benchmarks.comparison.load import Flow, Line
+from benchmarks.comparison.notice import make_notice, name_of
+from benchmarks.comparison.rig import Rig
+from protocol.roles import Role
+
+_ANSWER: Final = re.compile(rb'<response RequestId="([^"]+)"[^>]* Result="(\d+)"')
+
+
+class Caller(RegisteringPeer, Line):
+    """A platform that sends notices."""
+
+    def __init__(self, peer_id: str, flow: Flow) -> None:
+        super().__init__(Role.PLATFORM, peer_id)
+        self._flow = flow
+
+    def send(self, name: str) -> None:
+        """At once; linkage reads on as far as it is able to."""
+        self.transport.write(frame(make_notice(name)))
+
+    def received(self, payload: bytes) -> None:
+        """An answer, to a notice or to the registration."""
+        found = _ANSWER.match(payload)
+        if found is not None:
+            self._flow.answered(found[1].decode(), accepted=found[2] == b"0")
+
+
+class EchoCaller(Caller):
+    """The same towards the echo, which nobody registers with."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Say nothing."""
+        FramePeer.connection_made(self, transport)
+        self.registered.set_result(None)
+
+
+class Desk(RegisteringPeer):
+    """The application that gets the notices and acknowledges each."""
+
+    def __init__(self, flow: Flow) -> None:
+        super().__init__(Role.APPLICATION, "desk")
+        self._flow = flow
+
+    def received(self, payload: bytes) -> None:
+        """A notice."""
+        answer = answer_to(payload)
+        if answer is None:
+            return
+        self.transport.write(answer)
+        self._flow.arrived(name_of(payload))
+
+
+class FrameRig(Rig):
+    """What speaks frames."""
+
+    caller: ClassVar[type[Caller]]
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)  # type: ignore[arg-type]  # those of Rig
+        self._peers: list[RegisteringPeer] = []
+        self.port = 0
+
+    async def connect(self, flow: Flow) -> Sequence[Line]:
+        """See `Rig.connect`."""
+        if self.delivers:
+            await self._join(Desk(flow))
+        callers = [self.caller(f"pbx{number}", flow) for number in range(self.connections)]
+        for caller in callers:
+            await self._join(caller)
+        return callers
+
+    async def _join(self, peer: RegisteringPeer) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: peer, "127.0.0.1", self.port)
+        self._peers.append(peer)
+        await peer.registered
+
+    async def disconnect(self) -> None:
+        """See `Rig.disconnect`."""
+        for peer in self._peers:
+            peer.transport.close()
+
+
+class LinkageRig(FrameRig):
+    """`linkage serve`, one process."""
+
+    name = "linkage"
+    title = "linkage"
+    promise = "fsync before the answer; a receiver's answer is fsynced in the next batch"
+    caller = Caller
+
+    async def start(self) -> None:
+        """See `Rig.start`."""
+        path = self.folder / "linkage.toml"
+        peers = {f"pbx{number}": "platform" for number in range(self.connections)}
+        tables = [
+            f'[[peer]]\nid = "{peer}"\nsecret = "{SECRET}"\nrole = "{role}"\n'
+            for peer, role in {"desk": "application", **peers}.items()
+        ]
+        path.write_text('listen = ["127.0.0.1:0"]\n' + "".join(tables), encoding="utf-8")
+        path.chmod(0o600)
+        command = ("-m", "linkage", "serve", "--json", "--log-level", "warning", "-c", str(path))
+        server = self.launch(sys.executable, *command)
+        said = json.loads(await server.says('"listening"'))
+        self.port = int(said["addresses"][0].rpartition(":")[2])
+
+
+class EchoRig(FrameRig):
+    """What asyncio, the kernel and the load itself cost: a server that only answers."""
+
+    name = "echo"
+    title = "bare uvloop echo"
+    promise = "nothing is kept, nothing is delivered: the floor"
+    delivers = False
+    caller = EchoCaller
+
+    async def start(self) -> None:
+        """See `Rig.start`."""
+        server = self.launch(sys.executable, "-m", "benchmarks.comparison.echo")
+        self.port = int((await server.says("listens on")).split()[-1])

@@ -1,0 +1,33 @@
+"""The benchmarks run, end to end, and judge what they should; their figures are nobody's here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def report_of(module: str, *options: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", f"benchmarks.{module}", "--json", *options]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_linkage_is_compared_with_the_echo_and_loses_nothing() -> None:
+    report = report_of(
+        *("durable", "--only", "linkage,echo", "--rounds", "1", "--connections", "2"),
+        *("--seconds", "0.2", "--warm-up", "0.1", "--rate", "100"),
+    )
+    linkage = report["medians"]["linkage"]
+    assert linkage["done"] > 0
+    assert (linkage["lost"], linkage["refused"], linkage["repeated"]) == (0, 0, 0)
+    assert linkage["paced"]["lost"] == 0
+    assert linkage["paced"]["delivery"]["p99_ms"] > 0
+    assert set(report["ratios"]) == {"echo"}
