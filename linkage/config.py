@@ -36,6 +36,7 @@ __all__ = [
     "LogSettings",
     "PeerSettings",
     "RetentionSettings",
+    "SweepSettings",
     "TimerSettings",
     "TlsSettings",
     "load_config",
@@ -143,6 +144,17 @@ class TlsSettings(Section):
         return self
 
 
+class SweepSettings(Section):
+    """`[sweep]`: when a platform is asked whether a call that nobody speaks of still lives."""
+
+    ask_after_h: Annotated[float, Field(ge=0)] = 4.0
+    """Hours without a word of an open operation; 0: never ask."""
+    settle_s: Annotated[float, Field(ge=0)] = 60.0
+    """After a platform came back, what it is given to tell by itself what it did not tell."""
+    every_s: Annotated[float, Field(gt=0)] = 5.0
+    """Between two rounds; each looks at a few hundred operations and puts at most 20 questions."""
+
+
 class LogSettings(Section):
     """`[log]`: what the log may show."""
 
@@ -169,6 +181,7 @@ class Config(Section):
     timers: TimerSettings = TimerSettings()
     limits: LimitSettings = LimitSettings()
     retention: RetentionSettings = RetentionSettings()
+    sweep: SweepSettings = SweepSettings()
     source: Path = Field(default=Path("linkage.toml"), exclude=True)
 
     @property

@@ -18,6 +18,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -30,10 +31,12 @@ from linkage.ports import (
     CommandError,
     CorePort,
     EntryKind,
+    Outcome,
 )
 from linkage.supervision import Backoff, Lot, Sleep, Supervisor, TaskSet, describe
 from protocol.envelope import Request, Response
 from protocol.message import Message
+from protocol.messages import QueryCall
 from protocol.results import Result
 
 logger = logging.getLogger("linkage.hosting")
@@ -217,7 +220,8 @@ class AdapterHost:
             return _refusal(request, Result.INTERNAL, f"the adapter failed: {describe(error)}")
 
     async def _serve(self, request: Request, deadline: float) -> Response:
-        self._check_capability(request.message)
+        if not self._is_asked(request.message):
+            self._check_capability(request.message)
         if self._waiting >= WINDOW:
             raise CommandError(Result.OVERLOAD, f"{WINDOW} commands are in work already")
         self._waiting += 1
@@ -231,7 +235,7 @@ class AdapterHost:
         if self._clock.now() >= deadline:
             raise CommandError(Result.EXPIRED, "the command expired before it could be done")
         async with asyncio.timeout(self._execute_within_s):
-            outcome = await self._adapter.execute(request)
+            outcome = await self._do(request)
         self._came_up()
         return Response(
             request_id=request.id,
@@ -241,6 +245,22 @@ class AdapterHost:
             call_id=outcome.call_id,
             conference_id=outcome.conference_id,
         )
+
+    def _is_asked(self, message: Message) -> bool:
+        """Whether a 215 is for us: what linkage asks of every adapter, see `Adapter.living`."""
+        served = self._adapter.capabilities
+        return isinstance(message, QueryCall) and message.number not in served
+
+    async def _do(self, request: Request) -> Outcome:
+        message = request.message
+        if not isinstance(message, QueryCall) or not self._is_asked(message):
+            return await self._adapter.execute(request)
+        found = await self._adapter.living(message)
+        if found is None:
+            name = self._adapter.name
+            raise CommandError(Result.NOT_SUPPORTED, f"{name} cannot tell what lives")
+        await self._emit(replace(found, request_id=request.id, page=1, pages=1))
+        return Outcome()
 
     def _check_capability(self, message: Message) -> None:
         served = self._adapter.capabilities.get(message.number)

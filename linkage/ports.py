@@ -21,13 +21,16 @@ from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from protocol.dialect import DEFAULT, Dialect
 from protocol.envelope import Request, Response
 from protocol.message import Message
 from protocol.results import Result
 from protocol.roles import Role as Role  # noqa: PLC0414 - re-exported
+
+if TYPE_CHECKING:
+    from protocol.messages import QueryCall, SnapshotNotice
 
 
 class EntryKind(StrEnum):
@@ -367,3 +370,17 @@ class Adapter(ABC):
             CommandError: it cannot be done; the code goes to the sender.
             AdapterUnavailableError: the platform is not connected (result 502).
         """
+
+    async def living(self, query: QueryCall) -> SnapshotNotice | None:  # noqa: ARG002 - for subclasses
+        """What lives on the platform of the call or conference that a query names.
+
+        Linkage asks where it has heard nothing of an open operation for hours, and closes what is
+        not in the answer (reason 141). So look at the platform, not only at what is remembered;
+        where the two differ, emit what was missed before returning. A call is listed by its
+        CallId, its legs with `parent_call_id`, a conference with its members; what is over is not
+        listed. None: this adapter cannot tell, and nothing is closed.
+
+        Raises:
+            AdapterUnavailableError: the platform is not connected.
+        """
+        return None

@@ -16,12 +16,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
-from linkage.config import Config
+from linkage.config import Config, SweepSettings
 from linkage.core.engine import CoreEngine
 from linkage.core.outbox import QUEUE_MAX, Outbox
 from linkage.core.peers import Peer, Peers
+from linkage.core.stuck import Doubts
 from linkage.core.work import (
     Acknowledge,
+    AskAround,
     Done,
     GiveUp,
     LoadQueue,
@@ -82,6 +84,7 @@ class Core:
             config.timers.command_expire_s,
             now=clock.now,
             writes=self.figures.writes,
+            doubts=_doubts(config.sweep),
         )
         self._links: dict[Link, Peer] = {}
         self._outboxes: dict[str, Outbox] = {}
@@ -93,6 +96,7 @@ class Core:
         self._running: asyncio.Task[None] | None = None
         self._sweeping: asyncio.TimerHandle | None = None
         self._sweep_waits = False
+        self._asked_at = clock.now()
         self._stopping = False
         self._steady_from_us = to_us(clock.utc()) - round(clock.now() * 1e6)
         self._answer_ids = _AnswerIds()
@@ -431,6 +435,7 @@ class Core:
         self._sweeping = asyncio.get_running_loop().call_later(SWEEP_EVERY_S, self._sweep)
 
     def _sweep(self) -> None:
+        self._ask_around()
         # One at a time: a disk that hangs must not find a heap of them when it comes back.
         if not self._sweep_waits:
             self._sweep_waits = True
@@ -441,6 +446,12 @@ class Core:
             )
             self._put(Sweep(pushed, self._steady_us()), None)
         self._sweep_later()
+
+    def _ask_around(self) -> None:
+        now = self._clock.now()
+        if now - self._asked_at >= self._config.sweep.every_s and not self._sweep_waits:
+            self._asked_at = now
+            self._put(AskAround(), None)
 
 
 class _AnswerIds:
@@ -456,6 +467,12 @@ class _AnswerIds:
     def take(self) -> str:
         self._next += 1
         return f"{self._prefix}{self._next % 10_000_000}"
+
+
+def _doubts(settings: SweepSettings) -> Doubts | None:
+    if not settings.ask_after_h:
+        return None
+    return Doubts(round(settings.ask_after_h * 3600e6), round(settings.settle_s * 1e6))
 
 
 def _capability(message: PlatformRegister | CapabilityNotice) -> Capability:

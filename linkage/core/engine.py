@@ -17,10 +17,12 @@ from linkage.core.access import RefusedError, check_registration
 from linkage.core.handling import Handler
 from linkage.core.peers import Peer, Peers
 from linkage.core.render import COMMANDS, outcome_of, render, stored_message
+from linkage.core.stuck import Doubts
 from linkage.core.telling import as_journalled
 from linkage.core.work import (
     Acknowledge,
     Alarm,
+    AskAround,
     Delivery,
     Done,
     GiveUp,
@@ -67,12 +69,13 @@ class CoreEngine:
         *,
         now: Callable[[], float] | None = None,
         writes: Histogram | None = None,
+        doubts: Doubts | None = None,
     ) -> None:
         self._time = now
         self._writes = writes
         self._unit = unit
         self._peers = peers
-        self._handler = Handler(self._unit, peers, command_expire_s)
+        self._handler = Handler(self._unit, peers, command_expire_s, doubts)
         self.store_failing = False
         """Whether the store did not take the last batch; read by other threads."""
         self.journal_seq = 0
@@ -157,13 +160,15 @@ class CoreEngine:
             case GiveUp():
                 return self._give_up(work)
             case Observe():
-                return self._observe(work, now.utc_us)
+                return self._observe(work, now)
             case Alarm():
                 done = Done()
                 done.value = self._handler.alarm(work, done)
                 return done
             case Sweep():
                 return self._sweep(work)
+            case AskAround():
+                return self._handler.ask_around()
             case Remember() | Recall():
                 return self._memory(work)
             case Retire() | Trim():
@@ -191,7 +196,7 @@ class CoreEngine:
             return Done(_response(request, refusal.result, result_text(refusal.result)))
         done = Done(value=peer.id)
         last_seq = self._resume(peer, getattr(request.message, "last_seq", None), done)
-        self._see(EntryKind.SESSION_OPENED, peer.id, now_us)
+        self._see(EntryKind.SESSION_OPENED, peer.id, now)
         row = self._row(now_us, EntryKind.SESSION_OPENED, peer.id, request=request)
         self._unit.append(
             _with(row, result=0, detail=f"from {work.address}, delivery goes on after {last_seq}")
@@ -239,6 +244,8 @@ class CoreEngine:
             detail = response.detail or result_text(response.result)
             row = self._request_of(response.request_id)
             self._report(row, response.result, f"{work.receiver}: {detail}", done)
+            if row is not None and row.source == self._peers.own_id:
+                self._handler.refused_with(work.receiver, row.seq, response.result, done)
         return done
 
     def _give_up(self, work: GiveUp) -> Done:
@@ -304,20 +311,22 @@ class CoreEngine:
         return done
 
     # --- small things ----------------------------------------------------------------------------
-    def _see(self, kind: EntryKind, source: str, now_us: int) -> None:
+    def _see(self, kind: EntryKind, source: str, now: Now) -> None:
         peer = self._peers.get(source)
         if peer is not None and kind in {EntryKind.SESSION_OPENED, EntryKind.SESSION_CLOSED}:
-            self._unit.saw(peer.id, peer.role.value, now_us)
+            self._unit.saw(peer.id, peer.role.value, now.utc_us)
+            if kind is EntryKind.SESSION_OPENED:
+                self._handler.came(peer, now)
 
-    def _observe(self, work: Observe, now_us: int) -> Done:
+    def _observe(self, work: Observe, now: Now) -> Done:
         done = Done()
         if work.kind in {EntryKind.ALARM, EntryKind.ALARM_CLEARED}:
             raised = work.kind is EntryKind.ALARM
             alarm = Alarm(work.source, work.source, work.detail, raised=raised, result=work.result)
             self._handler.alarm(alarm, done)
             return done
-        self._see(work.kind, work.source, now_us)
-        row = self._row(now_us, work.kind, work.source)
+        self._see(work.kind, work.source, now)
+        row = self._row(now.utc_us, work.kind, work.source)
         self._unit.append(_with(row, detail=work.detail, body=work.raw, result=work.result))
         return done
 

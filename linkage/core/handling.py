@@ -8,8 +8,8 @@ from typing import Final
 
 from linkage.core import queries, routing
 from linkage.core.access import Asked, RefusedError, check_command, check_sender
-from linkage.core.alarms import AlarmTeller
 from linkage.core.peers import Peer, Peers
+from linkage.core.stuck import Doubts, Inquirer
 from linkage.core.telling import as_journalled
 from linkage.core.work import Done, Submit
 from linkage.correlation import Applied, apply
@@ -33,11 +33,17 @@ EXPIRE_MAX_S: Final = 86_400
 """A command that may wait longer than a day means something else."""
 
 
-class Handler(AlarmTeller):
+class Handler(Inquirer):
     """Handles requests within the open transaction of the unit of work."""
 
-    def __init__(self, unit: UnitOfWork, peers: Peers, command_expire_s: int) -> None:
-        super().__init__(unit, peers)
+    def __init__(
+        self,
+        unit: UnitOfWork,
+        peers: Peers,
+        command_expire_s: int,
+        doubts: Doubts | None = None,
+    ) -> None:
+        super().__init__(unit, peers, doubts=doubts)
         self._command_expire_s = command_expire_s
 
     def submit(self, work: Submit) -> Done:
@@ -94,6 +100,8 @@ class Handler(AlarmTeller):
             unowned = routing.takers_of(self._peers, root, message)
         self._deliver_notice(row, message, applied, command, unowned, done)
         self._tell_bound(applied.bound, None, done)
+        if command is not None and command.source == self._peers.own_id:
+            self.answered_with(work.source, command.seq, message, done)
         return done
 
     def _command_row(self, work: Submit) -> JournalRow | None:

@@ -118,6 +118,11 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
+class AskAround:
+    """Ask platforms about operations that were not heard of for long (`linkage.core.stuck`)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recall:
     """Read an adapter's memory."""
 
@@ -165,6 +170,7 @@ Work = (
     | GiveUp
     | LoadQueue
     | Sweep
+    | AskAround
     | Recall
     | Remember
     | Retire

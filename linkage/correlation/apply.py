@@ -13,7 +13,7 @@ from typing import Final
 
 from linkage.correlation import entry as causes
 from linkage.correlation.entry import Bound, Entry, Records
-from linkage.correlation.operations import locate
+from linkage.correlation.operations import close_lost, locate
 from linkage.store.rows import Event, Operation
 from protocol import messages as m
 
@@ -40,6 +40,8 @@ class Applied:
 def apply(records: Records, entry: Entry) -> Applied:
     """Change the projections by one accepted message."""
     message = entry.message
+    if entry.lost is not None:
+        return _apply_lost(records, entry.lost, entry)
     if message.number in NOTICES:
         return _apply_notice(records, entry)
     match message:
@@ -76,6 +78,13 @@ def _apply_notice(records: Records, entry: Entry) -> Applied:
     _derive(records, entry, operation, applied)
     applied.event = _event(records, operation.event_pk)
     return applied
+
+
+def _apply_lost(records: Records, op_id: int, entry: Entry) -> Applied:
+    operation = records.operation(op_id)
+    assert operation is not None, "what is closed was open"
+    close_lost(records, entry, operation)
+    return Applied(operation, _event(records, operation.event_pk))
 
 
 def _named_event(records: Records, entry: Entry, operation: Operation | None) -> Event | None:

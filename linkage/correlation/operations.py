@@ -24,6 +24,8 @@ TRANSFERRED: Final = 134
 TELL_OF_REFUSAL: Final = frozenset({100, 102, 103, 105, 115})
 """Notices that, with a `Result` of 10 or more, say only that a command came to nothing: no call
 was answered, ended or transferred by them (docs/decisions/0002)."""
+LOST: Final = "lost"
+"""Outcome of what ended unseen."""
 BEGINNINGS: Final = (m.CallState.DIALLING, m.CallState.ALERTING)
 RECORDING_OVER: Final = (
     m.RecordingNoticeAction.SAVED,
@@ -40,6 +42,23 @@ def locate(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
     if handler is None or (refused and message.number in TELL_OF_REFUSAL):
         return _attached(records, entry), False
     return handler(records, entry)
+
+
+def close_lost(records: Records, entry: Entry, operation: Operation) -> None:
+    """End an operation that its platform does not know any more, with its transfers.
+
+    By its OpId and not by what the notice names: the platform may have used the name again.
+    """
+    if operation.ended_at is not None:
+        return
+    reason = getattr(entry.message, "reason", None)
+    for child in records.tree(operation.root):
+        if child.parent == operation.op_id and child.kind == "transfer" and child.ended_at is None:
+            _end(child, entry.at, LOST, reason)
+            records.change_operation(child)
+    _end(operation, entry.at, LOST, reason)
+    operation.reconstructed = True
+    records.change_operation(operation)
 
 
 def natives_of(message: Message) -> Iterator[str]:

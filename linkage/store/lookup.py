@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, func, select
 
 from linkage.store.rows import FileRecord, Operation
-from linkage.store.tables import event, file, operation
+from linkage.store.tables import event, file, journal, operation
 from linkage.store.unit import columns_of
 
 OPEN_MAX: Final = 10_000
@@ -68,6 +68,42 @@ def open_operations(connection: Connection, kinds: Collection[str]) -> list[Oper
         .limit(OPEN_MAX)
     )
     return [Operation(**row._mapping) for row in rows][::-1]
+
+
+def open_and_heard(
+    connection: Connection, kind: str, after: int, limit: int
+) -> list[tuple[Operation, int]]:
+    """Open operations of a kind, by OpId after one, each with when it was heard of last.
+
+    In microseconds by the wall clock: when its platform's last notice of it was journalled, else
+    when it began.
+    """
+    heard = (
+        select(func.max(journal.c.recorded_at))
+        .where(journal.c.op_id == operation.c.op_id, journal.c.source == operation.c.platform)
+        .scalar_subquery()
+    )
+    rows = connection.execute(
+        _OPERATIONS.add_columns(heard.label("heard"))
+        .where(operation.c.kind == kind, operation.c.op_id > after, operation.c.ended_at.is_(None))
+        .order_by(operation.c.op_id)
+        .limit(limit)
+    )
+    found = [dict(row._mapping) for row in rows]
+    return [
+        (Operation(**row), row["started_at"] if last is None else last)
+        for row in found
+        for last in [row.pop("heard")]
+    ]
+
+
+def last_heard(connection: Connection, op_id: int, platform: str) -> int | None:
+    """When a platform's last notice of an operation was journalled."""
+    return connection.execute(
+        select(func.max(journal.c.recorded_at)).where(
+            journal.c.op_id == op_id, journal.c.source == platform
+        )
+    ).scalar()
 
 
 def files_of(connection: Connection, op_ids: Collection[int]) -> dict[int, FileRecord]:

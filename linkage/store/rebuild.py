@@ -1,8 +1,8 @@
 """The projections made anew from the journal, and compared with those that are there.
 
 What the core applied was every accepted message of a peer, in journal order, with what was
-decided then (owner, command) standing in the row: so playing them again through the same
-correlation must give the same rows.
+decided then (owner, command) standing in the row, and the ends that it made up itself (its own
+reconstructed notices): so playing them again through the same correlation must give the same rows.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ def _applied(connection: Connection) -> Iterator[tuple[JournalRow, int | None]]:
     statement = (
         select(*[journal.c[name] for name in columns_of(JournalRow)], command.c.event_pk)
         .outerjoin(command, command.c.seq == journal.c.command_seq)
-        .where(journal.c.kind == EntryKind.MESSAGE.value)
+        .where(
+            (journal.c.kind == EntryKind.MESSAGE.value)
+            | ((journal.c.kind == EntryKind.OWN.value) & journal.c.reconstructed)
+        )
         .order_by(journal.c.seq)
     )
     for *columns, command_event in connection.execute(statement):
@@ -64,14 +67,16 @@ def _applied(connection: Connection) -> Iterator[tuple[JournalRow, int | None]]:
 def _play(unit: UnitOfWork, row: JournalRow, command_event: int | None) -> None:
     item = decode(row.body)
     assert isinstance(item, Request), "the journal holds requests"
+    is_own = row.kind == EntryKind.OWN
     entry = Entry(
         seq=row.seq,
         at=row.recorded_at if row.occurred_at is None else row.occurred_at,
-        source=row.source,
+        source=row.target or row.source if is_own else row.source,
         message=as_command(item.message),
         owner=row.owner,
         command_event=command_event,
         reconstructed=row.reconstructed,
+        lost=row.op_id if is_own else None,
     )
     apply(unit, entry)
 

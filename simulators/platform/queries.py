@@ -34,7 +34,7 @@ class Queries:
         found = [
             call
             for call in self._exchange.calls.values()
-            if command.call_id in {None, call.id}
+            if (command.call_id is None or command.call_id in {call.id, *_alive(call)})
             and command.conference_id in {None, call.conference_id}
             and command.event_id in {None, call.event_id}
             and command.login_id in {None, call.login_id}
@@ -140,6 +140,10 @@ class Queries:
                 state=state,
                 call_id=None if leg is None else leg.id,
             )
+
+
+def _alive(call: Call) -> Iterable[str]:
+    return (leg.id for leg in call.legs if leg.alive)
 
 
 def _rows_of(call: Call) -> list[Leg | None]:

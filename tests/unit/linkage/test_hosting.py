@@ -23,7 +23,16 @@ from linkage.ports import (
 )
 from linkage.supervision import Backoff
 from protocol.envelope import Request, Response
-from protocol.messages import CallDirection, CreateEvent, Hangup, Hold, IncomingCallNotice
+from protocol.messages import (
+    CallDirection,
+    CallSnapshot,
+    CreateEvent,
+    Hangup,
+    Hold,
+    IncomingCallNotice,
+    QueryCall,
+    SnapshotNotice,
+)
 from protocol.messages.call import HoldAction
 from protocol.results import Result
 from tests.unit.gateway.fake_core import FakeCore
@@ -62,6 +71,7 @@ class Scripted(Adapter):
         self.begun: list[str] = []
         self.emit: Emit | None = None
         self.running = asyncio.Event()
+        self.alive: SnapshotNotice | None = None
 
     async def run(self, emit: Emit) -> None:
         self.emit = emit
@@ -74,6 +84,10 @@ class Scripted(Adapter):
     async def execute(self, request: Request) -> Outcome:
         self.begun.append(request.id)
         return await self.executing(request)
+
+    async def living(self, query: QueryCall) -> SnapshotNotice | None:
+        self.begun.append(str(query.call_id))
+        return self.alive
 
     async def accept(self, request: Request) -> Outcome:  # noqa: ARG002 - as `execute` has it
         return Outcome(call_id="call-of-ours", detail="done")
@@ -516,3 +530,23 @@ def test_there_is_room_for_more_ids_than_a_process_will_ever_make(clock: ManualC
     ids = RequestIds(clock.utc())
     ids._count = 36**8 - 2
     assert len(ids.take()) == 16
+
+
+# --- what lives ----------------------------------------------------------------------------------
+async def test_linkage_asks_every_adapter_what_lives_whatever_it_serves(
+    host: AdapterHost, core: FakeCore, adapter: Scripted
+) -> None:
+    adapter.alive = SnapshotNotice(calls=(CallSnapshot(call_id="c1"),))
+    answer = await answer_to(host, core, Request(id="77", message=QueryCall(call_id="c1")))
+    assert answer.result == Result.ACCEPTED
+    assert adapter.begun == ["c1"]
+    (told,) = core.submitted
+    assert told.message == SnapshotNotice(
+        request_id="77", page=1, pages=1, calls=(CallSnapshot(call_id="c1"),)
+    )
+
+
+async def test_an_adapter_that_cannot_tell_says_nothing(host: AdapterHost, core: FakeCore) -> None:
+    answer = await answer_to(host, core, Request(id="77", message=QueryCall(call_id="c1")))
+    assert answer.result == Result.NOT_SUPPORTED
+    assert core.submitted == []
