@@ -118,7 +118,10 @@ class Gateway:
         await self._dialler.stop()
         for member in self._services.roster.members:
             member.hold()
-        await _settle(self._services.work, settings.drain_within_s)
+        await asyncio.gather(
+            _settle(self._services.work, settings.drain_within_s),
+            self._services.posted.settled(settings.drain_within_s),
+        )
         members = self._services.roster.members
         for member in members:
             member.close(reason)

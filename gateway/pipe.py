@@ -47,6 +47,8 @@ class Pipe(asyncio.Protocol, ABC):
         self._in_work = 0
         self._held = False
         self._busy = False
+        self._caught_up = False
+        self._inbound_max = services.settings.inbound_max
         self._blocked = False
         self._reading = False
         self._paused = False
@@ -183,8 +185,8 @@ class Pipe(asyncio.Protocol, ABC):
 
     def _handle_events(self) -> None:
         connection = self._connection
-        while connection.closed or not (self._held or self._is_busy()):
-            event = next(connection.events(), None)
+        while connection.closed or not (self._held or self._busy):
+            event = connection.next_event()
             if event is None:
                 if not self._ended or self._in_work or connection.closed:
                     return
@@ -194,13 +196,24 @@ class Pipe(asyncio.Protocol, ABC):
             else:
                 self._take(event)
 
-    def _is_busy(self) -> bool:
-        most = self._services.settings.inbound_max
-        if self._in_work >= most:
+    def _begin_work(self) -> None:
+        """One more thing is in work for this peer; it counts against `inbound_max`."""
+        self._in_work += 1
+        if self._in_work >= self._inbound_max:
             self._busy = True
-        elif self._in_work <= most // 2:
+
+    def _end_work(self) -> None:
+        """One is done; call `_go_on` when what came of it was sent."""
+        self._in_work -= 1
+        if self._in_work <= self._inbound_max // 2:
+            self._caught_up = self._busy
             self._busy = False
-        return self._busy
+
+    def _go_on(self) -> None:
+        """Take from the peer again what was left for want of capacity."""
+        if self._ended or self._caught_up:
+            self._caught_up = False
+            self._pump()
 
     def _balance(self) -> None:
         """Read the socket, or leave it."""
@@ -221,15 +234,14 @@ class Pipe(asyncio.Protocol, ABC):
     def _do(self, work: Coroutine[Any, Any, T], done: Callable[[asyncio.Task[T]], None]) -> None:
         """Start work that counts against `inbound_max`; it starts in the order of these calls."""
         task = self._loop.create_task(work)
-        self._in_work += 1
+        self._begin_work()
         self._services.work.add(task)
 
         def finish(task: asyncio.Task[T]) -> None:
-            self._in_work -= 1
             self._services.work.discard(task)
+            self._end_work()
             done(task)
-            if self._ended or (self._busy and not self._is_busy()):
-                self._pump()
+            self._go_on()
 
         task.add_done_callback(finish)
 

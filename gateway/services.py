@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.buckets import Buckets
 from gateway.figures import GatewayFigures
+from gateway.posted import Posted
 from gateway.refusals import Refusals
 from gateway.roster import Roster
 from gateway.settings import GatewaySettings
@@ -19,9 +20,9 @@ from linkage.ports import Clock, CorePort, PeerProfile
 class Services:
     """The core, the clock, the figures, who is connected, and the work that is going on.
 
-    `work` holds the tasks of all sessions: a submit that was begun is waited for at a shutdown,
-    also when its session is gone. The buckets outlive sessions: who reconnects finds them as they
-    were.
+    `work` holds the tasks of all sessions, `posted` counts the requests that the core works on:
+    what was begun is waited for at a shutdown, also when its session is gone. The buckets outlive
+    sessions: who reconnects finds them as they were.
     """
 
     core: CorePort
@@ -32,6 +33,7 @@ class Services:
     profiles: Mapping[str, PeerProfile]
     """The configured peers by id."""
     work: set[asyncio.Task[Any]]
+    posted: Posted = field(default_factory=Posted)
     accepts: Buckets = field(default_factory=Buckets)
     """Connections, by address."""
     failures: Buckets = field(default_factory=Buckets)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from functools import partial
 from typing import Final
 
 from gateway.admission import (
@@ -160,7 +159,7 @@ class Session(Pipe):
         if self._connection.closed:
             self._core.closed(self, self._reason)
             return
-        self._respond(request, response)
+        self._respond(response)
         if response.accepted:
             self._peer = name
             self._admit()
@@ -223,7 +222,20 @@ class Session(Pipe):
             self._registering = True
             self._do(self._register(request), self._checked)
         elif not self._is_too_fast(request):
-            self._do(self._core.submit(self, request), partial(self._submitted, request))
+            self._begin_work()
+            self._services.posted.begin()
+            try:
+                self._core.post(self, request, self._posted)
+            except Exception:
+                logger.exception("%s: %d %s failed", self._peer, request.type, request.id)
+                self._posted(_answer(request, Result.INTERNAL, "internal error"))
+
+    def _posted(self, response: Response) -> None:
+        """The core has answered a request."""
+        self._services.posted.end()
+        self._end_work()
+        self._respond(response)
+        self._go_on()
 
     def _is_too_fast(self, request: Request) -> bool:
         """Whether the peer is over its rate; then it is answered so."""
@@ -236,7 +248,7 @@ class Session(Pipe):
             self._peer, EntryKind.REFUSED, what, result=refusal.result, each=1
         ):
             self._journal(EntryKind.REFUSED, what, request.raw, refusal.result)
-        self._respond(request, refusal.answer(request))
+        self._respond(refusal.answer(request))
         return True
 
     def _take_response(self, response: Response) -> None:
@@ -265,17 +277,7 @@ class Session(Pipe):
             if self._refusals >= self._services.settings.refusals_before_registration:
                 self._connection.close("too many messages before registration")
 
-    def _submitted(self, request: Request, task: asyncio.Task[Response]) -> None:
-        if task.cancelled():
-            return
-        error = task.exception()
-        if error is None:
-            self._respond(request, task.result())
-            return
-        self._log(logging.ERROR, "%d %s failed", request.type, request.id, error=error)
-        self._respond(request, _answer(request, Result.INTERNAL, "internal error"))
-
-    def _respond(self, request: Request, response: Response) -> None:
+    def _respond(self, response: Response) -> None:
         if self._connection.closed:
             return
         try:
@@ -283,7 +285,11 @@ class Session(Pipe):
         except LocalProtocolError as error:
             # Such as a detail that the peer's encoding cannot carry: the code alone always fits.
             self._log(logging.ERROR, "cannot be answered as meant: %s", error)
-            self._send(Response(request_id=request.id, type=request.type, result=response.result))
+            self._send(
+                Response(
+                    request_id=response.request_id, type=response.type, result=response.result
+                )
+            )
 
     # --- observations ----------------------------------------------------------------------------
     def _note(

@@ -15,7 +15,7 @@ data, so that the parts can live in separate processes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, Awaitable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -140,6 +140,20 @@ class CorePort(Protocol):
         Result 0–9: taken. Everything else: refused, with a journal entry. Never raises for what
         the peer sent. `reconstructed` marks notices that an adapter's resync made up from what it
         found.
+        """
+        ...
+
+    def post(
+        self,
+        link: Link,
+        request: Request,
+        answer: Callable[[Response], None],
+        *,
+        reconstructed: bool = False,
+    ) -> None:
+        """As `submit`, where many requests are in work at a time: no task waits for each.
+
+        `answer` is called once, in the event loop's thread, perhaps within this call.
         """
         ...
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 from protocol.codec import decode, encode
@@ -81,6 +82,13 @@ RETRY_AFTER_S: Final = 1
 _DIALLED: Final = frozenset({Role.APPLICATION, Role.MONITOR})
 
 
+@cache
+def _numbers(digits: frozenset[int]) -> frozenset[int]:
+    """All types with these first digits but the registrations."""
+    every = (100 * digit + rest for digit in digits for rest in range(100))
+    return frozenset(number for number in every if number not in ROLE_BY_REGISTRATION)
+
+
 class Connection:
     """One conversation: bytes in, events out; requests and responses in, bytes out.
 
@@ -132,6 +140,10 @@ class Connection:
         self._malformed_at: deque[float] = deque(maxlen=MALFORMED_MAX)
         self._opened_at = self._received_at = self._sent_at = self._now = now
         self._begun_at = math.inf  # when the message that is not complete yet began
+        self._inbound: frozenset[int] = frozenset()
+        self._outbound: frozenset[int] = frozenset()
+        if registered:
+            self._learn_numbers()
 
     # --- what can be asked -------------------------------------------------------------------
     @property
@@ -199,23 +211,30 @@ class Connection:
 
     def events(self) -> Iterator[Event]:
         """What has happened, in order; parses only as it is consumed: one may stop anywhere."""
-        while self._events or (self._state is not ConnectionState.CLOSED and self._parse_one()):
-            if self._events:
-                yield self._events.popleft()
+        while (event := self.next_event()) is not None:
+            yield event
 
-    def _parse_one(self) -> bool:
-        """Parse one frame; False when there is nothing to parse and nothing has happened."""
-        try:
-            payload = self._framer.next_event()
-            if payload is None:
-                self._watch_begun()
-                return self._check_end()
-            if payload is not HEARTBEAT:
-                self._begun_at = math.inf
-                self._take(decode(payload, self._dialect))
-        except RemoteProtocolError as error:
-            self._take_malformed(error)
-        return True
+    def next_event(self) -> Event | None:
+        """The next thing that has happened; None when nothing more has.
+
+        Parses no further than it must for that.
+        """
+        events = self._events
+        while not events and self._state is not ConnectionState.CLOSED:
+            try:
+                payload = self._framer.next_event()
+                if payload is HEARTBEAT:
+                    continue
+                if payload is None:
+                    self._watch_begun()
+                    if not self._check_end():
+                        return None
+                else:
+                    self._begun_at = math.inf
+                    return self._take(decode(payload, self._dialect))
+            except RemoteProtocolError as error:
+                self._take_malformed(error)
+        return events.popleft() if events else None
 
     def _watch_begun(self) -> None:
         """Note since when a message is incomplete; heartbeats between fragments change nothing.
@@ -234,22 +253,22 @@ class Connection:
             self._move(Input.STREAM_ENDED, f"the peer ended the connection{where}")
         return self._ended
 
-    def _take(self, item: Request | Response) -> None:
+    def _take(self, item: Request | Response) -> Event:
         if isinstance(item, Response):
-            self._take_response(item)
-            return
-        if not self._can_echo(item.id):
+            return self._take_response(item)
+        if not (item.id.isascii() or self._can_echo(item.id)):
             raise RemoteProtocolError(
                 Result.BAD_VALUE, "Id: cannot be written back in this encoding", raw=item.raw
             )
-        problem = self._objection(item)
-        if problem is not None:
-            self._refuse(item, *problem)
-            return
-        if self._state is ConnectionState.UNREGISTERED:
-            self._registering = item
+        # By far most of them are what this peer may send, and few enough.
+        if item.message.number not in self._inbound or len(self._owed) >= RECEIVED_MAX:
+            problem = self._objection(item)
+            if problem is not None:
+                return self._refuse(item, *problem)
+            if self._state is ConnectionState.UNREGISTERED:
+                self._registering = item
         self._owed.add(item)
-        self._events.append(item)
+        return item
 
     def _objection(self, request: Request) -> tuple[Result, str] | None:
         """Why a well-formed request is refused here and now; None: it is not."""
@@ -267,18 +286,17 @@ class Connection:
             return Result.RATE_LIMITED, f"{RECEIVED_MAX} requests are unanswered"
         return None
 
-    def _refuse(self, request: Request, result: Result, detail: str) -> None:
+    def _refuse(self, request: Request, result: Result, detail: str) -> Refused:
         retry = RETRY_AFTER_S if result is Result.RATE_LIMITED else None
         self._answer(request.id, request.type, result, detail, retry)
-        self._events.append(Refused(request, result, detail))
+        return Refused(request, result, detail)
 
-    def _take_response(self, response: Response) -> None:
+    def _take_response(self, response: Response) -> Response | Unmatched:
         if not self._awaited.take(response):
-            self._events.append(Unmatched(response))
-            return
+            return Unmatched(response)
         if response.type in ROLE_BY_REGISTRATION and response.accepted:
             self._move(Input.REGISTRATION_ACCEPTED)
-        self._events.append(response)
+        return response
 
     def _take_malformed(self, error: RemoteProtocolError) -> None:
         detail = self._one_line(str(error))
@@ -318,15 +336,19 @@ class Connection:
             self._settle(item)
 
     def _check_request(self, request: Request) -> None:
+        if request.message.number not in self._outbound:
+            self._check_direction(request)
+        if request.id in self._awaited:
+            raise LocalProtocolError(f"Id {request.id!r} is still unanswered")
+        if len(self._awaited) >= WINDOW:
+            raise LocalProtocolError(f"{WINDOW} requests are unanswered")
+
+    def _check_direction(self, request: Request) -> None:
         if self._state is ConnectionState.UNREGISTERED:
             if not self._may_register(request.type, ours=True):
                 raise LocalProtocolError(f"{request.type} before registration")
         elif request.type // 100 not in self._digits(ours=True):
             raise LocalProtocolError(f"{request.type} is not sent by this side to a {self._role}")
-        if request.id in self._awaited:
-            raise LocalProtocolError(f"Id {request.id!r} is still unanswered")
-        if len(self._awaited) >= WINDOW:
-            raise LocalProtocolError(f"{WINDOW} requests are unanswered")
 
     def _settle(self, response: Response) -> None:
         self._owed.settle(response)
@@ -421,10 +443,19 @@ class Connection:
         self._state = TRANSITIONS[self._state, happened]
         if happened is Input.REGISTRATION_ACCEPTED:
             self._framer.allow_long()
+            self._learn_numbers()
         if self._state is ConnectionState.CLOSED:
             self._close_reason = reason
             self._awaited.clear()
             self._events.append(Closed(reason))
+
+    def _learn_numbers(self) -> None:
+        """What a registered peer may send, and be sent, as whole sets: one look instead of rules.
+
+        What is in neither is left to the rules.
+        """
+        self._inbound = _numbers(self._digits(ours=False))
+        self._outbound = _numbers(self._digits(ours=True))
 
     def _digits(self, *, ours: bool) -> frozenset[int]:
         """First digits of the types that we send, or that the peer sends."""

@@ -9,12 +9,11 @@ import asyncio
 import json
 import logging
 import secrets
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, ParamSpec, TypeVar
 
 from linkage.config import Config, SweepSettings
 from linkage.core.engine import CoreEngine
@@ -38,6 +37,7 @@ from linkage.core.work import (
     Trim,
     Work,
 )
+from linkage.core.worker import Batch, Item, Worker
 from linkage.observation.figures import Figures
 from linkage.ports import Capability, Clock, EntryKind, Link, Role
 from linkage.store.rows import to_us
@@ -50,15 +50,16 @@ from protocol.results import Result
 
 logger = logging.getLogger("linkage.core")
 
-BATCH_MAX: Final = 512
-"""Work of one commit at most: bounds how long the first of a batch waits for the last."""
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
 INBOX_MAX: Final = 20_000
 """Work that may wait for the disk; beyond it requests are refused with 404."""
 SWEEP_EVERY_S: Final = 1.0
 
 
-_Taken = tuple[Work, asyncio.Future[Done] | None, float]
-"""Work, who waits for it, and when it was taken (monotonic)."""
+_REQUESTS: Final = (Submit, Register)
 
 
 class Core:
@@ -89,11 +90,11 @@ class Core:
         self._links: dict[Link, Peer] = {}
         self._outboxes: dict[str, Outbox] = {}
         self._positions: dict[Link, int] = {}
-        self._inbox: list[_Taken] = []
-        self._in_work_since: float | None = None
-        self._wake = asyncio.Event()
-        self._pool = ThreadPoolExecutor(1, "linkage-core")
-        self._running: asyncio.Task[None] | None = None
+        self._inbox: list[Item] = []
+        # When each thing was taken that is not settled yet (monotonic), the oldest first.
+        self._unsettled: deque[float] = deque()
+        self._worker = Worker(self._process, self._settle_batch)
+        self._running = False
         self._sweeping: asyncio.TimerHandle | None = None
         self._sweep_waits = False
         self._asked_at = clock.now()
@@ -105,7 +106,8 @@ class Core:
     # --- life ------------------------------------------------------------------------------------
     async def start(self) -> None:
         """Begin to take work."""
-        self._running = asyncio.get_running_loop().create_task(self._run(), name="linkage-core")
+        self._worker.start()
+        self._running = True
         await self._do(Observe(self.peers.own_id, EntryKind.STARTED, "linkage started"))
         self._sweep_later()
 
@@ -113,66 +115,59 @@ class Core:
         """Finish what was taken, then end; every link should be closed before."""
         if self._sweeping is not None:
             self._sweeping.cancel()
-        if self._running is not None:
+        if self._running:
             self._put(Observe(self.peers.own_id, EntryKind.STOPPED, "linkage stopped"), None)
             self._stopping = True
-            self._wake.set()
-            await self._running
-        self._pool.shutdown()
+            self._hand_over()
+            await self._worker.stop()
+            self._running = False
 
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._inbox:
-                batch, self._inbox = self._inbox[:BATCH_MAX], self._inbox[BATCH_MAX:]
-                await self._run_batch(batch)
-            if self._stopping:
-                return
-
-    async def _run_batch(self, batch: list[_Taken]) -> None:
-        """One commit and what follows from it; no bug in either ends the loop."""
-        loop = asyncio.get_running_loop()
-        works = [work for work, _, _ in batch]
-        self._in_work_since = batch[0][2]
+    def _process(self, items: list[Item]) -> Batch:
+        """One commit, in the core's thread; no bug ends that."""
         now = Now(self._clock.utc(), self._steady_us())
         began = self._clock.now()
         try:
-            done = await loop.run_in_executor(self._pool, self._engine.process, works, now)
+            done = self._engine.process([work for work, _ in items], now)
         except Exception as error:
-            logger.exception("a batch of %d failed as a whole", len(batch))
-            done = [Done(value=error) for _ in batch]
-        ended = self._clock.now()
-        self._in_work_since = None
-        self.figures.committed(len(batch), ended - began, failed=self._engine.store_failing)
-        for (work, future, taken_at), result in zip(batch, done, strict=True):
-            self._count(work, result, ended - taken_at)
-            if future is not None and not future.done():
-                future.set_result(result)
-            self._settle(work, result)
+            logger.exception("a batch of %d failed as a whole", len(items))
+            done = [Done(value=error) for _ in items]
+        return Batch(items, done, began, self._clock.now())
+
+    def _settle_batch(self, batch: Batch) -> None:
+        """What follows from a commit, in the loop's thread; no bug in it reaches another's."""
+        self.figures.committed(
+            len(batch.items), batch.ended - batch.began, failed=self._engine.store_failing
+        )
+        for (work, told), done in zip(batch.items, batch.done, strict=True):
+            self._count(work, done, batch.ended - self._unsettled.popleft())
+            try:
+                if told is not None:
+                    told(done)
+                self._settle(work, done)
+            except Exception:
+                logger.exception("what became of a %s was not handed out", type(work).__name__)
 
     def _count(self, work: Work, done: Done, seconds: float) -> None:
-        if isinstance(work, Submit | Register) and done.response is not None:
+        if isinstance(work, Acknowledge):
+            self.figures.deliveries[work.response.result] += 1
+        elif isinstance(work, _REQUESTS) and done.response is not None:
             self.figures.requests[work.request.type, done.response.result] += 1
             self.figures.answers.observe(seconds)
-        elif isinstance(work, Acknowledge):
-            self.figures.deliveries[work.response.result] += 1
 
     # --- what watchers ask -----------------------------------------------------------------------
     @property
     def inbox(self) -> int:
         """Work that waits for the disk."""
-        return len(self._inbox)
+        return len(self._unsettled)
 
     @property
     def oldest_work_s(self) -> float:
         """How long the oldest work has waited for the disk; safe to ask in any thread."""
-        inbox = self._inbox
-        since = self._in_work_since
-        if since is None:
-            # The loop may have taken the last one since: then nothing waits.
-            since = next((taken_at for _, _, taken_at in inbox), None)
-        return 0.0 if since is None else max(0.0, self._clock.now() - since)
+        try:
+            since = self._unsettled[0]
+        except IndexError:
+            return 0.0
+        return max(0.0, self._clock.now() - since)
 
     @property
     def journal_seq(self) -> int:
@@ -191,45 +186,53 @@ class Core:
     def _settle(self, work: Work, done: Done) -> None:
         """Hand out what a commit brought; its response has gone before."""
         if isinstance(work, LoadQueue):
-            with self._guarded(work.receiver) as outbox:
-                self._loaded(outbox, work, done)
+            outbox = self._outbox(work.receiver)
+            self._guarded(outbox, self._loaded, outbox, work, done)
             return
         if isinstance(work, Sweep):
             self._sweep_waits = False
         if isinstance(work, Retire):
-            with self._guarded(work.receiver) as outbox:
-                if done.value is True:
-                    outbox.restart(0)
-                outbox.release(self._steady_us())
-                self._load_more(outbox)
+            outbox = self._outbox(work.receiver)
+            self._guarded(outbox, self._retired, outbox, done)
         if done.value == "reload" and isinstance(work, Submit):
-            with self._guarded(work.source) as outbox:
-                outbox.restart(0)
-                self._load_more(outbox)
+            outbox = self._outbox(work.source)
+            self._guarded(outbox, outbox.restart, 0)
+            self._load_more(outbox)
+        if not done.deliveries and not done.answers:
+            return
         now_us = self._steady_us()
         for delivery in done.deliveries:
-            with self._guarded(delivery.row.receiver) as outbox:
-                outbox.offer(delivery, now_us)
+            outbox = self._outbox(delivery.row.receiver)
+            self._guarded(outbox, outbox.offer, delivery, now_us)
+            if outbox.behind:
                 self._load_more(outbox)
         for receiver, message in done.answers:
-            with self._guarded(receiver) as outbox:
-                outbox.answer(Request(id=self._answer_ids.take(), message=message), now_us)
+            outbox = self._outbox(receiver)
+            request = Request(id=self._answer_ids.take(), message=message)
+            self._guarded(outbox, outbox.answer, request, now_us)
 
-    @contextmanager
-    def _guarded(self, receiver: str) -> Iterator[Outbox]:
-        """A receiver's outbox; a bug met at it costs this receiver its link and nobody else's.
+    def _guarded(
+        self, outbox: Outbox, act: Callable[P, R], *args: P.args, **kw: P.kwargs
+    ) -> R | None:
+        """Do something at an outbox; a bug in it costs the receiver its link, and nobody else.
 
         The next link of the receiver goes on from what is on disk.
         """
-        outbox = self._outbox(receiver)
         try:
-            yield outbox
+            return act(*args, **kw)
         except Exception:
-            logger.exception("the queue of %s failed: its link is closed", receiver)
-            link = outbox.link
-            if link is not None:
-                self.closed(link, "internal error")
-                link.close("internal error")
+            logger.exception("the queue of %s failed: its link is closed", outbox.receiver)
+        link = outbox.link
+        if link is not None:
+            self.closed(link, "internal error")
+            link.close("internal error")
+        return None
+
+    def _retired(self, outbox: Outbox, done: Done) -> None:
+        if done.value is True:
+            outbox.restart(0)
+        outbox.release(self._steady_us())
+        self._load_more(outbox)
 
     def _loaded(self, outbox: Outbox, work: LoadQueue, done: Done) -> None:
         if isinstance(done.value, Exception):
@@ -247,15 +250,31 @@ class Core:
             self._put(GiveUp(work.receiver, delivery.row.seq, delivery.row.journal_seq), None)
         self._load_more(outbox)
 
-    def _put(self, work: Work, future: asyncio.Future[Done] | None) -> None:
-        self._inbox.append((work, future, self._clock.now()))
-        self._wake.set()
+    def _put(self, work: Work, told: Callable[[Done], None] | None) -> None:
+        """Queue work; it is handed over with everything else of this turn of the loop."""
+        if not self._inbox:
+            asyncio.get_running_loop().call_soon(self._hand_over)
+        self._inbox.append((work, told))
+        self._unsettled.append(self._clock.now())
+
+    def _hand_over(self) -> None:
+        if self._inbox:
+            self._worker.hand_over(self._inbox)
+            self._inbox = []
+
+    async def between_commits(self, act: Callable[[], T]) -> T:
+        """Do something in the core's thread, after what was taken so far, outside a transaction.
+
+        For who wants the store to himself for a moment. Call it only between `start` and `stop`.
+        """
+        self._hand_over()
+        return await self._worker.call(act)
 
     async def _do(self, work: Work) -> Done:
-        if self._stopping or self._running is None:
+        if self._stopping or not self._running:
             return self._engine.not_now(work)
         future: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
-        self._put(work, future)
+        self._put(work, partial(_tell, future))
         return await future
 
     # --- CorePort --------------------------------------------------------------------------------
@@ -333,28 +352,52 @@ class Core:
         self, link: Link, request: Request, *, reconstructed: bool = False
     ) -> Response:
         """See `CorePort.submit`."""
+        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self.post(link, request, partial(_tell, answer), reconstructed=reconstructed)
+        return await answer
+
+    def post(
+        self,
+        link: Link,
+        request: Request,
+        answer: Callable[[Response], None],
+        *,
+        reconstructed: bool = False,
+    ) -> None:
+        """See `CorePort.post`."""
         peer = self._links.get(link)
         if peer is None:
-            return _refused(request, Result.SESSION_EXPIRED, None)
-        if len(self._inbox) >= INBOX_MAX:
+            answer(_refused(request, Result.SESSION_EXPIRED, None))
+            return
+        if len(self._unsettled) >= INBOX_MAX:
             self.figures.requests[request.type, Result.OVERLOAD] += 1
-            return _refused(request, Result.OVERLOAD, 1)
-        done = await self._do(Submit(peer.id, request, reconstructed))
-        if done.response is None:
-            return _refused(request, Result.INTERNAL, None)
-        if isinstance(request.message, CapabilityNotice) and done.response.accepted:
-            peer.capability = _capability(request.message)
-        return done.response
+            answer(_refused(request, Result.OVERLOAD, 1))
+            return
+        work = Submit(peer.id, request, reconstructed)
+
+        def told(done: Done) -> None:
+            response = done.response
+            if response is None:
+                response = _refused(request, Result.INTERNAL, None)
+            elif isinstance(request.message, CapabilityNotice) and response.accepted:
+                peer.capability = _capability(request.message)
+            answer(response)
+
+        if self._stopping or not self._running:
+            told(self._engine.not_now(work))
+        else:
+            self._put(work, told)
 
     def answered(self, link: Link, response: Response) -> None:
         """See `CorePort.answered`."""
         peer = self._links.get(link)
         if peer is None:
             return
-        with self._guarded(peer.id) as outbox:
-            seq = outbox.answered(response, self._steady_us())
-            if seq is not None:
-                self._put(Acknowledge(peer.id, seq, response), None)
+        outbox = self._outbox(peer.id)
+        seq = self._guarded(outbox, outbox.answered, response, self._steady_us())
+        if seq is not None:
+            self._put(Acknowledge(peer.id, seq, response), None)
+        if outbox.behind:
             self._load_more(outbox)
 
     async def note(
@@ -369,7 +412,7 @@ class Core:
         """See `CorePort.note`."""
         peer = self._links.get(link)
         source = link.address if peer is None else peer.id
-        if len(self._inbox) < INBOX_MAX:
+        if len(self._unsettled) < INBOX_MAX:
             await self._do(Observe(source, kind, detail, raw, result))
 
     def closed(self, link: Link, reason: str) -> None:
@@ -452,6 +495,12 @@ class Core:
         if now - self._asked_at >= self._config.sweep.every_s and not self._sweep_waits:
             self._asked_at = now
             self._put(AskAround(), None)
+
+
+def _tell(future: asyncio.Future[T], value: T) -> None:
+    # Who waited may have been cancelled.
+    if not future.done():
+        future.set_result(value)
 
 
 class _AnswerIds:

@@ -50,6 +50,7 @@ class FakeCore:
     notes: list[Note] = field(default_factory=list)
     ends: list[tuple[Link, str]] = field(default_factory=list)
     introduced: int = 0
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def until(self, condition: Callable[[], object]) -> None:
@@ -133,6 +134,24 @@ class FakeCore:
         return Response(
             request_id=request.id, type=request.type, result=result, detail=self.detail
         )
+
+    def post(
+        self,
+        link: Link,
+        request: Request,
+        answer: Callable[[Response], None],
+        *,
+        reconstructed: bool = False,
+    ) -> None:
+        if self.fail is not None:
+            raise self.fail
+
+        async def work() -> None:
+            answer(await self.submit(link, request, reconstructed=reconstructed))
+
+        task = asyncio.get_running_loop().create_task(work())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def answered(self, link: Link, response: Response) -> None:  # noqa: ARG002 - the same
         self.answers.append(response)

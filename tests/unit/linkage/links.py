@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -133,14 +132,10 @@ class Site:
 
     async def kill(self) -> None:
         """What a process leaves that ends without a word: the disk as it is."""
-        task, sweeping = self.core._running, self.core._sweeping
-        assert task is not None
-        assert sweeping is not None
-        sweeping.cancel()
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        self.core._pool.shutdown()
+        assert self.core._sweeping is not None
+        self.core._sweeping.cancel()
+        self.core._inbox.clear()
+        await self.core._worker.stop()
         self.engine.dispose()
         self._open()
         await self.core.start()
@@ -210,7 +205,7 @@ class Site:
                 result = connection.exec_driver_sql(statement)
                 return result.scalar() if result.returns_rows else None
 
-        return await asyncio.get_running_loop().run_in_executor(self.core._pool, execute)
+        return await self.core.between_commits(execute)
 
     async def limit_pages(self, count: int | None = None) -> None:
         """The disk is full: at its present size, or at `count` pages."""

@@ -290,9 +290,9 @@ async def test_work_that_waits_for_the_disk_is_bounded(
         StuckUnit.gate.set()
         answers = await asyncio.gather(under_way, *waiting)
 
-        assert [answer.result for answer in answers] == [0] * 11 + [404] * 20
+        assert [answer.result for answer in answers] == [0] * 10 + [404] * 21
         assert answers[-1].retry_after_s == 1
-        assert len(messages_of(site)) == 11
+        assert len(messages_of(site)) == 10
         assert EntryKind.MALFORMED not in {row.kind for row in site.journal()}
 
 
