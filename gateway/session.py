@@ -26,7 +26,7 @@ from gateway.gate import host_of
 from gateway.peers import neighbourhood
 from gateway.pipe import Pipe
 from gateway.services import Services
-from linkage.ports import EntryKind, PeerProfile
+from linkage.ports import EntryKind, PeerProfile, fields_of
 from protocol.connection import WINDOW, Connection, ConnectionState
 from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError
@@ -90,7 +90,8 @@ class Session(Pipe):
             self._send(request)
         except LocalProtocolError as error:
             # It will not fit the next time either: answered for the peer, lest it block the queue.
-            self._log(logging.ERROR, "cannot be sent %d %s: %s", request.type, request.id, error)
+            what = f"{request.type} {request.id}"
+            self._log(logging.ERROR, "cannot be sent %s: %s", what, error, request=request)
             answer = _answer(request, Result.BAD_VALUE, f"cannot be sent to the peer: {error}")
             self._loop.call_soon(self._core.answered, self, answer)
 
@@ -227,7 +228,13 @@ class Session(Pipe):
             try:
                 self._core.post(self, request, self._posted)
             except Exception:
-                logger.exception("%s: %d %s failed", self._peer, request.type, request.id)
+                logger.exception(
+                    "%s: %d %s failed",
+                    self._peer,
+                    request.type,
+                    request.id,
+                    extra={"peer": self._peer, **fields_of(request)},
+                )
                 self._posted(_answer(request, Result.INTERNAL, "internal error"))
 
     def _posted(self, response: Response) -> None:
@@ -357,11 +364,28 @@ class Session(Pipe):
         self._services.roster.remove(self)
 
     def _log(
-        self, level: int, text: str, *args: object, error: BaseException | None = None
+        self,
+        level: int,
+        text: str,
+        *args: object,
+        error: BaseException | None = None,
+        request: Request | None = None,
     ) -> None:
+        """A line with the fields of the session, and of the request that it concerns."""
         if logger.isEnabledFor(level):
             line = text % args
-            logger.log(level, "%s at %s: %s", self._peer, self._address, line, exc_info=error)
+            fields: dict[str, object] = {"peer": self._peer, "address": self._address}
+            if request is not None:
+                fields |= fields_of(request)
+            logger.log(
+                level,
+                "%s at %s: %s",
+                self._peer,
+                self._address,
+                line,
+                exc_info=error,
+                extra=fields,
+            )
 
 
 def _answer(request: Request, result: Result, detail: str) -> Response:

@@ -9,7 +9,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -155,9 +155,18 @@ class SweepSettings(Section):
     """Between two rounds; each looks at a few hundred operations and puts at most 20 questions."""
 
 
-class LogSettings(Section):
-    """`[log]`: what the log may show."""
+LogLevel = Literal["debug", "info", "warning", "error"]
 
+
+class LogSettings(Section):
+    """`[log]`: what the log tells and how; the command line goes before it."""
+
+    level: LogLevel = "info"
+    format: Literal["text", "json"] = "text"
+    levels: dict[str, LogLevel] = Field(default={})
+    """Other least levels, by logger, such as `linkage.gateway`."""
+    messages: bool = False
+    """A line also for every message that was accepted or delivered."""
     mask_numbers: bool = False
     """Show phone numbers by their last two digits only."""
 

@@ -23,6 +23,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from structlog.contextvars import bind_contextvars
+
 from linkage.observation.figures import AdapterFigures
 from linkage.ports import (
     Adapter,
@@ -32,6 +34,7 @@ from linkage.ports import (
     CorePort,
     EntryKind,
     Outcome,
+    fields_of,
 )
 from linkage.supervision import Backoff, Lot, Sleep, Supervisor, TaskSet, describe
 from protocol.envelope import Request, Response
@@ -154,7 +157,9 @@ class AdapterHost:
             async with asyncio.timeout(self._leave_within_s):
                 await self._tasks.close()
         except TimeoutError:
-            logger.warning("adapter %s does not end: left behind", self._peer)
+            logger.warning(
+                "adapter %s does not end: left behind", self._peer, extra={"peer": self._peer}
+            )
         self._core.closed(self, reason)
 
     def close(self, reason: str) -> None:
@@ -162,7 +167,9 @@ class AdapterHost:
         if not self._open:
             return
         self._open = False
-        logger.warning("adapter %s: closed by the core: %s", self._peer, reason)
+        logger.warning(
+            "adapter %s: closed by the core: %s", self._peer, reason, extra={"peer": self._peer}
+        )
         self._tasks.cancel()
         self._core.closed(self, reason)
 
@@ -182,6 +189,8 @@ class AdapterHost:
         return self._clock.now() + left
 
     async def _answer(self, request: Request, deadline: float) -> None:
+        # What is logged of a command, here and in the adapter, is found by its ids.
+        bind_contextvars(peer=self._peer, **fields_of(request))
         figures, began = self.figures, self._clock.now()
         figures.in_work += 1
         result = int(Result.TIMEOUT)
@@ -279,6 +288,7 @@ class AdapterHost:
 
     # --- notices: adapter → core -----------------------------------------------------------------
     async def _run_adapter(self) -> None:
+        bind_contextvars(peer=self._peer)
         if self._runs:
             self.figures.restarts += 1
         self._runs += 1
@@ -317,7 +327,7 @@ class AdapterHost:
         if self._state is not AdapterState.CONNECTING:
             return
         self._state = AdapterState.UP
-        logger.info("adapter %s: up", self._peer)
+        logger.info("adapter %s: up", self._peer, extra={"peer": self._peer})
         # Also at the first time: the alarm may have been raised before linkage was started again.
         self._alarmed = False
         self._tasks.start(self._clear(), "note")
@@ -338,7 +348,7 @@ class AdapterHost:
         await self._core.note(self, EntryKind.ALARM_CLEARED, f"{self._peer} is up again")
 
     async def _note(self, kind: EntryKind, detail: str, *, result: int | None = None) -> None:
-        logger.warning("adapter %s: %s: %s", self._peer, kind, detail)
+        logger.warning("adapter %s: %s: %s", self._peer, kind, detail, extra={"peer": self._peer})
         await self._core.note(self, kind, detail, result=result)
 
 

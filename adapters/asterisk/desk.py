@@ -31,6 +31,7 @@ from linkage.ports import (
     Emit,
     Memory,
     Outcome,
+    fields_of,
 )
 from protocol.envelope import Request
 from protocol.results import Result
@@ -174,7 +175,11 @@ class Desk:
             decide(turn)
         except Exception:
             # One event that makes no sense costs one event: the call stays as it was.
-            logger.exception("call %s: an event could not be understood", self.call.id)
+            logger.exception(
+                "call %s: an event could not be understood",
+                self.call.id,
+                extra={"call_id": self.call.id},
+            )
             self._restore(before)
             return
         if turn.effects or to_json(self.call) != before:
@@ -192,7 +197,9 @@ class Desk:
             _refuse(outcome, error)
             return
         except Exception as error:
-            logger.exception("call %s: command %s", self.call.id, request.id)
+            logger.exception(
+                "call %s: command %s", self.call.id, request.id, extra=fields_of(request)
+            )
             self._take_back(before)
             _refuse(outcome, CommandError(Result.INTERNAL, f"the adapter failed: {error}"))
             return
@@ -263,7 +270,14 @@ class Desk:
                 return ""
             if effect.owner == COMMAND and decisive:
                 raise CommandError(_result_of(error), f"Asterisk: {error.detail}") from error
-            logger.warning("call %s: %s %s: %s", self.call.id, effect.method, effect.path, error)
+            logger.warning(
+                "call %s: %s %s: %s",
+                self.call.id,
+                effect.method,
+                effect.path,
+                error,
+                extra={"call_id": self.call.id},
+            )
             return effect.owner
         return ""
 

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from contextvars import Context, copy_context
 from datetime import datetime
 from typing import Any, Final
 
@@ -58,6 +59,7 @@ class Switchboard:
         self._by_conference: dict[str, str] = {}
         self._past: OrderedDict[str, None] = OrderedDict()
         self._tasks: asyncio.TaskGroup | None = None
+        self._context = Context()
         self._backlog = 0
         self._pairs: dict[str, asyncio.Event] = {}
 
@@ -65,6 +67,8 @@ class Switchboard:
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """Let the desks work; before that, events only wait at them."""
         self._tasks = tasks
+        # Desks outlive the command that opens them: what they log is not about that command.
+        self._context = copy_context()
         for desk in self._desks.values():
             tasks.create_task(self._work(desk), name=desk.key)
 
@@ -74,7 +78,7 @@ class Switchboard:
         self._desks[call.id] = desk
         self.index(call)
         if self._tasks is not None:
-            self._tasks.create_task(self._work(desk), name=desk.key)
+            self._tasks.create_task(self._work(desk), name=desk.key, context=self._context.copy())
         return desk
 
     def open(self) -> Desk:

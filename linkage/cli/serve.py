@@ -24,21 +24,20 @@ LEVELS = ("debug", "info", "warning", "error")
 @click.option(
     "--log-level",
     type=click.Choice(LEVELS),
-    default="info",
-    show_default=True,
-    help="Least level.",
+    help="Least level; else that of `[log]`.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Log and print JSON, one object to a line.")
 @config_option
-def serve(log_level: str, as_json: bool, config_file: Path) -> None:
+def serve(log_level: str | None, as_json: bool, config_file: Path) -> None:
     """Run the middleware until Ctrl-C or SIGTERM.
 
     Prints where it listens once it is ready; logs go to stderr.
     """
-    from linkage.cli.running import run, set_up_logging, until_stopped
+    from linkage.cli.running import run, until_stopped
+    from linkage.logs.setup import log_as_configured
 
     config = read_config(config_file)
-    set_up_logging(level=log_level, as_json=as_json, mask_numbers=config.log.mask_numbers)
+    log_as_configured(config, level=log_level, as_json=as_json)
 
     async def work() -> None:
         await _serve(config, as_json=as_json)

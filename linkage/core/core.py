@@ -17,6 +17,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from linkage.config import Config, SweepSettings
 from linkage.core.engine import CoreEngine
+from linkage.core.message_log import MessageLog
 from linkage.core.outbox import QUEUE_MAX, Outbox
 from linkage.core.peers import Peer, Peers
 from linkage.core.stuck import Doubts
@@ -79,6 +80,7 @@ class Core:
         self._clock = clock
         self._config = config
         self.figures = Figures()
+        self._log = MessageLog()
         self._engine = CoreEngine(
             unit,
             self.peers,
@@ -139,7 +141,7 @@ class Core:
             len(batch.items), batch.ended - batch.began, failed=self._engine.store_failing
         )
         for (work, told), done in zip(batch.items, batch.done, strict=True):
-            self._count(work, done, batch.ended - self._unsettled.popleft())
+            self._count(work, done, batch.ended - self._unsettled.popleft(), batch.ended)
             try:
                 if told is not None:
                     told(done)
@@ -147,12 +149,13 @@ class Core:
             except Exception:
                 logger.exception("what became of a %s was not handed out", type(work).__name__)
 
-    def _count(self, work: Work, done: Done, seconds: float) -> None:
+    def _count(self, work: Work, done: Done, seconds: float, now: float) -> None:
         if isinstance(work, Acknowledge):
             self.figures.deliveries[work.response.result] += 1
         elif isinstance(work, _REQUESTS) and done.response is not None:
             self.figures.requests[work.request.type, done.response.result] += 1
             self.figures.answers.observe(seconds)
+            self._log.taken(work, done, seconds, now)
 
     # --- what watchers ask -----------------------------------------------------------------------
     @property
@@ -221,7 +224,11 @@ class Core:
         try:
             return act(*args, **kw)
         except Exception:
-            logger.exception("the queue of %s failed: its link is closed", outbox.receiver)
+            logger.exception(
+                "the queue of %s failed: its link is closed",
+                outbox.receiver,
+                extra={"peer": outbox.receiver},
+            )
         link = outbox.link
         if link is not None:
             self.closed(link, "internal error")
@@ -463,7 +470,7 @@ class Core:
         if outbox is None:
             peer = self.peers.get(receiver)
             role = "none" if peer is None else peer.role.value
-            outbox = Outbox(receiver, self.figures.queue_of(role))
+            outbox = Outbox(receiver, self.figures.queue_of(role), self._log.delivered)
             self._outboxes[receiver] = outbox
         return outbox
 

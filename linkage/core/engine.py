@@ -37,7 +37,9 @@ from linkage.core.work import (
     Sweep,
     Trim,
     Work,
+    about,
 )
+from linkage.logs.context import subject
 from linkage.observation.figures import Histogram
 from linkage.ports import EntryKind
 from linkage.store.rows import DeliveryRow, JournalRow
@@ -96,7 +98,9 @@ class CoreEngine:
         except Exception:
             if len(batch) > 1:
                 return [self.process([work], now)[0] for work in batch]
-            logger.exception("internal error at %s", type(batch[0]).__name__)
+            logger.exception(
+                "internal error at %s", type(batch[0]).__name__, extra=about(batch[0])
+            )
             return [self._broken(batch[0], now)]
         self.store_failing = False
         return done
@@ -104,11 +108,14 @@ class CoreEngine:
     def _in_one_transaction(self, batch: Sequence[Work], now: Now) -> list[Done]:
         handled_at = 0.0
         try:
+            subject.describe = about
             with self._unit.transaction():
                 self._handler.begin(batch, now)
                 done = [self._do(work, now) for work in batch]
+                subject.of = None
                 handled_at = 0.0 if self._time is None else self._time()
         except BaseException:
+            subject.of = None
             self._handler.forget()
             raise
         if self._time is not None and self._writes is not None:
@@ -144,10 +151,11 @@ class CoreEngine:
                     )
                     return self._handler.refuse(kept, Result.INTERNAL, "internal error")
             except Exception:
-                logger.exception("and it cannot be journalled")
+                logger.exception("and it cannot be journalled", extra=about(work))
         return Done(Response(request_id=request.id, type=request.type, result=Result.INTERNAL))
 
     def _do(self, work: Work, now: Now) -> Done:  # noqa: C901, PLR0911 - one line for each kind of work
+        subject.of = work
         match work:
             case Submit():
                 return self._handler.submit(work)
@@ -283,7 +291,12 @@ class CoreEngine:
                 done.deliveries.append(self._read_delivery(row, now))
             except Exception:
                 # What cannot be written today cannot be tomorrow: it must not stop the others.
-                logger.exception("%s %d cannot be delivered", row.receiver, row.seq)
+                logger.exception(
+                    "%s %d cannot be delivered",
+                    row.receiver,
+                    row.seq,
+                    extra={"peer": row.receiver, "seq": row.seq, "journal_seq": row.journal_seq},
+                )
                 self._unit.set_delivery(row.receiver, row.seq, "failed", int(Result.INTERNAL))
         return done
 

@@ -53,12 +53,14 @@ class Handler(Inquirer):
         request = work.request
         first = self._find_duplicate(work)
         if first is not None:
-            return Done(self._response(request, first.result or 0, "duplicate"))
+            return Done(self._response(request, first.result or 0, "duplicate"), row=first)
         try:
             check_sender(peer, request.type)
-            return self._take(work, peer)
+            done = self._take(work, peer)
         except RefusedError as refusal:
-            return self.refuse(work, refusal.result, refusal.detail)
+            done = self.refuse(work, refusal.result, refusal.detail)
+        done.row = self._row
+        return done
 
     def _take(self, work: Submit, peer: Peer) -> Done:
         match work.request.message.direction_digit:

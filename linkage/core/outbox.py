@@ -6,7 +6,7 @@ Pure: it is told what happens and calls `Link.push`. The disk is asked for more 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -26,12 +26,22 @@ CREATE_EVENT: Final = 201
 """The one command that may be repeated: a platform that stamps its records twice does no harm."""
 
 
+Settled = Callable[[str, Request, Response, float], None]
+"""Told of each answer: the receiver, what it was sent, what it said, after how many seconds."""
+
+
 class Outbox:
     """State: no link (everything waits on disk), or a link and a queue that ends at `loaded`."""
 
-    def __init__(self, receiver: str, figures: QueueFigures | None = None) -> None:
+    def __init__(
+        self,
+        receiver: str,
+        figures: QueueFigures | None = None,
+        settled: Settled | None = None,
+    ) -> None:
         self.receiver = receiver
         self.figures = figures or QueueFigures()
+        self._tell_settled = settled
         self.link: Link | None = None
         self.behind = True
         """There is, or may be, more on disk than in the queue."""
@@ -199,7 +209,10 @@ class Outbox:
         """The Seq that a response settles; None for a data answer or what was not asked."""
         delivery, pushed_us = self._pushed.pop(response.request_id, _NOTHING)
         if delivery is not None:
-            self.figures.answered.observe((now_us - pushed_us) / MICROSECONDS)
+            took_s = (now_us - pushed_us) / MICROSECONDS
+            self.figures.answered.observe(took_s)
+            if self._tell_settled is not None:
+                self._tell_settled(self.receiver, delivery.request, response, took_s)
             if self.loading:
                 self._settled.add(delivery.row.seq)
         self.pump(now_us)

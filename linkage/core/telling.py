@@ -43,6 +43,8 @@ class Teller:
         self._seen: dict[tuple[str, str, int, bytes], JournalRow] = {}
         self._now = Now(datetime.fromtimestamp(0, UTC), 0)
         self._now_us = 0
+        self._row: JournalRow | None = None
+        """Of the request that was journalled last."""
 
     def begin(self, batch: Sequence[Work], now: Now) -> None:
         """Look up at once which requests of a batch were journalled before."""
@@ -119,6 +121,7 @@ class Teller:
         )
         self._unit.append(row)
         self._keep_seen(row)
+        self._row = row
         return row
 
     def _own_row(self, message: Message, applied: Applied, **columns: Any) -> JournalRow:

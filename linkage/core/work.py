@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from linkage.ports import EntryKind
-from linkage.store.rows import DeliveryRow, to_us
+from linkage.ports import EntryKind, fields_of
+from linkage.store.rows import DeliveryRow, JournalRow, to_us
 from protocol.envelope import Request, Response
 from protocol.message import Message
 
@@ -178,6 +178,21 @@ Work = (
 )
 
 
+def about(work: Work) -> dict[str, Any]:
+    """What a line of the log about a piece of work tells of it."""
+    request: Request | None = getattr(work, "request", None)
+    fields = {} if request is None else fields_of(request)
+    for name in ("source", "receiver", "adapter"):
+        peer = getattr(work, name, None)
+        if peer is not None:
+            fields["peer"] = peer
+    for name in ("address", "seq", "journal_seq"):
+        found = getattr(work, name, None)
+        if found is not None:
+            fields[name] = found
+    return fields
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A place in a receiver's queue with the request as it goes out.
@@ -200,5 +215,7 @@ class Done:
 
     response: Response | None = None
     value: Any = None
+    row: JournalRow | None = None
+    """Of a request: its entry in the journal."""
     deliveries: list[Delivery] = field(default_factory=list)
     answers: list[tuple[str, Message]] = field(default_factory=list)

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 import linkage
-from linkage.cli.running import set_up_logging
 from linkage.client import Application, ClientError, CommandRefusedError, Platform
 from linkage.client import RegistrationRefusedError as Refused
 from linkage.clock import SystemClock
 from linkage.config import Config, ConfigError, load_config
 from linkage.keyring import Key, Keyring, KeyringError, rotate
+from linkage.logs.setup import set_up_logging
 from linkage.store.reader import StoreReader
 from protocol.messages import RotateKey
 from protocol.results import Result

@@ -1,0 +1,1 @@
+"""The log: lines with context, for people or as JSON, without secrets."""

@@ -1,0 +1,83 @@
+"""The last line before the log: what is known to be a secret does not get through.
+
+Nothing of linkage's logs a secret. A vendor's library may, in an error's text or a URL; so every
+text of a line is searched for the secrets of the configuration and for passwords in URLs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from typing import Any, Final
+
+from linkage.config import Config
+from linkage.keyring import KeyringError
+from linkage.logs.values import changed_texts
+
+HIDDEN: Final = "[secret]"
+SHORTEST: Final = 6
+"""Characters; a shorter password would hide every other word that it is part of."""
+REFRESH_AFTER_S: Final = 30.0
+"""Secrets are rotated while linkage serves."""
+_IN_URL: Final = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
+_SENSITIVE: Final = re.compile(r"pass|secret|token|credential|api_?key", re.IGNORECASE)
+
+
+class Redactor:
+    """A processor of structlog."""
+
+    def __init__(self, secrets: Callable[[], Iterable[str]]) -> None:
+        self._secrets = secrets
+        self._pattern: re.Pattern[str] | None = None
+        self._due = float("-inf")
+
+    def __call__(
+        self, _logger: Any, _name: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        """Hide secrets in every text of an event."""
+        record = event.get("_record")
+        self._refresh(0.0 if record is None else record.created)
+        for name, value in event.items():
+            if name != "_record":
+                event[name] = changed_texts(value, self._hide)
+        return event
+
+    def _refresh(self, now: float) -> None:
+        if now < self._due:
+            return
+        self._due = now + REFRESH_AFTER_S
+        # The longest first: one may be the beginning of another.
+        found = sorted({text for text in self._secrets() if len(text) >= SHORTEST}, key=len)
+        self._pattern = (
+            re.compile("|".join(re.escape(text) for text in reversed(found))) if found else None
+        )
+
+    def _hide(self, text: str) -> str:
+        if "://" in text:
+            text = _IN_URL.sub(rf"\1:{HIDDEN}", text)
+        return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
+
+
+def secrets_of(config: Config) -> Iterator[str]:
+    """The secrets of the peers as they stand now, and what adapters' settings call one."""
+    for peer in config.peer:
+        try:
+            found = peer.keys()
+        except KeyringError:
+            continue  # told where it matters: when the peer registers
+        yield from (key.secret for key in found)
+    for adapter in config.adapter:
+        yield from _sensitive(adapter.settings)
+
+
+def _sensitive(settings: Any) -> Iterator[str]:
+    if isinstance(settings, dict):
+        for name, value in settings.items():
+            if isinstance(value, str):
+                if _SENSITIVE.search(str(name)):
+                    yield value
+            else:
+                yield from _sensitive(value)
+    elif isinstance(settings, list):
+        for value in settings:
+            yield from _sensitive(value)
