@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import operator
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -221,22 +222,26 @@ def amended(message: M, **changes: Any) -> M:
         InvalidMessageError: a new value is out of its range, or takes away what is required.
     """
     cls = type(message)
-    made = object.__new__(cls)
-    put = object.__setattr__
-    for plan in plan_of(cls):
-        name = plan.name
-        if name not in changes:
-            put(made, name, getattr(message, name))
+    fetch, puts, places = _slots(cls)
+    values = list(fetch(message))
+    loses = False
+    for name, value in changes.items():
+        place = places.get(name)
+        if place is None:
             continue
-        value = changes[name]
+        at, plan = place
         if not _is_absent(value):
             _check(plan, value)
         elif plan.required:
             raise InvalidMessageError(Result.MISSING_FIELD, plan.element, "is missing")
-        put(made, name, value)
-    for name in _taken_away(cls):
-        put(made, name, None)
-    _check_one_of(made)
+        else:
+            loses = True
+        values[at] = value
+    made = object.__new__(cls)
+    for put, value in zip(puts, values):  # noqa: B905 - hot, and made together
+        put(made, value)
+    if loses:
+        _check_one_of(made)
     return made
 
 
@@ -312,16 +317,24 @@ def plan_of(cls: type[Part]) -> tuple[FieldPlan, ...]:
     return made
 
 
-_TAKEN_AWAY: Final[dict[type[Part], tuple[str, ...]]] = {}
+_Slots = tuple[
+    Callable[[Any], tuple[Any, ...]],
+    tuple[Callable[[Any, Any], None], ...],
+    dict[str, tuple[int, FieldPlan]],
+]
+_SLOTS: Final[dict[type[Part], _Slots]] = {}
 
 
-def _taken_away(cls: type[Part]) -> tuple[str, ...]:
-    """The common elements that a class has not: `op_id: None = None`."""
-    made = _TAKEN_AWAY.get(cls)
+def _slots(cls: type[Part]) -> _Slots:
+    """What fetches all values of a class, what puts each of them, and where the planned stand."""
+    made = _SLOTS.get(cls)
     if made is None:
-        planned = {plan.name for plan in plan_of(cls)}
-        items = dataclasses.fields(typing.cast("Any", cls))
-        made = _TAKEN_AWAY[cls] = tuple(item.name for item in items if item.name not in planned)
+        names = [item.name for item in dataclasses.fields(typing.cast("Any", cls))]
+        made = _SLOTS[cls] = (
+            operator.attrgetter(*names),
+            tuple(getattr(cls, name).__set__ for name in names),
+            {plan.name: (names.index(plan.name), plan) for plan in plan_of(cls)},
+        )
     return made
 
 

@@ -10,7 +10,7 @@ from linkage.core import queries, routing
 from linkage.core.access import Asked, RefusedError, check_command, check_sender
 from linkage.core.peers import Peer, Peers
 from linkage.core.stuck import Doubts, Inquirer
-from linkage.core.telling import as_journalled
+from linkage.core.telling import NOTICES, as_journalled
 from linkage.core.work import Done, Submit
 from linkage.correlation import Applied, apply
 from linkage.ports import Role
@@ -49,14 +49,17 @@ class Handler(Inquirer):
     def submit(self, work: Submit) -> Done:
         """Judge, apply, journal and deliver one request."""
         peer = self._peers.by_id[work.source]
-        work = replace(work, request=as_journalled(work.request, peer))
-        request = work.request
+        request = as_journalled(work.request, peer)
+        if request is not work.request:
+            work = replace(work, request=request)
         first = self._find_duplicate(work)
         if first is not None:
             return Done(self._response(request, first.result or 0, "duplicate"), row=first)
         try:
             check_sender(peer, request.type)
-            done = self._take(work, peer)
+            # Notices are by far most of what comes.
+            is_notice = request.message.number in NOTICES
+            done = self._notice(work) if is_notice else self._take(work, peer)
         except RefusedError as refusal:
             done = self.refuse(work, refusal.result, refusal.detail)
         done.row = self._row

@@ -80,7 +80,7 @@ class Peers:
 
     own_id: str
     by_id: dict[str, Peer] = field(default_factory=dict)
-    _by_role: dict[tuple[Role, ...], list[Peer]] = field(default_factory=dict)
+    _by_role: dict[Role | tuple[Role, ...], list[Peer]] = field(default_factory=dict)
     _takers: dict[tuple[str | None, str | None], list[Peer]] = field(default_factory=dict)
     """What `of_role` and `applications_for` found before: the configuration does not change."""
 
@@ -104,10 +104,11 @@ class Peers:
 
     def of_role(self, *roles: Role) -> list[Peer]:
         """All peers of these roles, in the order of the configuration."""
-        found = self._by_role.get(roles)
+        key = roles[0] if len(roles) == 1 else roles
+        found = self._by_role.get(key)
         if found is None:
             found = [peer for peer in self.by_id.values() if peer.role in roles]
-            self._by_role[roles] = found
+            self._by_role[key] = found
         return found
 
     def screens_of(self, logins: Iterable[str | None]) -> list[Peer]:

@@ -46,22 +46,18 @@ def render(
         command: the journalled command that this notice is the outcome of, or this 216 cancels.
         now: for what is left of a command's time.
     """
+    fills = _fills(row, message)
     own = command is not None and command.source == delivery.receiver
-    fills: dict[str, Any] = {
-        "event_id": row.event_id or message.event_id,
-        "request_id": _reference(message, command, own=own),
-    }
-    if message.result is None:  # a refusal names what it names, lest it is taken for news
-        fills["call_id"] = message.call_id or row.call_id
-        fills["conference_id"] = message.conference_id or row.conference_id
-    if message.number not in COMMANDS and row.op_id is not None:
-        fills["op_id"] = str(row.op_id)
+    reference = _reference(message, command, own=own)
     try:
-        shown = amended(message, **fills)
+        if reference != message.request_id:
+            shown = amended(message, **fills, request_id=reference)
+        else:
+            shown = amended(message, **fills) if fills else message
     except InvalidMessageError:
         # A notice that names nothing but the command it answers: to everybody else that leads
         # nowhere, but without it the message could not be read at all.
-        shown = amended(message, **(fills | {"request_id": message.request_id}))
+        shown = amended(message, **fills)
     if delivery.type != message.number:
         shown = convert(shown, delivery.type) or shown
     happened_us = row.recorded_at if row.occurred_at is None else row.occurred_at
@@ -79,6 +75,21 @@ def render(
         resend=delivery.attempts > 0,
         trace=row.trace,
     )
+
+
+def _fills(row: JournalRow, message: Message) -> dict[str, Any]:
+    """The elements that correlation knows better than the sender, or that it left out."""
+    fills: dict[str, Any] = {}
+    if row.event_id is not None and row.event_id != message.event_id:
+        fills["event_id"] = row.event_id
+    if message.result is None:  # a refusal names what it names, lest it is taken for news
+        if message.call_id is None and row.call_id is not None:
+            fills["call_id"] = row.call_id
+        if message.conference_id is None and row.conference_id is not None:
+            fills["conference_id"] = row.conference_id
+    if message.number not in COMMANDS and row.op_id is not None:
+        fills["op_id"] = str(row.op_id)
+    return fills
 
 
 def _reference(message: Message, command: JournalRow | None, *, own: bool) -> str | None:

@@ -7,7 +7,7 @@ to every monitor; and, mirrored, to the communication screen at which the dispat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 from linkage.core.access import Asked, RefusedError
@@ -57,51 +57,41 @@ def audience(
     applied: Applied,
     command: JournalRow | None,
     unowned: Iterable[Peer],
-    owner_of: Callable[[Operation], str | None],
+    owner: str | None,
 ) -> list[tuple[Peer, int]]:
-    """Everyone who gets a notice, each with the type it comes as."""
-    told: dict[str, tuple[Peer, int]] = {}
-    for peer, type_ in _audience(peers, message, applied, command, unowned, owner_of):
-        told.setdefault(peer.id, (peer, type_))
-    return list(told.values())
+    """Everyone who gets a notice, each with the type it comes as.
 
-
-def _audience(
-    peers: Peers,
-    message: Message,
-    applied: Applied,
-    command: JournalRow | None,
-    unowned: Iterable[Peer],
-    owner_of: Callable[[Operation], str | None],
-) -> Iterator[tuple[Peer, int]]:
+    `owner` has the call that it is about; `unowned` are those that could take it while nobody has.
+    """
     number = message.number
+    told: dict[str, tuple[Peer, int]] = {}
     sender = None if command is None else peers.get(command.source)
     if sender is not None:
         is_screen = sender.role is Role.COMMUNICATION_SCREEN
-        yield sender, number + TO_SCREEN if is_screen else number
+        told[sender.id] = sender, number + TO_SCREEN if is_screen else number
     if number in ONLY_ASKED_FOR:
-        return
-    owner = _owner(applied, owner_of)
+        return list(told.values())
+    for peer in _concerned(peers, number, applied, unowned, owner):
+        told.setdefault(peer.id, (peer, number))
+    for peer in peers.of_role(Role.MONITOR):
+        told.setdefault(peer.id, (peer, number))
+    if peers.of_role(Role.COMMUNICATION_SCREEN):
+        for peer in peers.screens_of(_logins(message, applied)):
+            told.setdefault(peer.id, (peer, number + TO_SCREEN))
+    return list(told.values())
+
+
+def _concerned(
+    peers: Peers, number: int, applied: Applied, unowned: Iterable[Peer], owner: str | None
+) -> Iterable[Peer]:
+    if applied.event is not None:
+        owner = applied.event.owner
     if owner is not None:
         peer = peers.get(owner)
-        if peer is not None:
-            yield peer, number
-    elif applied.operation is None and number in TO_EVERYBODY:
-        for peer in peers.of_role(Role.APPLICATION):
-            yield peer, number
-    else:
-        for peer in unowned:
-            yield peer, number
-    for peer in peers.of_role(Role.MONITOR):
-        yield peer, number
-    for peer in peers.screens_of(_logins(message, applied)):
-        yield peer, number + TO_SCREEN
-
-
-def _owner(applied: Applied, owner_of: Callable[[Operation], str | None]) -> str | None:
-    if applied.event is not None:
-        return applied.event.owner
-    return None if applied.operation is None else owner_of(applied.operation)
+        return () if peer is None else (peer,)
+    if applied.operation is None and number in TO_EVERYBODY:
+        return peers.of_role(Role.APPLICATION)
+    return unowned
 
 
 def _logins(message: Message, applied: Applied) -> list[str | None]:

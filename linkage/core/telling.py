@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from linkage.core import queries, routing
 from linkage.core.peers import Peer, Peers
@@ -24,6 +24,10 @@ from protocol.results import FIRST_REFUSAL, result_text
 from protocol.roles import HEARS
 
 NOTICES: Final = range(100, 200)
+MESSAGE: Final = EntryKind.MESSAGE.value
+REFUSED: Final = EntryKind.REFUSED.value
+REQUESTS: Final = (MESSAGE, REFUSED)
+"""Kinds of the entries that a repetition can repeat."""
 MIRROR: Final = {Role.COMMUNICATION_SCREEN: 200, Role.BUSINESS_SCREEN: 400}
 """Role of a screen → what is added to a 1xx that is for it."""
 START_TAG: Final = re.compile(
@@ -40,7 +44,7 @@ class Teller:
     def __init__(self, unit: UnitOfWork, peers: Peers) -> None:
         self._unit = unit
         self._peers = peers
-        self._seen: dict[tuple[str, str, int, bytes], JournalRow] = {}
+        self._seen: dict[tuple[str, str], list[JournalRow]] = {}
         self._now = Now(datetime.fromtimestamp(0, UTC), 0)
         self._now_us = 0
         self._row: JournalRow | None = None
@@ -50,23 +54,23 @@ class Teller:
         """Look up at once which requests of a batch were journalled before."""
         self._now, self._now_us = now, now.utc_us
         self._seen = {}
-        keys = {(work.source, work.request.id) for work in batch if isinstance(work, Submit)}
-        self._unit.prefetch(
-            {
-                (work.source, native)
-                for work in batch
-                if isinstance(work, Submit) and work.request.type in NOTICES
-                for native in natives_of(work.request.message)
-            }
-        )
+        keys: set[tuple[str, str]] = set()
+        natives: set[tuple[str, str]] = set()
+        for work in batch:
+            if isinstance(work, Submit):
+                source, request = work.source, work.request
+                keys.add((source, request.id))
+                message = request.message
+                if message.number in NOTICES:
+                    natives.update([(source, native) for native in natives_of(message)])
+        self._unit.prefetch(natives)
         for row in self._unit.find_requests(keys):
-            self._keep_seen(row)
+            if row.kind in REQUESTS and row.type is not None:
+                self._keep_seen(row)
 
     def _keep_seen(self, row: JournalRow) -> None:
-        if row.kind in {EntryKind.MESSAGE, EntryKind.REFUSED} and row.type is not None:
-            key = (row.source, str(row.request_id), row.type, body_of(row.body))
-            other = self._seen.get(key)
-            self._seen[key] = row if other is None or row.seq > other.seq else other
+        """A request that was journalled, after those that stand before it."""
+        self._seen.setdefault((row.source, str(row.request_id)), []).append(row)
 
     def _find_duplicate(self, work: Submit) -> JournalRow | None:
         """The same (sender, Id, Type, body) from before.
@@ -74,13 +78,19 @@ class Teller:
         The attributes may differ, as Resend does.
         """
         request = work.request
-        row = self._seen.get((work.source, request.id, request.type, body_of(request.raw)))
-        since = 0 if request.resend else self._now_us - DUPLICATES_KEPT_US
-        return None if row is None or row.recorded_at < since else row
+        rows = self._seen.get((work.source, request.id))
+        if rows is None:
+            return None
+        body = body_of(request.raw)
+        for row in reversed(rows):
+            if row.type == request.type and body_of(row.body) == body:
+                since = 0 if request.resend else self._now_us - DUPLICATES_KEPT_US
+                return None if row.recorded_at < since else row
+        return None
 
     def refuse(self, work: Submit, result: int, detail: str) -> Done:
         """Nothing happens but an entry in the journal."""
-        self._journal(work, kind=EntryKind.REFUSED, result=int(result), detail=detail)
+        self._journal(work, kind=REFUSED, result=int(result), detail=detail)
         return Done(self._response(work.request, result, detail))
 
     # --- writing ---------------------------------------------------------------------------------
@@ -99,32 +109,51 @@ class Teller:
         )
 
     def _journal(
-        self, work: Submit, *, applied: Applied | None = None, **columns: Any
+        self,
+        work: Submit,
+        *,
+        result: int,
+        kind: str = MESSAGE,
+        applied: Applied | None = None,
+        owner: str | None = None,
+        target: str | None = None,
+        command_seq: int | None = None,
+        detail: str | None = None,
     ) -> JournalRow:
         request = work.request
-        columns = {"kind": EntryKind.MESSAGE, **columns}
+        message = request.message
         row = JournalRow(
             seq=self._unit.next_seq,
             recorded_at=self._now_us,
-            occurred_at=None if request.time is None else to_us(request.time),
+            kind=kind,
             source=work.source,
-            type=request.type,
+            occurred_at=None if request.time is None else to_us(request.time),
+            type=message.number,
             request_id=request.id,
+            owner=owner,
+            command_seq=command_seq,
+            target=target,
             trace=request.trace,
+            result=result,
+            detail=detail,
             reconstructed=work.reconstructed,
             body=request.raw,
-            **{
-                **self._found(applied, request.message),
-                **columns,
-                "kind": str(columns["kind"]),
-            },
         )
+        self._put_found(row, applied, message)
         self._unit.append(row)
         self._keep_seen(row)
         self._row = row
         return row
 
-    def _own_row(self, message: Message, applied: Applied, **columns: Any) -> JournalRow:
+    def _own_row(
+        self,
+        message: Message,
+        applied: Applied,
+        *,
+        command_seq: int | None = None,
+        target: str | None = None,
+        reconstructed: bool = False,
+    ) -> JournalRow:
         """A message that linkage makes itself: journalled like any other, from its own id."""
         seq = self._unit.next_seq
         row = JournalRow(
@@ -134,10 +163,13 @@ class Teller:
             source=self._peers.own_id,
             type=message.number,
             request_id=str(seq),
+            command_seq=command_seq,
+            target=target,
             result=0,
+            reconstructed=reconstructed,
             body=encode(Request(id=str(seq), message=message)),
-            **{**self._found(applied, message), **columns},
         )
+        self._put_found(row, applied, message)
         self._unit.append(row)
         return row
 
@@ -155,22 +187,23 @@ class Teller:
         request = render(row, message, delivery, command, self._now)
         done.deliveries.append(Delivery(delivery, request))
 
-    def _found(self, applied: Applied | None, message: Message) -> dict[str, Any]:
+    def _put_found(self, row: JournalRow, applied: Applied | None, message: Message) -> None:
         """What correlation found, for the journal and for those who are told."""
-        operation = None if applied is None else applied.operation
-        event = None if applied is None else applied.event
-        event_id = message.event_id if event is None else event.event_id
-        if event is not None and message.number in NOTICES:
+        row.event_id = message.event_id
+        row.call_id = message.call_id
+        row.conference_id = message.conference_id
+        if applied is None:
+            return
+        operation, event = applied.operation, applied.event
+        if event is not None:
+            row.event_pk = event.event_pk
             # Merging redirects: the row stays with its event, its readers hear of the other.
-            event_id = final_event(self._unit, event).event_id
-        return {
-            "event_pk": None if event is None else event.event_pk,
-            "event_id": event_id,
-            "op_id": None if operation is None else operation.op_id,
-            "call_id": message.call_id or (None if operation is None else operation.call_id),
-            "conference_id": message.conference_id
-            or (None if operation is None else operation.conference_id),
-        }
+            told = final_event(self._unit, event) if message.number in NOTICES else event
+            row.event_id = told.event_id
+        if operation is not None:
+            row.op_id = operation.op_id
+            row.call_id = message.call_id or operation.call_id
+            row.conference_id = message.conference_id or operation.conference_id
 
     @staticmethod
     def _response(
@@ -196,16 +229,18 @@ class Teller:
         unowned: Iterable[Peer],
         done: Done,
     ) -> None:
-        audience = routing.audience(
-            self._peers, message, applied, command, unowned, owner_of=self._owner_of
-        )
+        operation = applied.operation
+        owner = None if operation is None else self._owner_of(operation)
+        audience = routing.audience(self._peers, message, applied, command, unowned, owner)
         for peer, type_ in audience:
-            if peer.takes(type_, message, applied.operation):
+            if peer.takes(type_, message, operation):
                 self._enqueue(peer, row, message, type_, command, done)
 
     def _owner_of(self, operation: Operation) -> str | None:
+        if operation.owner is not None or operation.root == operation.op_id:
+            return operation.owner
         root = self._unit.operation(operation.root)
-        return operation.owner or (None if root is None else root.owner)
+        return None if root is None else root.owner
 
     def _tell_bound(self, bound: Sequence[Bound], command: JournalRow | None, done: Done) -> None:
         """101: operations from before that belong to another event now.

@@ -16,7 +16,7 @@ REPLY: Final = "reply"
 MANUAL: Final = "manual"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Entry:
     """One accepted message as the journal holds it.
 

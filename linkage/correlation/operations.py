@@ -8,7 +8,7 @@ again once its call has ended: then a new operation begins; the same goes for co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
@@ -61,20 +61,25 @@ def close_lost(records: Records, entry: Entry, operation: Operation) -> None:
     records.change_operation(operation)
 
 
-def natives_of(message: Message) -> Iterator[str]:
+def natives_of(message: Message) -> list[str]:
     """The native keys that a notice will be looked up by; so that a batch can be read at once."""
+    found = []
     if message.call_id is not None:
-        yield f"call:{message.call_id}"
+        found.append(f"call:{message.call_id}")
     if message.parent_call_id is not None:
-        yield f"call:{message.parent_call_id}"
+        found.append(f"call:{message.parent_call_id}")
     if message.conference_id is not None:
-        yield f"conf:{message.conference_id}"
+        found.append(f"conf:{message.conference_id}")
         who = _text(message, "phone_num") or _text(message, "staff_id")
         if who is not None:
-            yield f"member:{message.conference_id}/{who}"
-    record_id = _text(message, "record_id")
-    if record_id is not None:
-        yield f"rec:{record_id}"
+            found.append(f"member:{message.conference_id}/{who}")
+    own = OWN_IDS.get(message.number)
+    if own is not None:
+        kind, name = own
+        own_id = getattr(message, name)
+        if own_id is not None:
+            found.append(f"{kind}:{own_id}")
+    return found
 
 
 def _attached(records: Records, entry: Entry) -> Operation | None:
@@ -429,37 +434,32 @@ def _file_of(entry: Entry, operation: Operation, message: m.RecordingNotice) -> 
     )
 
 
-def _single(kind: str, id_name: str) -> Callable[[Records, Entry], tuple[Operation | None, bool]]:
+def _single(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
     """SMS, fax, mail, video and broadcasts: one id, one operation."""
-
-    def handle(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
-        message = entry.message
-        native_id = getattr(message, id_name)
-        if native_id is None:
-            return None, False
-        native = f"{kind}:{native_id}"
-        operation = records.find_operation(entry.source, native)
-        is_new = operation is None
-        if operation is None:
-            operation = _make(records, entry, kind, native, None, call_id=message.call_id)
-            if message.english.endswith("ReceivedNotice"):
-                operation.direction = "in"
-        _fill(
-            operation,
-            from_num=_text(message, "phone_num") or _text(message, "sender"),
-            to_num=_text(message, "to_num"),
-            content=_text(message, "content")
-            or _text(message, "subject")
-            or _text(message, "text"),
-            login_id=message.login_id,
-        )
-        status = getattr(message, "status", None) or getattr(message, "action", None)
-        if status is not None:
-            operation.state = operation.outcome = status.name.lower()
-            operation.reason = getattr(message, "reason", None)
-        return operation, is_new
-
-    return handle
+    message = entry.message
+    kind, id_name = OWN_IDS[message.number]
+    native_id = getattr(message, id_name)
+    if native_id is None:
+        return None, False
+    native = f"{kind}:{native_id}"
+    operation = records.find_operation(entry.source, native)
+    is_new = operation is None
+    if operation is None:
+        operation = _make(records, entry, kind, native, None, call_id=message.call_id)
+        if message.english.endswith("ReceivedNotice"):
+            operation.direction = "in"
+    _fill(
+        operation,
+        from_num=_text(message, "phone_num") or _text(message, "sender"),
+        to_num=_text(message, "to_num"),
+        content=_text(message, "content") or _text(message, "subject") or _text(message, "text"),
+        login_id=message.login_id,
+    )
+    status = getattr(message, "status", None) or getattr(message, "action", None)
+    if status is not None:
+        operation.state = operation.outcome = status.name.lower()
+        operation.reason = getattr(message, "reason", None)
+    return operation, is_new
 
 
 def _place(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
@@ -498,6 +498,24 @@ def _us(moment: datetime | None) -> int | None:
     return None if moment is None else to_us(moment)
 
 
+OWN_IDS: Final = {
+    105: ("call", "new_call_id"),
+    108: ("rec", "record_id"),
+    118: ("broadcast", "broadcast_id"),
+    120: ("sms", "sms_id"),
+    121: ("sms", "sms_id"),
+    122: ("sms", "sms_id"),
+    130: ("fax", "fax_id"),
+    131: ("fax", "fax_id"),
+    132: ("fax", "fax_id"),
+    140: ("mail", "mail_id"),
+    141: ("mail", "mail_id"),
+    142: ("mail", "mail_id"),
+    150: ("video", "video_id"),
+    153: ("video", "video_id"),
+}
+"""Notices that have an id beside those of calls and conferences: prefix of its native key, and
+name of the field."""
 HANDLERS: Final[dict[int, Callable[[Records, Entry], tuple[Operation | None, bool]]]] = {
     100: _incoming,
     102: _hangup,
@@ -507,19 +525,8 @@ HANDLERS: Final[dict[int, Callable[[Records, Entry], tuple[Operation | None, boo
     108: _recording,
     110: _call_out_result,
     115: _state,
-    118: _single("broadcast", "broadcast_id"),
-    120: _single("sms", "sms_id"),
-    121: _single("sms", "sms_id"),
-    122: _single("sms", "sms_id"),
-    130: _single("fax", "fax_id"),
-    131: _single("fax", "fax_id"),
-    132: _single("fax", "fax_id"),
-    140: _single("mail", "mail_id"),
-    141: _single("mail", "mail_id"),
-    142: _single("mail", "mail_id"),
-    150: _single("video", "video_id"),
-    153: _single("video", "video_id"),
     160: _place,
+    **dict.fromkeys((118, 120, 121, 122, 130, 131, 132, 140, 141, 142, 150, 153), _single),
 }
 """Notices that make or change an operation; every other 1xx is attached to the call or conference
 it names."""

@@ -8,11 +8,13 @@ changed, missing or reordered row breaks the chain at that row; `linkage journal
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
-from typing import Final
+from hashlib import sha256
+from json.encoder import encode_basestring
+from operator import attrgetter
+from typing import Any, Final
 
 from linkage.store.rows import JournalRow
 
@@ -20,15 +22,21 @@ GENESIS: Final = bytes(32)
 """What stands before the first row."""
 COLUMNS: Final = tuple(field.name for field in fields(JournalRow) if field.name != "body")
 
+_values: Final = attrgetter(*COLUMNS)
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_FORMS: Final[dict[type, Callable[[Any], str]]] = {
+    type(None): {None: "null"}.__getitem__,
+    bool: {True: "true", False: "false"}.__getitem__,
+    int: int.__repr__,
+    str: encode_basestring,
+}
+"""What the encoder writes for what columns hold, at a third of its price."""
 
 
 def row_hash(previous: bytes, row: JournalRow) -> bytes:
     """The hash of a row that follows the row with hash `previous` (32 bytes each)."""
-    digest = hashlib.sha256(previous)
-    digest.update(_encode([getattr(row, column) for column in COLUMNS]).encode())
-    digest.update(row.body)
-    return digest.digest()
+    line = ",".join([_FORMS.get(type(value), _encode)(value) for value in _values(row)])
+    return sha256(b"%b[%b]%b" % (previous, line.encode(), row.body)).digest()
 
 
 def breaks(rows: Iterable[tuple[JournalRow, bytes, bytes]], first_seq: int = 1) -> Iterator[str]:

@@ -21,6 +21,7 @@ from linkage.store.rows import DeliveryRow
 from linkage.store.transaction import DELIVERY_COLUMNS, JOURNAL_COLUMNS, StoreFailedError
 
 COMMAND_DIGITS: Final = (2, 4, 6)
+_values: Final = getter(DELIVERY_COLUMNS)
 _IS_NOTICE: Final = ~(tables.delivery.c.type // 100).in_(COMMAND_DIGITS)
 
 
@@ -38,7 +39,7 @@ class UnitOfWork(Projections):
         row = DeliveryRow(
             receiver=receiver, seq=seq, journal_seq=journal_seq, type=type_, expires_at=expires_at
         )
-        self._deliveries.append(getter(DELIVERY_COLUMNS)(row))
+        self._deliveries.append(_values(row))
         return row
 
     def set_delivery(self, receiver: str, seq: int, state: str, result: int | None) -> None:

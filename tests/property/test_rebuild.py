@@ -7,16 +7,18 @@ and any tampering with a row is found.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkage.store.chain import breaks
+from linkage.store.chain import breaks, row_hash
 from linkage.store.rebuild import differences, rebuild
 from linkage.store.rows import JournalRow
 from protocol import messages as m
@@ -263,3 +265,33 @@ def changed(row: JournalRow, what: str) -> JournalRow:
         what, f"{getattr(row, what)}x"
     )
     return replace(row, **{what: value})
+
+
+texts = st.none() | st.text(max_size=20)
+numbers_or_none = st.none() | st.integers(-(2**63), 2**63 - 1)
+
+
+@given(
+    columns=st.fixed_dictionaries(
+        {
+            item.name: {
+                "int": st.integers(0, 2**63 - 1),
+                "str": st.text(max_size=20),
+                "int | None": numbers_or_none,
+                "str | None": texts,
+                "bool": st.booleans(),
+                "bytes": st.binary(max_size=20),
+            }[str(item.type)]
+            for item in fields(JournalRow)
+        }
+    ),
+    previous=st.binary(min_size=32, max_size=32),
+)
+def test_a_row_is_hashed_as_the_json_of_its_columns(
+    columns: dict[str, Any], previous: bytes
+) -> None:
+    row = JournalRow(**columns)
+    values = [columns[item.name] for item in fields(JournalRow) if item.name != "body"]
+    line = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    expected = hashlib.sha256(previous + line.encode() + row.body).digest()
+    assert row_hash(previous, row) == expected
