@@ -46,6 +46,7 @@ check: $(STAMP) ## Check style, types, import contracts and generated files.
 	$(BIN)/lint-imports
 	$(PYTHON) -m protocol.generate --check docs/reference
 	$(PYTHON) -m linkage.cli.reference --check docs/reference/cli.md
+	$(PYTHON) -m linkage.observation.reference --check docs/reference/metrics.md
 
 .PHONY: test-fault
 test-fault: $(STAMP) ## Kill everything over and over while notices flow, and count what arrived.
@@ -66,6 +67,7 @@ bench: $(STAMP) ## Measure: the cost of a message; linkage beside what one might
 generate: $(STAMP) ## Write docs/reference anew from classes and commands.
 	$(PYTHON) -m protocol.generate docs/reference
 	$(PYTHON) -m linkage.cli.reference docs/reference/cli.md
+	$(PYTHON) -m linkage.observation.reference docs/reference/metrics.md
 
 .PHONY: format
 format: $(STAMP) ## Bring the source into its format.

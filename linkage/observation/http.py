@@ -10,7 +10,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from socketserver import ThreadingMixIn
 from types import TracebackType
@@ -87,12 +87,17 @@ class _Sources(Collector):
             for family in families:
                 family.samples = _Samples(family.samples)
                 yield family
-        yield counters(
-            "linkage_scrape_failures",
-            "Times that a part's metrics could not be had.",
-            ("part",),
-            [((name,), count) for name, count in self._failures.items()],
-        )
+        yield scrape_failures(self._failures)
+
+
+def scrape_failures(failures: Mapping[str, int]) -> Metric:
+    """What a scrape could not show; `failures` by part."""
+    return counters(
+        "linkage_scrape_failures",
+        "Times that a part's metrics could not be had.",
+        ("part",),
+        [((part,), count) for part, count in failures.items()],
+    )
 
 
 class _Server(ThreadingMixIn, WSGIServer):

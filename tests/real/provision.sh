@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Bring the real peers of tests/real onto this machine: Asterisk (from Debian sid, in a folder of
-# its own) and SIPp (from the machine's own release).
+# its own), SIPp and Prometheus' promtool (from the machine's own release).
 #
 # Debian 12 carries no Asterisk, so one is unpacked by debootstrap and run by chroot; nothing of it
 # is installed on the machine itself. Safe to run again: a marker file makes that a matter of
@@ -18,7 +18,10 @@ MARKER=$ROOT/.linkage-provisioned
 TOOLS=(debootstrap debian-archive-keyring sip-tester sox)
 PEERS=asterisk,asterisk-modules,asterisk-core-sounds-en-gsm,asterisk-moh-opsound-gsm
 
-have_tools() { command -v sipp >/dev/null && command -v sox >/dev/null; }
+PROMTOOL=$(dirname "$ROOT")/bin/promtool
+
+have_promtool() { command -v promtool >/dev/null || [[ -x $PROMTOOL ]]; }
+have_tools() { command -v sipp >/dev/null && command -v sox >/dev/null && have_promtool; }
 say() { printf 'real peers: %s\n' "$*"; }
 cannot() { printf 'real peers: %s\n' "$*" >&2; exit 3; }
 fail() { printf 'real peers: %s\n' "$*" >&2; exit 1; }
@@ -71,6 +74,15 @@ else
     say "1/3 ${TOOLS[*]} are installed"
 fi
 command -v sipp >/dev/null || fail "sip-tester is installed, but sipp is not on PATH"
+
+# Of Prometheus only the tool: installed as a package, the server would start at once.
+if ! have_promtool; then
+    folder=$(mktemp -d)
+    (cd "$folder" && quietly apt-get download -q prometheus)
+    dpkg-deb --fsys-tarfile "$folder"/prometheus_*.deb | tar -x -C "$folder" ./usr/bin/promtool
+    install -D "$folder/usr/bin/promtool" "$PROMTOOL"
+    rm -rf "$folder"
+fi
 
 # The machine's own mirror and proxy: what apt may reach, debootstrap may reach.
 mirror=${LINKAGE_REAL_MIRROR:-$(

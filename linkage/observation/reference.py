@@ -1,0 +1,86 @@
+"""`python -m linkage.observation.reference [--check] FILE`: write the reference of the metrics."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from prometheus_client.core import Metric
+
+from linkage.observation import metrics
+from linkage.observation.figures import QUICK_BOUNDS_S, AdapterFigures, Figures, Histogram
+from linkage.observation.http import scrape_failures
+from linkage.store.backlog import Backlog
+
+HEAD: Final = """\
+# Metrics
+
+Written by `make generate` from the metrics themselves. `GET /metrics` of `[watch]` shows them, and
+those of the process (`process_*`) and of Python (`python_gc_*`) that every Prometheus client in
+Python has. Counters only grow, and begin at 0 with each start. How to read them:
+[how to observe](../how-to/observe.md).
+
+| metric | kind | labels | meaning |
+|---|---|---|---|
+"""
+
+
+def families() -> Iterator[Metric]:
+    """Every family of linkage's own, with an example of each label."""
+    figures = Figures()
+    figures.requests[100, 0] = 1
+    figures.deliveries[0] = 1
+    figures.queue_of("application")
+    adapter = AdapterFigures(commands=Counter({0: 1}))
+    yield from metrics.build_families("0", ("core",))
+    yield from metrics.core_families(figures)
+    yield from metrics.work_families(0, 0.0, 0)
+    yield from metrics.peer_families(
+        [("desk", "application", True)], {"desk": Backlog(0, None)}, 0
+    )
+    yield from metrics.session_families(0, 0, {"application": 1})
+    yield from metrics.gateway_families(
+        accepted=0,
+        turned_away=Counter(allow=1),
+        refused=Counter({201: 1}),
+        events=dict.fromkeys(metrics.GATEWAY_EVENTS, 0),
+        received_bytes=0,
+        sent_bytes=0,
+    )
+    yield from metrics.adapter_families([("asterisk1", "up", adapter)])
+    yield from metrics.disk_families(Path("/linkage.db"))
+    yield from metrics.loop_families(Histogram(QUICK_BOUNDS_S))
+    yield scrape_failures({"queues": 1})
+
+
+def reference_text() -> str:
+    """The whole page."""
+    return HEAD + "".join(_row(family) for family in families())
+
+
+def _row(family: Metric) -> str:
+    labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})
+    name = f"{family.name}_total" if family.type == "counter" else family.name
+    shown = ", ".join(f"`{label}`" for label in labels)
+    return f"| `{name}` | {family.type} | {shown} | {family.documentation} |\n"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """0 when all is well, 1 when `--check` found the file stale."""
+    check = "--check" in arguments
+    (path,) = [Path(argument) for argument in arguments if argument != "--check"]
+    text = reference_text()
+    if check:
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            return 0
+        sys.stderr.write(f"stale: {path}; run: make generate\n")
+        return 1
+    path.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":  # pragma: no cover - the test calls main
+    sys.exit(main(sys.argv[1:]))
