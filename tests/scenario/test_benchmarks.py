@@ -31,3 +31,14 @@ def test_linkage_is_compared_with_the_echo_and_loses_nothing() -> None:
     assert linkage["paced"]["lost"] == 0
     assert linkage["paced"]["delivery"]["p99_ms"] > 0
     assert set(report["ratios"]) == {"echo"}
+
+
+def test_a_crowd_is_kept_while_others_work() -> None:
+    report = report_of(
+        *("crowd", "--connections", "200", "--minutes", "0.02"),
+        *("--heartbeat", "1", "--rate", "50"),
+    )
+    assert (report["present"], report["dropped"]) == (200, 0)
+    assert report["heartbeats"] >= 200
+    assert report["notices"]["delivered"] == report["notices"]["sent"] == 60
+    assert report["pss_kib_each"] > 0
