@@ -8,11 +8,16 @@ import logging
 import socket
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
+from typing import Final
 
 from linkage.ports import Network, PeerProfile
 from protocol.dialect import Dialect
 
 logger = logging.getLogger("linkage.gateway")
+
+HOSTS_KEPT: Final = 4096
+"""Hosts whose plain form is remembered: each connection asks for it half a dozen times."""
 
 
 class AddressBook:
@@ -67,6 +72,7 @@ async def _look_up(address: str) -> list[str]:
     return sorted({plain_host(str(item[4][0])) for item in found})
 
 
+@lru_cache(HOSTS_KEPT)
 def plain_host(host: str) -> str:
     """A host as it is compared: IPv4 also where an IPv6 socket shows it mapped, no scope."""
     try:
@@ -77,6 +83,7 @@ def plain_host(host: str) -> str:
     return str(mapped or parsed)
 
 
+@lru_cache(HOSTS_KEPT)
 def neighbourhood(host: str) -> str:
     """Whose address it is, as far as can be told: an IPv4 address, the /64 of an IPv6 one."""
     plain = plain_host(host)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from linkage.store import tables
@@ -23,6 +23,26 @@ from linkage.store.transaction import DELIVERY_COLUMNS, JOURNAL_COLUMNS, StoreFa
 COMMAND_DIGITS: Final = (2, 4, 6)
 _values: Final = getter(DELIVERY_COLUMNS)
 _IS_NOTICE: Final = ~(tables.delivery.c.type // 100).in_(COMMAND_DIGITS)
+
+# What every registration asks, made once: to build a statement costs more than to run it.
+_GONE_TO: Final = select(tables.peer.c.gone_to).where(
+    tables.peer.c.peer_id == bindparam("receiver")
+)
+_OPEN: Final = (
+    select(tables.delivery)
+    .where(
+        tables.delivery.c.receiver == bindparam("receiver"),
+        tables.delivery.c.state == "open",
+        tables.delivery.c.seq > bindparam("after"),
+        tables.delivery.c.seq >= bindparam("gone_to"),
+    )
+    .order_by(tables.delivery.c.seq)
+    .limit(bindparam("most"))
+)
+_SAW: Final = upsert(tables.peer).on_conflict_do_update(
+    ["peer_id"], set_={"last_seen": upsert(tables.peer).excluded.last_seen}
+)
+_USE_NONCE: Final = upsert(tables.nonce).on_conflict_do_nothing()
 
 
 class UnitOfWork(Projections):
@@ -52,9 +72,7 @@ class UnitOfWork(Projections):
 
     def gone_to(self, receiver: str) -> int:
         """Up to which Seq nothing of a queue is kept (`tables.peer`); 0: all of it is."""
-        table = tables.peer
-        found = select(table.c.gone_to).where(table.c.peer_id == receiver)
-        return self.connection.execute(found).scalar() or 0
+        return self.connection.execute(_GONE_TO, {"receiver": receiver}).scalar() or 0
 
     def set_gone_to(self, receiver: str, to_seq: int) -> None:
         """Nothing is kept of a queue up to `to_seq`; the rows before it are trimmed later."""
@@ -88,16 +106,9 @@ class UnitOfWork(Projections):
     def open_deliveries(self, receiver: str, after: int, limit: int) -> list[DeliveryRow]:
         """Deliveries that are not done, by seq, after a position."""
         self.flush()
+        gone_to = self.gone_to(receiver)
         rows = self.connection.execute(
-            select(tables.delivery)
-            .where(
-                tables.delivery.c.receiver == receiver,
-                tables.delivery.c.state == "open",
-                tables.delivery.c.seq > after,
-                tables.delivery.c.seq >= self.gone_to(receiver),
-            )
-            .order_by(tables.delivery.c.seq)
-            .limit(limit)
+            _OPEN, {"receiver": receiver, "after": after, "gone_to": gone_to, "most": limit}
         )
         return [DeliveryRow(**row._mapping) for row in rows]
 
@@ -157,17 +168,12 @@ class UnitOfWork(Projections):
             "next_seq": self.next_delivery_seq(peer_id),
             "last_seen": now_us,
         }
-        self.connection.execute(
-            upsert(tables.peer)
-            .values(values)
-            .on_conflict_do_update(["peer_id"], set_={"last_seen": now_us})
-        )
+        self.connection.execute(_SAW, values)
 
     def use_nonce(self, peer_id: str, nonce: str, now_us: int) -> bool:
         """Remember a nonce; False when the peer used it before."""
-        table = tables.nonce
         values = {"peer_id": peer_id, "nonce": nonce, "used_at": now_us}
-        written = self.connection.execute(upsert(table).values(values).on_conflict_do_nothing())
+        written = self.connection.execute(_USE_NONCE, values)
         return written.rowcount == 1
 
     # --- adapters' memory ------------------------------------------------------------------------
