@@ -34,11 +34,13 @@ __all__ = [
     "LimitSettings",
     "ListenerSettings",
     "LogSettings",
+    "MessagingSettings",
     "PeerSettings",
     "RetentionSettings",
     "SweepSettings",
     "TimerSettings",
     "TlsSettings",
+    "WatchSettings",
     "load_config",
     "parse_address",
 ]
@@ -115,6 +117,30 @@ class WatchSettings(Section):
     """`[watch]`: where `/metrics`, `/healthz` and `/readyz` are served, over plain HTTP."""
 
     listen: Address = ("127.0.0.1", 9464)
+    parts: dict[str, Address] = Field(default={})
+    """Of the parts that run in processes of their own; `listen` is the core's then."""
+
+
+class MessagingSettings(Section):
+    """`[messaging]`: the bus between the processes of `linkage serve --only`."""
+
+    address: Annotated[str, Field(pattern=r"^(ipc|ipc://.+|tcp://.+:[0-9]+)$")] = "ipc"
+    """Where the parts find the core: `ipc` (in the data directory), `ipc://PATH`, or
+    `tcp://HOST:PORT` with keys."""
+    bind: Annotated[str, Field(pattern=r"^(ipc|ipc://.+|tcp://.+:[0-9]+)$")] | None = None
+    """Where the core waits for them; none: at `address`."""
+    keys: Path = Path("keys")
+    """The directory of the keys, relative to this file."""
+    heartbeat_s: Annotated[float, Field(gt=0)] = 1.0
+    dead_after_s: Annotated[float, Field(gt=0)] = 10.0
+    hold_s: Annotated[float, Field(gt=0)] = 8.0
+    """How long a request waits for a core that is not there before it is answered 404."""
+
+    @model_validator(mode="after")
+    def _beats_often_enough(self) -> MessagingSettings:
+        if self.dead_after_s < 3 * self.heartbeat_s:
+            raise ValueError("dead_after_s must be at least three times heartbeat_s")
+        return self
 
 
 class ListenerSettings(Section):
@@ -185,6 +211,7 @@ class Config(Section):
     tls: TlsSettings = TlsSettings()
     log: LogSettings = LogSettings()
     watch: WatchSettings | None = None
+    messaging: MessagingSettings = MessagingSettings()
     peer: tuple[PeerSettings, ...] = ()
     adapter: tuple[AdapterSettings, ...] = ()
     timers: TimerSettings = TimerSettings()

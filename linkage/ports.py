@@ -15,7 +15,7 @@ data, so that the parts can live in separate processes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -196,6 +196,40 @@ class CorePort(Protocol):
 
         Idempotent.
         """
+        ...
+
+
+class CoreService(CorePort, Protocol):
+    """What the core offers to parts in other processes beside what links need."""
+
+    async def resume(
+        self, link: Link, peer_id: str, told: Sequence[tuple[Request, datetime]]
+    ) -> bool:
+        """Take over a link that an earlier core took, and that has outlived it.
+
+        Args:
+            link: to be treated as adopted; `begin` follows.
+            peer_id: whose it is, as the earlier core found.
+            told: what the peer said of itself, and when: its registration, its capabilities.
+
+        Returns:
+            False: the peer has a link already, which must be newer.
+
+        Raises:
+            KeyError: no such peer is configured any more.
+        """
+        ...
+
+    def announce(self, peer_id: str, capability: Capability) -> None:
+        """What an adapter can do, told by the process that runs it."""
+        ...
+
+    async def recall(self, adapter: str) -> dict[str, Any]:
+        """An adapter's memory, by key. Raises OSError: the store cannot be read."""
+        ...
+
+    async def remember_text(self, adapter: str, key: str, value: str | None) -> None:
+        """Write a key of it as JSON text; None deletes. Raises OSError: it is not on disk."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -89,6 +89,25 @@ def watch_gateway(watch: Watch, gateway: Gateway, here: Callable[[], Counter[str
         )
 
     watch.add_metrics("gateway", families)
+
+
+def watch_hub(watch: Watch, parts: Callable[[], Mapping[str, int]]) -> None:
+    """The bus at the core's end: which parts are here, each with how many links."""
+    watch.add_metrics("bus", lambda: metrics.bus_families(parts()))
+
+
+def watch_bus(watch: Watch, problem: Callable[[], str | None], waiting: Callable[[], int]) -> None:
+    """The bus at a part's end: a part without a core is healthy, but not ready."""
+
+    def families() -> Iterator[Metric]:
+        return metrics.core_link_families(up=problem() is None, waiting=waiting())
+
+    def unready() -> list[str]:
+        found = problem()
+        return [] if found is None else [found]
+
+    watch.add_metrics("bus", families)
+    watch.add_checks(unready=unready)
 
 
 def registered_by_role(core: Core) -> Counter[str]:

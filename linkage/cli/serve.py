@@ -20,7 +20,34 @@ logger = logging.getLogger("linkage.serve")
 LEVELS = ("debug", "info", "warning", "error")
 
 
+def _check_listen(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> list[tuple[str, int]]:
+    if not values:
+        return []
+    from linkage.config import parse_address
+
+    try:
+        return [parse_address(written) for written in values]
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.command()
+@click.option(
+    "--only",
+    "part",
+    metavar="PART",
+    help="Run one part alone: core, gateway, gateway:NAME or adapter:ID.",
+)
+@click.option(
+    "--listen",
+    "listen",
+    multiple=True,
+    metavar="HOST:PORT",
+    callback=_check_listen,
+    help="Where a gateway listens, instead of `listen` in the file; may be repeated.",
+)
 @click.option(
     "--log-level",
     type=click.Choice(LEVELS),
@@ -28,19 +55,31 @@ LEVELS = ("debug", "info", "warning", "error")
 )
 @click.option("--json", "as_json", is_flag=True, help="Log and print JSON, one object to a line.")
 @config_option
-def serve(log_level: str | None, as_json: bool, config_file: Path) -> None:
+def serve(
+    part: str | None,
+    listen: list[tuple[str, int]],
+    log_level: str | None,
+    as_json: bool,
+    config_file: Path,
+) -> None:
     """Run the middleware until Ctrl-C or SIGTERM.
 
-    Prints where it listens once it is ready; logs go to stderr.
+    Prints where it listens once it is ready; logs go to stderr. With --only, one part of it: each
+    can be started, stopped and killed alone, in any order.
     """
     from linkage.cli.running import run, until_stopped
     from linkage.logs.setup import log_as_configured
 
     config = read_config(config_file)
+    if listen:
+        config = config.model_copy(update={"listen": tuple(listen)})
     log_as_configured(config, level=log_level, as_json=as_json)
 
     async def work() -> None:
-        await _serve(config, as_json=as_json)
+        if part is None:
+            await _serve(config, as_json=as_json)
+        else:
+            await _serve_part(config, part, as_json=as_json)
 
     run(until_stopped(work))
     logger.info("stopped")
@@ -52,6 +91,20 @@ async def _serve(config: Config, *, as_json: bool) -> None:
     async with Server(config) as server:
         _announce(config, server.addresses, as_json=as_json)
         await asyncio.Event().wait()  # until cancelled
+
+
+async def _serve_part(config: Config, name: str, *, as_json: bool) -> None:
+    from linkage.parts import open_part
+
+    async with open_part(config, name) as part:
+        places = [address_text(host, port) for host, port in part.addresses]
+        if as_json:
+            event = "listening" if places else "serving"
+            print_json({"event": event, "part": name, "addresses": places}, indent=None)
+        else:
+            where = f", listens on {', '.join(places)}" if places else ""
+            click.echo(f"linkage {__version__}: {name}{where}; Ctrl-C stops it")
+        await part.wait()
 
 
 def _announce(config: Config, addresses: tuple[tuple[str, int], ...], *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import json
 import logging
 import secrets
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
@@ -299,7 +299,10 @@ class Core:
         return done.response
 
     def _learn(self, peer: Peer, message: Message, came_at: datetime) -> None:
-        """What a registration tells beside the secret."""
+        """What a registration tells beside the secret, or a notice of capabilities."""
+        if isinstance(message, CapabilityNotice):
+            peer.capability = _capability(message)
+            return
         said: datetime | None = getattr(message, "time", None)
         peer.ahead_s = 0.0 if said is None else (said - came_at).total_seconds()
         if isinstance(message, PlatformRegister) and message.capabilities:
@@ -326,6 +329,26 @@ class Core:
         self._introductions.pop(peer_id, None)
         await self._do(Observe(peer_id, EntryKind.SESSION_OPENED, f"from {link.address}"))
         self._take_link(link, peer)
+
+    async def resume(
+        self, link: Link, peer_id: str, told: Sequence[tuple[Request, datetime]]
+    ) -> bool:
+        """See `CoreService.resume`."""
+        peer = self.peers.by_id[peer_id]
+        if self._outbox(peer_id).link is not None:
+            return False
+        detail = f"from {link.address}, kept over a restart of the core"
+        await self._do(Observe(peer_id, EntryKind.SESSION_OPENED, detail))
+        if self._outbox(peer_id).link is not None:
+            return False  # it has come anew meanwhile
+        for request, came_at in told:
+            self._learn(peer, request.message, came_at)
+        self._take_link(link, peer)
+        return True
+
+    def announce(self, peer_id: str, capability: Capability) -> None:
+        """See `CoreService.announce`."""
+        self.peers.by_id[peer_id].capability = capability
 
     async def introduce(self, peer_id: str) -> Request:
         """See `CorePort.introduce`."""
@@ -456,7 +479,11 @@ class Core:
     async def remember(self, adapter: str, key: str, value: Any) -> None:
         """Write a key of an adapter's memory; None deletes. Returns when it is on disk."""
         text = None if value is None else json.dumps(value, ensure_ascii=False)
-        self._value(await self._do(Remember(adapter, key, text)))
+        await self.remember_text(adapter, key, text)
+
+    async def remember_text(self, adapter: str, key: str, value: str | None) -> None:
+        """See `CoreService.remember_text`."""
+        self._value(await self._do(Remember(adapter, key, value)))
 
     @staticmethod
     def _value(done: Done) -> dict[str, Any]:

@@ -220,6 +220,22 @@ def adapter_families(
     )
 
 
+def bus_families(parts: Mapping[str, int]) -> Iterator[Metric]:
+    """Parts in other processes, by name, with the links of each."""
+    yield gauges(
+        "linkage_part_links",
+        "Links of a part that runs in another process; a part that is not here is not listed.",
+        ("part",),
+        [((part,), links) for part, links in parts.items()],
+    )
+
+
+def core_link_families(*, up: bool, waiting: int) -> Iterator[Metric]:
+    """How a part stands with the core in another process."""
+    yield gauge("linkage_core_up", "1 while this part has a core.", up)
+    yield gauge("linkage_core_calls", "Questions that the core has not answered.", waiting)
+
+
 def disk_families(database: Path) -> Iterator[Metric]:
     """The files of the store and the disk under them."""
     yield gauges(

@@ -19,9 +19,11 @@ from linkage.config import (
     LimitSettings,
     ListenerSettings,
     LogSettings,
+    MessagingSettings,
     PeerSettings,
     TimerSettings,
     TlsSettings,
+    WatchSettings,
 )
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
@@ -34,6 +36,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "## `[[listener]]`": ListenerSettings,
     "## `[tls]`": TlsSettings,
     "## `[log]`": LogSettings,
+    "## `[watch]`": WatchSettings,
+    "## `[messaging]`": MessagingSettings,
     "## `[[adapter]]`": AdapterSettings,
     '### `kind = "asterisk"`': Settings,
     "#### `hotline.NUMBER`": Hotline,

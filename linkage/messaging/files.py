@@ -1,0 +1,143 @@
+"""Files that an adapter saves on another host than the core's: in pieces over the bus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from linkage.messaging.envelope import Kind
+from linkage.messaging.pack import PackError
+from linkage.ports import FileStore, StoredFile
+
+if TYPE_CHECKING:
+    from linkage.messaging.client import CoreClient
+
+PIECE_BYTES: Final = 256 * 1024
+UPLOADS_MAX: Final = 64
+"""Files of one part that are being written."""
+
+
+class RemoteFiles:
+    """`linkage.ports.FileStore` of the core's host. Each piece is on its disk before the next."""
+
+    def __init__(self, client: CoreClient) -> None:
+        self._client = client
+
+    async def save(self, name: str, content: AsyncIterable[bytes]) -> StoredFile:
+        """See `FileStore.save`; `path` is one of the core's host."""
+        handle = await self._client.file_call(Kind.FILE_OPEN, Path(name).name)
+        try:
+            async for chunk in content:
+                for start in range(0, len(chunk), PIECE_BYTES):
+                    piece = chunk[start : start + PIECE_BYTES]
+                    await self._client.file_call(Kind.FILE_CHUNK, handle, piece)
+        except BaseException:
+            self._client.drop_file(handle)
+            raise
+        found = await self._client.file_call(Kind.FILE_END, handle)
+        file_id, path, size, digest = found
+        return StoredFile(file_id=file_id, path=Path(path), size_bytes=size, sha256=digest)
+
+
+class _BrokenOffError(OSError):
+    """The sender gave up, or is gone."""
+
+
+class _Upload:
+    """One file on its way into the store: pieces go in, the store takes them out."""
+
+    def __init__(self, files: FileStore, name: str) -> None:
+        self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(1)
+        self._saving = asyncio.get_running_loop().create_task(
+            files.save(name, self._content()), name="bus-upload"
+        )
+        self._saving.add_done_callback(_look_at)
+
+    async def _content(self) -> AsyncIterator[bytes]:
+        while (piece := await self._pieces.get()) is not None:
+            yield piece
+
+    async def add(self, piece: bytes) -> None:
+        """Returns when the store has taken the one before it."""
+        await self._put(piece)
+
+    async def finish(self) -> StoredFile:
+        """It is whole; the file as it is kept."""
+        await self._put(None)
+        return await self._saving
+
+    async def _put(self, piece: bytes | None) -> None:
+        putting = asyncio.ensure_future(self._pieces.put(piece))  # noqa: TID251 - awaited or cancelled here
+        await asyncio.wait({putting, self._saving}, return_when=asyncio.FIRST_COMPLETED)
+        if not putting.done():
+            putting.cancel()
+            self._saving.result()  # why the store takes no more
+            raise _BrokenOffError("the store took no more")
+
+    def abort(self) -> None:
+        """Nothing of it is kept."""
+        self._saving.cancel()
+
+
+def _look_at(task: asyncio.Task[StoredFile]) -> None:
+    """Its error is told to who asks next; nobody may."""
+    if not task.cancelled():
+        task.exception()
+
+
+class Uploads:
+    """The files that one part is sending."""
+
+    def __init__(self) -> None:
+        self._uploads: dict[int, _Upload] = {}
+        self._last = 0
+
+    def open(self, files: FileStore, name: str) -> int:
+        """Begin one; its handle.
+
+        Raises:
+            PackError: too many are open.
+        """
+        if len(self._uploads) >= UPLOADS_MAX:
+            raise PackError(f"{UPLOADS_MAX} files are being written")
+        self._last += 1
+        self._uploads[self._last] = _Upload(files, name)
+        return self._last
+
+    async def add(self, handle: int, piece: bytes) -> None:
+        """One more piece.
+
+        Raises:
+            OSError: it cannot be written; the upload is over.
+        """
+        await self._of(handle).add(piece)
+
+    async def finish(self, handle: int) -> tuple[Any, ...]:
+        """It is whole: (FileId, path, bytes, SHA-256).
+
+        Raises:
+            OSError: it cannot be kept.
+        """
+        upload = self._of(handle)
+        del self._uploads[handle]
+        stored = await upload.finish()
+        return stored.file_id, str(stored.path), stored.size_bytes, stored.sha256
+
+    def drop(self, handle: int) -> None:
+        """It will not be whole; no error where there is none."""
+        upload = self._uploads.pop(handle, None)
+        if upload is not None:
+            upload.abort()
+
+    def abort(self) -> None:
+        """None of them will be."""
+        for handle in list(self._uploads):
+            self.drop(handle)
+
+    def _of(self, handle: int) -> _Upload:
+        upload = self._uploads.get(handle)
+        if upload is None:
+            raise _BrokenOffError("there is no such upload")
+        return upload

@@ -1,0 +1,296 @@
+"""The core's end of the bus: parts say hello, their links become links of the core.
+
+A part that is killed is found by its silence, or by the hello of the process that follows it; its
+links are closed in the core, and what was not acknowledged stays on disk. A part that lives
+through a restart of the core says hello to the new one and brings its links along.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import Any, Final
+
+import zmq
+
+from linkage.messaging.envelope import (
+    Envelope,
+    EnvelopeError,
+    Kind,
+    VersionError,
+    pack_item,
+    seal,
+    unseal,
+)
+from linkage.messaging.guard import DOMAIN, Guard
+from linkage.messaging.keys import Pair
+from linkage.messaging.pack import PackError
+from linkage.messaging.remote import Part, part_problem
+from linkage.messaging.serving import CALLS, FIELDS, SAYS, Desk
+from linkage.messaging.settings import BusSettings
+from linkage.messaging.sockets import BusError, Socket, user_of
+from linkage.ports import Clock, CoreService, FileStore
+
+logger = logging.getLogger("linkage.messaging")
+
+TICK_S: Final = 0.5
+PARTS_MAX: Final = 64
+DRAIN_WITHIN_S: Final = 5.0
+"""At a shutdown: for the answers to what parts have asked."""
+COMPLAIN_EVERY_S: Final = 1.0
+ANSWERED: Final = frozenset({Kind.SUBMIT, *CALLS})
+_UNKNOWN: Final = pack_item(Kind.UNKNOWN)
+
+
+class _Router(Socket):
+    """The core's socket: every part at its other end."""
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        place: str,
+        keys: Pair | None,
+        came: Callable[[bytes, str | None, bytes], None],
+    ) -> None:
+        super().__init__(context, zmq.ROUTER)
+        self._came = came
+        # A part that takes nothing must not cost envelopes silently: `_put` says so instead.
+        self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        if keys is not None:
+            self._socket.setsockopt(zmq.CURVE_SERVER, 1)
+            self._socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret)
+            self._socket.setsockopt_string(zmq.ZAP_DOMAIN, DOMAIN)
+        try:
+            self._socket.bind(place)
+        except zmq.ZMQError as error:
+            self._socket.close()
+            raise BusError(
+                f"[messaging] {place}: {error.strerror}; choose another address"
+            ) from None
+        self._watch()
+
+    def send(self, identity: bytes, envelope: bytes) -> bool:
+        """Whether it is on its way."""
+        return self._put([identity, envelope])
+
+    def _took(self, parts: list[zmq.Frame]) -> None:
+        if len(parts) == 2:  # noqa: PLR2004 - who, what
+            self._came(bytes(parts[0].buffer), user_of(parts[1]), bytes(parts[1].buffer))
+
+
+class Hub:
+    """Offers a core to other processes. In the core's event loop.
+
+    Args:
+        core: what is offered.
+        files: where the files go that parts upload.
+        clock: for timers.
+        settings: the figures.
+        adapters: the ids of the configured adapters: each may run in a part of its own.
+    """
+
+    def __init__(
+        self,
+        core: CoreService,
+        files: FileStore,
+        clock: Clock,
+        settings: BusSettings,
+        adapters: Collection[str],
+    ) -> None:
+        self._core = core
+        self._clock = clock
+        self._settings = settings
+        self._adapters = frozenset(adapters)
+        self._desk = Desk(core, files, self._adapters)
+        self._incarnation = secrets.token_hex(8)
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._guard: Guard | None = None
+        self._router: _Router | None = None
+        self._parts: dict[bytes, Part] = {}
+        self._work: set[asyncio.Task[None]] = set()
+        self._ticking: asyncio.TimerHandle | None = None
+        self._complained_at = -COMPLAIN_EVERY_S
+        self._stopping = False
+
+    # --- life ------------------------------------------------------------------------------------
+    def start(
+        self, place: str, keys: Pair | None = None, allowed: Mapping[bytes, str] | None = None
+    ) -> None:
+        """Take parts in.
+
+        Args:
+            place: as `address.endpoint` gives it.
+            keys: the core's own, over TCP.
+            allowed: public key → part, over TCP.
+
+        Raises:
+            BusError: the place cannot be bound.
+        """
+        try:
+            if keys is not None:
+                self._guard = Guard(self._context, allowed or {})
+            self._router = _Router(self._context, place, keys, self._came)
+        except BaseException:
+            self._close_sockets()
+            self._context.term()
+            raise
+        logger.info("bus: the core is at %s", place)
+        self._tick()
+
+    async def stop(self) -> None:
+        """Answer what was asked, in bounded time, tell the parts, and end."""
+        self._stopping = True
+        if self._ticking is not None:
+            self._ticking.cancel()
+        if self._work:
+            await asyncio.wait(self._work, timeout=DRAIN_WITHIN_S)
+        for part in list(self._parts.values()):
+            part.stream.say(Kind.BYE)
+            part.stream.flush()
+            self._drop(part, "linkage stops")
+        for task in self._work:
+            task.cancel()
+        if self._work:
+            await asyncio.wait(self._work)
+        self._close_sockets()
+        await asyncio.to_thread(self._context.term)
+
+    def _close_sockets(self) -> None:
+        for socket in (self._router, self._guard):
+            if socket is not None:
+                socket.close()
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """The parts that are here, and how many links each has."""
+        return {part.name: len(part.links) for part in self._parts.values()}
+
+    # --- envelopes -------------------------------------------------------------------------------
+    def _came(self, identity: bytes, user: str | None, data: bytes) -> None:
+        try:
+            envelope = unseal(data)
+        except VersionError as error:
+            self._complain(f"a part is refused: {error}: install the same linkage for all parts")
+            self._refuse(identity, f"{error}: install the same linkage for all parts")
+            return
+        except EnvelopeError as error:
+            self._complain(f"dropped what is no envelope: {error}")
+            return
+        if self._stopping:
+            return
+        first = envelope.items[0] if envelope.items else (None,)
+        if first[0] == Kind.HELLO:
+            self._greet(identity, user, envelope)
+            return
+        part = self._parts.get(identity)
+        if part is None or envelope.conversation != part.stream.conversation:
+            self._reply(identity, seal(envelope.conversation, 0, [_UNKNOWN]))
+            return
+        part.heard_at = self._clock.now()
+        if not part.stream.take(envelope):
+            self._drop(part, "an envelope of it was lost")
+            self._reply(identity, seal(envelope.conversation, 0, [_UNKNOWN]))
+            return
+        for item in envelope.items:
+            self._handle(part, item)
+
+    def _greet(self, identity: bytes, user: str | None, envelope: Envelope) -> None:
+        hello = envelope.items[0]
+        problem = part_problem(hello, user, self._adapters)
+        if problem is None and len(self._parts) >= PARTS_MAX:
+            problem = f"{PARTS_MAX} parts are here already"
+        if problem is not None:
+            self._complain(f"a part is refused: {problem}")
+            self._refuse(identity, problem)
+            return
+        _, name, incarnation, capabilities = hello
+        for other in list(self._parts.values()):
+            if other.name == name:
+                if other.incarnation != incarnation:
+                    other.stream.say(Kind.REPLACED)
+                    other.stream.flush()
+                self._drop(other, "a new conversation of its part")
+        part = Part(identity, name, incarnation, self._send_to, self._core)
+        part.stream.begin(envelope.conversation)
+        part.stream.take(envelope)
+        part.heard_at = self._clock.now()
+        self._parts[identity] = part
+        self._desk.learn(part, capabilities)
+        part.stream.say(Kind.WELCOME, self._incarnation)
+        logger.info("bus: %s is here", name)
+
+    def _handle(self, part: Part, item: tuple[Any, ...]) -> None:
+        kind, fields = item[0], item[1:]
+        try:
+            self._serve(part, kind, fields)
+        except PackError as error:
+            self._complain(f"{part.name} sent a damaged item: {error}")
+            if kind in ANSWERED and fields and type(fields[0]) is int:
+                part.say(Kind.FAILED, fields[0], "internal", str(error))
+
+    def _serve(self, part: Part, kind: int, fields: tuple[Any, ...]) -> None:
+        count = FIELDS.get(kind)
+        if count is None:
+            raise PackError(f"an item of kind {kind} is not known")
+        if len(fields) != count or (fields and type(fields[0]) is not int):
+            raise PackError(f"an item of kind {kind} has {count} fields")
+        if kind in CALLS:
+            self._answer(part, fields[0], CALLS[kind](self._desk, part, *fields[1:]))
+        elif kind in SAYS:
+            SAYS[kind](self._desk, part, *fields)
+        elif kind == Kind.BYE:
+            self._drop(part, f"{part.name} stops")
+
+    def _answer(self, part: Part, call: int, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.get_running_loop().create_task(self._finish(part, call, work))
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+    async def _finish(self, part: Part, call: int, work: Coroutine[Any, Any, Any]) -> None:
+        try:
+            part.say(Kind.ANSWER, call, await work)
+        except KeyError as error:
+            part.say(Kind.FAILED, call, "peer", str(error.args[0] if error.args else error))
+        except OSError as error:
+            part.say(Kind.FAILED, call, "store", error.strerror or str(error))
+        except Exception as error:
+            logger.exception("bus: a call of %s failed", part.name)
+            part.say(Kind.FAILED, call, "internal", type(error).__name__)
+
+    def _drop(self, part: Part, reason: str) -> None:
+        """The part is gone: so are its links."""
+        if self._parts.get(part.identity) is not part:
+            return
+        del self._parts[part.identity]
+        logger.warning("bus: %s is gone: %s (%d links)", part.name, reason, len(part.links))
+        part.end(reason)
+
+    def _send_to(self, identity: bytes, envelope: bytes) -> bool:
+        return self._router is not None and self._router.send(identity, envelope)
+
+    def _reply(self, identity: bytes, envelope: bytes) -> None:
+        """To somebody who is no part: once, whether it gets there or not."""
+        self._send_to(identity, envelope)
+
+    def _refuse(self, identity: bytes, text: str) -> None:
+        self._reply(identity, seal(0, 0, [pack_item(Kind.REFUSED, text)]))
+
+    def _complain(self, text: str) -> None:
+        """What strangers send must not fill the log."""
+        now = self._clock.now()
+        if now - self._complained_at >= COMPLAIN_EVERY_S:
+            self._complained_at = now
+            logger.warning("bus: %s", text)
+
+    def _tick(self) -> None:
+        self._ticking = asyncio.get_running_loop().call_later(TICK_S, self._tick)
+        now = self._clock.now()
+        for part in list(self._parts.values()):
+            silent_s = now - part.heard_at
+            if silent_s > self._settings.dead_after_s:
+                self._drop(part, f"silent for {silent_s:.0f} s")
+            elif now - part.said_at >= self._settings.heartbeat_s:
+                part.said_at = now
+                part.stream.say(Kind.PING)

@@ -1,0 +1,91 @@
+"""A link at the part's side: what it owes the core, across the cores that come and go.
+
+The peer does not notice a restart of the core, so its unanswered requests live on while the new
+core pushes from disk whatever is not acknowledged there. What the peer has already is not sent to
+it again; its answer is handed on when it comes, or at once where it came meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import datetime
+from typing import Final
+
+from linkage.ports import Link
+from protocol.envelope import Request, Response
+
+KEPT_MAX: Final = 128
+"""Answers kept for a core that may ask for them again: two windows."""
+
+
+class LocalLink:
+    """One link of this part, as it must be told to a core that knows nothing of it."""
+
+    __slots__ = (
+        "_carried",
+        "_out",
+        "_unanswered",
+        "_waiting",
+        "asking",
+        "begun",
+        "link",
+        "number",
+        "peer_id",
+        "told",
+    )
+
+    def __init__(self, number: int, link: Link) -> None:
+        self.number = number
+        self.link = link
+        self.peer_id: str | None = None
+        """Whose it is; None until the core has taken it."""
+        self.asking: int | None = None
+        """The call by which the core is asked to take it."""
+        self.begun = False
+        self.told: tuple[tuple[Request, datetime], ...] = ()
+        """What the peer said of itself, and when: registration, capabilities."""
+        self._out: dict[str, Response | None] = {}
+        self._carried: frozenset[str] = frozenset()
+        self._waiting: deque[Request] = deque()
+        self._unanswered = 0
+
+    def push(self, request: Request) -> Response | None:
+        """The core pushes; the answer where the peer has given it to an earlier core."""
+        if request.id in self._out:
+            answer = self._out[request.id]
+            if answer is not None:
+                del self._out[request.id]
+            return answer
+        self._waiting.append(request)
+        self._push_waiting()
+        return None
+
+    def answered(self, response: Response, *, live: bool) -> None:
+        """The peer answered; `live`: the core is being told now.
+
+        It is kept where the core may push the request once more: because it is not there, or
+        because it came after the request was pushed.
+        """
+        if self._out.get(response.request_id, response) is None:
+            self._unanswered -= 1
+            if live and response.request_id not in self._carried:
+                del self._out[response.request_id]
+            else:
+                self._out[response.request_id] = response
+        self._push_waiting()
+
+    def left(self) -> None:
+        """The core is gone; the next one begins from disk."""
+        self._waiting.clear()
+        answered = [id_ for id_, answer in self._out.items() if answer is not None]
+        for id_ in answered[:-KEPT_MAX]:
+            del self._out[id_]
+        self._carried = frozenset(id_ for id_, answer in self._out.items() if answer is None)
+
+    def _push_waiting(self) -> None:
+        # The window is the peer's: what an earlier core pushed counts, too.
+        while self._waiting and self._unanswered < self.link.window:
+            request = self._waiting.popleft()
+            self._out[request.id] = None
+            self._unanswered += 1
+            self.link.push(request)

@@ -1,0 +1,308 @@
+"""What the core does for a part: each kind of item, and who may send it.
+
+An adapter's part speaks for its adapter and nobody else; a gateway for every peer but adapters.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from functools import partial
+from inspect import signature
+from typing import Any, Final
+
+from linkage.messaging.envelope import Kind
+from linkage.messaging.pack import (
+    Fields,
+    PackError,
+    pack_request,
+    pack_response,
+    unpack_request,
+    unpack_response,
+)
+from linkage.messaging.remote import Part, RemoteLink
+from linkage.ports import Capability, CoreService, EntryKind, FileStore
+from protocol.envelope import Request, Response
+from protocol.registration import peer_id_of
+from protocol.results import Result
+
+logger = logging.getLogger("linkage.messaging")
+
+WINDOW_MAX: Final = 1024
+
+
+class Desk:
+    """Serves the items of all parts. What does not fit its kind is a `PackError`."""
+
+    def __init__(self, core: CoreService, files: FileStore, adapters: frozenset[str]) -> None:
+        self._core = core
+        self._files = files
+        self._adapters = adapters
+
+    def learn(self, part: Part, capabilities: Any) -> None:
+        """What the adapters of a part can do, as it told in its hello."""
+        if not isinstance(capabilities, dict):
+            return
+        for peer_id, told in capabilities.items():
+            if peer_id == part.adapter:
+                try:
+                    self._core.announce(peer_id, _capability(told))
+                except PackError as error:
+                    logger.warning("bus: %s: %s", part.name, error)
+
+    # --- links -----------------------------------------------------------------------------------
+    def register(
+        self, part: Part, number: Any, address: Any, window: Any, packed: Any
+    ) -> Coroutine[Any, Any, Fields]:
+        """A peer registers."""
+        request = unpack_request(packed)
+        self._check_peer(part, peer_id_of(request.message) or "")
+        return self._register(self._link(part, number, address, window), request)
+
+    async def _register(self, link: RemoteLink, request: Request) -> Fields:
+        response = await self._core.register(link, request)
+        if response.accepted:
+            self._taken(link)
+        return pack_response(response)
+
+    def adopt(
+        self, part: Part, number: Any, address: Any, window: Any, peer_id: Any
+    ) -> Coroutine[Any, Any, None]:
+        """A peer is known without registration."""
+        self._check_peer(part, peer_id)
+        return self._adopt(self._link(part, number, address, window), peer_id)
+
+    async def _adopt(self, link: RemoteLink, peer_id: str) -> None:
+        await self._core.adopt(link, peer_id)
+        self._taken(link)
+
+    def resume(
+        self,
+        part: Part,
+        number: Any,
+        address: Any,
+        window: Any,
+        peer_id: Any,
+        begun: Any,
+        told: Any,
+    ) -> Coroutine[Any, Any, bool]:
+        """A link has lived through the end of the core that took it."""
+        self._check_peer(part, peer_id)
+        heard = tuple((unpack_request(packed), _time(came_at)) for packed, came_at in _pairs(told))
+        link = self._link(part, number, address, window)
+        link.begun = _want(begun, bool)
+        return self._resume(link, peer_id, heard)
+
+    async def _resume(
+        self, link: RemoteLink, peer_id: str, told: tuple[tuple[Request, datetime], ...]
+    ) -> bool:
+        if not await self._core.resume(link, peer_id, told):
+            return False
+        self._taken(link)
+        return True
+
+    def _taken(self, link: RemoteLink) -> None:
+        link.taken = True
+        if link.end is not None:
+            self._core.closed(link, link.end)  # it went while the core was taking it
+        elif link.begun:
+            self._core.begin(link)
+
+    def begin(self, part: Part, number: Any) -> None:
+        """Deliveries may begin."""
+        link = part.links.get(number)
+        if link is None:
+            return
+        link.begun = True
+        if link.taken:
+            self._core.begin(link)
+
+    def closed(self, part: Part, number: Any, reason: Any) -> None:
+        """A link is gone."""
+        link = part.links.pop(number, None)
+        if link is not None:
+            link.end = _want(reason, str)
+            self._core.closed(link, link.end)
+
+    def introduce(self, part: Part, peer_id: Any) -> Coroutine[Any, Any, Fields]:
+        """Linkage registers at a peer that was dialled."""
+        self._check_peer(part, peer_id)
+        return self._introduce(peer_id)
+
+    async def _introduce(self, peer_id: str) -> Fields:
+        return pack_request(await self._core.introduce(peer_id))
+
+    # --- messages --------------------------------------------------------------------------------
+    def submit(self, part: Part, call: int, number: Any, packed: Any, reconstructed: Any) -> None:
+        """A request of a peer: the one call that comes often, so no task waits for its answer."""
+        link = part.links.get(_want(number, int))
+        request = unpack_request(packed)
+        again = _want(reconstructed, bool)
+        if link is None:
+            response = Response(
+                request_id=request.id, type=request.type, result=int(Result.SESSION_EXPIRED)
+            )
+            part.say(Kind.ANSWER, call, pack_response(response))
+            return
+        self._core.post(link, request, partial(_answer, part, call), reconstructed=again)
+
+    def answered(self, part: Part, number: Any, packed: Any) -> None:
+        """A peer answered a push."""
+        link = part.links.get(number)
+        if link is not None:
+            self._core.answered(link, unpack_response(packed))
+
+    def note(
+        self,
+        part: Part,
+        number: Any,
+        address: Any,
+        kind: Any,
+        detail: Any,
+        raw: Any,
+        result: Any,
+    ) -> Coroutine[Any, Any, None]:
+        """An entry for the journal."""
+        try:
+            entry = EntryKind(kind)
+        except ValueError:
+            raise PackError(f"{kind!r} is no kind of entry") from None
+        if result is not None:
+            _want(result, int)
+        link = part.links.get(_want(number, int))
+        link = link or RemoteLink(part, 0, _want(address, str), 0)
+        return self._core.note(
+            link, entry, _want(detail, str), raw=_want(raw, bytes), result=result
+        )
+
+    # --- adapters --------------------------------------------------------------------------------
+    def recall(self, part: Part, adapter: Any) -> Coroutine[Any, Any, dict[str, Any]]:
+        """An adapter's memory."""
+        self._check_own(part, adapter)
+        return self._core.recall(adapter)
+
+    def remember(
+        self, part: Part, adapter: Any, key: Any, value: Any
+    ) -> Coroutine[Any, Any, None]:
+        """A key of it."""
+        self._check_own(part, adapter)
+        if value is not None:
+            _want(value, str)
+        return self._core.remember_text(adapter, _want(key, str), value)
+
+    def open_file(self, part: Part, name: Any) -> Coroutine[Any, Any, int]:
+        """A file begins."""
+        self._check_own(part, part.adapter)
+        handle = part.uploads.open(self._files, _want(name, str))
+        return _ready(handle)
+
+    def add_to_file(self, part: Part, handle: Any, piece: Any) -> Coroutine[Any, Any, None]:
+        """A piece of it."""
+        return part.uploads.add(_want(handle, int), _want(piece, bytes))
+
+    def finish_file(self, part: Part, handle: Any) -> Coroutine[Any, Any, tuple[Any, ...]]:
+        """It is whole."""
+        return part.uploads.finish(_want(handle, int))
+
+    def drop_file(self, part: Part, handle: Any) -> None:
+        """It will not be."""
+        part.uploads.drop(_want(handle, int))
+
+    # --- rights ----------------------------------------------------------------------------------
+    def _check_peer(self, part: Part, peer_id: Any) -> None:
+        _want(peer_id, str)
+        own = part.adapter
+        allowed = peer_id == own if own is not None else peer_id not in self._adapters
+        if not allowed:
+            raise PackError(f"{part.name} does not speak for {peer_id[:80]!r}")
+
+    @staticmethod
+    def _check_own(part: Part, adapter: Any) -> None:
+        if adapter is None or adapter != part.adapter:
+            raise PackError(f"{part.name} is not the part of adapter {adapter!r}")
+
+    @staticmethod
+    def _link(part: Part, number: Any, address: Any, window: Any) -> RemoteLink:
+        _want(number, int)
+        if not 0 < _want(window, int) <= WINDOW_MAX:
+            raise PackError(f"a window of {window}")
+        link = RemoteLink(part, number, _want(address, str), window)
+        part.links[number] = link
+        return link
+
+
+def _answer(part: Part, call: int, response: Response) -> None:
+    part.say(Kind.ANSWER, call, pack_response(response))
+
+
+async def _ready(value: int) -> int:
+    return value
+
+
+def _want(value: Any, kind: type) -> Any:
+    if type(value) is not kind:
+        raise PackError(f"{type(value).__name__} where {kind.__name__} belongs")
+    return value
+
+
+def _time(value: Any) -> datetime:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise PackError("a time is missing")
+    return value
+
+
+def _pairs(told: Any) -> tuple[tuple[Any, Any], ...]:
+    pairs = _want(told, tuple)
+    if not all(type(pair) is tuple and len(pair) == 2 for pair in pairs):  # noqa: PLR2004 - a pair
+        raise PackError("what the peer told is damaged")
+    return tuple(pairs)
+
+
+def _capability(told: Any) -> Capability:
+    if not isinstance(told, dict):
+        raise PackError("the capabilities are damaged")
+    found: dict[int, frozenset[int]] = {}
+    for number, actions in told.items():
+        _want(number, int)
+        found[number] = frozenset(_want(action, int) for action in _want(actions, tuple))
+    return found
+
+
+Handler = Callable[..., Coroutine[Any, Any, Any]]
+Teller = Callable[..., None]
+
+CALLS: Final[dict[int, Handler]] = {
+    Kind.REGISTER: Desk.register,
+    Kind.ADOPT: Desk.adopt,
+    Kind.RESUME: Desk.resume,
+    Kind.INTRODUCE: Desk.introduce,
+    Kind.NOTE: Desk.note,
+    Kind.RECALL: Desk.recall,
+    Kind.REMEMBER: Desk.remember,
+    Kind.FILE_OPEN: Desk.open_file,
+    Kind.FILE_CHUNK: Desk.add_to_file,
+    Kind.FILE_END: Desk.finish_file,
+}
+SAYS: Final[dict[int, Teller]] = {
+    Kind.SUBMIT: Desk.submit,
+    Kind.ANSWERED: Desk.answered,
+    Kind.BEGIN: Desk.begin,
+    Kind.CLOSED: Desk.closed,
+    Kind.FILE_DROP: Desk.drop_file,
+}
+"""What needs no answer, or answers itself."""
+
+
+def _fields_of(method: Callable[..., Any]) -> int:
+    """How many fields an item has that this method serves: all it takes but self and the part."""
+    return len(signature(method).parameters) - 2
+
+
+FIELDS: Final[dict[int, int]] = {
+    Kind.PING: 0,
+    Kind.BYE: 0,
+    **{kind: _fields_of(method) + 1 for kind, method in CALLS.items()},
+    **{kind: _fields_of(method) for kind, method in SAYS.items()},
+}
+"""How many fields an item has, the number of a call included."""

@@ -1,0 +1,344 @@
+"""The parts of linkage as processes of their own: `linkage serve --only …`.
+
+```python
+async with linkage.parts.open_part(config, "gateway") as part:
+    await part.wait()
+```
+The same classes as in one process (`linkage.app`), with the bus between them. Each part starts
+whether the others are there or not, and finds them by itself when they come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Final, Self
+
+from adapters.registry import load_adapter
+from gateway import Gateway, ListenError
+from linkage.app import DirectoryFiles
+from linkage.clock import SystemClock
+from linkage.config import Config
+from linkage.core import Core
+from linkage.front import make_gateway
+from linkage.hosting import AdapterHost
+from linkage.messaging.address import endpoint, is_ipc, make_private
+from linkage.messaging.client import CoreClient
+from linkage.messaging.files import RemoteFiles
+from linkage.messaging.hub import Hub
+from linkage.messaging.keys import CORE, Pair, read_allowed, read_pair, read_public
+from linkage.messaging.settings import BusSettings
+from linkage.messaging.sockets import BusError
+from linkage.observation.http import Phase, Watch
+from linkage.observation.lag import LoopLag
+from linkage.ports import AdapterContext, Clock
+from linkage.store.database import open_store
+from linkage.store.lock import hold_store
+from linkage.store.unit import UnitOfWork
+from linkage.watch import (
+    watch_adapters,
+    watch_bus,
+    watch_core,
+    watch_gateway,
+    watch_hub,
+    watch_process,
+)
+
+logger = logging.getLogger("linkage.app")
+
+GATEWAY: Final = "gateway"
+ADAPTER: Final = "adapter"
+
+
+class PartError(Exception):
+    """There is no such part. The text names those there are."""
+
+
+class LinkagePart(ABC):
+    """One part in this process; started by entering, stopped by leaving."""
+
+    def __init__(self, config: Config, name: str, clock: Clock | None = None) -> None:
+        self.config = config
+        self.name = name
+        self._clock = clock or SystemClock()
+        self._stack = AsyncExitStack()
+        self.watch: Watch | None = None
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Where peers connect; of a gateway only."""
+        return ()
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._open_watch()
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        if self.watch is not None:
+            self.watch.phase = Phase.SERVING
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.watch is not None:
+            self.watch.phase = Phase.STOPPING
+        await self._stack.aclose()
+
+    @abstractmethod
+    async def _start(self) -> None:
+        """Bring it up; what is pushed on `_stack` is undone at the end."""
+
+    async def wait(self) -> None:
+        """Until cancelled.
+
+        Raises:
+            PartError: another process serves as this part now.
+        """
+        await asyncio.Event().wait()
+
+    def _open_watch(self) -> None:
+        settings = self.config.watch
+        if settings is None:
+            return
+        address = settings.listen if self.name == CORE else settings.parts.get(self.name)
+        if address is None:
+            return
+        watch = Watch(address)
+        lag = self._stack.enter_context(LoopLag(self._clock.now))
+        watch_process(watch, lag, self._clock, (self.name,))
+        try:
+            self.watch = self._stack.enter_context(watch)
+        except OSError as error:
+            host, port = address
+            raise ListenError(
+                f"watch {host}:{port}: {error.strerror}; choose another address for {self.name}"
+            ) from None
+
+
+class CorePart(LinkagePart):
+    """Store, core, and the bus for the others.
+
+    Raises on entering:
+        StoreError: the data directory or database cannot be used.
+        BusError, KeyFileError: the bus cannot be opened.
+    """
+
+    async def _start(self) -> None:
+        config = self.config
+        self._stack.enter_context(hold_store(config.database_path))
+        place, keys, allowed = _core_place(config)
+        engine = open_store(config.database_path)
+        self._stack.callback(engine.dispose)
+        core = Core(config, UnitOfWork(engine), self._clock, {})
+        await core.start()
+        self._stack.push_async_callback(core.stop)
+        hub = Hub(
+            core,
+            DirectoryFiles(config.files_path),
+            self._clock,
+            _bus_settings(config),
+            [item.id for item in config.adapter],
+        )
+        hub.start(place, keys, allowed)
+        self._stack.push_async_callback(hub.stop)
+        if self.watch is not None:
+            watch_core(self.watch, core, config.database_path, self._clock)
+            watch_hub(self.watch, lambda: hub.parts)
+
+
+class RemotePart(LinkagePart):
+    """A part that needs the core."""
+
+    _client: CoreClient
+
+    def _make_client(self, **options: Any) -> CoreClient:
+        place, keys = _part_place(self.config, self.name)
+        self._client = CoreClient(
+            self.name, place, self._clock, _bus_settings(self.config), keys=keys, **options
+        )
+        if self.watch is not None:
+            client = self._client
+            watch_bus(self.watch, lambda: client.problem, lambda: client.waiting)
+        return self._client
+
+    async def wait(self) -> None:
+        """See `LinkagePart.wait`."""
+        await asyncio.shield(self._client.replaced)
+        raise PartError(
+            f"another process serves as {self.name} now: this one ends; start each part once, "
+            "or name several gateways `gateway:NAME`"
+        )
+
+
+class GatewayPart(RemotePart):
+    """Listener, dialler and sessions.
+
+    One called `gateway:NAME` does not dial: two of them would take the peer from each other.
+
+    Raises on entering:
+        ListenError: a port is in use, or TLS cannot be spoken.
+        BusError, KeyFileError: the bus cannot be used.
+    """
+
+    _gateway: Gateway | None = None
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Where it listens, with the ports that the system gave for port 0."""
+        return () if self._gateway is None else tuple(self._gateway.addresses)
+
+    async def _start(self) -> None:
+        client = self._make_client()
+        self._stack.push_async_callback(client.stop)
+        client.start()
+        config = self.config
+        if self.name != GATEWAY:
+            quiet = tuple(peer.model_copy(update={"dial": None}) for peer in config.peer)
+            config = config.model_copy(update={"peer": quiet})
+        self._gateway = make_gateway(config, client, self._clock)
+        await self._gateway.start()
+        self._stack.push_async_callback(self._gateway.close)
+        if self.watch is not None:
+            roles = {peer.id: peer.role.value for peer in config.peer}
+            watch_gateway(
+                self.watch,
+                self._gateway,
+                lambda: Counter(roles[peer] for peer in client.peers if peer in roles),
+            )
+
+
+class AdapterPart(RemotePart):
+    """One adapter with its host.
+
+    Raises on entering:
+        AdapterError: its library is missing or its settings are wrong.
+        BusError, KeyFileError: the bus cannot be used.
+    """
+
+    hosts: tuple[AdapterHost, ...] = ()
+
+    async def _start(self) -> None:
+        peer_id = self.name.partition(":")[2]
+        item = next(item for item in self.config.adapter if item.id == peer_id)
+        cls = load_adapter(item.kind)
+        client = self._make_client(capabilities={peer_id: cls.capabilities})
+        local = is_ipc(endpoint(self.config.messaging.address, self.config.data_path))
+        adapter = cls(
+            AdapterContext(
+                peer_id=peer_id,
+                settings=item.settings,
+                clock=self._clock,
+                memory=RemoteMemory(client, peer_id),
+                files=DirectoryFiles(self.config.files_path) if local else RemoteFiles(client),
+            )
+        )
+        self._stack.push_async_callback(client.stop)
+        client.start()
+        host = AdapterHost(adapter, client, self._clock)
+        self.hosts = (host,)
+        starting = asyncio.get_running_loop().create_task(host.start(), name=f"start {peer_id}")
+        self._stack.push_async_callback(_stop_host, host, starting)
+        if self.watch is not None:
+            watch_adapters(self.watch, lambda: self.hosts)
+
+
+async def _stop_host(host: AdapterHost, starting: asyncio.Task[None]) -> None:
+    """A host that no core has taken yet is not waited for."""
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait({starting})
+        return
+    await host.stop()
+
+
+class RemoteMemory:
+    """`linkage.ports.Memory` over the bus."""
+
+    def __init__(self, client: CoreClient, peer_id: str) -> None:
+        self._client = client
+        self._peer_id = peer_id
+
+    async def load(self) -> dict[str, Any]:
+        """See `Memory.load`."""
+        return await self._client.recall(self._peer_id)
+
+    async def put(self, key: str, value: Any) -> None:
+        """See `Memory.put`."""
+        text = json.dumps(value, ensure_ascii=False)
+        await self._client.remember(self._peer_id, key, text)
+
+    async def delete(self, key: str) -> None:
+        """See `Memory.delete`."""
+        await self._client.remember(self._peer_id, key, None)
+
+
+def open_part(config: Config, name: str, clock: Clock | None = None) -> LinkagePart:
+    """The part of that name, not started.
+
+    Args:
+        config: the same file for all parts.
+        name: `core`, `gateway`, `gateway:NAME` or `adapter:NAME`.
+        clock: of tests.
+
+    Raises:
+        PartError: there is no such part.
+    """
+    kind, colon, rest = name.partition(":")
+    if name == CORE:
+        return CorePart(config, name, clock)
+    if kind == GATEWAY and bool(colon) == bool(rest):
+        return GatewayPart(config, name, clock)
+    if kind == ADAPTER and rest in {item.id for item in config.adapter}:
+        return AdapterPart(config, name, clock)
+    raise PartError(f"{name!r} is no part: there are {', '.join(part_names(config))}")
+
+
+def part_names(config: Config) -> Sequence[str]:
+    """Every part of a configuration; further gateways are `gateway:NAME`."""
+    return [CORE, GATEWAY, *(f"{ADAPTER}:{item.id}" for item in config.adapter)]
+
+
+def _bus_settings(config: Config) -> BusSettings:
+    messaging = config.messaging
+    return BusSettings(
+        heartbeat_s=messaging.heartbeat_s,
+        dead_after_s=messaging.dead_after_s,
+        hold_s=messaging.hold_s,
+    )
+
+
+def _core_place(config: Config) -> tuple[str, Pair | None, dict[bytes, str]]:
+    """Where the core binds, its keys, and whose it knows."""
+    place = endpoint(config.messaging.bind or config.messaging.address, config.data_path)
+    if is_ipc(place):
+        make_private(place)
+        return place, None, {}
+    folder = config.path_of(config.messaging.keys)
+    assert folder is not None, "it has a default"
+    return place, read_pair(folder, CORE), read_allowed(folder)
+
+
+def _part_place(config: Config, name: str) -> tuple[str, tuple[Pair, bytes] | None]:
+    """Where a part finds the core, and by which keys."""
+    place = endpoint(config.messaging.address, config.data_path)
+    if is_ipc(place):
+        make_private(place)
+        return place, None
+    folder = config.path_of(config.messaging.keys)
+    assert folder is not None, "it has a default"
+    return place, (read_pair(folder, name), read_public(folder, CORE))
+
+
+__all__ = ["BusError", "LinkagePart", "PartError", "open_part", "part_names"]
