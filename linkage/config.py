@@ -99,6 +99,14 @@ class LimitSettings(Section):
     requests_per_s: Annotated[float, Field(gt=0)] | None = None
     """Requests of one peer; twice as many at once. None: as fast as they can be journalled."""
     message_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * 1024
+    inbox: Annotated[int, Field(gt=0)] = 20_000
+    """Work that may wait for the disk; beyond, requests are answered 404."""
+    inbox_per_peer: Annotated[int, Field(gt=0)] = 2_000
+    """Requests of one peer among it."""
+    inbox_wait_s: Annotated[float, Field(gt=0)] = 10.0
+    """How long the oldest of it may wait."""
+    disk_free_mb: Annotated[int, Field(ge=0)] = 512
+    """MiB free on the disk of the store, below which an alarm is raised."""
 
 
 class RetentionSettings(Section):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import replace
+from operator import attrgetter
 from typing import Final
 
 from linkage.client.errors import CommandExpiredError
@@ -29,13 +30,18 @@ RETRY_AFTER_S: Final = 1
 class _Entry:
     """One request, and who waits for its answer."""
 
-    __slots__ = ("answer", "expiry", "request", "sent")
+    __slots__ = ("answer", "expiry", "request", "sent", "turn")
 
     def __init__(self, request: Request, answer: asyncio.Future[Response]) -> None:
+        self.turn = 0
+        """Its place in the order of sending, which it keeps however often it is offered."""
         self.request = request
         self.answer = answer
         self.sent = False
         self.expiry: asyncio.TimerHandle | None = None
+
+
+_TURN: Final = attrgetter("turn")
 
 
 class Outbox:
@@ -49,6 +55,7 @@ class Outbox:
 
     def __init__(self, size: int = OUTBOX_MAX) -> None:
         self._room = asyncio.Semaphore(size)
+        self._turns = 0
         self._waiting: deque[_Entry] = deque()
         self._under_way: dict[str, _Entry] = {}
         self._session: Session | None = None
@@ -78,6 +85,8 @@ class Outbox:
             raise self._end
         if within_s is not None:
             entry.expiry = loop.call_later(within_s, self._expire, entry, within_s)
+        self._turns += 1
+        entry.turn = self._turns
         self._waiting.append(entry)
         self._pump()
         # Shielded: when the sender is cancelled the entry stays, and an answer finds a future to
@@ -105,7 +114,8 @@ class Outbox:
         self._session = None
         for entry in self._under_way.values():
             entry.request = replace(entry.request, resend=True)
-        self._waiting.extendleft(reversed(self._under_way.values()))
+        # Sorted: some of those that wait may have been refused for now before these were.
+        self._waiting = deque(sorted([*self._under_way.values(), *self._waiting], key=_TURN))
         self._under_way.clear()
 
     def take_response(self, response: Response) -> None:
@@ -115,11 +125,16 @@ class Outbox:
             pass
         elif entry.expiry is None and response.result in PASSING:
             entry.request = replace(entry.request, resend=True)
-            self._waiting.appendleft(entry)
+            self._take_back(entry)
             self._pause(response.retry_after_s or RETRY_AFTER_S)
         else:
             self._settle(entry, response)
         self._pump()
+
+    def _take_back(self, entry: _Entry) -> None:
+        """In its old place: what went before it may have been refused before it."""
+        later = (at for at, other in enumerate(self._waiting) if other.turn > entry.turn)
+        self._waiting.insert(next(later, len(self._waiting)), entry)
 
     def _pause(self, seconds: float) -> None:
         if self._pausing is None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from linkage.core.peers import Peer
 from linkage.core.render import one_line
 from linkage.core.telling import MIRROR, Teller
 from linkage.core.work import Alarm, Done
@@ -20,6 +21,7 @@ from linkage.store.rows import JournalRow
 from protocol import messages as m
 from protocol.codec import encode
 from protocol.envelope import Request
+from protocol.message import Message
 
 MEMORY: Final = "!alarms"
 """Where the raised ones are kept: among the adapters' memories, under no possible peer id."""
@@ -50,13 +52,7 @@ class AlarmTeller(Teller):
             return False
         (self._raised.add if alarm.raised else self._raised.discard)(alarm.id)
         self._unit.remember(MEMORY, alarm.id, "1" if alarm.raised else None)
-        notice = m.AlarmNotice(
-            alarm_id=alarm.id,
-            level=alarm.level,
-            source=alarm.source,
-            text=one_line(alarm.text),
-            action=m.AlarmAction.RAISE if alarm.raised else m.AlarmAction.CLEAR,
-        )
+        notice = notice_of(alarm)
         row = self._alarm_row(alarm, notice)
         for peer in self._peers.of_role(*HEAR):
             type_ = notice.number + MIRROR.get(peer.role, 0)
@@ -69,6 +65,7 @@ class AlarmTeller(Teller):
         row = JournalRow(
             seq=seq,
             recorded_at=self._now_us,
+            occurred_at=alarm.at,
             kind=(EntryKind.ALARM if alarm.raised else EntryKind.ALARM_CLEARED).value,
             source=alarm.source,
             type=notice.number,
@@ -79,3 +76,27 @@ class AlarmTeller(Teller):
         )
         self._unit.append(row)
         return row
+
+
+def notice_of(alarm: Alarm) -> m.AlarmNotice:
+    """The 197 of an alarm."""
+    return m.AlarmNotice(
+        alarm_id=alarm.id,
+        level=alarm.level,
+        source=alarm.source,
+        text=one_line(alarm.text),
+        action=m.AlarmAction.RAISE if alarm.raised else m.AlarmAction.CLEAR,
+    )
+
+
+def told_at_once(alarm: Alarm, peer: Peer) -> Message | None:
+    """The alarm as a peer hears it without a place in its queue; None: it does not concern it.
+
+    For when the disk takes nothing, the alarm of that included.
+    """
+    if peer.role not in HEAR:
+        return None
+    notice = notice_of(alarm)
+    shift = MIRROR.get(peer.role, 0)
+    shown = (m.convert(notice, notice.number + shift) or notice) if shift else notice
+    return shown if peer.takes(shown.number, shown, None) else None

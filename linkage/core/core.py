@@ -9,20 +9,33 @@ import asyncio
 import json
 import logging
 import secrets
-from collections import Counter, deque
+import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from linkage.config import Config, SweepSettings
+from linkage.core.alarms import told_at_once
+from linkage.core.breaker import Breaker
 from linkage.core.engine import CoreEngine
+from linkage.core.inbox import Item
 from linkage.core.message_log import MessageLog
 from linkage.core.outbox import QUEUE_MAX, Outbox
 from linkage.core.peers import Peer, Peers
+from linkage.core.pressure import (
+    OVERLOAD_RETRY_S,
+    STORE_RETRY_S,
+    Bounds,
+    Pressure,
+    Standing,
+)
 from linkage.core.stuck import Doubts
 from linkage.core.work import (
     Acknowledge,
+    Alarm,
     AskAround,
     Done,
     GiveUp,
@@ -38,7 +51,7 @@ from linkage.core.work import (
     Trim,
     Work,
 )
-from linkage.core.worker import Batch, Item, Worker
+from linkage.core.worker import Batch, Worker
 from linkage.observation.figures import Figures
 from linkage.ports import Capability, Clock, EntryKind, Link, Role
 from linkage.store.rows import to_us
@@ -55,12 +68,14 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
-INBOX_MAX: Final = 20_000
-"""Work that may wait for the disk; beyond it requests are refused with 404."""
 SWEEP_EVERY_S: Final = 1.0
-
+KEPT_MAX: Final = 10_000
+"""Work of linkage's own that waits for a disk that takes nothing. While there is so much, no more
+is read from queues; what is observed beyond it is lost."""
 
 _REQUESTS: Final = (Submit, Register)
+_KEPT: Final = (Acknowledge, GiveUp, Alarm, Observe)
+"""What nobody will say again, if the disk does not take it now."""
 
 
 class Core:
@@ -75,6 +90,8 @@ class Core:
         unit: UnitOfWork,
         clock: Clock,
         capabilities: Mapping[str, Capability],
+        *,
+        free_bytes: Callable[[], int | None] | None = None,
     ) -> None:
         self.peers = Peers.of(config, capabilities)
         self._clock = clock
@@ -88,13 +105,21 @@ class Core:
             now=clock.now,
             writes=self.figures.writes,
             doubts=_doubts(config.sweep),
+            free_bytes=free_bytes or partial(_free_bytes, config.data_path),
         )
+        self._breaker = Breaker(self._engine, clock.now)
+        self.pressure = Pressure(bounds_of(config), self.peers.own_id)
         self._links: dict[Link, Peer] = {}
         self._outboxes: dict[str, Outbox] = {}
         self._positions: dict[Link, int] = {}
         self._inbox: list[Item] = []
-        # When each thing was taken that is not settled yet (monotonic), the oldest first.
-        self._unsettled: deque[float] = deque()
+        self._taken = 0
+        # When each thing was taken that is not settled yet (monotonic), by its number.
+        self._unsettled: dict[int, float] = {}
+        self._waiting: Counter[str] = Counter()
+        """Requests among it, by peer."""
+        self._kept: list[Work] = []
+        self._told_at_once: set[Alarm] = set()
         self._worker = Worker(self._process, self._settle_batch)
         self._running = False
         self._sweeping: asyncio.TimerHandle | None = None
@@ -118,6 +143,8 @@ class Core:
         if self._sweeping is not None:
             self._sweeping.cancel()
         if self._running:
+            await self.between_commits(lambda: None)
+            self._offer_kept()
             self._put(Observe(self.peers.own_id, EntryKind.STOPPED, "linkage stopped"), None)
             self._stopping = True
             self._hand_over()
@@ -129,25 +156,27 @@ class Core:
         now = Now(self._clock.utc(), self._steady_us())
         began = self._clock.now()
         try:
-            done = self._engine.process([work for work, _ in items], now)
+            done = self._breaker.process([work for _, work, _ in items], now)
         except Exception as error:
             logger.exception("a batch of %d failed as a whole", len(items))
             done = [Done(value=error) for _ in items]
-        return Batch(items, done, began, self._clock.now())
+        return Batch(items, done, began, self._clock.now(), failed=self._engine.store_failing)
 
     def _settle_batch(self, batch: Batch) -> None:
         """What follows from a commit, in the loop's thread; no bug in it reaches another's."""
-        self.figures.committed(
-            len(batch.items), batch.ended - batch.began, failed=self._engine.store_failing
-        )
-        for (work, told), done in zip(batch.items, batch.done, strict=True):
-            self._count(work, done, batch.ended - self._unsettled.popleft(), batch.ended)
+        took = batch.ended - batch.began
+        self.figures.committed(len(batch.items), took, failed=batch.failed)
+        for (number, work, told), done in zip(batch.items, batch.done, strict=True):
+            self._count(work, done, batch.ended - self._unsettled.pop(number), batch.ended)
+            if batch.failed:
+                self._keep(work, done)
             try:
                 if told is not None:
                     told(done)
                 self._settle(work, done)
             except Exception:
                 logger.exception("what became of a %s was not handed out", type(work).__name__)
+        self._look()
 
     def _count(self, work: Work, done: Done, seconds: float, now: float) -> None:
         if isinstance(work, Acknowledge):
@@ -156,6 +185,73 @@ class Core:
             self.figures.requests[work.request.type, done.response.result] += 1
             self.figures.answers.observe(seconds)
             self._log.taken(work, done, seconds, now)
+
+    # --- pressure --------------------------------------------------------------------------------
+    def _keep(self, work: Work, done: Done) -> None:
+        """What the disk did not take: linkage's own is kept, peers are held to what they heard."""
+        if isinstance(work, Submit):
+            if done.response is not None and done.response.retry_after_s:
+                retry_s = done.response.retry_after_s
+                self.pressure.hold(work.source, retry_s, self._clock.now())
+            return
+        if isinstance(work, Alarm) and work.raised:
+            self._tell_at_once(work)
+        lost = isinstance(work, Observe) and len(self._kept) >= KEPT_MAX
+        if isinstance(done.value, OSError) and isinstance(work, _KEPT) and not lost:
+            self._kept.append(work)
+
+    def _offer_kept(self) -> None:
+        """Try once more; with what else there is in this turn of the loop it is one batch."""
+        kept, self._kept = self._kept, []
+        for work in kept:
+            self._put(work, None)
+        if kept:
+            for outbox in self._outboxes.values():
+                self._load_more(outbox)
+
+    def _look(self) -> None:
+        """See how things stand, and say so where that is news."""
+        failing = self._engine.store_failing
+        standing = Standing(
+            inbox=len(self._unsettled),
+            # What a failing disk makes wait is no overload.
+            oldest_s=0.0 if failing else self.oldest_work_s,
+            store_error=self._engine.store_error,
+            disk_free=self._engine.disk_free,
+        )
+        for alarm in self.pressure.look(standing, self._clock.now(), self._clock.utc()):
+            self._put(alarm, None)
+            if alarm.raised:
+                logger.warning("%s: %s", alarm.id, alarm.text)
+                if standing.oldest_s >= self.pressure.bounds.wait_s:
+                    self._tell_at_once(alarm)  # it will be long before it is on disk
+
+    def _tell_at_once(self, alarm: Alarm) -> None:
+        """Who is here hears it before it is on disk; from the journal it comes once more."""
+        if alarm in self._told_at_once:
+            return
+        self._told_at_once.add(alarm)
+        for peer in list(self._links.values()):
+            message = told_at_once(alarm, peer)
+            if message is not None:
+                self._answer(peer.id, message, self._steady_us())
+
+    def _refusal(self, source: str) -> int:
+        """For how many seconds a peer's requests are not taken; 0: they are."""
+        now = self._clock.now()
+        wait = self.pressure.wait_of(source, now)
+        if wait:
+            return wait
+        if self._engine.store_failing:
+            return self.pressure.hold(source, STORE_RETRY_S, now)
+        bounds = self.pressure.bounds
+        if (
+            self.pressure.overloaded
+            or len(self._unsettled) >= bounds.inbox
+            or self._waiting[source] >= bounds.each
+        ):
+            return self.pressure.hold(source, OVERLOAD_RETRY_S, now)
+        return 0
 
     # --- what watchers ask -----------------------------------------------------------------------
     @property
@@ -167,10 +263,15 @@ class Core:
     def oldest_work_s(self) -> float:
         """How long the oldest work has waited for the disk; safe to ask in any thread."""
         try:
-            since = self._unsettled[0]
-        except IndexError:
-            return 0.0
-        return max(0.0, self._clock.now() - since)
+            since = next(iter(self._unsettled.values()), None)
+        except RuntimeError:  # the loop took or settled something just now
+            return self.oldest_work_s
+        return 0.0 if since is None else max(0.0, self._clock.now() - since)
+
+    @property
+    def disk_free(self) -> int | None:
+        """Bytes that are free on the disk of the store; None before the first sweep."""
+        return self._engine.disk_free
 
     @property
     def journal_seq(self) -> int:
@@ -192,12 +293,9 @@ class Core:
             outbox = self._outbox(work.receiver)
             self._guarded(outbox, self._loaded, outbox, work, done)
             return
-        if isinstance(work, Sweep):
-            self._sweep_waits = False
-        if isinstance(work, Retire):
-            outbox = self._outbox(work.receiver)
-            self._guarded(outbox, self._retired, outbox, done)
-        if done.value == "reload" and isinstance(work, Submit):
+        if not isinstance(work, Submit):
+            self._settle_own(work, done)
+        elif done.value == "reload":
             outbox = self._outbox(work.source)
             self._guarded(outbox, outbox.restart, 0)
             self._load_more(outbox)
@@ -210,9 +308,24 @@ class Core:
             if outbox.behind:
                 self._load_more(outbox)
         for receiver, message in done.answers:
-            outbox = self._outbox(receiver)
-            request = Request(id=self._answer_ids.take(), message=message)
-            self._guarded(outbox, outbox.answer, request, now_us)
+            self._answer(receiver, message, now_us)
+
+    def _settle_own(self, work: Work, done: Done) -> None:
+        if isinstance(work, Sweep):
+            self._sweep_waits = False
+        elif isinstance(work, Retire):
+            outbox = self._outbox(work.receiver)
+            self._guarded(outbox, self._retired, outbox, done)
+        elif isinstance(work, Alarm) and not isinstance(done.value, Exception):
+            self._told_at_once.discard(work)
+            if done.value and not work.raised:
+                logger.warning("%s: %s", work.id, work.text)
+
+    def _answer(self, receiver: str, message: Message, now_us: int) -> None:
+        """Push what has no place in a queue."""
+        outbox = self._outbox(receiver)
+        request = Request(id=self._answer_ids.take(), message=message)
+        self._guarded(outbox, outbox.answer, request, now_us)
 
     def _guarded(
         self, outbox: Outbox, act: Callable[P, R], *args: P.args, **kw: P.kwargs
@@ -261,8 +374,9 @@ class Core:
         """Queue work; it is handed over with everything else of this turn of the loop."""
         if not self._inbox:
             asyncio.get_running_loop().call_soon(self._hand_over)
-        self._inbox.append((work, told))
-        self._unsettled.append(self._clock.now())
+        self._taken += 1
+        self._inbox.append((self._taken, work, told))
+        self._unsettled[self._taken] = self._clock.now()
 
     def _hand_over(self) -> None:
         if self._inbox:
@@ -278,7 +392,8 @@ class Core:
         return await self._worker.call(act)
 
     async def _do(self, work: Work) -> Done:
-        if self._stopping or not self._running:
+        failing = isinstance(work, Register) and self._engine.store_failing
+        if failing or self._stopping or not self._running:
             return self._engine.not_now(work)
         future: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
         self._put(work, partial(_tell, future))
@@ -399,13 +514,15 @@ class Core:
         if peer is None:
             answer(_refused(request, Result.SESSION_EXPIRED, None))
             return
-        if len(self._unsettled) >= INBOX_MAX:
+        wait_s = self._refusal(peer.id)
+        if wait_s:
             self.figures.requests[request.type, Result.OVERLOAD] += 1
-            answer(_refused(request, Result.OVERLOAD, 1))
+            answer(_refused(request, Result.OVERLOAD, wait_s))
             return
         work = Submit(peer.id, request, reconstructed)
 
         def told(done: Done) -> None:
+            self._waiting[peer.id] -= 1
             response = done.response
             if response is None:
                 response = _refused(request, Result.INTERNAL, None)
@@ -413,6 +530,7 @@ class Core:
                 peer.capability = _capability(request.message)
             answer(response)
 
+        self._waiting[peer.id] += 1
         if self._stopping or not self._running:
             told(self._engine.not_now(work))
         else:
@@ -442,7 +560,7 @@ class Core:
         """See `CorePort.note`."""
         peer = self._links.get(link)
         source = link.address if peer is None else peer.id
-        if len(self._unsettled) < INBOX_MAX:
+        if len(self._unsettled) < self.pressure.bounds.inbox:
             await self._do(Observe(source, kind, detail, raw, result))
 
     def closed(self, link: Link, reason: str) -> None:
@@ -502,7 +620,7 @@ class Core:
         return outbox
 
     def _load_more(self, outbox: Outbox) -> None:
-        if outbox.wants and not self._stopping:
+        if outbox.wants and not self._stopping and len(self._kept) < KEPT_MAX:
             outbox.loading = True
             self._put(
                 LoadQueue(outbox.receiver, outbox.loaded, QUEUE_MAX // 2, outbox.generation), None
@@ -513,6 +631,7 @@ class Core:
 
     def _sweep(self) -> None:
         self._ask_around()
+        self._offer_kept()
         # One at a time: a disk that hangs must not find a heap of them when it comes back.
         if not self._sweep_waits:
             self._sweep_waits = True
@@ -522,6 +641,7 @@ class Core:
                 for seq in outbox.pushed
             )
             self._put(Sweep(pushed, self._steady_us()), None)
+        self._look()
         self._sweep_later()
 
     def _ask_around(self) -> None:
@@ -566,3 +686,22 @@ def _refused(request: Request, result: Result, retry_after_s: int | None) -> Res
     return Response(
         request_id=request.id, type=request.type, result=int(result), retry_after_s=retry_after_s
     )
+
+
+def bounds_of(config: Config) -> Bounds:
+    """`[limits]` as far as it is the core's."""
+    limits = config.limits
+    return Bounds(
+        inbox=limits.inbox,
+        each=limits.inbox_per_peer,
+        wait_s=limits.inbox_wait_s,
+        disk_free_mb=limits.disk_free_mb,
+    )
+
+
+def _free_bytes(folder: Path) -> int | None:
+    """What is free where the store lies; None where the system does not say."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None

@@ -16,6 +16,7 @@ from linkage.core import keeping
 from linkage.core.access import RefusedError, check_registration
 from linkage.core.handling import Handler
 from linkage.core.peers import Peer, Peers
+from linkage.core.pressure import STORE_RETRY_S
 from linkage.core.render import COMMANDS, outcome_of, render, stored_message
 from linkage.core.stuck import Doubts
 from linkage.core.telling import as_journalled
@@ -51,7 +52,6 @@ from protocol.results import Result, result_text
 
 logger = logging.getLogger("linkage.core")
 
-RETRY_AFTER_S: Final = 5
 SWEEP_MAX: Final = 1000
 STRANGER_BYTES: Final = 4096
 """Bytes of a refused registration that the journal keeps: strangers do not fill the disk."""
@@ -72,14 +72,18 @@ class CoreEngine:
         now: Callable[[], float] | None = None,
         writes: Histogram | None = None,
         doubts: Doubts | None = None,
+        free_bytes: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._time = now
         self._writes = writes
+        self._free_bytes = free_bytes
         self._unit = unit
         self._peers = peers
         self._handler = Handler(self._unit, peers, command_expire_s, doubts)
-        self.store_failing = False
-        """Whether the store did not take the last batch; read by other threads."""
+        self.store_error: str | None = None
+        """Why the store did not take the last batch; None: it did. Read by other threads."""
+        self.disk_free: int | None = None
+        """Bytes that the store may still grow by, as of the last sweep; the same."""
         self.journal_seq = 0
         """The newest journal row that is on disk; the same."""
 
@@ -92,7 +96,7 @@ class CoreEngine:
         try:
             done = self._in_one_transaction(batch, now)
         except StoreFailedError as error:
-            self.store_failing = True
+            self.store_error = str(error)
             logger.error("the store took nothing of %d: %s", len(batch), error)  # noqa: TRY400 - a disk, no bug
             return [self.not_now(work) for work in batch]
         except Exception:
@@ -102,7 +106,7 @@ class CoreEngine:
                 "internal error at %s", type(batch[0]).__name__, extra=about(batch[0])
             )
             return [self._broken(batch[0], now)]
-        self.store_failing = False
+        self.store_error = None
         return done
 
     def _in_one_transaction(self, batch: Sequence[Work], now: Now) -> list[Done]:
@@ -123,6 +127,11 @@ class CoreEngine:
         self.journal_seq = self._unit.next_seq - 1
         return done
 
+    @property
+    def store_failing(self) -> bool:
+        """Whether the store did not take the last batch."""
+        return self.store_error is not None
+
     @staticmethod
     def not_now(work: Work) -> Done:
         """What becomes of work that cannot be written: to be tried again."""
@@ -133,7 +142,7 @@ class CoreEngine:
             type=work.request.type,
             result=Result.OVERLOAD,
             detail="the store cannot be written now",
-            retry_after_s=RETRY_AFTER_S,
+            retry_after_s=STORE_RETRY_S,
         )
         return Done(response)
 
@@ -310,6 +319,7 @@ class CoreEngine:
 
     def _sweep(self, work: Sweep) -> Done:
         done = Done()
+        self.disk_free = self._free_bytes()
         for row in self._unit.expired(work.steady_us, SWEEP_MAX):
             assert row.expires_at is not None, "what never expires has not expired"
             result, state = Result.EXPIRED, "expired"

@@ -66,7 +66,7 @@ class Alarm:
     """Something needs a person (197), or does no longer; told once, however often it is said.
 
     `source` is the peer that it is about, or linkage itself; `level` is `warning`, `major` or
-    `critical`.
+    `critical`; `at` when it began, in microseconds of the wall clock (None: now).
     """
 
     id: str
@@ -75,6 +75,7 @@ class Alarm:
     raised: bool = True
     level: str = "major"
     result: int | None = None
+    at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@
 ```
 The thread takes the next batch by itself: everything that queued while the last one was committed
 (group commit), without waiting for the loop to hand out what the last one brought. It waits for
-nothing to come together: alone, a message is committed at once.
+nothing to come together: alone, a message is committed at once. What is more than one batch is
+taken in fair turns (`linkage.core.inbox`).
 """
 
 from __future__ import annotations
@@ -19,15 +20,13 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Final, TypeVar
 
-from linkage.core.work import Done, Work
+from linkage.core.inbox import Inbox, Item
+from linkage.core.work import Done
 
 T = TypeVar("T")
 
 BATCH_MAX: Final = 512
 """Work of one commit at most: bounds how long the first of a batch waits for the last."""
-
-Item = tuple[Work, Callable[[Done], None] | None]
-"""Work, and who is told what became of it."""
 
 
 class _Stop:
@@ -39,12 +38,16 @@ _Handed = list[Item] | Callable[[], None] | _Stop
 
 @dataclass(slots=True)
 class Batch:
-    """What one commit brought: for each item what became of it; from when to when, monotonic."""
+    """What one commit brought: for each item what became of it; from when to when, monotonic.
+
+    `failed`: the disk did not take it.
+    """
 
     items: list[Item]
     done: Sequence[Done]
     began: float
     ended: float
+    failed: bool = False
 
 
 class Worker:
@@ -106,25 +109,25 @@ class Worker:
             self._thread = None
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        ahead: _Handed | None = None
+        inbox = Inbox()
+        ahead: Callable[[], None] | _Stop | None = None
         while True:
-            handed = self._queue.get() if ahead is None else ahead
-            ahead = None
-            if isinstance(handed, _Stop):
-                return
-            if not isinstance(handed, list):
-                handed()
-                continue
-            ahead = self._gather(handed)
-            for start in range(0, len(handed), BATCH_MAX):
-                batch = self._process(handed[start : start + BATCH_MAX])
+            if ahead is None:
+                ahead = self._gather(inbox)
+            if len(inbox):
+                batch = self._process(inbox.take(BATCH_MAX))
                 loop.call_soon_threadsafe(self._settle, batch)
+            elif isinstance(ahead, _Stop):
+                return
+            elif ahead is not None:
+                act, ahead = ahead, None
+                act()
 
-    def _gather(self, items: list[Item]) -> _Handed | None:
-        """Add what is there already, up to a batch; what comes after it and is no work."""
-        while len(items) < BATCH_MAX and not self._queue.empty():
-            more = self._queue.get()  # this thread alone takes from it
-            if not isinstance(more, list):
-                return more
-            items += more
+    def _gather(self, inbox: Inbox) -> Callable[[], None] | _Stop | None:
+        """Take in what is there, and wait where nothing is; what is no work ends it."""
+        while not len(inbox) or not self._queue.empty():
+            handed = self._queue.get()  # this thread alone takes from it
+            if not isinstance(handed, list):
+                return handed
+            inbox.add(handed)
         return None

@@ -120,6 +120,34 @@ async def test_an_overloaded_linkage_is_offered_the_notice_again(
     await platform.close()
 
 
+async def test_notices_refused_for_now_are_offered_again_in_their_order(
+    linkage: ScriptedLinkage, spawn: Spawn[Response]
+) -> None:
+    platform = exchange(linkage)
+    far = await opened(platform, linkage)
+    telling = [spawn(platform.notify(HangupNotice(call_id=f"c{n}"))) for n in range(6)]
+    first = [await far.request() for _ in range(6)]
+    for request in first[1:5]:
+        far.answer(request, Result.OVERLOAD, retry_after_s=1)
+    again = [await far.request() for _ in range(4)]
+    assert [request.message.call_id for request in again] == ["c1", "c2", "c3", "c4"]
+
+    far.answer(again[1], Result.OVERLOAD, retry_after_s=60)
+    far.answer(again[0])
+    await asyncio.wait_for(telling[1], WITHIN_S)
+    far.drop()
+    second = await linkage.registered()
+    telling.append(spawn(platform.notify(HangupNotice(call_id="c6"))))
+    platform._outbox._go_on()  # as it does when the 60 s are over
+    last = [await second.request() for _ in range(6)]
+
+    assert [request.message.call_id for request in last] == ["c0", "c2", "c3", "c4", "c5", "c6"]
+    for request in last:
+        second.answer(request)
+    assert all(response.accepted for response in await asyncio.gather(*telling))
+    await platform.close()
+
+
 async def test_commands_are_answered_in_any_order_with_the_ids_allocated(
     linkage: ScriptedLinkage,
 ) -> None:

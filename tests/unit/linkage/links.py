@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -105,8 +106,9 @@ class Site:
         folder: Path,
         peers: Iterable[dict[str, Any]] = PEERS,
         unit: type[UnitOfWork] = UnitOfWork,
+        **settings: Any,
     ) -> None:
-        self.config: Config = config(folder, peers)
+        self.config: Config = config(folder, peers, **settings)
         self.clock = ManualClock()
         self.unit = unit
         self._ids = itertools.count(1)
@@ -142,7 +144,8 @@ class Site:
 
     async def settled(self) -> None:
         """Everything that was handed in so far has been done."""
-        await self.core.recall("nobody")
+        with suppress(OSError):  # the disk may be full
+            await self.core.recall("nobody")
 
     async def sweep(self) -> None:
         """What the core does every second."""
@@ -212,3 +215,7 @@ class Site:
         if count is None:
             count = await self.sql("PRAGMA page_count")
         await self.sql(f"PRAGMA max_page_count={count}")
+
+    async def write_protect(self, *, on: bool = True) -> None:
+        """The disk takes nothing at all; what is on it can be read."""
+        await self.sql(f"PRAGMA query_only={int(on)}")

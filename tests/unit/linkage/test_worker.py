@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from collections.abc import AsyncIterator
 
 import pytest
 
+from linkage.core.inbox import Item
 from linkage.core.work import Done, Recall
-from linkage.core.worker import BATCH_MAX, Batch, Item, Worker
+from linkage.core.worker import BATCH_MAX, Batch, Worker
+
+ARRIVALS = itertools.count(1)
 
 
 class Bench:
@@ -26,7 +30,7 @@ class Bench:
     def _process(self, items: list[Item]) -> Batch:
         self.entered.set()
         assert self.gate.wait(20)
-        names = [work.adapter for work, _ in items if isinstance(work, Recall)]
+        names = [work.adapter for _, work, _ in items if isinstance(work, Recall)]
         self.batches.append(names)
         return Batch(items, [Done(value=name) for name in names], 0.0, 0.0)
 
@@ -35,7 +39,7 @@ class Bench:
         self.settled += [done.value for done in batch.done]
 
     def hand_over(self, *names: str) -> None:
-        self.worker.hand_over([(Recall(name), None) for name in names])
+        self.worker.hand_over([(next(ARRIVALS), Recall(name), None) for name in names])
 
 
 @pytest.fixture

@@ -1,0 +1,163 @@
+"""Whether linkage can promise anything just now, and what it says where it cannot.
+
+Pure: told how things stand, it answers with alarms, and with how long a peer is to wait.
+
+| condition | raised | requests meanwhile |
+|---|---|---|
+| `store` | the disk did not take a batch | 404, `RetryAfter` 5 |
+| `overload` | too much waits for the disk, or it waits too long | 404, `RetryAfter` 1 |
+| `disk-low` | less is free than `disk_free_mb` | taken |
+
+Each is raised at once and cleared when it has been over for `CALM_S`, so that a disk that is full
+every other second is one alarm. A peer that was told to wait is refused until then: what it has
+under way behind the refused one would else overtake it, and its order be lost.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from linkage.core.work import Alarm
+from linkage.store.rows import to_us
+
+STORE: Final = "store"
+OVERLOAD: Final = "overload"
+DISK_LOW: Final = "disk-low"
+CALM_S: Final = 10.0
+OVERLOAD_RETRY_S: Final = 1
+STORE_RETRY_S: Final = 5
+MIB: Final = 1024 * 1024
+ENOUGH: Final = 1.1
+"""How much more than `disk_free_mb` must be free before it is enough again."""
+OVER: Final = {
+    STORE: "the store is written again",
+    OVERLOAD: "requests are taken again",
+    DISK_LOW: "there is room again on the disk of the store",
+}
+LEVELS: Final = {STORE: "critical", OVERLOAD: "major", DISK_LOW: "warning"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Of what may wait for the disk; `each` is of one peer's requests. See `[limits]`."""
+
+    inbox: int = 20_000
+    each: int = 2_000
+    wait_s: float = 10.0
+    disk_free_mb: int = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How things stand: what waits, how long the oldest has, free bytes (None: not known)."""
+
+    inbox: int
+    oldest_s: float
+    store_error: str | None
+    disk_free: int | None
+
+
+@dataclass(slots=True)
+class _Condition:
+    """One of them: raised, and over since.
+
+    `raised` is None before the first look: a process before this one may have raised it.
+    """
+
+    text: str = ""
+    raised: bool | None = None
+    calm_since: float | None = None
+
+    def look(self, problem: str | None, now: float) -> bool | None:
+        """True: it is to be raised; False: cleared; None: no news."""
+        if problem is not None:
+            self.text, self.calm_since = problem, None
+            news, self.raised = not self.raised, True
+            return True if news else None
+        if self.raised:
+            if self.calm_since is None:
+                self.calm_since = now
+            if now - self.calm_since < CALM_S:
+                return None
+        news, self.raised = self.raised is not False, False
+        return False if news else None
+
+
+class Pressure:
+    """The conditions, and who was told to wait. `now` is monotonic seconds."""
+
+    def __init__(self, bounds: Bounds, source: str) -> None:
+        self.bounds = bounds
+        self._source = source
+        self._conditions = {name: _Condition() for name in (STORE, OVERLOAD, DISK_LOW)}
+        self._waits: dict[str, float] = {}
+        self._overloaded = False
+
+    # --- requests --------------------------------------------------------------------------------
+    def wait_of(self, source: str, now: float) -> int:
+        """Seconds that a peer has to wait before it is heard again; 0: it is heard."""
+        until = self._waits.get(source)
+        if until is None:
+            return 0
+        if now >= until:
+            del self._waits[source]
+            return 0
+        return math.ceil(until - now)
+
+    def hold(self, source: str, seconds: int, now: float) -> int:
+        """A peer is told to wait; a later refusal does not prolong it. Returns `seconds`."""
+        if self._waits.get(source, now) <= now:
+            self._waits[source] = now + seconds
+        return seconds
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether requests are refused because too many wait already."""
+        return self._overloaded
+
+    @property
+    def raised(self) -> dict[str, str]:
+        """The conditions that are raised, in words."""
+        return {name: c.text for name, c in self._conditions.items() if c.raised}
+
+    # --- conditions ------------------------------------------------------------------------------
+    def look(self, standing: Standing, now: float, utc: datetime) -> list[Alarm]:
+        """What is news in how things stand."""
+        alarms = []
+        for name, problem in self._problems(standing):
+            news = self._conditions[name].look(problem, now)
+            if news is not None:
+                alarms.append(self._alarm(name, raised=news, at=to_us(utc)))
+        return alarms
+
+    def _problems(self, standing: Standing) -> Iterator[tuple[str, str | None]]:
+        error = standing.store_error
+        yield STORE, None if error is None else f"the store cannot be written: {error}"
+        yield OVERLOAD, self._overload(standing)
+        if standing.disk_free is not None:
+            yield DISK_LOW, self._disk_low(standing.disk_free)
+
+    def _overload(self, standing: Standing) -> str | None:
+        # Half of it before more is taken: not one in, one out at the very bound.
+        share = 0.5 if self._overloaded else 1.0
+        bounds = self.bounds
+        many = standing.inbox >= bounds.inbox * share
+        long = standing.oldest_s >= bounds.wait_s * share
+        self._overloaded = many or long
+        if not self._overloaded:
+            return None
+        return f"{standing.inbox} requests wait for the disk, since {standing.oldest_s:.1f} s"
+
+    def _disk_low(self, free: int) -> str | None:
+        share = ENOUGH if self._conditions[DISK_LOW].raised else 1.0
+        if free >= self.bounds.disk_free_mb * MIB * share:
+            return None
+        return f"{free // MIB} MiB are free on the disk of the store: make room"
+
+    def _alarm(self, name: str, *, raised: bool, at: int) -> Alarm:
+        text = self._conditions[name].text if raised else OVER[name]
+        return Alarm(name, self._source, text, raised=raised, level=LEVELS[name], at=at)
