@@ -52,6 +52,10 @@ check: $(STAMP) ## Check style, types, import contracts and generated files.
 test-fault: $(STAMP) ## Kill everything over and over while notices flow, and count what arrived.
 	$(PYTHON) -m pytest -m campaign tests/fault
 
+.PHONY: fuzz
+fuzz: $(STAMP) ## Send a million damaged streams to a serving linkage (about 15 minutes on two cores).
+	$(PYTHON) -m benchmarks.fuzz --streams 1000000
+
 .PHONY: test-real
 test-real: $(STAMP) ## Run the tests against a real Asterisk and SIPp (Debian, as root).
 	tests/real/provision.sh

@@ -43,6 +43,8 @@ def gateway_settings(config: Config) -> GatewaySettings:
         failures=Rate(per_s=per_minute / MINUTE_S, burst=max(1.0, per_minute)),
         allow=config.allow,
         message_bytes=limits.message_bytes,
+        # A stranger that does not even agree on TLS is given no longer than one that does.
+        handshake_within_s=config.timers.register_within_s,
     )
 
 
