@@ -40,16 +40,19 @@ class Peer:
     login: str | None = None
     connected: bool = False
     ahead_s: float = 0.0
+    legacy: bool = field(init=False, default=False)
+    """Speaks only the patent."""
+    encoding: str = field(init=False, default="utf-8")
+    """Of the texts that it sends."""
+    _sends: frozenset[int] = field(init=False)
+    _types: frozenset[int] = field(init=False, default=frozenset())
 
-    @property
-    def legacy(self) -> bool:
-        """Speaks only the patent."""
-        return self.settings is not None and self.settings.legacy
-
-    @property
-    def encoding(self) -> str:
-        """Of the texts that it sends."""
-        return "utf-8" if self.settings is None else self.settings.dialect.encoding
+    def __post_init__(self) -> None:
+        self._sends = SENDS[self.role]
+        if self.settings is not None:
+            self.legacy = self.settings.legacy
+            self.encoding = self.settings.dialect.encoding
+            self._types = frozenset(self.settings.types)
 
     def takes(self, type_: int, message: Message, operation: Operation | None) -> bool:
         """Whether a message, coming as this type, may be delivered to the peer at all."""
@@ -57,10 +60,7 @@ class Peer:
 
     def may_send(self, type_: int) -> bool:
         """Whether role and configuration allow this type."""
-        if type_ // 100 not in SENDS[self.role]:
-            return False
-        allowed = self.settings.types if self.settings is not None else ()
-        return not allowed or type_ in allowed
+        return type_ // 100 in self._sends and (not self._types or type_ in self._types)
 
     def serves(self, type_: int, action: int | None) -> bool:
         """Whether a platform can do a command, as far as it told."""
@@ -83,6 +83,9 @@ class Peers:
     _by_role: dict[Role | tuple[Role, ...], list[Peer]] = field(default_factory=dict)
     _takers: dict[tuple[str | None, str | None], list[Peer]] = field(default_factory=dict)
     """What `of_role` and `applications_for` found before: the configuration does not change."""
+    monitors: list[Peer] = field(default_factory=list)
+    communication_screens: list[Peer] = field(default_factory=list)
+    """Of these roles every notice asks."""
 
     @classmethod
     def of(cls, config: Config, capabilities: Mapping[str, Capability]) -> Peers:
@@ -96,6 +99,8 @@ class Peers:
             peers.by_id[adapter.id] = Peer(
                 adapter.id, Role.PLATFORM, capability=capabilities.get(adapter.id)
             )
+        peers.monitors = peers.of_role(Role.MONITOR)
+        peers.communication_screens = peers.of_role(Role.COMMUNICATION_SCREEN)
         return peers
 
     def get(self, peer_id: str) -> Peer | None:
@@ -113,11 +118,8 @@ class Peers:
 
     def screens_of(self, logins: Iterable[str | None]) -> list[Peer]:
         """The communication screens at which one of these dispatchers works."""
-        screens = self.of_role(Role.COMMUNICATION_SCREEN)
-        if not screens:
-            return []
         wanted = {login for login in logins if login is not None}
-        return [peer for peer in screens if peer.login in wanted]
+        return [peer for peer in self.communication_screens if peer.login in wanted]
 
     def applications_for(self, number: str | None, login: str | None) -> list[Peer]:
         """Whose call a new call is.

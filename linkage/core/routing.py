@@ -64,21 +64,25 @@ def audience(
     `owner` has the call that it is about; `unowned` are those that could take it while nobody has.
     """
     number = message.number
-    told: dict[str, tuple[Peer, int]] = {}
+    told: list[tuple[Peer, int]] = []
     sender = None if command is None else peers.get(command.source)
     if sender is not None:
         is_screen = sender.role is Role.COMMUNICATION_SCREEN
-        told[sender.id] = sender, number + TO_SCREEN if is_screen else number
+        told.append((sender, number + TO_SCREEN if is_screen else number))
     if number in ONLY_ASKED_FOR:
-        return list(told.values())
-    for peer in _concerned(peers, number, applied, unowned, owner):
-        told.setdefault(peer.id, (peer, number))
-    for peer in peers.of_role(Role.MONITOR):
-        told.setdefault(peer.id, (peer, number))
-    if peers.of_role(Role.COMMUNICATION_SCREEN):
-        for peer in peers.screens_of(_logins(message, applied)):
-            told.setdefault(peer.id, (peer, number + TO_SCREEN))
-    return list(told.values())
+        return told
+    # Each of these has a role of its own: only the sender can be among them once more.
+    told += [
+        (peer, number)
+        for peer in _concerned(peers, number, applied, unowned, owner)
+        if peer is not sender
+    ]
+    if peers.monitors:
+        told += [(peer, number) for peer in peers.monitors if peer is not sender]
+    if peers.communication_screens:
+        screens = peers.screens_of(_logins(message, applied))
+        told += [(peer, number + TO_SCREEN) for peer in screens if peer is not sender]
+    return told
 
 
 def _concerned(

@@ -1,4 +1,7 @@
-"""What the event loop hands to the core's thread, and what comes back after the commit."""
+"""What the event loop hands to the core's thread, and what comes back after the commit.
+
+Frozen, but for the three that come with every message: they cost a third so.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class Now:
         return to_us(self.utc)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Submit:
     """A business request of a known peer."""
 
@@ -78,7 +81,7 @@ class Alarm:
     at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Acknowledge:
     """A receiver answered the delivery `seq` of its queue."""
 
@@ -194,7 +197,7 @@ def about(work: Work) -> dict[str, Any]:
     return fields
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delivery:
     """A place in a receiver's queue with the request as it goes out.
 
