@@ -119,6 +119,10 @@ class RetentionSettings(Section):
     replay_days: Annotated[float, Field(gt=0)] = 3.0
     replay_messages: Annotated[int, Field(gt=0)] = 1_000_000
     """Of what one peer has fetched and can have again."""
+    journal_days: Annotated[float, Field(ge=3)] | None = None
+    """Older entries go from the database into archive files; None: all stay."""
+    journal_bytes: Annotated[int, Field(ge=64 * 1024**2)] | None = None
+    """The same where the database gets larger."""
 
 
 class WatchSettings(Section):
@@ -242,6 +246,16 @@ class Config(Section):
     def files_path(self) -> Path:
         """Where recordings and other files are kept."""
         return self.data_path / "files"
+
+    @property
+    def archive_path(self) -> Path:
+        """Where the older part of the journal goes."""
+        return self.data_path / "archive"
+
+    @property
+    def head_path(self) -> Path:
+        """Where the end of the journal is noted, outside the database."""
+        return self.data_path / "linkage.head"
 
     @property
     def plain_addresses(self) -> tuple[tuple[str, int], ...]:

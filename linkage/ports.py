@@ -47,6 +47,8 @@ class EntryKind(StrEnum):
     GAP = "Gap"
     ALARM = "Alarm"
     ALARM_CLEARED = "AlarmCleared"
+    ARCHIVED = "Archived"
+    RENUMBERED = "Renumbered"
     STARTED = "Started"
     STOPPED = "Stopped"
 

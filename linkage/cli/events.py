@@ -63,6 +63,7 @@ def show(event_id: str, owner: str | None, as_json: bool, config_file: Path) -> 
     """
     with open_reader(config_file) as reader:
         history = reader.history(event_id, owner)
+    warn_of_absent(history)
     if as_json:
         from linkage.cli.plain import plain_history
 
@@ -71,6 +72,12 @@ def show(event_id: str, owner: str | None, as_json: bool, config_file: Path) -> 
     output = console()
     for part in describe(history):
         output.print(part)
+
+
+def warn_of_absent(history: EventHistory) -> None:
+    """Say on stderr which archive files may hold more of an event, and are not here."""
+    for name in history.absent:
+        click.echo(f"linkage: archive/{name} is not here: entries may be missing", err=True)
 
 
 def describe(history: EventHistory) -> Iterator[RenderableType]:

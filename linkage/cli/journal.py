@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -20,13 +21,14 @@ from linkage.cli.common import (
     local_time,
     open_reader,
     print_json,
+    read_config,
 )
 from linkage.timeline.cells import harmless
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from linkage.store.reader import StoreReader
+    from linkage.store.verify import Verdict
     from linkage.store.views import EntryView
 
 FOLLOW_EVERY_S: Final = 0.25
@@ -84,35 +86,93 @@ def show_entry(entry: EntryView, output: Console, *, as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("segments", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--head",
+    "head_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A noted end of the journal, instead of linkage.head in the data directory.",
+)
+@click.option(
+    "--archive",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where the archived part lies, instead of archive in the data directory.",
+)
 @json_option
 @config_option
-def verify(as_json: bool, config_file: Path) -> None:
+def verify(
+    segments: tuple[Path, ...],
+    head_file: Path | None,
+    archive: Path | None,
+    as_json: bool,
+    config_file: Path,
+) -> None:
     """Check that no entry was changed, removed or put in between.
 
-    Exit status 1 where the chain is broken; each break is named.
+    The archived part, the database, and that the end which was noted last is still there. Or only
+    archive files, each on its own, without a store. Exit status 1 where something does not hold;
+    each break is named.
     """
-    from linkage.store.chain import breaks
+    if segments:
+        _verify_segments(segments, as_json=as_json)
+        return
+    from linkage.store.head import read_head
+    from linkage.store.verify import Verdict
+    from linkage.store.verify import verify as verify_store
 
-    checked = 0
+    config = read_config(config_file)
+    head = read_head(head_file or config.head_path)
+    verdict = Verdict()
     with open_reader(config_file) as reader:
-        total = reader.last_seq()
-        found = []
-        for problem in breaks(_counted(reader, total, quiet=as_json)):
-            found.append(problem)
-            if not as_json:
+        folder = archive or config.archive_path
+        bar = partial(_with_bar, total=reader.last_seq() - reader.anchor().seq, quiet=as_json)
+        for problem, found in verify_store(reader, folder, head, bar):
+            verdict = found
+            if problem and not as_json:
                 click.echo(harmless(problem))
-        checked = total
     if as_json:
-        print_json({"entries": checked, "breaks": found})
-    elif not found:
-        click.echo(f"the chain of {checked} entries holds")
-    if found:
-        raise FailureError(f"the chain is broken in {len(found)} places")
+        print_json(
+            {
+                "entries": verdict.entries,
+                "archived": verdict.archived,
+                "absent": verdict.absent,
+                "head": None if head is None else head.seq,
+                "breaks": verdict.breaks,
+            }
+        )
+    else:
+        _tell(verdict)
+    if verdict.breaks:
+        raise FailureError(f"the chain is broken in {len(verdict.breaks)} places")
 
 
-def _counted(reader: StoreReader, total: int, *, quiet: bool) -> Iterator[Any]:
+def _tell(verdict: Verdict) -> None:
+    for name in verdict.absent:
+        click.echo(f"{name}: is not here, and was not checked; say where by --archive DIR")
+    if verdict.breaks:
+        return
+    archived = f" and {verdict.archived} archived ones" if verdict.archived else ""
+    click.echo(f"the chain of {verdict.entries} entries{archived} holds")
+    if verdict.head is not None:
+        click.echo(f"its end was noted last at seq {verdict.head.seq}, which is there")
+
+
+def _verify_segments(segments: tuple[Path, ...], *, as_json: bool) -> None:
+    from linkage.store.archive import segment_breaks
+
+    found = {str(path): list(segment_breaks(path)) for path in segments}
+    if as_json:
+        print_json({"segments": found})
+    for path, problems in found.items():
+        if not as_json:
+            click.echo("\n".join(map(harmless, problems)) if problems else f"{path}: holds")
+    broken = sum(map(len, found.values()))
+    if broken:
+        raise FailureError(f"the chain is broken in {broken} places")
+
+
+def _with_bar(rows: Iterable[Any], *, total: int, quiet: bool) -> Iterator[Any]:
     """The rows, with a bar on stderr for whoever waits at a terminal."""
-    rows = reader.chain()
     if quiet or not sys.stderr.isatty():
         yield from rows
         return

@@ -37,6 +37,7 @@ def plain_history(history: EventHistory) -> dict[str, Any]:
         ],
         "operations": [plain_operation(operation) for operation in history.operations],
         "entries": [plain_entry(entry) for entry in history.entries],
+        "absent": list(history.absent),
     }
 
 

@@ -44,10 +44,13 @@ def timeline(
     A column for everybody who took part, an arrow for every message and for what happened on the
     telephone.
     """
+    from linkage.cli.events import warn_of_absent
     from linkage.timeline import build_ladder, render_mermaid, render_svg, render_text
 
     with open_reader(config_file) as reader:
-        ladder = build_ladder(reader.history(event_id, owner), brief=brief)
+        history = reader.history(event_id, owner)
+    warn_of_absent(history)
+    ladder = build_ladder(history, brief=brief)
     if picture == "svg":
         drawn = render_svg(ladder)
     elif picture == "mermaid":

@@ -36,6 +36,7 @@ from linkage.core.stuck import Doubts
 from linkage.core.work import (
     Acknowledge,
     Alarm,
+    Announce,
     AskAround,
     Done,
     GiveUp,
@@ -46,6 +47,7 @@ from linkage.core.work import (
     Register,
     Remember,
     Retire,
+    Seal,
     Submit,
     Sweep,
     Trim,
@@ -136,6 +138,7 @@ class Core:
         self._worker.start()
         self._running = True
         await self._do(Observe(self.peers.own_id, EntryKind.STARTED, "linkage started"))
+        await self._do(Announce())
         self._sweep_later()
 
     async def stop(self) -> None:
@@ -576,7 +579,7 @@ class Core:
         self._put(Observe(peer.id, EntryKind.SESSION_CLOSED, reason), None)
 
     # --- retention -------------------------------------------------------------------------------
-    async def keep(self, work: Retire | Trim) -> Any:
+    async def keep(self, work: Retire | Seal | Trim) -> Any:
         """Do a slice of retention between the commits of others; see `linkage.core.keeping`.
 
         Raises:

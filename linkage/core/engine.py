@@ -23,6 +23,7 @@ from linkage.core.telling import as_journalled
 from linkage.core.work import (
     Acknowledge,
     Alarm,
+    Announce,
     AskAround,
     Delivery,
     Done,
@@ -34,6 +35,7 @@ from linkage.core.work import (
     Register,
     Remember,
     Retire,
+    Seal,
     Submit,
     Sweep,
     Trim,
@@ -188,7 +190,7 @@ class CoreEngine:
                 return self._handler.ask_around()
             case Remember() | Recall():
                 return self._memory(work)
-            case Retire() | Trim():
+            case Announce() | Retire() | Seal() | Trim():
                 return keeping.keep(self._unit, self._handler, self._peers, work, now)
 
     # --- registration ----------------------------------------------------------------------------

@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 
-from linkage.config import RetentionSettings
+from linkage.config import Config, RetentionSettings
 from linkage.core.core import Core
-from linkage.core.work import Retire, Trim
+from linkage.core.work import Retire, Seal, Trim, Trimmed
 from linkage.ports import Clock
-from linkage.store.retention import QueueLimits, find_overdue, queues_to_trim
+from linkage.store.archive import Segment, write_segment
+from linkage.store.head import Head, newest_of, write_head
+from linkage.store.retention import (
+    JournalLimits,
+    QueueLimits,
+    find_archivable,
+    find_overdue,
+    queues_to_trim,
+)
 from linkage.store.rows import MICROSECONDS, to_us
+from linkage.store.transaction import FAILURE
 
 logger = logging.getLogger("linkage.keeper")
 
+T = TypeVar("T")
+
 EVERY_S: Final = 60.0
+HEAD_EVERY_S: Final = 10.0
+"""How much of the journal's end can be cut off unnoticed, at most."""
 SLICE_ROWS: Final = 200
 """Rows that one slice takes away: some milliseconds of the writer's thread at most."""
 SHARE: Final = 4.0
@@ -38,42 +54,62 @@ def queue_limits(settings: RetentionSettings) -> QueueLimits:
     )
 
 
+def journal_limits(settings: RetentionSettings) -> JournalLimits:
+    """The bounds of the journal as the store takes them."""
+    days = settings.journal_days
+    return JournalLimits(
+        age_us=None if days is None else round(days * DAY_US), size_bytes=settings.journal_bytes
+    )
+
+
 class Keeper:
     """Keeps the store to what `[retention]` says, while it serves.
 
     Args:
         core: does the slices, each as a piece of work among the others'.
         engine: the store for reading (`linkage.store.database.open_for_reading`).
-        settings: `[retention]`.
+        config: whose `[retention]` holds, and where archive and head lie.
         clock: for ages, and for how long slices take.
     """
 
-    def __init__(
-        self, core: Core, engine: Engine, settings: RetentionSettings, clock: Clock
-    ) -> None:
+    def __init__(self, core: Core, engine: Engine, config: Config, clock: Clock) -> None:
         self._core = core
         self._engine = engine
-        self._limits = queue_limits(settings)
+        self._config = config
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
+        self._pool = ThreadPoolExecutor(1, "linkage-keeper")
+        self._stopping = threading.Event()
+        self._noted: Head | None = None
+        self._page_began = 0.0
 
     def start(self) -> None:
         """Begin; the first look is after `EVERY_S`."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="linkage-keeper")
 
     async def stop(self) -> None:
-        """End; what was begun goes on at the next start."""
+        """End; what was begun goes on at the next start. To be called after the core's end."""
+        self._stopping.set()
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        with suppress(OSError, *FAILURE):
+            await self._beside(self._note_head)
+        self._pool.shutdown()
+
+    async def _beside(self, function: Callable[..., T], *arguments: Any) -> T:
+        """In the thread of what may take long; it is never the core's."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
     async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(EVERY_S)
+        for turn in itertools.count(1):
+            await asyncio.sleep(HEAD_EVERY_S)
             try:
-                await self.once()
-            except (OSError, DBAPIError) as error:
+                await self._beside(self._note_head)
+                if turn % round(EVERY_S / HEAD_EVERY_S) == 0:
+                    await self.once()
+            except (OSError, *FAILURE) as error:
                 logger.warning("retention waits for the store: %s", error)
             except Exception:
                 logger.exception("retention failed; it is tried again")
@@ -81,16 +117,23 @@ class Keeper:
     async def once(self) -> None:
         """Look through everything once."""
         now_us = to_us(self._clock.utc())
-        for overdue in await asyncio.to_thread(find_overdue, self._engine, self._limits, now_us):
+        settings = self._config.retention
+        limits = queue_limits(settings)
+        for overdue in await self._beside(find_overdue, self._engine, limits, now_us):
             moved = await self._core.keep(Retire(overdue.receiver, overdue.to_seq, overdue.why))
             if moved and overdue.why is not None:
                 logger.warning(
                     "%s: messages up to Seq %d are dropped unfetched: %s",
                     overdue.receiver, overdue.to_seq, overdue.why,
                 )  # fmt: skip
-        for receiver in await asyncio.to_thread(queues_to_trim, self._engine):
-            await self._trim(Trim(receiver, SLICE_ROWS))
-        await self._trim(Trim(None, SLICE_ROWS))
+        for receiver in await self._beside(queues_to_trim, self._engine):
+            await self._trim(Trim(Trimmed.QUEUE, SLICE_ROWS, receiver))
+        await self._trim(Trim(Trimmed.NONCES, SLICE_ROWS))
+        await self._trim(Trim(Trimmed.JOURNAL, SLICE_ROWS))  # what a crash may have left
+        while (segment := await self._beside(self._archive, now_us)) is not None:
+            await self._core.keep(Seal(segment))
+            await self._trim(Trim(Trimmed.JOURNAL, SLICE_ROWS))
+            logger.info("journal up to seq %d is archived: %s", segment.last_seq, segment.name)
 
     async def _trim(self, work: Trim) -> None:
         while True:
@@ -99,3 +142,31 @@ class Keeper:
             if removed < work.limit:
                 return
             await asyncio.sleep(SHARE * (self._clock.now() - began))
+
+    # --- in a thread of its own ------------------------------------------------------------------
+    def _archive(self, now_us: int) -> Segment | None:
+        """Write the next segment, where one is due."""
+        found = find_archivable(self._engine, journal_limits(self._config.retention), now_us)
+        if found is None:
+            return None
+        anchor, last = found
+        self._page_began = self._clock.now()
+        return write_segment(self._engine, self._config.archive_path, anchor, last, self._pace)
+
+    def _pace(self) -> None:
+        """Rest: reading and packing must not take the interpreter from those who serve.
+
+        Raises:
+            InterruptedError: linkage stops.
+        """
+        took = self._clock.now() - self._page_began
+        if self._stopping.wait(SHARE * took):
+            raise InterruptedError("linkage stops; the segment is begun anew at the next start")
+        self._page_began = self._clock.now()
+
+    def _note_head(self) -> None:
+        with self._engine.connect() as connection:
+            head = newest_of(connection)
+        if head is not None and head != self._noted:
+            write_head(self._config.head_path, head)
+            self._noted = head

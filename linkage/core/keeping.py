@@ -6,18 +6,33 @@ from datetime import datetime
 
 from linkage.core.peers import Peers
 from linkage.core.telling import Teller
-from linkage.core.work import Done, Now, Retire, Trim
+from linkage.core.work import Announce, Done, Now, Retire, Seal, Trim, Trimmed
 from linkage.ports import EntryKind
 from linkage.store import retention
+from linkage.store.archive import Segment, insert_segment
+from linkage.store.renumber import take_gaps
 from linkage.store.rows import DeliveryRow, JournalRow, from_us
 from linkage.store.unit import UnitOfWork
+from protocol.messages import GapCause, GapNotice
 
 
-def keep(unit: UnitOfWork, teller: Teller, peers: Peers, work: Retire | Trim, now: Now) -> Done:
+def keep(
+    unit: UnitOfWork,
+    teller: Teller,
+    peers: Peers,
+    work: Announce | Retire | Seal | Trim,
+    now: Now,
+) -> Done:
     """A slice of retention."""
-    if isinstance(work, Retire):
-        return retire(unit, teller, peers, work, now)
-    return trim(unit, work, now)
+    match work:
+        case Announce():
+            return announce(unit, teller, peers)
+        case Retire():
+            return retire(unit, teller, peers, work, now)
+        case Seal():
+            return seal(unit, peers, work.segment, now)
+        case Trim():
+            return trim(unit, work, now)
 
 
 def retire(unit: UnitOfWork, teller: Teller, peers: Peers, work: Retire, now: Now) -> Done:
@@ -64,9 +79,42 @@ def _at(unit: UnitOfWork, row: DeliveryRow | None) -> datetime | None:
     return None if entry is None else from_us(entry.recorded_at)
 
 
+def announce(unit: UnitOfWork, teller: Teller, peers: Peers) -> Done:
+    """195 for the Seqs that were left out by `linkage.store.renumber`; once."""
+    done = Done()
+    for peer_id, first in take_gaps(unit.connection).items():
+        peer = peers.get(peer_id)
+        if peer is not None:
+            last = unit.next_delivery_seq(peer_id) - 1
+            gap = GapNotice(from_seq=first, to_seq=last, cause=GapCause.RESTART)
+            teller.tell(peer, gap, done)
+    return done
+
+
+def seal(unit: UnitOfWork, peers: Peers, segment: Segment, now: Now) -> Done:
+    """Let a segment stand for its rows, which are trimmed from now on."""
+    unit.append(
+        JournalRow(
+            seq=unit.next_seq,
+            recorded_at=now.utc_us,
+            kind=EntryKind.ARCHIVED.value,
+            source=peers.own_id,
+            detail=f"entries {segment.first_seq} to {segment.last_seq} are in {segment.name}",
+        )
+    )
+    unit.flush()
+    unit.connection.execute(insert_segment(segment))
+    return Done()
+
+
 def trim(unit: UnitOfWork, work: Trim, now: Now) -> Done:
     """Take rows away; `value` is how many."""
     unit.flush()
-    if work.receiver is not None:
-        return Done(value=retention.trim_queue(unit.connection, work.receiver, work.limit))
-    return Done(value=retention.trim_nonces(unit.connection, now.utc_us, work.limit))
+    match work.what:
+        case Trimmed.QUEUE:
+            removed = retention.trim_queue(unit.connection, work.receiver, work.limit)
+        case Trimmed.NONCES:
+            removed = retention.trim_nonces(unit.connection, now.utc_us, work.limit)
+        case Trimmed.JOURNAL:
+            removed = retention.trim_journal(unit.connection, work.limit)
+    return Done(value=removed)

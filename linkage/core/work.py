@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from linkage.ports import EntryKind, fields_of
+from linkage.store.archive import Segment
 from linkage.store.rows import DeliveryRow, JournalRow, to_us
 from protocol.envelope import Request, Response
 from protocol.message import Message
@@ -155,14 +157,32 @@ class Retire:
 
 
 @dataclass(frozen=True, slots=True)
+class Seal:
+    """An archive segment is on disk: from now on it stands for its rows of the journal."""
+
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell every peer which Seqs its queue has lost since an older store was put in place."""
+
+
+class Trimmed(StrEnum):
+    """What rows are taken of."""
+
+    QUEUE = "queue"
+    NONCES = "nonces"
+    JOURNAL = "journal"
+
+
+@dataclass(frozen=True, slots=True)
 class Trim:
-    """Take away at most `limit` rows that are kept no longer.
+    """Take away at most `limit` rows that are kept no longer; `receiver` says of whose queue."""
 
-    Of the queue of `receiver`; without one, nonces.
-    """
-
-    receiver: str | None
+    what: Trimmed
     limit: int
+    receiver: str = ""
 
 
 Work = (
@@ -178,6 +198,8 @@ Work = (
     | Recall
     | Remember
     | Retire
+    | Seal
+    | Announce
     | Trim
 )
 

@@ -20,6 +20,9 @@ from linkage.store.rows import JournalRow
 
 GENESIS: Final = bytes(32)
 """What stands before the first row."""
+RENUMBERED: Final = "Renumbered"
+"""Kind of the one row before which seqs may be left out (`linkage.store.renumber`); it follows the
+hash of the row before it all the same."""
 COLUMNS: Final = tuple(field.name for field in fields(JournalRow) if field.name != "body")
 
 _values: Final = attrgetter(*COLUMNS)
@@ -39,17 +42,26 @@ def row_hash(previous: bytes, row: JournalRow) -> bytes:
     return sha256(b"%b[%b]%b" % (previous, line.encode(), row.body)).digest()
 
 
-def breaks(rows: Iterable[tuple[JournalRow, bytes, bytes]], first_seq: int = 1) -> Iterator[str]:
+def breaks(
+    rows: Iterable[tuple[JournalRow, bytes, bytes]],
+    first_seq: int = 1,
+    previous: bytes | None = None,
+) -> Iterator[str]:
     """Every place where the chain does not hold, in words.
 
-    `rows` are (row, its prev_hash, its hash) by seq.
+    Args:
+        rows: (row, its prev_hash, its hash) by seq.
+        first_seq: the seq of the first of them.
+        previous: the hash that it must follow; None: unknown, but for the first row of all.
     """
-    previous = GENESIS if first_seq == 1 else None
+    if previous is None and first_seq == 1:
+        previous = GENESIS
     expected = first_seq
     for row, prev_hash, own_hash in rows:
-        if row.seq != expected:
+        follows = previous is None or prev_hash == previous
+        if row.seq != expected and not (row.kind == RENUMBERED and row.seq > expected and follows):
             yield f"seq {expected}: missing (the next row there is {row.seq})"
-        elif previous is not None and prev_hash != previous:
+        elif not follows:
             yield f"seq {row.seq}: does not follow the row before it (changed or reordered)"
         if row_hash(prev_hash, row) != own_hash:
             yield f"seq {row.seq}: its content was changed after it was written"

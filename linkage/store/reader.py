@@ -8,8 +8,8 @@ operations and among ten million.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -19,8 +19,20 @@ from typing import Any, Final, Self
 from sqlalchemy import Column, Connection, Engine, bindparam, func, select
 
 from linkage.store import tables
+from linkage.store.archive import (
+    Anchor,
+    ArchiveError,
+    Segment,
+    anchor_of,
+    find_rows,
+    read_segment,
+    rows_of,
+    segments_of,
+    segments_since,
+)
 from linkage.store.database import open_for_reading
-from linkage.store.rows import JournalRow, from_us
+from linkage.store.head import Head, head_problem
+from linkage.store.rows import JournalRow, from_us, to_us
 from linkage.store.views import (
     BindingView,
     EntryView,
@@ -42,8 +54,6 @@ CHUNK: Final = 500
 """Keys in one `IN (…)`: below what SQLite takes, and one query for an ordinary event."""
 FILE_ID: Final = re.compile("[A-Za-z0-9_-]{2,64}", re.ASCII)
 """What the id of a file that linkage keeps looks like; no path, no pattern."""
-PAGE: Final = 1_000
-"""Journal rows read at a time."""
 
 
 class EventNotFoundError(Exception):
@@ -68,6 +78,7 @@ class StoreReader:
         engine: from `linkage.store.database.open_for_reading`.
         files: the directory where linkage keeps files; None: `FileView.path` stays empty.
         dialects: how peers write, for what stands in the journal just as it came.
+        archive: the directory with the older part of the journal.
     """
 
     def __init__(
@@ -76,8 +87,10 @@ class StoreReader:
         *,
         files: Path | None = None,
         dialects: Mapping[str, Dialect] | None = None,
+        archive: Path | None = None,
     ) -> None:
         self._engine = engine
+        self._archive = archive or Path("archive")
         self._files = files
         self._dialects = dialects or {}
 
@@ -89,12 +102,13 @@ class StoreReader:
         files: Path | None = None,
         dialects: Mapping[str, Dialect] | None = None,
     ) -> Self:
-        """Open a store by its path.
+        """Open a store by its path; its archive lies beside it.
 
         Raises:
             StoreError: there is no store yet, it is no database, or a newer linkage wrote it.
         """
-        return cls(open_for_reading(database), files=files, dialects=dialects)
+        archive = database.parent / "archive"
+        return cls(open_for_reading(database), files=files, dialects=dialects, archive=archive)
 
     def close(self) -> None:
         """Give the files free."""
@@ -140,14 +154,27 @@ class StoreReader:
             keys = [event.event_pk, *(row.event_pk for row in merged)]
             links = _links_of(connection, keys)
             operations = self._operations_of(connection, keys)
-            entries = self._entries_of(connection, keys, [item.op_id for item in operations])
+            op_ids = [item.op_id for item in operations]
+            entries = self._entries_of(connection, keys, op_ids)
+            began = min(item.started_at for item in operations) if operations else None
+            since = to_us(from_us(event.opened_at) if began is None else began)
+            older = segments_since(connection, min(since, event.opened_at))
             names = _event_names(connection, (row.merged_into for row in (event, *merged)))
+        absent = []
+        for segment in older:
+            try:
+                rows = list(find_rows(self._archive / segment.name, keys, op_ids))
+            except ArchiveError:
+                absent.append(segment.name)
+            else:
+                entries += map(self._entry_view, rows)
         return EventHistory(
             event=_event_view(event, names),
             merged=tuple(_event_view(row, names) for row in merged),
             links=links,
             operations=tuple(operations),
             entries=tuple(sorted(entries, key=lambda entry: (entry.at, entry.seq))),
+            absent=tuple(absent),
         )
 
     def _operations_of(self, connection: Connection, keys: list[int]) -> list[OperationView]:
@@ -191,11 +218,27 @@ class StoreReader:
         table = tables.journal
         rows = _select_in(connection, table.c.event_pk, keys)
         rows += _select_in(connection, table.c.op_id, op_ids)
-        return [self._entry_view(row) for row in {row.seq: row for row in rows}.values()]
+        archived = anchor_of(connection).seq  # these may still be there, and are in a segment
+        found = {row.seq: row for row in rows if row.seq > archived}
+        return [self._entry_view(row) for row in found.values()]
 
     def entries(self, first: int = 1, last: int | None = None) -> Iterator[EntryView]:
-        """The journal from one seq to another (both included), read page by page."""
-        for row in self._journal_rows(first, last):
+        """The journal from one seq to another (both included), read page by page.
+
+        Raises:
+            ArchiveError: a part of it is archived in a file that is missing or damaged.
+        """
+        with self._engine.connect() as connection:
+            segments = segments_of(connection)
+        end = sys.maxsize if last is None else last
+        for segment in segments:
+            if segment.last_seq < first or segment.first_seq > end:
+                continue
+            for row, _, _ in read_segment(self._archive / segment.name):
+                if first <= row.seq <= end:
+                    yield self._entry_view(row)
+        anchor = segments[-1].last_seq if segments else 0
+        for row, _, _ in rows_of(self._engine, max(first, anchor + 1), last):
             yield self._entry_view(row)
 
     def last_entries(self, count: int) -> list[EntryView]:
@@ -212,26 +255,26 @@ class StoreReader:
             return connection.execute(select(func.max(tables.journal.c.seq))).scalar() or 0
 
     def chain(self) -> Iterator[tuple[JournalRow, bytes, bytes]]:
-        """Every row with its two hashes, as `linkage.store.chain.breaks` wants them."""
-        names = [field.name for field in fields(JournalRow)]
-        for row in self._journal_rows(1, None):
-            values = row._mapping
-            yield JournalRow(**{name: values[name] for name in names}), row.prev_hash, row.hash
+        """Every row in the database with its hashes, as `linkage.store.chain.breaks` wants them.
 
-    def _journal_rows(self, first: int, last: int | None) -> Iterator[Any]:
-        # A connection per page: a reader that stands still must not keep the WAL from being
-        # written back.
-        table = tables.journal
-        query = select(table).order_by(table.c.seq).limit(PAGE)
-        if last is not None:
-            query = query.where(table.c.seq <= last)
-        while True:
-            with self._engine.connect() as connection:
-                rows = connection.execute(query.where(table.c.seq >= first)).all()
-            yield from rows
-            if len(rows) < PAGE:
-                return
-            first = rows[-1].seq + 1
+        They begin after the anchor; what stands before it is in the archive.
+        """
+        return rows_of(self._engine, self.anchor().seq + 1)
+
+    def anchor(self) -> Anchor:
+        """Where the journal in the database begins."""
+        with self._engine.connect() as connection:
+            return anchor_of(connection)
+
+    def segments(self) -> list[Segment]:
+        """The archived parts of the journal, the oldest first."""
+        with self._engine.connect() as connection:
+            return segments_of(connection)
+
+    def head_problem(self, head: Head) -> str | None:
+        """What contradicts a noted end of the journal (`linkage.store.head`), in words."""
+        with self._engine.connect() as connection:
+            return head_problem(connection, head)
 
     def _entry_view(self, row: Any) -> EntryView:
         cls = None if row.type is None else message_class(row.type)

@@ -7,17 +7,19 @@ reconstructed notices): so playing them again through the same correlation must 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Engine, create_engine, select
+from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.pool import StaticPool
 
 from linkage.correlation import Entry, apply
 from linkage.ports import EntryKind
 from linkage.store import tables
+from linkage.store.archive import all_rows
+from linkage.store.chain import RENUMBERED
 from linkage.store.rows import JournalRow
-from linkage.store.unit import UnitOfWork, columns_of
+from linkage.store.unit import COMMAND_DIGITS, UnitOfWork
 from protocol.codec import decode
 from protocol.envelope import Request
 from protocol.messages import as_command
@@ -26,42 +28,41 @@ from protocol.results import is_accepted
 BATCH: Final = 1000
 
 
-def rebuild(journal: Engine) -> Engine:
+def rebuild(journal: Engine, archive: Path | None = None) -> Engine:
     """A database in memory with the projections as the journal gives them.
 
     Args:
         journal: the store to read; it is not changed.
+        archive: where the segments lie that hold the older part of the journal.
+
+    Raises:
+        ArchiveError: a segment is missing or damaged: what it tells of stands in the tables, but
+        cannot be made anew without it.
     """
     target = create_engine("sqlite://", poolclass=StaticPool)
     tables.metadata.create_all(target)
     unit = UnitOfWork(target)
-    with journal.connect() as connection:
-        unit.begin()
-        for number, (row, command_event) in enumerate(_applied(connection), start=1):
+    unit.begin()
+    events: dict[int, int] = {}
+    rows = all_rows(journal, Path() if archive is None else archive)
+    for number, (row, _, _) in enumerate(rows, start=1):
+        if row.kind == RENUMBERED:
+            unit.begin_numbers_at({"operation": row.op_id or 0})
+        elif _was_applied(row):
+            command_event = None if row.command_seq is None else events.get(row.command_seq)
             _play(unit, row, command_event)
-            if number % BATCH == 0:
-                unit.commit()
-                unit.begin()
-        unit.commit()
+        if row.event_pk is not None and (row.type or 0) // 100 in COMMAND_DIGITS:
+            events[row.seq] = row.event_pk
+        if number % BATCH == 0:
+            unit.commit()
+            unit.begin()
+    unit.commit()
     return target
 
 
-def _applied(connection: Connection) -> Iterator[tuple[JournalRow, int | None]]:
-    journal = tables.journal
-    command = journal.alias()
-    statement = (
-        select(*[journal.c[name] for name in columns_of(JournalRow)], command.c.event_pk)
-        .outerjoin(command, command.c.seq == journal.c.command_seq)
-        .where(
-            (journal.c.kind == EntryKind.MESSAGE.value)
-            | ((journal.c.kind == EntryKind.OWN.value) & journal.c.reconstructed)
-        )
-        .order_by(journal.c.seq)
-    )
-    for *columns, command_event in connection.execute(statement):
-        row = JournalRow(**dict(zip(columns_of(JournalRow), columns, strict=True)))
-        if is_accepted(row.result or 0):
-            yield row, command_event
+def _was_applied(row: JournalRow) -> bool:
+    own = row.kind == EntryKind.OWN and row.reconstructed
+    return (row.kind == EntryKind.MESSAGE or own) and is_accepted(row.result or 0)
 
 
 def _play(unit: UnitOfWork, row: JournalRow, command_event: int | None) -> None:

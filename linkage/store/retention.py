@@ -1,4 +1,4 @@
-"""What of queues and nonces is kept no longer.
+"""What of queues, nonces and the journal is kept no longer in the database.
 
 What is overdue is looked for beside the writer, on a connection of its own, whatever that costs;
 the writer only moves one number per queue (`peer.gone_to`) and then takes rows away in slices.
@@ -6,18 +6,36 @@ the writer only moves one number per queue (`peer.gone_to`) and then takes rows 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, delete, func, select, tuple_
 
+from linkage.store.archive import DAY_US, Anchor, anchor_of
 from linkage.store.tables import delivery, journal, nonce, peer
 
 NONCE_KEPT_US: Final = 900 * 1_000_000
 """Longer than any registration is valid (±300 s): after it, its Time refuses a repetition."""
 SAMPLES: Final = 256
 """Messages of a queue that are measured to judge its size: a queue of millions is not summed."""
+
+
+SEGMENT_ROWS: Final = 100_000
+"""Rows of an archive segment at most: read through in a second or two."""
+SEGMENT_MIN: Final = 5_000
+"""Fewer rows than this wait for more, a day at most."""
+JOURNAL_MIN_US: Final = 2 * DAY_US
+"""What stays in the database in any case: it is the duplicate window (decision 0005)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalLimits:
+    """How old, and how large, the journal in the database may get; None: without a bound."""
+
+    age_us: int | None = None
+    size_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,9 +195,79 @@ def queues_to_trim(engine: Engine) -> list[str]:
         return list(found.scalars())
 
 
+# --- the journal ---------------------------------------------------------------------------------
+def find_archivable(
+    engine: Engine, limits: JournalLimits, now_us: int
+) -> tuple[Anchor, int] | None:
+    """The anchor, and the last seq that may go to the archive now; None: nothing should."""
+    if limits.age_us is None and limits.size_bytes is None:
+        return None
+    with engine.connect() as connection:
+        anchor = anchor_of(connection)
+        last = min(
+            _unwanted(connection, anchor, limits, now_us),
+            seq_at(connection, now_us - JOURNAL_MIN_US) - 1,
+            (connection.execute(select(func.max(journal.c.seq))).scalar() or 0) - 1,
+        )
+        if last <= anchor.seq:
+            return None
+        last = min(last, _needed(connection) - 1)
+        part = select(journal.c.seq, journal.c.recorded_at).where(
+            journal.c.seq > anchor.seq, journal.c.seq <= last
+        )
+        rows = part.order_by(journal.c.seq).limit(SEGMENT_ROWS).subquery()
+        found = connection.execute(
+            select(func.count(), func.max(rows.c.seq), func.min(rows.c.recorded_at))
+        ).one()
+    entries, last, oldest = found
+    waits = limits.age_us is not None and oldest is not None
+    if not entries or (
+        entries < SEGMENT_MIN and waits and oldest > now_us - (limits.age_us or 0) - DAY_US
+    ):
+        return None
+    return anchor, last
+
+
+def _unwanted(connection: Connection, anchor: Anchor, limits: JournalLimits, now_us: int) -> int:
+    """The last seq that is too old, or that makes the database too large."""
+    last = 0
+    if limits.age_us is not None:
+        last = seq_at(connection, now_us - limits.age_us) - 1
+    if limits.size_bytes is None:
+        return last
+    pages, free, page_bytes = (
+        connection.exec_driver_sql(f"PRAGMA {name}").scalar() or 0
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    used = (pages - free) * page_bytes
+    if used <= limits.size_bytes:
+        return last
+    mine = journal.c.seq > anchor.seq
+    entries = connection.execute(select(func.count()).where(mine)).scalar() or 0
+    too_many = int(entries * (used - limits.size_bytes) / used)
+    found = connection.execute(
+        select(journal.c.seq).where(mine).order_by(journal.c.seq).offset(too_many).limit(1)
+    ).scalar()
+    return max(last, found or 0)
+
+
+def _needed(connection: Connection) -> int:
+    """The first seq that a delivery, done or not, may still be read from."""
+    first, command = (
+        connection.execute(statement).scalar()
+        for statement in (
+            select(func.min(delivery.c.journal_seq)),
+            select(func.min(journal.c.command_seq)).join(
+                delivery, delivery.c.journal_seq == journal.c.seq
+            ),
+        )
+    )
+    return min(sys.maxsize if seq is None else int(seq) for seq in (first, command))
+
+
 # --- in the writer's transaction -----------------------------------------------------------------
 def trim_queue(connection: Connection, receiver: str, limit: int) -> int:
-    """Take away rows of a queue that are gone; how many, 0: all are away."""
+    """Take away rows of a queue that are gone; how many, fewer than `limit`: all are away."""
     gone_to = select(peer.c.gone_to).where(peer.c.peer_id == receiver).scalar_subquery()
     mine = (delivery.c.receiver == receiver, delivery.c.seq < gone_to)
     part = select(delivery.c.seq).where(*mine).order_by(delivery.c.seq).limit(limit)
@@ -187,6 +275,17 @@ def trim_queue(connection: Connection, receiver: str, limit: int) -> int:
         delete(delivery).where(delivery.c.receiver == receiver, delivery.c.seq.in_(part))
     )
     return removed.rowcount
+
+
+def trim_journal(connection: Connection, limit: int) -> int:
+    """Take away rows that are in the archive; how many, fewer than `limit`: all are away."""
+    part = (
+        select(journal.c.seq)
+        .where(journal.c.seq <= anchor_of(connection).seq)
+        .order_by(journal.c.seq)
+        .limit(limit)
+    )
+    return connection.execute(delete(journal).where(journal.c.seq.in_(part))).rowcount
 
 
 def trim_nonces(connection: Connection, now_us: int, limit: int) -> int:

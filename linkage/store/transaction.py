@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from operator import attrgetter
 from typing import Any, Final
@@ -121,8 +121,15 @@ class Transaction:
             self._next[table] = (
                 self.connection.execute(select(func.max(column))).scalar() or 0
             ) + 1
+        floors = self.connection.execute(select(tables.floor))
+        self.begin_numbers_at({row.name: row.value for row in floors})
         for row in self.connection.execute(select(tables.peer)):
             self._peers[row.peer_id] = (row.role, row.next_seq)
+
+    def begin_numbers_at(self, floors: Mapping[str, int]) -> None:
+        """Give no number of these tables below a floor any more (`linkage.store.renumber`)."""
+        for table, number in self._next.items():
+            self._next[table] = max(number, floors.get(table, 0))
 
     def commit(self) -> None:
         """Write everything that was collected and make it durable.

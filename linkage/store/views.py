@@ -171,6 +171,8 @@ class EventHistory:
     links: tuple[LinkView, ...]
     operations: tuple[OperationView, ...]
     entries: tuple[EntryView, ...]
+    absent: tuple[str, ...] = ()
+    """Archive segments that may hold more entries, and are not where they were written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 from pathlib import Path
 
 from sqlalchemy import text
 
+from linkage.store.archive import Anchor, insert_segment, write_segment
 from linkage.store.database import open_store
+from linkage.store.head import newest_of, write_head
 from protocol import messages as m
 from tests.unit.cli.conftest import Run
 from tests.unit.store.embodiments import DESK, Writer
@@ -102,3 +105,77 @@ def test_peers_can_be_listed_before_linkage_ever_ran(run: Run, tmp_path: Path) -
     assert [(row["id"], row["next_seq"]) for row in rows] == [
         ("desk", None), ("pbx", None), ("screen1", None),
     ]  # fmt: skip
+
+
+def archive_of(store: Path) -> Path:
+    """The first ten entries moved into a segment; the rest is in the database."""
+    engine = open_store(store)
+    segment = write_segment(engine, store.parent / "archive", Anchor(), 10, pace=lambda: None)
+    with engine.begin() as connection:
+        connection.execute(insert_segment(segment))
+        connection.exec_driver_sql("DELETE FROM journal WHERE seq <= 10")
+    engine.dispose()
+    return store.parent / "archive" / segment.name
+
+
+def test_verify_looks_into_the_archive_and_says_what_is_not_there(
+    run: Run, alarm_config: Path, alarm_store: Path
+) -> None:
+    path = archive_of(alarm_store)
+    result = run("journal", "verify", "-c", alarm_config)
+    assert result.stdout == "the chain of 5 entries and 10 archived ones holds\n"
+    assert run("journal", "verify", path).stdout == f"{path}: holds\n"
+
+    path.rename(path.with_name("elsewhere"))
+    result = run("journal", "verify", "-c", alarm_config)
+    assert result.exit_code == 0
+    assert f"{path.name}: is not here, and was not checked" in result.stdout
+    shown = run("event", "show", "1213243", "-c", alarm_config)
+    assert f"archive/{path.name} is not here" in shown.stderr
+    exported = run("journal", "export", "-c", alarm_config)
+    assert (exported.exit_code, path.name in exported.stderr) == (1, True)
+
+
+def test_export_writes_what_is_archived_too(
+    run: Run, alarm_config: Path, alarm_store: Path
+) -> None:
+    before = run("journal", "export", "-c", alarm_config).stdout
+    archive_of(alarm_store)
+    assert run("journal", "export", "-c", alarm_config).stdout == before
+
+
+def test_verify_finds_a_changed_segment(run: Run, alarm_config: Path, alarm_store: Path) -> None:
+    path = archive_of(alarm_store)
+    changed = gzip.decompress(path.read_bytes()).replace(b"139123444444", b"139123444445", 1)
+    path.write_bytes(gzip.compress(changed))
+    for arguments in (["-c", alarm_config], [path]):
+        result = run("journal", "verify", *arguments)
+        assert result.exit_code == 1
+        assert "seq 1: its content was changed" in result.stdout
+        found = json.loads(run("journal", "verify", "--json", *arguments).stdout)
+        assert "seq 1: its content" in json.dumps(found)
+
+
+def test_verify_finds_that_the_end_was_cut_off(
+    run: Run, alarm_config: Path, alarm_store: Path, tmp_path: Path
+) -> None:
+    engine = open_store(alarm_store)
+    with engine.begin() as connection:
+        head = newest_of(connection)
+        assert head is not None
+        write_head(alarm_store.with_suffix(".head"), head)
+        write_head(tmp_path / "copy", head)
+    assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
+    result = run("journal", "verify", "-c", alarm_config)
+    assert f"noted last at seq {head.seq}, which is there" in result.stdout
+
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"DELETE FROM journal WHERE seq = {head.seq}")
+    engine.dispose()
+    for arguments in ([], ["--head", tmp_path / "copy"]):
+        result = run("journal", "verify", "-c", alarm_config, *arguments)
+        assert result.exit_code == 1
+        assert "is missing: the journal was cut off after seq" in result.stdout
+    (tmp_path / "copy").write_text("no head")
+    result = run("journal", "verify", "-c", alarm_config, "--head", tmp_path / "copy")
+    assert (result.exit_code, "is no head of a journal" in result.stderr) == (1, True)

@@ -7,15 +7,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 
 from linkage.config import RetentionSettings
+from linkage.core import keeper
 from linkage.core.keeper import Keeper
 from linkage.ports import EntryKind
-from linkage.store import tables
+from linkage.store import retention, tables
 from linkage.store.chain import breaks
 from linkage.store.database import open_for_reading
+from linkage.store.head import read_head
+from linkage.store.reader import StoreReader
 from linkage.store.rebuild import differences, rebuild
+from linkage.store.renumber import notice_older_store
+from linkage.store.rows import to_us
+from linkage.store.verify import verify
 from protocol import messages as m
 from protocol.envelope import Request
 from tests.unit.linkage.bench import PEERS, chain, legacy
@@ -30,13 +37,19 @@ class Kept(Site):
 
     def __init__(self, folder: Path, peers: Any = PEERS, **settings: Any) -> None:
         super().__init__(folder, peers)
-        self.settings = RetentionSettings(**settings)
+        self.limit(**settings)
+
+    def limit(self, **settings: Any) -> None:
+        changed = {"retention": RetentionSettings(**settings)}
+        self.config = self.config.model_copy(update=changed)
 
     async def keep(self) -> None:
         reading = open_for_reading(self.config.database_path)
+        housekeeper = Keeper(self.core, reading, self.config, self.clock)
         try:
-            await Keeper(self.core, reading, self.settings, self.clock).once()
+            await housekeeper.once()
         finally:
+            await housekeeper.stop()
             reading.dispose()
 
     async def call(self, pbx: FakeLink, *numbers: int) -> None:
@@ -113,7 +126,7 @@ async def test_no_more_wait_than_may(tmp_path: Path) -> None:
 async def test_no_more_bytes_wait_than_may(tmp_path: Path) -> None:
     async with kept(tmp_path, queue_bytes=1) as (site, pbx):
         await site.call(pbx, *range(10))
-        site.settings = RetentionSettings(queue_bytes=3 * len(site.journal()[-1].body))
+        site.limit(queue_bytes=3 * len(site.journal()[-1].body))
         await site.keep()
 
         desk = await site.connect("desk")
@@ -276,3 +289,87 @@ async def test_nonces_go_when_no_registration_can_repeat_them(tmp_path: Path) ->
         site.clock.advance(901)
         await site.keep()
         assert site.count(tables.nonce) == 0
+
+
+async def test_the_journal_is_archived_while_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "SEGMENT_MIN", 2)
+    monkeypatch.setattr(keeper, "SLICE_ROWS", 3)
+    async with Kept(tmp_path, journal_days=3, replay_messages=1) as site:
+        pbx = await site.connect("pbx")
+        desk = await site.connect("desk")
+        desk.answers = accept
+        await site.call(pbx, *range(20))
+        await desk.heard(20)
+        site.clock.advance(5 * DAY_S)
+        await site.call(pbx, 20, 21)
+        await desk.heard(22)
+        await site.settled()
+        await site.keep()
+
+        assert site.journal()[0].recorded_at > to_us(site.clock.utc()) - 4 * DAY_S * 1e6
+        archived = [row for row in site.journal() if row.kind == EntryKind.ARCHIVED]
+        assert len(archived) == 1
+        with StoreReader.open(site.config.database_path) as reader:
+            head = read_head(site.config.head_path)
+            assert head is not None
+            (*_, (_, verdict)) = verify(reader, site.config.archive_path, head)
+        assert verdict.breaks == []
+        assert verdict.archived > 20
+        again = rebuild(site.engine, site.config.archive_path)
+        assert differences(site.engine, again) == []
+        again.dispose()
+
+        before = len(desk.pushed)
+        await site.restart()
+        desk = await site.connect("desk", last_seq=0)
+        assert gaps(await desk.heard(2)) == [(1, 21)]
+        assert before == 22
+
+
+async def test_an_older_database_put_in_place_by_hand_gives_no_number_twice(
+    tmp_path: Path,
+) -> None:
+    async with kept(tmp_path) as (site, pbx):
+        desk = await site.connect("desk")
+        desk.answers = accept
+        await site.call(pbx, 1, 2)
+        await desk.heard(2)
+        await site.core.stop()
+        site.engine.dispose()
+        older = site.config.database_path.read_bytes()
+        site._open()
+        await site.core.start()
+        desk = await site.connect("desk")
+        desk.answers = accept
+        await site.call(await site.connect("pbx"), 3, 4, 5)
+        await desk.heard(3)
+        seen = {request.id for request in desk.pushed}
+        operations = {row.op_id for row in site.journal()}
+        await site.keep()
+        await site.core.stop()
+        site.engine.dispose()
+        for left in site.config.database_path.parent.glob("linkage.db-*"):
+            left.unlink()
+        site.config.database_path.write_bytes(older)
+        site._open()
+        notice_older_store(site.engine, site.config.head_path, site.clock.utc(), site.config.id)
+        await site.core.start()
+
+        desk = await site.connect("desk", last_seq=5)
+        await site.call(await site.connect("pbx"), 6)
+        gap, call = await desk.heard(2)
+        assert isinstance(gap.message, m.GapNotice)
+        assert gap.message.cause is m.GapCause.RESTART
+        assert gap.message.from_seq == 3
+        assert gap.message.to_seq is not None
+        assert (gap.message.to_seq, call.seq) == ((gap.seq or 0) - 1, (gap.seq or 0) + 1)
+        assert gap.message.to_seq > 5
+        assert call.id not in seen
+        assert int(call.message.op_id or 0) > max(op_id or 0 for op_id in operations)
+        assert [row.kind for row in site.journal()].count(EntryKind.RENUMBERED) == 1
+        await site.restart()
+        desk = await site.connect("desk")
+        await site.settled()
+        assert 195 not in [request.type for request in desk.pushed if not request.resend]

@@ -170,7 +170,7 @@ def test_an_event_id_of_two_applications_needs_the_owner(writer: Writer) -> None
 def test_the_journal_is_read_from_seq_to_seq_over_pages(
     reader: StoreReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("linkage.store.reader.PAGE", 4)
+    monkeypatch.setattr("linkage.store.archive.PAGE", 4)
 
     assert [entry.seq for entry in reader.entries()] == list(range(1, 16))
     assert [entry.seq for entry in reader.entries(3, 9)] == list(range(3, 10))
@@ -232,7 +232,9 @@ def test_everything_of_an_event_is_found_by_an_index(alarm_store: Path) -> None:
         for statement, parameters in asked:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
             steps = [row[3] for row in plan]
-            assert not [step for step in steps if step.startswith("SCAN")], (statement, steps)
+            # `archive` has a row for each hundred thousand of the journal.
+            scans = [step for step in steps if step.startswith("SCAN") and step != "SCAN archive"]
+            assert not scans, (statement, steps)
     reader.close()
 
 
