@@ -24,16 +24,12 @@ from gateway import Gateway, ListenError
 from linkage.clock import SystemClock
 from linkage.config import Config
 from linkage.core import Core
-from linkage.core.keeper import Keeper
 from linkage.front import make_gateway
 from linkage.hosting import AdapterHost
+from linkage.kept import KeptCore
 from linkage.observation.http import Phase, Watch
 from linkage.observation.lag import LoopLag
 from linkage.ports import Adapter, AdapterContext, Capability, Clock, StoredFile
-from linkage.store.database import open_for_reading, open_store
-from linkage.store.lock import hold_store
-from linkage.store.renumber import notice_older_store
-from linkage.store.unit import UnitOfWork
 from linkage.watch import (
     registered_by_role,
     watch_adapters,
@@ -88,23 +84,17 @@ class Server:
     async def _start(self) -> None:
         config = self.config
         self._open_watch()
-        self._stack.enter_context(hold_store(config.database_path))
-        engine = open_store(config.database_path)
-        self._stack.callback(engine.dispose)
-        notice_older_store(engine, config.head_path, self._clock.utc(), config.id)
         classes = {item.id: load_adapter(item.kind) for item in config.adapter}
         capabilities: dict[str, Capability] = {
             peer_id: cls.capabilities for peer_id, cls in classes.items()
         }
-        core = Core(config, UnitOfWork(engine), self._clock, capabilities)
+        kept = KeptCore(config, self._clock, capabilities, self._stack)
+        core = kept.core
         adapters = [
             classes[item.id](self._context(core, item.id, item.settings))
             for item in config.adapter
         ]
-        keeper = self._keeper(core)
-        await core.start()
-        self._stack.push_async_callback(core.stop)
-        keeper.start()
+        await kept.start()
         self._gateway = make_gateway(config, core, self._clock)
         await self._gateway.start()
         self._stack.push_async_callback(self._gateway.close)
@@ -114,14 +104,6 @@ class Server:
             watch_gateway(self.watch, self._gateway, lambda: registered_by_role(core))
             watch_adapters(self.watch, lambda: self.hosts)
             self.watch.phase = Phase.SERVING
-
-    def _keeper(self, core: Core) -> Keeper:
-        """Ends after the core, so that it notes the end of the journal."""
-        reading = open_for_reading(self.config.database_path)
-        self._stack.callback(reading.dispose)
-        keeper = Keeper(core, reading, self.config, self._clock)
-        self._stack.push_async_callback(keeper.stop)
-        return keeper
 
     def _open_watch(self) -> None:
         """First of all: to open a large store may take a while, in which linkage is starting."""

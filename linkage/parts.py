@@ -25,9 +25,9 @@ from gateway import Gateway, ListenError
 from linkage.app import DirectoryFiles
 from linkage.clock import SystemClock
 from linkage.config import Config
-from linkage.core import Core
 from linkage.front import make_gateway
 from linkage.hosting import AdapterHost
+from linkage.kept import KeptCore
 from linkage.messaging.address import endpoint, is_ipc, make_private
 from linkage.messaging.client import CoreClient
 from linkage.messaging.files import RemoteFiles
@@ -38,9 +38,6 @@ from linkage.messaging.sockets import BusError
 from linkage.observation.http import Phase, Watch
 from linkage.observation.lag import LoopLag
 from linkage.ports import AdapterContext, Clock
-from linkage.store.database import open_store
-from linkage.store.lock import hold_store
-from linkage.store.unit import UnitOfWork
 from linkage.watch import (
     watch_adapters,
     watch_bus,
@@ -137,13 +134,10 @@ class CorePart(LinkagePart):
 
     async def _start(self) -> None:
         config = self.config
-        self._stack.enter_context(hold_store(config.database_path))
+        kept = KeptCore(config, self._clock, {}, self._stack)
+        core = kept.core
         place, keys, allowed = _core_place(config)
-        engine = open_store(config.database_path)
-        self._stack.callback(engine.dispose)
-        core = Core(config, UnitOfWork(engine), self._clock, {})
-        await core.start()
-        self._stack.push_async_callback(core.stop)
+        await kept.start()
         hub = Hub(
             core,
             DirectoryFiles(config.files_path),

@@ -1,0 +1,47 @@
+"""The store with what serves it: lock, core, housekeeper; the same in every composition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+from linkage.config import Config
+from linkage.core import Core
+from linkage.core.keeper import Keeper
+from linkage.ports import Capability, Clock
+from linkage.store.database import open_for_reading, open_store
+from linkage.store.lock import hold_store
+from linkage.store.renumber import notice_older_store
+from linkage.store.unit import UnitOfWork
+
+
+class KeptCore:
+    """Opens the store on construction; `start` begins to serve. The stack ends it all.
+
+    Raises:
+        StoreError: the data directory or database cannot be used.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        capabilities: Mapping[str, Capability],
+        stack: AsyncExitStack,
+    ) -> None:
+        self._stack = stack
+        stack.enter_context(hold_store(config.database_path))
+        engine = open_store(config.database_path)
+        stack.callback(engine.dispose)
+        notice_older_store(engine, config.head_path, clock.utc(), config.id)
+        self.core = Core(config, UnitOfWork(engine), clock, capabilities)
+        reading = open_for_reading(config.database_path)
+        stack.callback(reading.dispose)
+        self._keeper = Keeper(self.core, reading, config, clock)
+
+    async def start(self) -> None:
+        """Core, then housekeeper; that one ends last, so that it notes the journal's end."""
+        self._stack.push_async_callback(self._keeper.stop)
+        await self.core.start()
+        self._stack.push_async_callback(self.core.stop)
+        self._keeper.start()
