@@ -67,6 +67,11 @@ bench: $(STAMP) ## Measure: the cost of a message; linkage beside what one might
 	$(PYTHON) -m benchmarks.codec
 	$(PYTHON) -m benchmarks.durable
 
+.PHONY: bench-all
+bench-all: $(STAMP) ## Measure everything, for hours, and write docs/reference/performance.md.
+	benchmarks/provision.sh || test $$? -eq 3
+	$(PYTHON) -m benchmarks.all; status=$$?; $(PYTHON) -m benchmarks.report && exit $$status
+
 .PHONY: generate
 generate: $(STAMP) ## Write docs/reference anew from classes and commands.
 	$(PYTHON) -m protocol.generate docs/reference

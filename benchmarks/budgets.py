@@ -1,0 +1,144 @@
+"""What was promised, and whether the figures of `benchmarks.all` keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+Figures = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """One promise.
+
+    Args:
+        what: in words.
+        yardstick: the name of the benchmark in `benchmarks.all`.
+        target: what was promised, with its unit.
+        read: finds the figure among those of the yardstick.
+        kept: whether a figure keeps the promise.
+        unit: of the figure.
+    """
+
+    what: str
+    yardstick: str
+    target: str
+    read: Callable[[Figures], float]
+    kept: Callable[[float], bool]
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A promise and what became of it; nothing was measured where `met` is None."""
+
+    what: str
+    target: str
+    found: str
+    met: bool | None
+    command: str
+
+
+def at_least(least: float) -> Callable[[float], bool]:
+    """The more the better."""
+    return lambda found: found >= least
+
+
+def at_most(most: float) -> Callable[[float], bool]:
+    """The less the better."""
+    return lambda found: found <= most
+
+
+def _linkage(figures: Figures) -> Figures:
+    found: Figures = figures["medians"]["linkage"]
+    return found
+
+
+def _deepening(figures: Figures) -> float:
+    """The worst ratio of the deepest store's cost to the shallowest's."""
+    first, last = figures["depths"][0], figures["depths"][-1]
+    keys = [key for key in first if key.endswith("_cpu_us")]
+    return max(float(last[key] / first[key]) for key in keys)
+
+
+BUDGETS: Final = (
+    Budget(
+        "1xx in → journalled (fsync) → delivered → acknowledged, one core",
+        *("durable", "≥ 10,000 /s", lambda f: _linkage(f)["per_s"], at_least(10_000), "/s"),
+    ),
+    Budget(
+        "the same against FastAPI + SQLite webhook",
+        *("durable", "≥ 4 ×", lambda f: f["ratios"]["webhook"], at_least(4), "×"),
+    ),
+    Budget(
+        "the same against RabbitMQ, quorum queue",
+        *("durable", "≥ 2 ×", lambda f: f["ratios"]["rabbitmq"], at_least(2), "×"),
+    ),
+    Budget(
+        "delay until delivered at 1,000 messages/s, p99",
+        "durable",
+        "≤ 5 ms",
+        lambda f: _linkage(f)["paced"]["delivery"]["p99_ms"],
+        at_most(5),
+        "ms",
+    ),
+    Budget(
+        "framing + decode + encode of a request and its response",
+        *("codec", "≤ 15 µs", lambda f: f["median_us"]["whole pair"], at_most(15), "µs"),
+    ),
+    Budget(
+        "idle registered connection",
+        *("crowd", "≤ 25 KiB", lambda f: f["pss_kib_each"], at_most(25), "KiB"),
+    ),
+    Budget(
+        "of the connections that stay, dropped",
+        *("crowd", "0 of 10,000 in 10 min", lambda f: f["dropped"], at_most(0)),
+    ),
+    Budget(
+        "start to the first delivery, 1 million open deliveries",
+        *("start", "≤ 3 s", lambda f: f["first_delivery_s"], at_most(3), "s"),
+    ),
+    Budget(
+        "`linkage --help`",
+        *("start", "≤ 150 ms", lambda f: f["help_ms"], at_most(150), "ms"),
+    ),
+    Budget(
+        "timeline of one EventID among 10 million operations, p99",
+        *("depth", "≤ 10 ms", lambda f: f["depths"][-1]["timeline_p99_ms"], at_most(10), "ms"),
+    ),
+    Budget(
+        "cost of a message at 10 million journal rows against 10 thousand",
+        *("depth", "flat (≤ 1.2 ×)", _deepening, at_most(1.2), "×"),
+    ),
+    Budget(
+        "100,000 notices, 40 kills: lost, doubled or out of order",
+        *("campaign", "0", lambda f: len(f["failures"]), at_most(0)),
+    ),
+    Budget(
+        "a million damaged streams: faults found",
+        *("fuzz", "0", lambda f: len(f["failures"]), at_most(0)),
+    ),
+)
+
+
+def verdicts(found: Mapping[str, Any]) -> Iterator[Verdict]:
+    """Each promise; then those that a benchmark judged itself (`budgets` in its figures)."""
+    for budget in BUDGETS:
+        item = found.get(budget.yardstick)
+        try:
+            figure = None if item is None else float(budget.read(item["figures"]))
+        except (KeyError, IndexError, TypeError):
+            figure = None  # such as a run without RabbitMQ
+        command = "" if item is None else item["command"]
+        if figure is None:
+            yield Verdict(budget.what, budget.target, "not measured yet", None, command)
+            continue
+        text = f"{figure:,.4g}" if figure < 1000 else f"{figure:,.0f}"
+        met = budget.kept(figure)
+        yield Verdict(budget.what, budget.target, f"{text} {budget.unit}".strip(), met, command)
+    for item in found.values():
+        figures = item.get("figures") if isinstance(item, dict) else None
+        for own in (figures or {}).get("budgets", ()):
+            yield Verdict(own["what"], own["target"], own["found"], own["met"], item["command"])

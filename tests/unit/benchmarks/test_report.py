@@ -1,0 +1,108 @@
+"""Figures become verdicts and a page."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import report
+from benchmarks.all import YARDSTICKS, choose
+from benchmarks.budgets import BUDGETS, verdicts
+
+ITEM = {"command": "python -m benchmarks.durable", "day": "2026-11-22", "took_s": 60, "status": 0}
+LINKAGE = {
+    "per_s": 12_345.6, "server_us": 80.0, "load_us": 40.0, "server_core": 0.99, "load_core": 0.5,
+    "paced": {"delivery": {"p50_ms": 1.5, "p99_ms": 6.25}},
+}  # fmt: skip
+WEBHOOK = {**LINKAGE, "per_s": 3_000.0}
+FIGURES = {
+    "titles": {"linkage": "linkage", "webhook": "a webhook"},
+    "medians": {"linkage": LINKAGE, "webhook": WEBHOOK},
+    "ratios": {"webhook": 4.1},
+}
+FOUND: dict[str, Any] = {"durable": {**ITEM, "figures": FIGURES}}
+
+
+def verdict_of(found: dict[str, Any]) -> dict[str, tuple[str, bool | None]]:
+    return {item.what: (item.found, item.met) for item in verdicts(found)}
+
+
+def test_every_budget_belongs_to_a_benchmark_that_there_is() -> None:
+    assert {budget.yardstick for budget in BUDGETS} <= {item.name for item in YARDSTICKS}
+
+
+def test_a_budget_is_met_or_missed_by_its_figure() -> None:
+    found = verdict_of(FOUND)
+    assert found["the same against FastAPI + SQLite webhook"] == ("4.1 ×", True)
+    assert found["delay until delivered at 1,000 messages/s, p99"] == ("6.25 ms", False)
+
+
+def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
+    assert verdict_of(FOUND)["the same against RabbitMQ, quorum queue"][1] is None
+    assert {met for _, met in verdict_of({}).values()} == {None}
+
+
+def test_a_benchmark_may_judge_its_own_figures() -> None:
+    own = {"what": "memory", "target": "< 64 MiB", "found": "80 MiB", "met": False}
+    found = {"pressure": {**ITEM, "figures": {"budgets": [own]}}}
+    assert verdict_of(found)["memory"] == ("80 MiB", False)
+
+
+def test_only_what_stands_between_marks_is_written() -> None:
+    text = "a\n<!-- durable -->\nold\n<!-- /durable -->\nb\n<!-- crowd -->\n<!-- /crowd -->\n"
+    written = report.page(text, FOUND)
+    assert "old" not in written
+    assert "| linkage | 12,346 |  | 80 | 40 | 99% | 50% | 1.5 | 6.25 |" in written
+    assert "| a webhook | 3,000 | 4.10 × |" in written
+    assert "Not measured yet: `python -m benchmarks.crowd --connections 10000" in written
+    assert written.startswith("a\n<!-- durable -->")
+    assert "\nb\n" in written
+    assert report.page(written, FOUND) == written
+
+
+def test_figures_of_any_shape_become_rows() -> None:
+    figures = {
+        "machine": {"cpu": "none of it"},
+        "rates": {"first": 1.5, "second": 2},
+        "rows": [{"mix": "calls", "batch": 64, "total": 1234.5}],
+        "nothing": None,
+    }
+    assert dict(report.flat(figures)) == {
+        "rates.first": "1.5",
+        "rates.second": "2",
+        "rows calls, 64.mix": "calls",
+        "rows calls, 64.batch": "64",
+        "rows calls, 64.total": "1,234.5",
+    }
+
+
+def test_the_page_has_a_place_for_each_benchmark() -> None:
+    text = report.DEFAULT.with_suffix(".md").read_text(encoding="utf-8")
+    for name in ("machine", "budgets", *(item.name for item in YARDSTICKS)):
+        assert f"<!-- {name} -->\n" in text
+        assert f"<!-- /{name} -->" in text
+
+
+def test_a_stale_page_is_told_and_a_written_one_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "reference" / "performance.json"
+    source.parent.mkdir()
+    source.write_text(json.dumps(FOUND), encoding="utf-8")
+    source.with_suffix(".md").write_text("<!-- durable -->\n<!-- /durable -->\n", encoding="utf-8")
+    assert report.main(["--check", str(source)]) == 1
+    assert "performance.md" in capsys.readouterr().err
+    assert report.main([str(source)]) == 0
+    assert report.main(["--check", str(source)]) == 0
+    assert (tmp_path / "images" / "performance.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_the_committed_page_is_what_the_committed_figures_say() -> None:
+    assert report.main(["--check"]) == 0
+
+
+def test_only_known_benchmarks_can_be_chosen() -> None:
+    assert [item.name for item in choose("crowd,codec")] == ["codec", "crowd"]
+    with pytest.raises(ValueError, match="nonsense"):
+        choose("nonsense")
