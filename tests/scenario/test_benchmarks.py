@@ -33,6 +33,13 @@ def test_linkage_is_compared_with_the_echo_and_loses_nothing() -> None:
     assert set(report["ratios"]) == {"echo"}
 
 
+def test_a_start_is_timed_until_the_first_delivery() -> None:
+    report = report_of("start", "--open", "300", "--runs", "1")
+    assert report["open_deliveries"] == 300
+    assert report["listening_s"] < report["registered_s"] < report["first_delivery_s"]
+    assert report["help_cpu_ms"] > 0
+
+
 def test_a_crowd_is_kept_while_others_work() -> None:
     report = report_of(
         *("crowd", "--connections", "200", "--minutes", "0.02"),
