@@ -6,15 +6,65 @@ is wrong, goes through the hardened parser (`protocol.reader`).
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Final
+
 from protocol.canonical import read_canonical
 from protocol.dialect import DEFAULT, Dialect
 from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError
 from protocol.reader import DEPTH_MAX, element_texts, read_tree
-from protocol.writer import escape, write_request, write_response
+from protocol.writer import Writer, escape, writer_for
 from protocol.writer import write_body as encode_body
 
-__all__ = ["DEPTH_MAX", "decode", "element_texts", "encode", "encode_body", "escape"]
+__all__ = [
+    "DEPTH_MAX",
+    "Codec",
+    "codec_for",
+    "decode",
+    "element_texts",
+    "encode",
+    "encode_body",
+    "escape",
+]
+
+
+class Codec:
+    """Reads and writes the payloads of peers of one dialect."""
+
+    __slots__ = ("_dialect", "_encoding", "_is_utf8", "_writer")
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._encoding = dialect.encoding
+        self._is_utf8 = dialect.encoding == "utf-8"
+        self._writer: Writer = writer_for(dialect)
+
+    def decode(self, payload: bytes) -> Request | Response:
+        """See `decode`."""
+        item = read_canonical(payload) if self._is_utf8 else None
+        return read_tree(payload, self._dialect) if item is None else item
+
+    def encode(self, item: Request | Response) -> bytes:
+        """See `encode`."""
+        if isinstance(item, Request):
+            written = self._writer.request(item)
+        else:
+            written = self._writer.response(item)
+        try:
+            return written.encode(self._encoding)
+        except UnicodeEncodeError as error:
+            lost = error.object[error.start]
+            raise LocalProtocolError(f"{self._encoding} cannot carry {lost!r}") from None
+
+
+@cache
+def codec_for(dialect: Dialect) -> Codec:
+    """The one of a dialect."""
+    return Codec(dialect)
+
+
+_DEFAULT: Final = codec_for(DEFAULT)
 
 
 def decode(payload: bytes, dialect: Dialect = DEFAULT) -> Request | Response:
@@ -25,8 +75,7 @@ def decode(payload: bytes, dialect: Dialect = DEFAULT) -> Request | Response:
             response), 101 (unknown type), 102 (missing field) or 103 (bad value), and with the
             request's Id and type where they could be read.
     """
-    item = read_canonical(payload) if dialect.encoding == "utf-8" else None
-    return read_tree(payload, dialect) if item is None else item
+    return (_DEFAULT if dialect is DEFAULT else codec_for(dialect)).decode(payload)
 
 
 def encode(item: Request | Response, dialect: Dialect = DEFAULT) -> bytes:
@@ -36,12 +85,4 @@ def encode(item: Request | Response, dialect: Dialect = DEFAULT) -> bytes:
         LocalProtocolError: the Id is not 1–16 characters long, or a text does not fit the
             dialect's encoding.
     """
-    if isinstance(item, Request):
-        written = write_request(item, dialect)
-    else:
-        written = write_response(item, dialect)
-    try:
-        return written.encode(dialect.encoding)
-    except UnicodeEncodeError as error:
-        lost = error.object[error.start]
-        raise LocalProtocolError(f"{dialect.encoding} cannot carry {lost!r}") from None
+    return (_DEFAULT if dialect is DEFAULT else codec_for(dialect)).encode(item)

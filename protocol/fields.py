@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, IntEnum
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 NULL_TOKENS: Final = frozenset({"", "NULL", "EMPTY"})
@@ -123,16 +124,26 @@ def parse_time(written: str) -> datetime:
         raise ValueError("is no ISO 8601 time") from None
     if value.tzinfo is None:
         raise ValueError("has no time zone")
-    try:
-        value = value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("is out of range") from None
-    return value.replace(microsecond=value.microsecond // 1000 * 1000)
+    if value.tzinfo is not UTC:
+        try:
+            value = value.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("is out of range") from None
+    finer = value.microsecond % 1000
+    return value.replace(microsecond=value.microsecond - finer) if finer else value
 
 
 def format_time(value: datetime) -> str:
     """ISO 8601 in UTC with milliseconds: 2026-11-22T08:15:30.125+00:00."""
-    return value.astimezone(UTC).isoformat(timespec="milliseconds")
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return _format_utc(value)
+
+
+@lru_cache(maxsize=16)
+def _format_utc(value: datetime) -> str:
+    # What is journalled together is delivered together, with one time.
+    return value.isoformat(timespec="milliseconds")
 
 
 def _check_time(value: Any) -> None:

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import operator
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -110,26 +109,46 @@ class FieldPlan:
 class Part:
     """A nested element, such as `Group`, `Staff`, `Item` or `Record`.
 
-    Subclasses are frozen, slotted and keyword-only; construction checks every value and raises
+    Subclasses are frozen and keyword-only; construction checks every value and raises
     `InvalidMessageError`. `needs_one_of` holds groups of field names: of each group at least one
     must be given (`CallId|ConferenceID|PhoneNum`).
-    """
 
-    __slots__ = ()
+    An instance keeps what is present only; what is absent is the default of its class, None or
+    `()`. Most messages have a third of their fields, so they are read, copied and written by what
+    they have (docs/decisions/0015-messages-by-shape.md).
+    """
 
     needs_one_of: ClassVar[tuple[tuple[str, ...], ...]] = ()
 
     def __post_init__(self) -> None:
+        given = self.__dict__
+        present: dict[str, Any] = {}
         for plan in plan_of(type(self)):
-            value = getattr(self, plan.name)
-            if value == "" and not plan.repeated:
-                object.__setattr__(self, plan.name, None)
-                value = None
-            if not _is_absent(value):
+            value = given[plan.name]
+            if _is_absent(value) or (value == "" and not plan.repeated):
+                if plan.required:
+                    raise InvalidMessageError(Result.MISSING_FIELD, plan.element, "is missing")
+            else:
                 _check(plan, value)
-            elif plan.required:
-                raise InvalidMessageError(Result.MISSING_FIELD, plan.element, "is missing")
+                present[plan.name] = value
+        _keep(self, present)
         _check_one_of(self)
+
+
+_keep = Part.__dict__["__dict__"].__set__
+"""Give an object its values: past the freeze, and at once."""
+
+
+def made_of(cls: type[P], present: dict[str, Any]) -> P:
+    """An object of values that were checked already, past construction and its checks.
+
+    Args:
+        cls: the class.
+        present: by field, what is there; never what stands for absence. The object's from now on.
+    """
+    made = object.__new__(cls)
+    _keep(made, present)
+    return made
 
 
 def _check_one_of(item: Part) -> None:
@@ -173,12 +192,18 @@ def _check_one(plan: FieldPlan, value: Any) -> None:
 
 C = TypeVar("C", bound=type)
 M = TypeVar("M", bound="Message")
+P = TypeVar("P", bound="Part")
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
 def part(cls: C) -> C:
-    """Class decorator: a nested element as a frozen, slotted, keyword-only dataclass."""
-    return typing.cast("C", dataclass(frozen=True, slots=True, kw_only=True)(cls))
+    """Class decorator: a nested element as a frozen, keyword-only dataclass."""
+    for name, hint in inspect.get_annotations(cls).items():
+        if name not in vars(cls) and "ClassVar" not in str(hint):
+            # Required here. Without this, the default of a field that the base class has by the
+            # same name would be taken for the default of this one.
+            setattr(cls, name, dataclasses.field())
+    return typing.cast("C", dataclass(frozen=True, kw_only=True)(cls))
 
 
 @part
@@ -222,24 +247,23 @@ def amended(message: M, **changes: Any) -> M:
         InvalidMessageError: a new value is out of its range, or takes away what is required.
     """
     cls = type(message)
-    fetch, puts, places = _slots(cls)
-    values = list(fetch(message))
+    plans = _plans_by_name(cls)
+    present = message.__dict__.copy()
     loses = False
     for name, value in changes.items():
-        place = places.get(name)
-        if place is None:
+        plan = plans.get(name)
+        if plan is None:
             continue
-        at, plan = place
         if not _is_absent(value):
-            _check(plan, value)
+            if value is not present.get(name):
+                _check(plan, value)
+            present[name] = value
         elif plan.required:
             raise InvalidMessageError(Result.MISSING_FIELD, plan.element, "is missing")
-        else:
+        elif name in present:
             loses = True
-        values[at] = value
-    made = object.__new__(cls)
-    for put, value in zip(puts, values):  # noqa: B905 - hot, and made together
-        put(made, value)
+            del present[name]
+    made = made_of(cls, present)
     if loses:
         _check_one_of(made)
     return made
@@ -317,24 +341,13 @@ def plan_of(cls: type[Part]) -> tuple[FieldPlan, ...]:
     return made
 
 
-_Slots = tuple[
-    Callable[[Any], tuple[Any, ...]],
-    tuple[Callable[[Any, Any], None], ...],
-    dict[str, tuple[int, FieldPlan]],
-]
-_SLOTS: Final[dict[type[Part], _Slots]] = {}
+_BY_NAME: Final[dict[type[Part], dict[str, FieldPlan]]] = {}
 
 
-def _slots(cls: type[Part]) -> _Slots:
-    """What fetches all values of a class, what puts each of them, and where the planned stand."""
-    made = _SLOTS.get(cls)
+def _plans_by_name(cls: type[Part]) -> dict[str, FieldPlan]:
+    made = _BY_NAME.get(cls)
     if made is None:
-        names = [item.name for item in dataclasses.fields(typing.cast("Any", cls))]
-        made = _SLOTS[cls] = (
-            operator.attrgetter(*names),
-            tuple(getattr(cls, name).__set__ for name in names),
-            {plan.name: (names.index(plan.name), plan) for plan in plan_of(cls)},
-        )
+        made = _BY_NAME[cls] = {plan.name: plan for plan in plan_of(cls)}
     return made
 
 

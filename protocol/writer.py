@@ -2,15 +2,20 @@
 
 One form for everything: elements in the order of their class, no white space between, attributes
 in the order of the table. `protocol.canonical` reads that form without an XML parser.
+
+A flat message is written by its *shape*: which fields of its class it has. For each shape that was
+seen there is a text with a place for each value, filled in by one call. What has nested or
+repeated elements, or a text that must be escaped, is written element by element.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from operator import attrgetter
+from functools import cache
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from protocol import fields
@@ -29,38 +34,159 @@ _ESCAPES: Final = {
     "\n": "&#10;",
     "\r": "&#13;",
 }
+SHAPES_MAX: Final = 64
+"""Shapes of one class that are kept; who sends ever new ones costs more time, not more memory."""
 _NEVER_ESCAPED: Final = frozenset({fields.DECIMAL, fields.TIME, fields.FLAG})
 """Kinds whose text is digits, signs and letters only; so are numbers and numbered choices."""
 
 
-def write_request(item: Request, dialect: Dialect) -> str:
-    """A request as text.
+class Writer:
+    """Writes what goes to peers of one dialect."""
 
-    Raises:
-        LocalProtocolError: the Id is not 1–16 characters long.
+    __slots__ = ("_dialect", "_profile", "_shapes")
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._profile = dialect.profile
+        self._shapes: dict[type[Message], dict[tuple[str, ...], _Shape | None]] = {}
+
+    def request(self, item: Request) -> str:
+        """A request as text.
+
+        Raises:
+            LocalProtocolError: the Id is not 1–16 characters long.
+        """
+        name = item.id
+        if not 1 <= len(name) <= REQUEST_ID_MAX:
+            raise LocalProtocolError(f"Id {name!r} is not 1–16 characters long")
+        if not name.isalnum():
+            name = escape(name)
+        message = item.message
+        attributes = _profile_attributes(item) if self._profile else ""
+        return (
+            f'<request Id="{name}" Type="{message.number:03d}"{attributes}>'
+            f"{self.body(message)}</request>"
+        )
+
+    def response(self, item: Response) -> str:
+        """A response as text."""
+        name = item.request_id
+        if not name.isalnum():
+            name = escape(name)
+        attributes = _response_attributes(item) if self._profile else ""
+        return (
+            f'<response RequestId="{name}" Type="{item.type:03d}" '
+            f'Result="{item.result:d}"{attributes}/>'
+        )
+
+    def body(self, message: Message) -> str:
+        """The elements of a message without the request around them."""
+        present = message.__dict__
+        try:
+            shape = self._shapes[type(message)][tuple(present)]
+        except KeyError:
+            shape = self._learn(message)
+        if shape is not None:
+            written = shape.write(present)
+            if written is not None:
+                return written
+        return "".join(_elements(message, self._dialect))
+
+    def _learn(self, message: Message) -> _Shape | None:
+        shapes = self._shapes.setdefault(type(message), {})
+        if len(shapes) >= SHAPES_MAX:
+            return None
+        shape = _shape(type(message), message.__dict__, self._dialect)
+        shapes[tuple(message.__dict__)] = shape
+        return shape
+
+
+class _Shape:
+    """How a message of a class with certain fields is written.
+
+    `text` has a place for each of `fetch`, which gives their values in writing order; `forms` are
+    those whose value is not written as Python does. `texts` gives what might need escaping; the
+    two getters give tuples.
     """
-    if not 1 <= len(item.id) <= REQUEST_ID_MAX:
-        raise LocalProtocolError(f"Id {item.id!r} is not 1–16 characters long")
-    message = item.message
-    attributes = _profile_attributes(item) if dialect.profile else ""
-    body = write_body(message, dialect)
-    return (
-        f'<request Id="{escape(item.id)}" Type="{message.number:03d}"{attributes}>{body}</request>'
-    )
+
+    __slots__ = ("_fetch", "_forms", "_text", "_texts")
+
+    def __init__(
+        self,
+        text: str,
+        names: list[str],
+        forms: dict[str, Callable[[Any], str]],
+        texts: list[str],
+    ) -> None:
+        self._text = text
+        self._fetch = _tuple_getter(names)
+        self._forms = tuple((names.index(name), form) for name, form in forms.items())
+        self._texts = _tuple_getter(texts)
+
+    def write(self, present: dict[str, Any]) -> str | None:
+        """The body; None where a text must be escaped."""
+        # Ids and numbers, by far most of what is written, are alphanumeric: the cheapest proof.
+        joined = "".join(self._texts(present))
+        if joined and not joined.isalnum() and _NEEDS_ESCAPE.search(joined) is not None:
+            return None
+        values = self._fetch(present)
+        if self._forms:
+            values = list(values)
+            for index, form in self._forms:
+                values[index] = form(values[index])
+            values = tuple(values)
+        written: str = self._text % values
+        return written
 
 
-def write_response(item: Response, dialect: Dialect) -> str:
-    """A response as text."""
-    attributes = _response_attributes(item) if dialect.profile else ""
-    return (
-        f'<response RequestId="{escape(item.request_id)}" Type="{item.type:03d}" '
-        f'Result="{item.result:d}"{attributes}/>'
-    )
+def _tuple_getter(names: list[str]) -> Callable[[Any], Any]:
+    # itemgetter gives a tuple for two names or more only.
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple(values[name] for name in names)
+
+
+def _shape(cls: type[Message], present: Iterable[str], dialect: Dialect) -> _Shape | None:
+    """None where something among those present is nested, repeated or written in its own way."""
+    there = frozenset(present)
+    pieces: list[str] = []
+    names: list[str] = []
+    texts: list[str] = []
+    forms: dict[str, Callable[[Any], str]] = {}
+    for row in _rows(cls, profile=dialect.profile)[1]:
+        name = row.plan.name
+        if name not in there:
+            if row.writes_null:
+                pieces.append(_place(f"{row.open}{dialect.empty_token}{row.close}"))
+            continue
+        if not row.is_simple:
+            return None
+        place = "%d" if row.form is _number else "%s"
+        pieces.append(f"{_place(row.open)}{place}{_place(row.close)}")
+        names.append(name)
+        if row.form is None:
+            texts.append(name)
+        elif not row.is_safe:
+            return None
+        elif row.form is not _number:
+            forms[name] = row.form
+    return _Shape("".join(pieces), names, forms, texts)
+
+
+def _place(text: str) -> str:
+    """Text that stands in a template as it is."""
+    return text.replace("%", "%%")
+
+
+@cache
+def writer_for(dialect: Dialect) -> Writer:
+    """The one of a dialect."""
+    return Writer(dialect)
 
 
 def write_body(message: Message, dialect: Dialect = DEFAULT) -> str:
     """The elements of a message without the request around them."""
-    return "".join(_elements(message, dialect))
+    return writer_for(dialect).body(message)
 
 
 def escape(text: str) -> str:
@@ -89,31 +215,26 @@ def _profile_attributes(item: Request) -> str:
     return written
 
 
-_RESPONSE_ATTRIBUTES: Final = (
-    "Detail",
-    "CallId",
-    "ConferenceID",
-    "OpId",
-    "RetryAfter",
-    "LastSeq",
-)
-_response_values: Final = attrgetter(
-    "detail", "call_id", "conference_id", "op_id", "retry_after_s", "last_seq"
-)
-_NOTHING: Final = (None,) * len(_RESPONSE_ATTRIBUTES)
-
-
 def _response_attributes(item: Response) -> str:
-    values = _response_values(item)
-    if values == _NOTHING:
-        return ""
-    pairs = zip(_RESPONSE_ATTRIBUTES, values, strict=True)
-    return "".join(f' {name}="{_clean(str(value))}"' for name, value in pairs if value is not None)
+    written = ""
+    if item.detail is not None:
+        written += f' Detail="{_clean(item.detail)}"'
+    if item.call_id is not None:
+        written += f' CallId="{_clean(item.call_id)}"'
+    if item.conference_id is not None:
+        written += f' ConferenceID="{_clean(item.conference_id)}"'
+    if item.op_id is not None:
+        written += f' OpId="{_clean(item.op_id)}"'
+    if item.retry_after_s is not None:
+        written += f' RetryAfter="{item.retry_after_s:d}"'
+    if item.last_seq is not None:
+        written += f' LastSeq="{item.last_seq:d}"'
+    return written
 
 
 def _clean(text: str) -> str:
     """Escaped, and without what XML cannot carry: a detail may quote whatever a vendor said."""
-    return escape(fields.NOT_XML.sub("\ufffd", text))
+    return text if text.isalnum() else escape(fields.NOT_XML.sub("\ufffd", text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +254,9 @@ class _Row:
     plan: FieldPlan
     writes_null: bool
 
+
+_number: Final = int.__repr__
+"""One C call for an IntEnum, whose `value` is a slow property."""
 
 _Rows = tuple[Callable[[Any], Any], tuple[_Row, ...]]
 _ROWS: Final[dict[tuple[type[Part], bool], _Rows]] = {}
@@ -179,7 +303,10 @@ def _row(plan: FieldPlan, *, is_message: bool) -> _Row:
 def _form_of(value: fields.Value) -> tuple[Callable[[Any], str] | None, bool]:
     numbered = value.options is not None and issubclass(value.options, IntEnum)
     if numbered or value.low is not None:
-        return int.__repr__, True  # one C call for an IntEnum, whose `value` is a slow property
+        return _number, True
+    if value.options is not None:
+        words = "".join(str(option.value) for option in value.options)
+        return value.format, _NEEDS_ESCAPE.search(words) is None
     return (None if value.format is str else value.format), value in _NEVER_ESCAPED
 
 

@@ -11,16 +11,15 @@ by the rights of the socket's directory.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from operator import attrgetter
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from protocol.envelope import Request, Response
-from protocol.message import FieldPlan, Part, plan_of
+from protocol.message import FieldPlan, Part, made_of, plan_of
 from protocol.messages import message_class
 
 Fields = tuple[Any, ...]
@@ -31,23 +30,14 @@ class PackError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Slot:
-    """One field: how its value is put into a new object, and how it is made of a plain one."""
-
-    put: Callable[[Any, Any], None]
-    make: Callable[[Any], Any]
-
-
-@dataclass(frozen=True, slots=True)
 class _Plan:
     """How the objects of one class cross."""
 
     take: Callable[[Any], Fields]
     nested: tuple[int, ...]
     """Places of fields that hold parts: those are packed one by one."""
-    slots: tuple[_Slot, ...]
-    absent: tuple[Callable[[Any, Any], None], ...]
-    """Common elements that the class has not: None in every object."""
+    makers: tuple[tuple[str, Callable[[Any], Any]], ...]
+    """Each field, and how its value is made of a plain one."""
 
 
 _PLANS: Final[dict[type[Part], _Plan]] = {}
@@ -149,14 +139,16 @@ def _pack_part(part: Part) -> Fields:
 
 def _unpack_part(cls: type[Any], fields: Any) -> Any:
     plan = _plan(cls)
-    if type(fields) is not tuple or len(fields) != len(plan.slots):
-        raise PackError(f"{cls.__name__} has {len(plan.slots)} fields")
-    made = object.__new__(cls)
-    for slot, value in zip(plan.slots, fields, strict=True):
-        slot.put(made, None if value is None else slot.make(value))
-    for put in plan.absent:
-        put(made, None)
-    return made
+    if type(fields) is not tuple or len(fields) != len(plan.makers):
+        raise PackError(f"{cls.__name__} has {len(plan.makers)} fields")
+    return made_of(
+        cls,
+        {
+            name: make(value)
+            for (name, make), value in zip(plan.makers, fields, strict=True)
+            if value is not None and value != ()
+        },
+    )
 
 
 def _plan(cls: type[Part]) -> _Plan:
@@ -169,14 +161,12 @@ def _plan(cls: type[Part]) -> _Plan:
 def _make_plan(cls: type[Part]) -> _Plan:
     plans = plan_of(cls)
     names = [plan.name for plan in plans]
-    all_names = [item.name for item in dataclasses.fields(cast("Any", cls))]
     getter = attrgetter(*names)
     one = len(names) == 1
     return _Plan(
         take=(lambda item: (getter(item),)) if one else getter,
         nested=tuple(place for place, plan in enumerate(plans) if plan.part is not None),
-        slots=tuple(_Slot(getattr(cls, plan.name).__set__, _maker(plan)) for plan in plans),
-        absent=tuple(getattr(cls, name).__set__ for name in all_names if name not in names),
+        makers=tuple((plan.name, _maker(plan)) for plan in plans),
     )
 
 

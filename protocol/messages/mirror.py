@@ -109,7 +109,6 @@ def _mirror(number: int, source: type[Message]) -> type[Message]:
             bases=(Message,),
             namespace={"needs_one_of": source.needs_one_of},
             frozen=True,
-            slots=True,
             kw_only=True,
         ),
     )

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from protocol import canonical
 from protocol.canonical import read_canonical
 from protocol.codec import decode, encode
 from protocol.connection import (
@@ -31,6 +32,7 @@ from protocol.fields import NULL_TOKENS
 from protocol.frames import UNREAD_MAX, Framer, encode_frame, encode_message, heartbeat
 from protocol.message import Message, plan_of
 from protocol.reader import read_tree
+from protocol.shapes import LEARN_AFTER
 from tests.property.message_strategies import CLASSES, parts, requests, smallest
 
 DIALECTS = st.builds(
@@ -161,12 +163,47 @@ FLAT = st.sampled_from([
 @st.composite
 def altered(draw: st.DrawFn) -> bytes:
     """A canonical message with pieces put in, taken out or doubled at places of interest."""
-    text = draw(FLAT)
+    return draw(alterations_of(draw(FLAT)))
+
+
+@st.composite
+def alterations_of(draw: st.DrawFn, text: str) -> bytes:
+    """The same of one message."""
     for _ in range(draw(st.integers(1, 3))):
         place = draw(st.integers(0, len(text)))
         removed = draw(st.integers(0, 4))
         text = text[:place] + draw(INSERTIONS | st.just("")) + text[place + removed :]
     return text.encode()
+
+
+def learn(payload: bytes) -> bool:
+    """Have the short way make a pattern for the shape of a message; False where it cannot."""
+    canonical._SHAPES.clear()
+    return all(read_canonical(payload) is not None for _ in range(LEARN_AFTER))
+
+
+@settings(max_examples=120)
+@given(st.data())
+def test_a_learned_shape_takes_nothing_that_the_parser_sees_otherwise(data: st.DataObject) -> None:
+    valid = data.draw(FLAT.map(str.encode) | ANY_REQUEST.map(encode))
+    if learn(valid):
+        assert agrees(valid)
+    for _ in range(3):
+        try:
+            agrees(data.draw(alterations_of(valid.decode())))
+        except RemoteProtocolError as error:
+            raise AssertionError("the short way took it, the parser refuses it") from error
+
+
+@settings(max_examples=60)
+@given(data=st.data(), cls=st.sampled_from(CLASSES))
+def test_a_learned_shape_of_any_class_is_read_as_before(
+    cls: type[Message], data: st.DataObject
+) -> None:
+    first, second = (data.draw(requests(cls)) for _ in range(2))
+    if learn(encode(first)):
+        agrees(encode(first))
+        agrees(encode(second))
 
 
 @settings(max_examples=300)
