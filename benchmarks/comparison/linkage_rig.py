@@ -13,6 +13,7 @@ from benchmarks.comparison.frames import SECRET, FramePeer, RegisteringPeer, ans
 from benchmarks.comparison.load import Flow, Line
 from benchmarks.comparison.notice import make_notice, name_of
 from benchmarks.comparison.rig import Rig
+from benchmarks.process import Child
 from protocol.roles import Role
 
 _ANSWER: Final = re.compile(rb'<response RequestId="([^"]+)"[^>]* Result="(\d+)"')
@@ -102,18 +103,40 @@ class LinkageRig(FrameRig):
 
     async def start(self) -> None:
         """See `Rig.start`."""
-        path = self.folder / "linkage.toml"
+        self._write_config()
+        await self._listen()
+
+    def _write_config(self) -> None:
         peers = {f"pbx{number}": "platform" for number in range(self.connections)}
         tables = [
             f'[[peer]]\nid = "{peer}"\nsecret = "{SECRET}"\nrole = "{role}"\n'
             for peer, role in {"desk": "application", **peers}.items()
         ]
+        path = self.folder / "linkage.toml"
         path.write_text('listen = ["127.0.0.1:0"]\n' + "".join(tables), encoding="utf-8")
         path.chmod(0o600)
-        command = ("-m", "linkage", "serve", "--json", "--log-level", "warning", "-c", str(path))
-        server = self.launch(sys.executable, *command)
-        said = json.loads(await server.says('"listening"'))
+
+    def _serve(self, *options: str) -> Child:
+        path = str(self.folder / "linkage.toml")
+        command = ("-m", "linkage", "serve", "--json", "--log-level", "warning", "-c", path)
+        return self.launch(sys.executable, *command, *options)
+
+    async def _listen(self, *options: str) -> None:
+        said = json.loads(await self._serve(*options).says('"listening"'))
         self.port = int(said["addresses"][0].rpartition(":")[2])
+
+
+class SplitRig(LinkageRig):
+    """Gateway and core as two processes, both on the one core that the servers have."""
+
+    name = "split"
+    title = "linkage, split in two"
+
+    async def start(self) -> None:
+        """See `Rig.start`."""
+        self._write_config()
+        await self._serve("--only", "core").says('"serving"')
+        await self._listen("--only", "gateway")
 
 
 class EchoRig(FrameRig):
