@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -23,6 +24,16 @@ class CoreAwayError(ConnectionError):
 
 Told = Callable[[Any, Exception | None], None]
 """Is told the answer, or why there is none; called once, in the loop's thread."""
+
+
+def tell(answer: asyncio.Future[Any], value: Any, error: Exception | None) -> None:
+    """A `Told` for who awaits a future; who was cancelled is told nothing."""
+    if answer.done():
+        return
+    if error is None:
+        answer.set_result(value)
+    else:
+        answer.set_exception(error)
 
 
 class Call:

@@ -56,7 +56,7 @@ class Kind(IntEnum):
     CLOSED = 11
     """link, reason"""
     RECALL = 12
-    """call, adapter"""
+    """call, adapter; the answer is JSON"""
     REMEMBER = 13
     """call, adapter, key, value as JSON or None"""
     FILE_OPEN = 14

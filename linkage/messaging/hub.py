@@ -227,8 +227,15 @@ class Hub:
             self._serve(part, kind, fields)
         except PackError as error:
             self._complain(f"{part.name} sent a damaged item: {error}")
-            if kind in ANSWERED and fields and type(fields[0]) is int:
-                part.say(Kind.FAILED, fields[0], "internal", str(error))
+            text = str(error)
+        except Exception as error:
+            # A bug met at one item costs that item, not those behind it.
+            logger.exception("bus: an item of %s failed", part.name)
+            text = type(error).__name__
+        else:
+            return
+        if kind in ANSWERED and fields and type(fields[0]) is int:
+            part.say(Kind.FAILED, fields[0], "internal", text)
 
     def _serve(self, part: Part, kind: int, fields: tuple[Any, ...]) -> None:
         count = FIELDS.get(kind)

@@ -8,6 +8,7 @@ it again; its answer is handed on when it comes, or at once where it came meanwh
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
@@ -89,3 +90,42 @@ class LocalLink:
             self._out[request.id] = None
             self._unanswered += 1
             self.link.push(request)
+
+
+class Links:
+    """All links of one part, by the object and by the number under which they cross."""
+
+    def __init__(self) -> None:
+        self._by_link: dict[Link, LocalLink] = {}
+        self._by_number: dict[int, LocalLink] = {}
+        self._last = 0
+
+    def __len__(self) -> int:
+        return len(self._by_link)
+
+    def __iter__(self) -> Iterator[LocalLink]:
+        return iter(list(self._by_link.values()))
+
+    def of(self, link: Link) -> LocalLink:
+        """Its entry, made where there is none."""
+        local = self._by_link.get(link)
+        if local is None:
+            self._last += 1
+            local = LocalLink(self._last, link)
+            self._by_link[link] = self._by_number[local.number] = local
+        return local
+
+    def find(self, link: Link) -> LocalLink | None:
+        """Its entry, if it has one."""
+        return self._by_link.get(link)
+
+    def numbered(self, number: int) -> LocalLink | None:
+        """The entry of that number, if there still is one."""
+        return self._by_number.get(number)
+
+    def remove(self, link: Link) -> LocalLink | None:
+        """It is gone; its entry, if it had one."""
+        local = self._by_link.pop(link, None)
+        if local is not None:
+            del self._by_number[local.number]
+        return local

@@ -5,6 +5,7 @@ An adapter's part speaks for its adapter and nobody else; a gateway for every pe
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Coroutine
 from datetime import datetime
@@ -177,10 +178,13 @@ class Desk:
         )
 
     # --- adapters --------------------------------------------------------------------------------
-    def recall(self, part: Part, adapter: Any) -> Coroutine[Any, Any, dict[str, Any]]:
-        """An adapter's memory."""
+    def recall(self, part: Part, adapter: Any) -> Coroutine[Any, Any, str]:
+        """An adapter's memory, as JSON: msgpack would make other kinds of its lists."""
         self._check_own(part, adapter)
-        return self._core.recall(adapter)
+        return self._recall(adapter)
+
+    async def _recall(self, adapter: str) -> str:
+        return json.dumps(await self._core.recall(adapter), ensure_ascii=False)
 
     def remember(
         self, part: Part, adapter: Any, key: Any, value: Any

@@ -1,0 +1,177 @@
+"""A core with its hub, and parts, joined by a real socket within one process."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from linkage.app import DirectoryFiles
+from linkage.clock import SystemClock
+from linkage.messaging.client import CoreClient
+from linkage.messaging.hub import Hub
+from linkage.messaging.keys import Pair
+from linkage.messaging.settings import BusSettings
+from linkage.ports import Capability
+from protocol.envelope import Request, Response
+from protocol.message import Message
+from protocol.registration import make_registration
+from tests.unit.linkage.bench import PEERS, SECRET
+from tests.unit.linkage.links import ROLES, Site, as_sent
+
+WAIT_S = 20.0
+QUICK = BusSettings(heartbeat_s=0.05, dead_after_s=2.0, hold_s=0.4)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not condition():  # noqa: ASYNC110 - what happens at a socket sets no event of ours
+            await asyncio.sleep(0.005)
+
+
+class Peer:
+    """A link of a part. Answers nothing by itself unless `answers`."""
+
+    def __init__(self, client: CoreClient, peer_id: str, window: int = 64) -> None:
+        self.client = client
+        self.peer_id = peer_id
+        self.window = window
+        self.address = "10.0.0.1:4711"
+        self.pushed: list[Request] = []
+        self.reasons: list[str] = []
+        self.answers = False
+
+    def push(self, request: Request) -> None:
+        self.pushed.append(request)
+        if self.answers:
+            asyncio.get_running_loop().call_soon(self.answer, request)
+
+    def close(self, reason: str) -> None:
+        self.reasons.append(reason)
+        asyncio.get_running_loop().call_soon(self.client.closed, self, reason)
+
+    def answer(self, request: Request, result: int = 0) -> None:
+        response = Response(request_id=request.id, type=request.type, result=result)
+        self.client.answered(self, response)
+
+    @property
+    def seqs(self) -> list[int | None]:
+        return [request.seq for request in self.pushed]
+
+
+class Bus:
+    """`async with Bus(folder)`: a real core behind a hub; `part` starts a client."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        place: str | None = None,
+        adapters: Collection[str] = (),
+        keys: Pair | None = None,
+        allowed: Mapping[bytes, str] | None = None,
+        settings: BusSettings = QUICK,
+    ) -> None:
+        adapter = [{"id": name, "kind": "none"} for name in adapters]
+        self.site = Site(folder, PEERS)
+        if adapter:
+            self.site.config = self.site.config.model_copy(
+                update={"adapter": type(self.site.config).model_validate(
+                    {"source": folder / "x", "adapter": adapter}
+                ).adapter}
+            )  # fmt: skip
+            self.site.engine.dispose()
+            self.site._open()
+        self.place = place or f"ipc://{folder}/bus.sock"
+        self.folder = folder
+        self._adapters = adapters
+        self._keys = keys
+        self._allowed = allowed
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._ids = itertools.count(1)
+        self.hub: Hub | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.site.__aenter__()
+        self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+        await self.leave()
+        await self.site.__aexit__()
+
+    def open(self) -> None:
+        """The core comes to the bus."""
+        self.hub = Hub(
+            self.site.core,
+            DirectoryFiles(self.folder / "files"),
+            SystemClock(),
+            self._settings,
+            self._adapters,
+        )
+        self.hub.start(self.place, self._keys, self._allowed)
+
+    async def leave(self) -> None:
+        """The core stops in good order."""
+        if self.hub is not None:
+            hub, self.hub = self.hub, None
+            await hub.stop()
+
+    async def vanish(self) -> None:
+        """The core is killed: no word to anybody, and nothing but the disk is left."""
+        hub = self.hub
+        assert hub is not None
+        hub._parts.clear()  # it tells nobody
+        await self.leave()
+        await self.site.kill()
+
+    def part(
+        self,
+        name: str = "gateway",
+        *,
+        capabilities: Mapping[str, Capability] | None = None,
+        **options: Any,
+    ) -> CoreClient:
+        client = CoreClient(
+            name, self.place, SystemClock(), self._settings, capabilities=capabilities, **options
+        )
+        client.start()
+        self._stack.push_async_callback(client.stop)
+        return client
+
+    async def connected(self, name: str = "gateway", **options: Any) -> CoreClient:
+        client = self.part(name, **options)
+        await until(lambda: client.connected)
+        return client
+
+    def registration(self, peer_id: str, secret: str = SECRET) -> Request:
+        number = next(self._ids)
+        message = make_registration(
+            ROLES[peer_id], peer_id, secret, self.site.clock.utc(), f"nonce-{number:08d}"
+        )
+        return as_sent(Request(id=f"r{number}", message=message))
+
+    async def join(self, client: CoreClient, peer_id: str, window: int = 64) -> Peer:
+        peer = Peer(client, peer_id, window)
+        response = await client.register(peer, self.registration(peer_id))
+        assert response.result == 0, response
+        client.begin(peer)
+        return peer
+
+    def request(self, message: Message, id_: str | None = None) -> Request:
+        return as_sent(Request(id=id_ or f"s{next(self._ids)}", message=message))
+
+    async def say(self, peer: Peer, message: Message, id_: str | None = None) -> Response:
+        async with asyncio.timeout(WAIT_S):
+            return await peer.client.submit(peer, self.request(message, id_))

@@ -1,0 +1,143 @@
+"""What a part owes its peers and the core, across the cores that come and go. No sockets."""
+
+from __future__ import annotations
+
+from linkage.messaging.links import KEPT_MAX, Links, LocalLink
+from protocol.envelope import Request, Response
+from protocol.messages import HangupNotice
+
+
+class Peer:
+    """A link that remembers what it was sent."""
+
+    address = "10.0.0.1:1"
+
+    def __init__(self, window: int = 4) -> None:
+        self.window = window
+        self.pushed: list[str] = []
+
+    def push(self, request: Request) -> None:
+        self.pushed.append(request.id)
+
+    def close(self, reason: str) -> None:
+        raise AssertionError(reason)
+
+
+def request(id_: str) -> Request:
+    return Request(id=id_, message=HangupNotice(call_id="C1"))
+
+
+def answer(id_: str) -> Response:
+    return Response(request_id=id_, type=102, result=0)
+
+
+def test_a_push_goes_to_the_peer_and_its_answer_is_forgotten() -> None:
+    peer = Peer()
+    local = LocalLink(1, peer)
+
+    assert local.push(request("a")) is None
+    local.answered(answer("a"), live=True)
+    assert local.push(request("a")) is None
+
+    assert peer.pushed == ["a", "a"], "the core says what is sent again, while it lives"
+
+
+def test_what_the_peer_has_is_not_sent_again_for_the_next_core() -> None:
+    peer = Peer()
+    local = LocalLink(1, peer)
+    local.push(request("a"))
+
+    local.left()
+    assert local.push(request("a")) is None
+
+    assert peer.pushed == ["a"]
+
+
+def test_an_answer_given_while_no_core_was_there_is_handed_to_the_next_that_asks() -> None:
+    peer = Peer()
+    local = LocalLink(1, peer)
+    local.push(request("a"))
+
+    local.left()
+    local.answered(answer("a"), live=False)
+    assert local.push(request("a")) == answer("a")
+    assert local.push(request("b")) is None
+
+    assert peer.pushed == ["a", "b"]
+
+
+def test_an_answer_that_comes_before_the_next_core_pushes_again_is_kept_for_it() -> None:
+    peer = Peer()
+    local = LocalLink(1, peer)
+    local.push(request("a"))
+
+    local.left()
+    local.answered(answer("a"), live=True)
+
+    assert local.push(request("a")) == answer("a")
+    assert peer.pushed == ["a"]
+
+
+def test_what_an_earlier_core_pushed_counts_in_the_peers_window() -> None:
+    peer = Peer(window=2)
+    local = LocalLink(1, peer)
+    for id_ in "ab":
+        local.push(request(id_))
+
+    local.left()
+    for id_ in "cd":
+        local.push(request(id_))
+    assert peer.pushed == ["a", "b"]
+    local.answered(answer("a"), live=True)
+    assert peer.pushed == ["a", "b", "c"]
+    local.answered(answer("b"), live=True)
+
+    assert peer.pushed == ["a", "b", "c", "d"]
+
+
+def test_what_waited_for_the_window_is_dropped_with_the_core_that_pushed_it() -> None:
+    peer = Peer(window=1)
+    local = LocalLink(1, peer)
+    for id_ in "ab":
+        local.push(request(id_))
+
+    local.left()
+    local.answered(answer("a"), live=False)
+
+    assert peer.pushed == ["a"], "the next core begins from disk, in order"
+
+
+def test_answers_that_no_core_asks_for_are_bounded() -> None:
+    local = LocalLink(1, Peer(window=1))
+    for number in range(3 * KEPT_MAX):
+        local.push(request(str(number)))
+        local.left()
+        local.answered(answer(str(number)), live=False)
+    local.left()
+
+    kept = [number for number in range(3 * KEPT_MAX) if local.push(request(str(number)))]
+    assert kept == list(range(2 * KEPT_MAX, 3 * KEPT_MAX)), "the newest"
+
+
+def test_an_answer_to_nothing_asked_changes_nothing() -> None:
+    peer = Peer(window=1)
+    local = LocalLink(1, peer)
+
+    local.answered(answer("a"), live=True)
+    for id_ in "bc":
+        local.push(request(id_))
+
+    assert peer.pushed == ["b"]
+
+
+def test_links_are_found_by_object_and_by_number_until_they_are_removed() -> None:
+    links, first, second = Links(), Peer(), Peer()
+    one, two = links.of(first), links.of(second)
+
+    assert links.of(first) is one
+    assert links.numbered(two.number) is two
+    assert links.remove(first) is one
+    assert links.remove(first) is None
+    assert (links.find(first), links.numbered(one.number)) == (None, None)
+    assert links.of(first).number not in {one.number, two.number}
+    assert len(links) == 2
