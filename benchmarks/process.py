@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -22,6 +23,7 @@ CORES: Final = tuple(sorted(os.sched_getaffinity(0)))
 """Those that this process was given, before it was pinned."""
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 STOP_WITHIN_S: Final = 20.0
+_ZOMBIE: Final = "Z"
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 
 
@@ -96,6 +98,8 @@ class Child:
         finally:
             os.sched_setaffinity(0, before)
         self._name = Path(command[0]).name
+        self.stop_within_s = STOP_WITHIN_S
+        """How long it may take to end by itself."""
 
     @property
     def pid(self) -> int:
@@ -162,7 +166,7 @@ class Child:
         if self._process.poll() is None:
             self._process.terminate()
             try:
-                self._process.wait(STOP_WITHIN_S)
+                self._process.wait(self.stop_within_s)
             except subprocess.TimeoutExpired:
                 self._process.kill()
         for pid in pids:
@@ -172,10 +176,12 @@ class Child:
 
 
 def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    """End a process that is nobody's child here, and see it gone."""
+    until = time.monotonic() + STOP_WITHIN_S
+    while (fields := _stat(pid)) and fields[0] != _ZOMBIE and time.monotonic() < until:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.005)
 
 
 def family(pid: int) -> Iterator[int]:

@@ -136,6 +136,7 @@ class WebhookRig(Rig):
             *(sys.executable, "-m", "uvicorn", "benchmarks.comparison.webhook:app"),
             *("--host", "127.0.0.1", "--port", str(self._port)),
             *("--loop", "uvloop", "--http", "httptools", "--no-access-log"),
+            *("--timeout-keep-alive", "120"),  # no connection is given up between measurements
             env={
                 "WEBHOOK_DATABASE": str(self.folder / "webhook.db"),
                 "WEBHOOK_RECEIVER": f"http://127.0.0.1:{self._receiver_port}/notices",
