@@ -30,6 +30,8 @@ from linkage.kept import KeptCore
 from linkage.observation.http import Phase, Watch
 from linkage.observation.lag import LoopLag
 from linkage.ports import Adapter, AdapterContext, Capability, Clock, StoredFile
+from linkage.tracing.export import start_traces
+from linkage.tracing.spans import Put
 from linkage.watch import (
     registered_by_role,
     watch_adapters,
@@ -48,6 +50,7 @@ class Server:
         StoreError: the data directory or database cannot be used.
         ListenError: a port is in use, or TLS cannot be spoken.
         AdapterError: an adapter's library is missing or its settings are wrong.
+        TraceError: `[trace]` is given, and its libraries are missing.
     """
 
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
@@ -55,6 +58,7 @@ class Server:
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
         self._gateway: Gateway | None = None
+        self._spans: Put | None = None
         self.hosts: tuple[AdapterHost, ...] = ()
         self.watch: Watch | None = None
 
@@ -88,7 +92,8 @@ class Server:
         capabilities: dict[str, Capability] = {
             peer_id: cls.capabilities for peer_id, cls in classes.items()
         }
-        kept = KeptCore(config, self._clock, capabilities, self._stack)
+        self._spans = start_traces(config, self._stack, self.watch)
+        kept = KeptCore(config, self._clock, capabilities, self._stack, spans=self._spans)
         core = kept.core
         adapters = [
             classes[item.id](self._context(core, item.id, item.settings))
@@ -122,7 +127,7 @@ class Server:
             ) from None
 
     async def _host(self, adapter: Adapter, core: Core) -> AdapterHost:
-        host = AdapterHost(adapter, core, self._clock)
+        host = AdapterHost(adapter, core, self._clock, spans=self._spans)
         await host.start()
         self._stack.push_async_callback(host.stop)
         return host

@@ -155,6 +155,17 @@ class MessagingSettings(Section):
         return self
 
 
+class TraceSettings(Section):
+    """`[trace]`: where spans of OpenTelemetry go, by OTLP over HTTP; needs `linkage[otel]`."""
+
+    endpoint: Annotated[str, Field(pattern=r"^https?://")] = "http://127.0.0.1:4318"
+    sample: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """The part of the traces begun here that is recorded."""
+    service: str | None = None
+    """`service.name`; none: the `id` of the file."""
+    headers: dict[str, str] = Field(default={}, repr=False)  # there may be a token in them
+
+
 class ListenerSettings(Section):
     """One `[[listener]]`: an address to listen on, with TLS or without."""
 
@@ -223,6 +234,7 @@ class Config(Section):
     tls: TlsSettings = TlsSettings()
     log: LogSettings = LogSettings()
     watch: WatchSettings | None = None
+    trace: TraceSettings | None = None
     messaging: MessagingSettings = MessagingSettings()
     peer: tuple[PeerSettings, ...] = ()
     adapter: tuple[AdapterSettings, ...] = ()

@@ -37,6 +37,7 @@ from linkage.ports import (
     fields_of,
 )
 from linkage.supervision import Backoff, Lot, Sleep, Supervisor, TaskSet, describe
+from linkage.tracing.spans import NS, Put, executed
 from protocol.envelope import Request, Response
 from protocol.message import Message
 from protocol.messages import QueryCall
@@ -90,6 +91,7 @@ class AdapterHost:
         leave_within_s: float = LEAVE_WITHIN_S,
         sleep: Sleep = asyncio.sleep,
         lot: Lot = random.random,
+        spans: Put | None = None,
     ) -> None:
         self._adapter = adapter
         self._core = core
@@ -105,6 +107,7 @@ class AdapterHost:
         self._room = asyncio.Semaphore(CONCURRENT_MAX)
         self._waiting = 0
         self.figures = AdapterFigures()
+        self._spans = spans
         self._state = AdapterState.CONNECTING
         self._runs = 0
         self._alarmed = False
@@ -197,9 +200,20 @@ class AdapterHost:
         try:
             result = await self._tell(request, deadline)
         finally:
+            took_s = self._clock.now() - began
             figures.in_work -= 1
             figures.commands[result] += 1
-            figures.seconds.observe(self._clock.now() - began)
+            figures.seconds.observe(took_s)
+            if self._spans is not None:
+                self._trace(self._spans, request, result, took_s)
+
+    def _trace(self, put: Put, request: Request, result: int, took_s: float) -> None:
+        end_ns = round(self._clock.utc().timestamp() * NS)
+        span = executed(
+            self._peer, self._adapter.name, request, result, end_ns - round(took_s * NS), end_ns
+        )
+        if span is not None:
+            put(span)
 
     async def _tell(self, request: Request, deadline: float) -> int:
         """Do a command and answer it; returns the result."""

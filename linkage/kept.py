@@ -13,6 +13,7 @@ from linkage.store.database import open_for_reading, open_store
 from linkage.store.lock import hold_store
 from linkage.store.renumber import notice_older_store
 from linkage.store.unit import UnitOfWork
+from linkage.tracing.spans import Put
 
 
 class KeptCore:
@@ -28,13 +29,15 @@ class KeptCore:
         clock: Clock,
         capabilities: Mapping[str, Capability],
         stack: AsyncExitStack,
+        *,
+        spans: Put | None = None,
     ) -> None:
         self._stack = stack
         stack.enter_context(hold_store(config.database_path))
         engine = open_store(config.database_path)
         stack.callback(engine.dispose)
         notice_older_store(engine, config.head_path, clock.utc(), config.id)
-        self.core = Core(config, UnitOfWork(engine), clock, capabilities)
+        self.core = Core(config, UnitOfWork(engine), clock, capabilities, spans=spans)
         reading = open_for_reading(config.database_path)
         stack.callback(reading.dispose)
         self._keeper = Keeper(self.core, reading, config, clock)

@@ -38,6 +38,7 @@ from linkage.messaging.sockets import BusError
 from linkage.observation.http import Phase, Watch
 from linkage.observation.lag import LoopLag
 from linkage.ports import AdapterContext, Clock
+from linkage.tracing.export import start_traces
 from linkage.watch import (
     watch_adapters,
     watch_bus,
@@ -134,7 +135,8 @@ class CorePart(LinkagePart):
 
     async def _start(self) -> None:
         config = self.config
-        kept = KeptCore(config, self._clock, {}, self._stack)
+        spans = start_traces(config, self._stack, self.watch)
+        kept = KeptCore(config, self._clock, {}, self._stack, spans=spans)
         core = kept.core
         place, keys, allowed = _core_place(config)
         await kept.start()
@@ -240,7 +242,8 @@ class AdapterPart(RemotePart):
         )
         self._stack.push_async_callback(client.stop)
         client.start()
-        host = AdapterHost(adapter, client, self._clock)
+        spans = start_traces(self.config, self._stack, self.watch)
+        host = AdapterHost(adapter, client, self._clock, spans=spans)
         self.hosts = (host,)
         starting = asyncio.get_running_loop().create_task(host.start(), name=f"start {peer_id}")
         self._stack.push_async_callback(_stop_host, host, starting)

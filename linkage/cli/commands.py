@@ -137,6 +137,7 @@ EXPECTED: Final = frozenset(
         "SettingsError",
         "SimulatorError",
         "StoreError",
+        "TraceError",
         "UnreachableError",
     }
 )

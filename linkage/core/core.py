@@ -58,6 +58,8 @@ from linkage.observation.figures import Figures
 from linkage.ports import Capability, Clock, EntryKind, Link, Role
 from linkage.store.rows import to_us
 from linkage.store.unit import UnitOfWork
+from linkage.tracing.context import Conversations
+from linkage.tracing.spans import Put, SpanMaker
 from protocol.envelope import Request, Response
 from protocol.message import Message
 from protocol.messages import CapabilityNotice, PlatformRegister
@@ -94,12 +96,15 @@ class Core:
         capabilities: Mapping[str, Capability],
         *,
         free_bytes: Callable[[], int | None] | None = None,
+        spans: Put | None = None,
     ) -> None:
         self.peers = Peers.of(config, capabilities)
         self._clock = clock
         self._config = config
         self.figures = Figures()
         self._log = MessageLog()
+        self._spans = None if spans is None else SpanMaker(config.id, spans, clock)
+        sample = 1.0 if config.trace is None else config.trace.sample
         self._engine = CoreEngine(
             unit,
             self.peers,
@@ -108,6 +113,7 @@ class Core:
             writes=self.figures.writes,
             doubts=_doubts(config.sweep),
             free_bytes=free_bytes or partial(_free_bytes, config.data_path),
+            conversations=None if spans is None else Conversations(config.id, sample),
         )
         self._breaker = Breaker(self._engine, clock.now)
         self.pressure = Pressure(bounds_of(config), self.peers.own_id)
@@ -170,10 +176,13 @@ class Core:
         took = batch.ended - batch.began
         self.figures.committed(len(batch.items), took, failed=batch.failed)
         for (number, work, told), done in zip(batch.items, batch.done, strict=True):
-            self._count(work, done, batch.ended - self._unsettled.pop(number), batch.ended)
+            taken_at = self._unsettled.pop(number)
+            self._count(work, done, batch.ended - taken_at, batch.ended)
             if batch.failed:
                 self._keep(work, done)
             try:
+                if self._spans is not None:
+                    self._spans.settled(work, done, (taken_at, batch.began, batch.ended))
                 if told is not None:
                     told(done)
                 self._settle(work, done)
@@ -188,6 +197,13 @@ class Core:
             self.figures.requests[work.request.type, done.response.result] += 1
             self.figures.answers.observe(seconds)
             self._log.taken(work, done, seconds, now)
+
+    def _delivered(
+        self, receiver: str, request: Request, response: Response, took_s: float
+    ) -> None:
+        self._log.delivered(receiver, request, response, took_s)
+        if self._spans is not None:
+            self._spans.delivered(receiver, request, response, took_s)
 
     # --- pressure --------------------------------------------------------------------------------
     def _keep(self, work: Work, done: Done) -> None:
@@ -618,7 +634,7 @@ class Core:
         if outbox is None:
             peer = self.peers.get(receiver)
             role = "none" if peer is None else peer.role.value
-            outbox = Outbox(receiver, self.figures.queue_of(role), self._log.delivered)
+            outbox = Outbox(receiver, self.figures.queue_of(role), self._delivered)
             self._outboxes[receiver] = outbox
         return outbox
 

@@ -20,6 +20,7 @@ from linkage.core.pressure import STORE_RETRY_S
 from linkage.core.render import COMMANDS, outcome_of, render, stored_message
 from linkage.core.stuck import Doubts
 from linkage.core.telling import as_journalled
+from linkage.core.traces import Traces
 from linkage.core.work import (
     Acknowledge,
     Alarm,
@@ -47,6 +48,7 @@ from linkage.observation.figures import Histogram
 from linkage.ports import EntryKind
 from linkage.store.rows import DeliveryRow, JournalRow
 from linkage.store.unit import StoreFailedError, UnitOfWork
+from linkage.tracing.context import Conversations
 from protocol.envelope import Request, Response
 from protocol.messages import CreateEvent, GapCause, GapNotice, as_command
 from protocol.registration import peer_id_of, signed_fields
@@ -75,6 +77,7 @@ class CoreEngine:
         writes: Histogram | None = None,
         doubts: Doubts | None = None,
         free_bytes: Callable[[], int | None] = lambda: None,
+        conversations: Conversations | None = None,
     ) -> None:
         self._time = now
         self._writes = writes
@@ -82,6 +85,7 @@ class CoreEngine:
         self._unit = unit
         self._peers = peers
         self._handler = Handler(self._unit, peers, command_expire_s, doubts)
+        self._handler.traces = Traces(self._unit, conversations)
         self.store_error: str | None = None
         """Why the store did not take the last batch; None: it did. Read by other threads."""
         self.disk_free: int | None = None
@@ -123,6 +127,7 @@ class CoreEngine:
         except BaseException:
             subject.of = None
             self._handler.forget()
+            self._handler.traces.forget()
             raise
         if self._time is not None and self._writes is not None:
             self._writes.observe(self._time() - handled_at)
@@ -317,7 +322,9 @@ class CoreEngine:
         command = None if entry.command_seq is None else self._unit.find_journal(entry.command_seq)
         message = stored_message(entry)
         base = as_command(message) if row.type in COMMANDS else message
-        return Delivery(row, render(entry, base, row, command, now), entry.recorded_at)
+        trace = self._handler.traces.outgoing(entry, row.receiver)
+        request = render(entry, base, row, command, now, trace)
+        return Delivery(row, request, entry.recorded_at)
 
     def _sweep(self, work: Sweep) -> Done:
         done = Done()

@@ -62,7 +62,7 @@ class Handler(Inquirer):
             done = self._notice(work) if is_notice else self._take(work, peer)
         except RefusedError as refusal:
             done = self.refuse(work, refusal.result, refusal.detail)
-        done.row = self._row
+        done.row, self._row = self._row, None
         return done
 
     def _take(self, work: Submit, peer: Peer) -> Done:

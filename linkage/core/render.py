@@ -36,6 +36,7 @@ def render(
     delivery: DeliveryRow,
     command: JournalRow | None,
     now: Now,
+    trace: str | None,
 ) -> Request:
     """The request that goes out for a delivery.
 
@@ -45,6 +46,7 @@ def render(
         delivery: the place in the receiver's queue.
         command: the journalled command that this notice is the outcome of, or this 216 cancels.
         now: for what is left of a command's time.
+        trace: as the receiver is told of it.
     """
     fills = _fills(row, message)
     own = command is not None and command.source == delivery.receiver
@@ -73,7 +75,7 @@ def render(
         time=from_us(happened_us),
         expire_s=expire_s,
         resend=delivery.attempts > 0,
-        trace=row.trace,
+        trace=trace,
     )
 
 

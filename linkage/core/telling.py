@@ -11,6 +11,7 @@ from typing import Final
 from linkage.core import queries, routing
 from linkage.core.peers import Peer, Peers
 from linkage.core.render import render
+from linkage.core.traces import Traces
 from linkage.core.work import Delivery, Done, Now, Submit, Work
 from linkage.correlation import Applied, Bound, Entry, final_event, natives_of
 from linkage.ports import EntryKind, Role
@@ -44,15 +45,17 @@ class Teller:
     def __init__(self, unit: UnitOfWork, peers: Peers) -> None:
         self._unit = unit
         self._peers = peers
+        self.traces = Traces(unit)
         self._seen: dict[tuple[str, str], list[JournalRow]] = {}
         self._now = Now(datetime.fromtimestamp(0, UTC), 0)
         self._now_us = 0
         self._row: JournalRow | None = None
-        """Of the request that was journalled last."""
+        """Of the request that is in work, once it is journalled."""
 
     def begin(self, batch: Sequence[Work], now: Now) -> None:
         """Look up at once which requests of a batch were journalled before."""
         self._now, self._now_us = now, now.utc_us
+        self._row = None
         self._seen = {}
         keys: set[tuple[str, str]] = set()
         natives: set[tuple[str, str]] = set()
@@ -140,6 +143,8 @@ class Teller:
             body=request.raw,
         )
         self._put_found(row, applied, message)
+        if self.traces.begun or command_seq is not None:
+            row.trace = self.traces.of_request(row, request.trace, applied)
         self._unit.append(row)
         self._keep_seen(row)
         self._row = row
@@ -153,8 +158,12 @@ class Teller:
         command_seq: int | None = None,
         target: str | None = None,
         reconstructed: bool = False,
+        cause: JournalRow | None = None,
     ) -> JournalRow:
-        """A message that linkage makes itself: journalled like any other, from its own id."""
+        """A message that linkage makes itself: journalled like any other, from its own id.
+
+        `cause` is the entry because of which it does; none given: the request in work.
+        """
         seq = self._unit.next_seq
         row = JournalRow(
             seq=seq,
@@ -170,6 +179,7 @@ class Teller:
             body=encode(Request(id=str(seq), message=message)),
         )
         self._put_found(row, applied, message)
+        row.trace = self.traces.of_own(cause or self._row)
         self._unit.append(row)
         return row
 
@@ -184,7 +194,8 @@ class Teller:
         expires_at: int | None = None,
     ) -> None:
         delivery = self._unit.enqueue(peer.id, peer.role.value, row.seq, type_, expires_at)
-        request = render(row, message, delivery, command, self._now)
+        trace = self.traces.outgoing(row, peer.id) if self.traces.begun else row.trace
+        request = render(row, message, delivery, command, self._now, trace)
         done.deliveries.append(Delivery(delivery, request))
 
     def _put_found(self, row: JournalRow, applied: Applied | None, message: Message) -> None:
@@ -271,7 +282,8 @@ class Teller:
         """A notice that linkage itself gives to the sender of a command."""
         operation = None if command.op_id is None else self._unit.operation(command.op_id)
         event = None if command.event_pk is None else self._unit.event(command.event_pk)
-        row = self._own_row(notice, Applied(operation, event), command_seq=command.seq)
+        applied = Applied(operation, event)
+        row = self._own_row(notice, applied, command_seq=command.seq, cause=command)
         sender = self._peers.by_id[command.source]
         type_ = notice.number
         if sender.role is Role.COMMUNICATION_SCREEN and type_ in NOTICES:

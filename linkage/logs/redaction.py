@@ -59,13 +59,15 @@ class Redactor:
 
 
 def secrets_of(config: Config) -> Iterator[str]:
-    """The secrets of the peers as they stand now, and what adapters' settings call one."""
+    """The secrets of the peers as they stand now, of the collector, and of adapters."""
     for peer in config.peer:
         try:
             found = peer.keys()
         except KeyringError:
             continue  # told where it matters: when the peer registers
         yield from (key.secret for key in found)
+    if config.trace is not None:
+        yield from config.trace.headers.values()
     for adapter in config.adapter:
         yield from _sensitive(adapter.settings)
 

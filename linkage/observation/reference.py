@@ -14,6 +14,7 @@ from linkage.observation import metrics
 from linkage.observation.figures import QUICK_BOUNDS_S, AdapterFigures, Figures, Histogram
 from linkage.observation.http import scrape_failures
 from linkage.store.backlog import Backlog
+from linkage.tracing.export import span_counters
 
 HEAD: Final = """\
 # Metrics
@@ -53,6 +54,9 @@ def families() -> Iterator[Metric]:
     yield from metrics.adapter_families([("asterisk1", "up", adapter)])
     yield from metrics.disk_families(Path("/linkage.db"))
     yield from metrics.loop_families(Histogram(QUICK_BOUNDS_S))
+    yield from metrics.bus_families({"adapter:asterisk1": 1})
+    yield from metrics.core_link_families(up=True, waiting=0)
+    yield span_counters(0, 0)
     yield scrape_failures({"queues": 1})
 
 

@@ -23,6 +23,7 @@ from linkage.config import (
     PeerSettings,
     TimerSettings,
     TlsSettings,
+    TraceSettings,
     WatchSettings,
 )
 
@@ -37,6 +38,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "## `[tls]`": TlsSettings,
     "## `[log]`": LogSettings,
     "## `[watch]`": WatchSettings,
+    "## `[trace]`": TraceSettings,
     "## `[messaging]`": MessagingSettings,
     "## `[[adapter]]`": AdapterSettings,
     '### `kind = "asterisk"`': Settings,
