@@ -84,6 +84,7 @@ def examine(config_file: Path, now: datetime) -> Iterator[Finding]:
             yield check_listen(host, port)
         if config.tls.certificate is not None:
             yield check_tls(config)
+        yield check_bus(config)
         for adapter in config.adapter:
             yield from check_adapter(adapter.id, adapter.kind, adapter.settings)
     yield from check_test_peers()
@@ -105,6 +106,36 @@ def check_tls(config: Config) -> Finding:
     assert files.certificate is not None, "asked for only where there is one"
     until = read_validity(files.certificate.read_text(encoding="ascii", errors="replace")).until
     return Finding("tls", State.OK, f"{files.certificate}: valid until {until:%Y-%m-%d}")
+
+
+def check_bus(config: Config) -> Finding:
+    """Could the parts of `serve --only` find each other?"""
+    from linkage.messaging.address import endpoint, is_ipc
+    from linkage.messaging.keys import CORE, KeyFileError, read_allowed, read_pair
+    from linkage.messaging.sockets import BusError
+
+    address = config.messaging.address
+    folder = config.path_of(config.messaging.keys)
+    assert folder is not None, "it has a default"
+    try:
+        place = endpoint(address, config.data_path)
+        if is_ipc(place):
+            return Finding("bus", State.OK, f"{place}, for processes of this host")
+        if not (folder / "core.key").exists():
+            # The host of a part: that holds its own key and nobody else's.
+            parts = sorted(path.stem for path in folder.glob("*.key"))
+            return Finding(
+                "bus", State.OK, f"{place}, with keys of {', '.join(parts) or 'nobody'}"
+            )
+        read_pair(folder, CORE)
+        known = ", ".join(sorted(read_allowed(folder).values()))
+    except BusError as error:
+        return Finding("bus", State.WARNING, str(error), "only `serve --only` needs it")
+    except KeyFileError as error:
+        return Finding(
+            "bus", State.BROKEN, str(error), "`linkage keys` makes those that are missing"
+        )
+    return Finding("bus", State.OK, f"{place}, with keys of {known}")
 
 
 def check_python() -> Finding:

@@ -13,9 +13,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Final, Self
@@ -37,6 +38,7 @@ from linkage.messaging.settings import BusSettings
 from linkage.messaging.sockets import BusError
 from linkage.observation.http import Phase, Watch
 from linkage.observation.lag import LoopLag
+from linkage.peer_settings import PEER_ID
 from linkage.ports import AdapterContext, Clock
 from linkage.tracing.export import start_traces
 from linkage.watch import (
@@ -292,18 +294,30 @@ def open_part(config: Config, name: str, clock: Clock | None = None) -> LinkageP
     Raises:
         PartError: there is no such part.
     """
-    kind, colon, rest = name.partition(":")
-    if name == CORE:
-        return CorePart(config, name, clock)
-    if kind == GATEWAY and bool(colon) == bool(rest):
-        return GatewayPart(config, name, clock)
-    if kind == ADAPTER and rest in {item.id for item in config.adapter}:
-        return AdapterPart(config, name, clock)
-    raise PartError(f"{name!r} is no part: there are {', '.join(part_names(config))}")
+    check_part(config, name)
+    kinds: dict[str, Callable[[Config, str, Clock | None], LinkagePart]] = {
+        CORE: CorePart,
+        GATEWAY: GatewayPart,
+        ADAPTER: AdapterPart,
+    }
+    return kinds[name.partition(":")[0]](config, name, clock)
+
+
+def check_part(config: Config, name: str) -> None:
+    """Whether a configuration has that part.
+
+    Raises:
+        PartError: it has not.
+    """
+    kind, _, rest = name.partition(":")
+    further = kind == GATEWAY and re.fullmatch(PEER_ID, rest)
+    if name not in part_names(config) and not further:
+        there = ", ".join([*part_names(config), f"{GATEWAY}:NAME"])
+        raise PartError(f"{name!r} is no part: there are {there}")
 
 
 def part_names(config: Config) -> Sequence[str]:
-    """Every part of a configuration; further gateways are `gateway:NAME`."""
+    """Every part of a configuration, but for further gateways (`gateway:NAME`)."""
     return [CORE, GATEWAY, *(f"{ADAPTER}:{item.id}" for item in config.adapter)]
 
 

@@ -28,6 +28,7 @@ COMMANDS: Final[Table] = {
     "event": ("linkage.cli.commands:event", "Find events and all that belongs to them."),
     "journal": ("linkage.cli.commands:journal", "Read, check and export the journal."),
     "peer": ("linkage.cli.commands:peer", "Look after one peer: give it a new secret."),
+    "keys": ("linkage.cli.keys:keys", "Make the keys for parts on several hosts."),
     "peers": ("linkage.cli.peers:peers", "List the peers and what waits for them."),
     "simulate": ("linkage.cli.commands:simulate", "Play a platform, an application or a screen."),
     "conformance": (

@@ -41,6 +41,11 @@ client_ca = "tls/ca.pem"       # a client certificate must name the peer that sh
 require_client_certificate = false
 dial_ca = "tls/ca.pem"
 """
+_BUS: Final = """
+[messaging]                    # for `linkage serve --only`, over TCP with the keys in keys/
+address = {address}
+keys = "keys"
+"""
 _NOTES: Final = {
     "application": 'numbers = ["*"]                # called numbers whose calls it gets; * is any',
     "platform": "",
@@ -96,6 +101,18 @@ def _check_listen(
     return values or (DEFAULT_LISTEN,)
 
 
+def _check_bus(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    from linkage.config import parse_address
+
+    try:
+        parse_address(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r}: {error}") from None
+    return f"tcp://{value}"
+
+
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
@@ -115,12 +132,19 @@ def _check_listen(
     help=f"A peer; may be repeated. Default {', '.join(DEFAULT_PEERS)}.",
 )
 @click.option("--tls", is_flag=True, help="Listen with TLS, with a test authority in tls/.")
+@click.option(
+    "--bus",
+    metavar="HOST:PORT",
+    callback=_check_bus,
+    help="Join the parts of `serve --only` over TCP, with keys in keys/.",
+)
 @json_option
 def init(
     directory: Path,
     listen: tuple[str, ...],
     peers: list[tuple[str, str]],
     tls: bool,
+    bus: str | None,
     as_json: bool,
 ) -> None:
     """Write DIRECTORY/linkage.toml, ready to serve.
@@ -130,12 +154,15 @@ def init(
     """
     path = directory / "linkage.toml"
     made = [(role, peer_id, secrets.token_urlsafe(SECRET_BYTES)) for role, peer_id in peers]
-    text = configuration_text(listen, made, tls=tls)
+    text = configuration_text(listen, made, tls=tls, bus=bus)
     _check(text, path)
     if tls:
         # Before the file that names them: half of it would not serve.
         _refuse_existing(path)
         _make_certificates(directory / "tls", listen, [peer_id for _, peer_id in peers])
+    if bus is not None:
+        _refuse_existing(path)
+        _make_keys(directory / "keys")
     directory.mkdir(parents=True, exist_ok=True)
     write_configuration(path, text)
     if as_json:
@@ -161,12 +188,24 @@ def _make_certificates(directory: Path, listen: Sequence[str], peers: Sequence[s
         ) from None
 
 
+def _make_keys(directory: Path) -> None:
+    from linkage.messaging.keys import make_keys
+
+    make_keys(directory, ["core", "gateway"])
+
+
 def configuration_text(
-    listen: Sequence[str], peers: Sequence[tuple[str, str, str]], *, tls: bool = False
+    listen: Sequence[str],
+    peers: Sequence[tuple[str, str, str]],
+    *,
+    tls: bool = False,
+    bus: str | None = None,
 ) -> str:
-    """The file's text; `peers` are (role, id, secret)."""
+    """The file's text; `peers` are (role, id, secret), `bus` is `tcp://HOST:PORT`."""
     application = next((peer_id for role, peer_id, _ in peers if role == "application"), None)
     parts = [_head(listen, tls=tls)]
+    if bus is not None:
+        parts.append(_BUS.format(address=_quoted(bus)))
     for role, peer_id, secret in peers:
         parts.append(
             f"\n[[peer]]\nid = {_quoted(peer_id)}\nrole = {_quoted(role)}\n"

@@ -1,0 +1,190 @@
+"""An adapter in a process of its own: its memory, its files, its rights."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from linkage.hosting import AdapterHost
+from linkage.messaging.client import CoreClient
+from linkage.messaging.files import PIECE_BYTES, RemoteFiles
+from linkage.parts import RemoteMemory
+from linkage.ports import Adapter, AdapterContext, Emit, Outcome
+from protocol import messages as m
+from protocol.envelope import Request
+from tests.unit.linkage.messaging.bus import Bus, Peer, until
+from tests.unit.linkage.said import incoming
+
+
+class Sim(Adapter):
+    """Tells one call; does hang-ups as soon as it is let."""
+
+    name = "sim"
+    capabilities = {202: frozenset[int]()}  # noqa: RUF012 - a class of a test
+
+    def __init__(self, context: AdapterContext) -> None:
+        super().__init__(context)
+        self.let = asyncio.Event()
+        self.asked: list[Request] = []
+
+    async def run(self, emit: Emit) -> None:
+        await self.context.memory.load()
+        await emit(incoming("C1"))
+        await asyncio.Event().wait()
+
+    async def execute(self, request: Request) -> Outcome:
+        self.asked.append(request)
+        await self.let.wait()
+        return Outcome()
+
+
+def host(bus: Bus, client: CoreClient) -> tuple[AdapterHost, Sim]:
+    clock = bus.site.clock  # of one host, one clock
+    context = AdapterContext(
+        peer_id="sim",
+        settings={},
+        clock=clock,
+        memory=RemoteMemory(client, "sim"),
+        files=RemoteFiles(client),
+    )
+    adapter = Sim(context)
+    return AdapterHost(adapter, client, clock), adapter
+
+
+async def test_an_adapter_works_over_the_bus_as_beside_the_core(tmp_path: Path) -> None:
+    async with Bus(tmp_path, adapters=["sim"]) as bus:
+        gateway = await bus.connected()
+        desk = await bus.join(gateway, "desk")
+        desk.answers = True
+        part = bus.part("adapter:sim", capabilities={"sim": Sim.capabilities})
+        running, sim = host(bus, part)
+        await running.start()
+        await until(lambda: desk.pushed)
+
+        assert bus.site.core.peers.by_id["sim"].capability == {202: frozenset()}
+        hangup = m.Hangup(call_id="C1")
+        assert (await bus.say(desk, hangup)).result in {0, 1}
+        await until(lambda: sim.asked)
+        sim.let.set()
+        await until(lambda: sum(bus.site.core.figures.deliveries.values()) >= 2)
+        await running.stop()
+
+
+async def test_a_command_in_work_when_the_part_dies_is_told_as_unknown(tmp_path: Path) -> None:
+    async with Bus(tmp_path, adapters=["sim"]) as bus:
+        gateway = await bus.connected()
+        desk = await bus.join(gateway, "desk")
+        desk.answers = True
+        first = bus.part("adapter:sim", capabilities={"sim": Sim.capabilities})
+        running, sim = host(bus, first)
+        await running.start()
+        await until(lambda: desk.pushed)
+        await bus.say(desk, m.Hangup(call_id="C1"))
+        await until(lambda: sim.asked)
+
+        # It is killed: nothing more is heard of it, and another takes its place.
+        second = bus.part("adapter:sim", capabilities={"sim": Sim.capabilities})
+        again, _ = host(bus, second)
+        await again.start()
+        await until(lambda: any(push.message.result == 503 for push in desk.pushed))
+
+        assert first.replaced.done()
+        await again.stop()
+        await running.stop()
+
+
+async def test_an_adapters_memory_is_the_cores(tmp_path: Path) -> None:
+    value = {"calls": ["C1", {"n": 1.5}], "名": None}
+    async with Bus(tmp_path, adapters=["sim"]) as bus:
+        memory = RemoteMemory(await bus.connected("adapter:sim"), "sim")
+        assert await memory.load() == {}
+        await memory.put("a", value)
+        await memory.put("b", 1)
+        await memory.delete("b")
+        await bus.vanish()
+        bus.open()
+
+        assert await memory.load() == {"a": value}
+
+
+async def test_an_adapter_speaks_for_itself_only(tmp_path: Path) -> None:
+    async with Bus(tmp_path, adapters=["sim"]) as bus:
+        part = await bus.connected("adapter:sim")
+        with pytest.raises(RuntimeError):
+            await part.adopt(Peer(part, "desk"), "desk")
+        with pytest.raises(RuntimeError):
+            await part.recall("other")
+        refused = await part.register(Peer(part, "desk"), bus.registration("desk"))
+        with pytest.raises(RuntimeError):
+            await RemoteFiles(await bus.connected()).save("a.wav", pieces(b"x"))
+
+    assert refused.result == 500
+
+
+async def test_an_adapter_that_nobody_configured_is_refused_in_words(tmp_path: Path) -> None:
+    async with Bus(tmp_path) as bus:
+        part = bus.part("adapter:other")
+        await until(lambda: "no [[adapter]] 'other'" in str(part.problem))
+
+
+# --- files ---------------------------------------------------------------------------------------
+async def pieces(*content: bytes) -> AsyncIterator[bytes]:
+    for piece in content:
+        await asyncio.sleep(0)
+        yield piece
+
+
+async def test_a_file_is_kept_on_the_cores_host(tmp_path: Path) -> None:
+    content = [b"RIFF", b"x" * (2 * PIECE_BYTES + 1), b""]
+    async with Bus(tmp_path, adapters=["sim"]) as bus:
+        files = RemoteFiles(await bus.connected("adapter:sim"))
+        stored = await files.save("../call.wav", pieces(*content))
+
+    assert stored.path.read_bytes() == b"".join(content)
+    assert stored.size_bytes == sum(map(len, content))
+    assert stored.path.is_relative_to(tmp_path / "files")
+
+
+async def breaking_off() -> AsyncIterator[bytes]:
+    yield b"half"
+    raise ConnectionResetError
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+async def test_a_file_that_is_broken_off_leaves_nothing(tmp_path: Path) -> None:
+    async with Bus(tmp_path, adapters=["sim"]) as bus:
+        files = RemoteFiles(await bus.connected("adapter:sim"))
+        with pytest.raises(ConnectionResetError):
+            await files.save("a.wav", breaking_off())
+        await until(lambda: not files_in(tmp_path / "files"))
+
+
+async def test_a_file_is_an_error_when_the_core_goes_away_under_it(tmp_path: Path) -> None:
+    gone = asyncio.Event()
+
+    async with Bus(tmp_path, adapters=["sim"]) as bus:
+
+        async def interrupted() -> AsyncIterator[bytes]:
+            yield b"half"
+            await bus.leave()
+            gone.set()
+            yield b"whole"
+
+        files = RemoteFiles(await bus.connected("adapter:sim"))
+        with pytest.raises(OSError, match="core"):
+            await files.save("a.wav", interrupted())
+        await until(lambda: not files_in(tmp_path / "files"))
+
+
+async def test_a_disk_that_takes_no_file_is_an_oserror_here_too(tmp_path: Path) -> None:
+    async with Bus(tmp_path, adapters=["sim"]) as bus:
+        (tmp_path / "files").write_text("not a directory")
+        files = RemoteFiles(await bus.connected("adapter:sim"))
+        with pytest.raises(OSError):  # noqa: PT011 - whichever the system names
+            await files.save("a.wav", pieces(*[b"x" * 100] * 10))
