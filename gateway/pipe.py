@@ -196,15 +196,15 @@ class Pipe(asyncio.Protocol, ABC):
             else:
                 self._take(event)
 
-    def _begin_work(self) -> None:
+    def _begin_work(self, weight: int = 1) -> None:
         """One more thing is in work for this peer; it counts against `inbound_max`."""
-        self._in_work += 1
+        self._in_work += weight
         if self._in_work >= self._inbound_max:
             self._busy = True
 
-    def _end_work(self) -> None:
+    def _end_work(self, weight: int = 1) -> None:
         """One is done; call `_go_on` when what came of it was sent."""
-        self._in_work -= 1
+        self._in_work -= weight
         if self._in_work <= self._inbound_max // 2:
             self._caught_up = self._busy
             self._busy = False

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Final
 
 from gateway.admission import (
@@ -223,10 +224,12 @@ class Session(Pipe):
             self._registering = True
             self._do(self._register(request), self._checked)
         elif not self._is_too_fast(request):
-            self._begin_work()
+            weight = 1 + len(request.raw) // self._services.settings.heavy_bytes
+            answer = self._posted if weight == 1 else partial(self._posted, weight=weight)
+            self._begin_work(weight)
             self._services.posted.begin()
             try:
-                self._core.post(self, request, self._posted)
+                self._core.post(self, request, answer)
             except Exception:
                 logger.exception(
                     "%s: %d %s failed",
@@ -235,12 +238,12 @@ class Session(Pipe):
                     request.id,
                     extra={"peer": self._peer, **fields_of(request)},
                 )
-                self._posted(_answer(request, Result.INTERNAL, "internal error"))
+                answer(_answer(request, Result.INTERNAL, "internal error"))
 
-    def _posted(self, response: Response) -> None:
+    def _posted(self, response: Response, weight: int = 1) -> None:
         """The core has answered a request."""
         self._services.posted.end()
-        self._end_work()
+        self._end_work(weight)
         self._respond(response)
         self._go_on()
 

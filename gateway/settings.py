@@ -45,7 +45,9 @@ class GatewaySettings:
     message_bytes: int = 4 * KIB * KIB
     """The longest message taken, whatever a dialect allows."""
     inbound_max: int = 128
-    """Requests in work; beyond that the socket is not read until half of them are answered."""
+    """Requests in work; beyond that the socket is not read until half of them are answered. One
+    longer than `heavy_bytes` counts as so many as it is times as long."""
+    heavy_bytes: int = 64 * KIB
     write_high_bytes: int = 256 * KIB
     """Unsent bytes from which the socket is not read, and the peer is given `dead_after_s`."""
     refusals_before_registration: int = 16

@@ -57,6 +57,8 @@ from protocol.results import Result, result_text
 logger = logging.getLogger("linkage.core")
 
 SWEEP_MAX: Final = 1000
+LOAD_BYTES_MAX: Final = 512 * 1024
+"""Bytes of messages that are read of a queue at a time, give or take one message."""
 STRANGER_BYTES: Final = 4096
 """Bytes of a refused registration that the journal keeps: strangers do not fill the disk."""
 ANSWER_WITHIN_US: Final = 30 * 1_000_000
@@ -302,9 +304,15 @@ class CoreEngine:
         """Open deliveries; `value` tells whether there are no more."""
         rows = self._unit.open_deliveries(work.receiver, work.after, work.limit)
         done = Done(value=len(rows) < work.limit)
+        size = 0
         for row in rows:
+            if size >= LOAD_BYTES_MAX:
+                done.value = False
+                break
             try:
-                done.deliveries.append(self._read_delivery(row, now))
+                delivery = self._read_delivery(row, now)
+                done.deliveries.append(delivery)
+                size += delivery.size
             except Exception:
                 # What cannot be written today cannot be tomorrow: it must not stop the others.
                 logger.exception(
@@ -324,7 +332,7 @@ class CoreEngine:
         base = as_command(message) if row.type in COMMANDS else message
         trace = self._handler.traces.outgoing(entry, row.receiver)
         request = render(entry, base, row, command, now, trace)
-        return Delivery(row, request, entry.recorded_at)
+        return Delivery(row, request, entry.recorded_at, len(entry.body))
 
     def _sweep(self, work: Sweep) -> Done:
         done = Done()

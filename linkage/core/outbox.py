@@ -19,6 +19,12 @@ from protocol.envelope import Request, Response
 QUEUE_MAX: Final = 512
 """Deliveries of one receiver held in memory; what is more waits on disk."""
 LOAD_BELOW: Final = 128
+QUEUE_BYTES_MAX: Final = 1024 * 1024
+"""The same in bytes: a message may be megabytes, and there are hundreds of receivers."""
+LOAD_BYTES_BELOW: Final = 256 * 1024
+FLIGHT_BYTES_MAX: Final = 1024 * 1024
+"""Bytes that are out and not answered, give or take one message: what a receiver that does not
+read makes its session hold."""
 ANSWERS_MAX: Final = 256
 """Data answers waiting for the window; who asks for more pages than it takes loses the rest."""
 _NOTHING: Final[tuple[None, int]] = (None, 0)
@@ -54,6 +60,8 @@ class Outbox:
         self._answers: deque[Request] = deque()
         self._pushed: dict[str, tuple[Delivery | None, int]] = {}
         """With when it was pushed."""
+        self._queued_bytes = 0
+        self._flight_bytes = 0
         self._sent_to = 0
         self._doubtful: int | None = None
         self._fresh_from: int | None = None
@@ -80,6 +88,7 @@ class Outbox:
         """Read the queue anew from a position; what is out already is not pushed twice."""
         self.generation += 1
         self._queue.clear()
+        self._queued_bytes = 0
         self._settled.clear()
         self.behind = True
         self.loading = False
@@ -109,6 +118,7 @@ class Outbox:
         self._queue.clear()
         self._answers.clear()
         self._pushed.clear()
+        self._queued_bytes = self._flight_bytes = 0
 
     # --- what goes in ----------------------------------------------------------------------------
     def offer(self, delivery: Delivery, now_us: int) -> None:
@@ -116,7 +126,7 @@ class Outbox:
         # No process before this one can have pushed what this one committed.
         if self._fresh_from is None:
             self._fresh_from = delivery.row.seq
-        if not self._begun or self.behind or self.loading or len(self._queue) >= QUEUE_MAX:
+        if not self._begun or self.behind or self.loading or self._full:
             self.behind = True
             return
         self._append(delivery, now_us)
@@ -172,6 +182,7 @@ class Outbox:
 
     def _append(self, delivery: Delivery, since_us: int) -> None:
         self._queue.append((delivery, since_us))
+        self._queued_bytes += delivery.size
         self.loaded = delivery.row.seq
 
     def answer(self, request: Request, now_us: int) -> None:
@@ -191,12 +202,18 @@ class Outbox:
                 request = self._answers.popleft()
                 self._pushed[request.id] = (None, now_us)
             elif self._queue:
-                delivery, since_us = self._queue.popleft()
+                delivery, since_us = self._queue[0]
+                size = delivery.size
+                if self._flight_bytes and self._flight_bytes + size > FLIGHT_BYTES_MAX:
+                    return
+                self._queue.popleft()
+                self._queued_bytes -= size
                 row = delivery.row
                 if row.expires_at is not None and row.expires_at <= now_us:
                     continue
                 request = delivery.request
                 self._pushed[request.id] = (delivery, now_us)
+                self._flight_bytes += size
                 if not request.resend:
                     self.figures.waited.observe((now_us - since_us) / MICROSECONDS)
                 self._sent_to = max(self._sent_to, row.seq)
@@ -209,6 +226,7 @@ class Outbox:
         """The Seq that a response settles; None for a data answer or what was not asked."""
         delivery, pushed_us = self._pushed.pop(response.request_id, _NOTHING)
         if delivery is not None:
+            self._flight_bytes -= delivery.size
             took_s = (now_us - pushed_us) / MICROSECONDS
             self.figures.answered.observe(took_s)
             if self._tell_settled is not None:
@@ -226,7 +244,17 @@ class Outbox:
             and self.behind
             and not self.loading
             and len(self._queue) < LOAD_BELOW
-        )  # fmt: skip
+            and self._queued_bytes < LOAD_BYTES_BELOW
+        )
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of messages that wait in memory or are out."""
+        return self._queued_bytes + self._flight_bytes
+
+    @property
+    def _full(self) -> bool:
+        return len(self._queue) >= QUEUE_MAX or self._queued_bytes >= QUEUE_BYTES_MAX
 
     @property
     def pushed(self) -> list[int]:

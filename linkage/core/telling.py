@@ -196,7 +196,7 @@ class Teller:
         delivery = self._unit.enqueue(peer.id, peer.role.value, row.seq, type_, expires_at)
         trace = self.traces.outgoing(row, peer.id) if self.traces.begun else row.trace
         request = render(row, message, delivery, command, self._now, trace)
-        done.deliveries.append(Delivery(delivery, request))
+        done.deliveries.append(Delivery(delivery, request, size=len(row.body)))
 
     def _put_found(self, row: JournalRow, applied: Applied | None, message: Message) -> None:
         """What correlation found, for the journal and for those who are told."""

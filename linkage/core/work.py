@@ -223,12 +223,14 @@ def about(work: Work) -> dict[str, Any]:
 class Delivery:
     """A place in a receiver's queue with the request as it goes out.
 
-    `since_us` is when it was journalled, where it comes from the disk; None: just now.
+    `since_us` is when it was journalled, where it comes from the disk; None: just now. `size` is
+    that of the journalled message in bytes: about what it takes of memory and of the wire.
     """
 
     row: DeliveryRow
     request: Request
     since_us: int | None = None
+    size: int = 0
 
 
 @dataclass(slots=True)

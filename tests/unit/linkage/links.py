@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -94,6 +95,18 @@ class FakeLink:
 
 def accept(_request: Request) -> int:
     return 0
+
+
+class StuckUnit(UnitOfWork):
+    """A disk that hangs until it is let go."""
+
+    gate = threading.Event()
+    entered = threading.Event()
+
+    def commit(self) -> None:
+        self.entered.set()
+        assert self.gate.wait(20)
+        super().commit()
 
 
 class Site:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -24,7 +23,7 @@ from protocol.codec import decode
 from protocol.dialect import Dialect
 from protocol.envelope import Request
 from tests.unit.linkage.bench import PEERS, SECRET, chain, peer
-from tests.unit.linkage.links import FakeLink, Site, accept, as_sent
+from tests.unit.linkage.links import FakeLink, Site, StuckUnit, accept, as_sent
 from tests.unit.linkage.said import create, hangup, incoming, transfer
 
 
@@ -267,18 +266,6 @@ async def test_what_cannot_be_delivered_does_not_block_the_queue(
 
 
 # --- bounds --------------------------------------------------------------------------------------
-class StuckUnit(UnitOfWork):
-    """A disk that hangs until it is let go."""
-
-    gate = threading.Event()
-    entered = threading.Event()
-
-    def commit(self) -> None:
-        self.entered.set()
-        assert self.gate.wait(20)
-        super().commit()
-
-
 async def test_work_that_waits_for_the_disk_is_bounded(
     tmp_path: Path,
 ) -> None:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from linkage.core.outbox import LOAD_BELOW, QUEUE_MAX, Outbox
+from linkage.core.outbox import (
+    FLIGHT_BYTES_MAX,
+    LOAD_BELOW,
+    QUEUE_BYTES_MAX,
+    QUEUE_MAX,
+    Outbox,
+)
 from linkage.core.work import Delivery
 from linkage.ports import EntryKind
 from linkage.store.rows import DeliveryRow
@@ -51,6 +58,10 @@ def delivery(
     return Delivery(row, Request(id=str(seq), message=m.HoldNotice(), seq=seq))
 
 
+def large(seq: int, size: int) -> Delivery:
+    return replace(delivery(seq), size=size)
+
+
 def answer(seq: int) -> Response:
     return Response(request_id=str(seq), type=106, result=0)
 
@@ -67,6 +78,34 @@ def read(outbox: Outbox, *items: Delivery, complete: bool = True) -> list[int]:
     outbox.loading = True
     unknown = outbox.extend(items, outbox.generation, 0, complete=complete)
     return [item.row.seq for item in unknown]
+
+
+def test_large_messages_are_out_one_after_the_other() -> None:
+    outbox, sink = open_outbox()
+    read(outbox, *(large(seq, FLIGHT_BYTES_MAX // 2) for seq in (1, 2)), large(3, 4 << 20))
+    assert sink.seqs == [1, 2]
+
+    outbox.answered(answer(1), 0)
+    assert sink.seqs == [1, 2], "as much is out as may be"
+    outbox.answered(answer(2), 0)
+    assert sink.seqs == [1, 2, 3], "alone, the largest goes too"
+
+
+def test_what_is_held_in_memory_is_bounded_in_bytes() -> None:
+    outbox, sink = open_outbox(window=1)
+    read(outbox)
+    for seq in range(1, 20):
+        outbox.offer(large(seq, QUEUE_BYTES_MAX // 4), 0)
+    assert outbox.held_bytes == QUEUE_BYTES_MAX + QUEUE_BYTES_MAX // 4
+    wants = [outbox.wants]
+    for seq in range(1, 5):
+        outbox.answered(answer(seq), 0)
+        wants.append(outbox.wants)
+    assert wants == [False, False, False, False, True], "there is enough for a while"
+    read(outbox, large(6, 7))
+    assert sink.seqs == [1, 2, 3, 4, 5]
+    outbox.detach()
+    assert outbox.held_bytes == 0
 
 
 def test_nothing_is_pushed_before_the_disk_was_read() -> None:
