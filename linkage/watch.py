@@ -12,6 +12,7 @@ from prometheus_client.core import Metric
 from gateway import Gateway
 from linkage import __version__
 from linkage.core import Core
+from linkage.core.pressure import CONDITIONS, DISK_LOW, OVERLOAD
 from linkage.hosting import AdapterHost, AdapterState
 from linkage.observation import metrics
 from linkage.observation.http import Phase, Watch
@@ -49,6 +50,7 @@ def watch_core(watch: Watch, core: Core, database: Path, clock: Clock) -> None:
     def families() -> Iterator[Metric]:
         yield from metrics.core_families(core.figures)
         yield from metrics.work_families(core.inbox, core.oldest_work_s, core.journal_seq)
+        yield from metrics.alarm_families(core.pressure.raised, CONDITIONS)
 
     def queues() -> Iterator[Metric]:
         peers = [(peer.id, peer.role.value, peer.connected) for peer in core.peers.by_id.values()]
@@ -60,14 +62,22 @@ def watch_core(watch: Watch, core: Core, database: Path, clock: Clock) -> None:
         yield from metrics.peer_families(peers, waiting, to_us(clock.utc()))
 
     def unready() -> list[str]:
+        raised = core.pressure.raised
+        problems = []
         if core.store_failing:
-            return ["the store cannot be written: requests are refused with 404"]
-        return []
+            problems.append("the store cannot be written: requests are refused with 404")
+        if core.pressure.overloaded:
+            problems.append(f"overloaded: {raised.get(OVERLOAD, 'too much waits')}")
+        return problems
+
+    def warnings() -> list[str]:
+        low = core.pressure.raised.get(DISK_LOW)
+        return [] if low is None else [low]
 
     watch.add_metrics("core", families)
     watch.add_metrics("queues", queues)
     watch.add_metrics("disk", lambda: metrics.disk_families(database))
-    watch.add_checks(unready=unready)
+    watch.add_checks(unready=unready, warnings=warnings)
 
 
 def watch_gateway(watch: Watch, gateway: Gateway, here: Callable[[], Counter[str]]) -> None:

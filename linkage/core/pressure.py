@@ -27,6 +27,7 @@ from linkage.store.rows import to_us
 STORE: Final = "store"
 OVERLOAD: Final = "overload"
 DISK_LOW: Final = "disk-low"
+CONDITIONS: Final = (STORE, OVERLOAD, DISK_LOW)
 CALM_S: Final = 10.0
 OVERLOAD_RETRY_S: Final = 1
 STORE_RETRY_S: Final = 5
@@ -93,7 +94,7 @@ class Pressure:
     def __init__(self, bounds: Bounds, source: str) -> None:
         self.bounds = bounds
         self._source = source
-        self._conditions = {name: _Condition() for name in (STORE, OVERLOAD, DISK_LOW)}
+        self._conditions = {name: _Condition() for name in CONDITIONS}
         self._waits: dict[str, float] = {}
         self._overloaded = False
 

@@ -10,7 +10,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from socketserver import ThreadingMixIn
 from types import TracebackType
@@ -152,6 +152,7 @@ class Watch:
         self._scraping = threading.Lock()
         self._unhealthy: list[Problems] = []
         self._unready: list[Problems] = []
+        self._warnings: list[Problems] = []
         self._server: WSGIServer | None = None
         self._thread: threading.Thread | None = None
         self.phase = Phase.STARTING
@@ -161,9 +162,15 @@ class Watch:
         self._sources.sources[name] = source
 
     def add_checks(
-        self, *, unhealthy: Problems | None = None, unready: Problems | None = None
+        self,
+        *,
+        unhealthy: Problems | None = None,
+        unready: Problems | None = None,
+        warnings: Problems | None = None,
     ) -> None:
-        """Ask a part as well: does it still turn, can it do its work."""
+        """Ask a part as well: does it still turn, can it do its work, and for how long yet."""
+        if warnings is not None:
+            self._warnings.append(warnings)
         if unhealthy is not None:
             self._unhealthy.append(unhealthy)
         if unready is not None:
@@ -185,6 +192,10 @@ class Watch:
         problems = [] if self.phase is Phase.SERVING else [f"linkage is {self.phase.value}"]
         problems += self.health()
         return problems + [problem for check in self._unready for problem in check()]
+
+    def warnings(self) -> list[str]:
+        """What will keep it from its work, if nobody sees to it."""
+        return [warning for check in self._warnings for warning in check()]
 
     def metrics(self) -> bytes:
         """Prometheus' text; one scrape at a time."""
@@ -225,18 +236,27 @@ class Watch:
             case "/healthz":
                 return self._probe(start, environ, self.health())
             case "/readyz":
-                return self._probe(start, environ, self.readiness())
+                return self._probe(start, environ, self.readiness(), self.warnings())
         return _reply(start, "404 Not Found", "text/plain", b"/metrics, /healthz or /readyz\n")
 
     def _probe(
-        self, start: StartResponse, environ: dict[str, Any], problems: list[str]
+        self,
+        start: StartResponse,
+        environ: dict[str, Any],
+        problems: list[str],
+        warnings: Sequence[str] = (),
     ) -> Iterable[bytes]:
         status = "503 Service Unavailable" if problems else "200 OK"
         if _wants_json(environ):
-            answer = {"ok": not problems, "phase": self.phase.value, "problems": problems}
+            answer = {
+                "ok": not problems,
+                "phase": self.phase.value,
+                "problems": problems,
+                "warnings": list(warnings),
+            }
             body = json.dumps(answer, ensure_ascii=False).encode()
             return _reply(start, status, "application/json", body)
-        lines = problems or ["ok"]
+        lines = (problems or ["ok"]) + [f"warning: {warning}" for warning in warnings]
         text = "".join(f"{line}\n" for line in lines)
         return _reply(start, status, "text/plain; charset=utf-8", text.encode())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -86,6 +86,16 @@ def work_families(inbox: int, oldest_s: float, journal_seq: int) -> Iterator[Met
         oldest_s,
     )
     yield gauge("linkage_journal_seq", "The newest journal row on disk.", journal_seq)
+
+
+def alarm_families(raised: Collection[str], known: Sequence[str]) -> Iterator[Metric]:
+    """Linkage's own alarms, by AlarmId."""
+    yield gauges(
+        "linkage_alarm_raised",
+        "1 while an alarm (197) of linkage's own is raised.",
+        ("alarm",),
+        [((name,), name in raised) for name in known],
+    )
 
 
 def peer_families(

@@ -74,6 +74,7 @@ async def test_who_is_here_hears_of_it_at_once_and_from_the_journal_afterwards(
     await site.sweep()
     again = (await desk.heard(2))[1]
     assert (again.seq, again.time, again.message) == (1, began, alarm.message)
+    await site.settled()
     site.clock.advance(CALM_S)
     await site.sweep()
     assert (await desk.heard(3))[2].message == m.AlarmNotice(

@@ -125,15 +125,27 @@ def test_probes_say_what_is_wrong_and_nothing_where_all_is_well() -> None:
         assert fetch(watch, "/readyz") == (503, "the store cannot be written\n")
 
 
+def test_a_warning_keeps_nobody_from_being_ready() -> None:
+    with serving() as watch:
+        watch.add_checks(warnings=lambda: ["200 MiB are free"])
+        assert fetch(watch, "/readyz") == (200, "ok\nwarning: 200 MiB are free\n")
+        assert fetch(watch, "/healthz") == (200, "ok\n")
+
+
 @pytest.mark.parametrize(
     ("query", "headers"), [("?format=json", {}), ("", {"Accept": "application/json"})]
 )
 def test_probes_speak_json_to_who_asks_for_it(query: str, headers: dict[str, str]) -> None:
     with serving() as watch:
-        watch.add_checks(unready=lambda: ["full"])
+        watch.add_checks(unready=lambda: ["full"], warnings=lambda: ["low"])
         status, body = fetch(watch, f"/readyz{query}", headers=headers)
     assert status == 503
-    assert json.loads(body) == {"ok": False, "phase": "serving", "problems": ["full"]}
+    assert json.loads(body) == {
+        "ok": False,
+        "phase": "serving",
+        "problems": ["full"],
+        "warnings": ["low"],
+    }
 
 
 @pytest.mark.parametrize("phase", [Phase.STARTING, Phase.STOPPING])
