@@ -35,6 +35,8 @@ COMMANDS: Final[Table] = {
         "linkage.cli.conformance:conformance",
         "Hold a vendor's program to the specification.",
     ),
+    "backup": ("linkage.cli.backup:backup", "Copy the store while it serves."),
+    "restore": ("linkage.cli.backup:restore", "Put a backup in place of the store."),
     "doctor": ("linkage.cli.doctor:doctor", "Say what is installed, reachable, writable."),
 }
 EVENT: Final[Table] = {

@@ -23,17 +23,28 @@ def hold_store(database: Path) -> Iterator[None]:
         StoreError: another process has it, or its directory cannot be written.
     """
     path = database.with_suffix(".lock")
+    with hold_file(path, "serves this data: stop it, or choose another `data`", "`data`"):
+        yield
+
+
+@contextmanager
+def hold_file(path: Path, does: str, place: str = "directory") -> Iterator[None]:
+    """Keep a file to this process; `place` is what its directory is to the user.
+
+    Raises:
+        StoreError: another linkage has it, which `does` something; or it cannot be written.
+    """
     try:
-        database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise StoreError(
             f"{path.parent}: {error.strerror}; "
-            "make the directory writable for this user, or choose another `data`"
+            f"make the directory writable for this user, or choose another {place}"
         ) from None
     try:
         if fcntl is not None:
-            _lock(descriptor, path)
+            _lock(descriptor, path, does)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
@@ -41,17 +52,14 @@ def hold_store(database: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, path: Path) -> None:
+def _lock(descriptor: int, path: Path, does: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         owner = ""
         with suppress(OSError, ValueError):
             owner = f" (process {int(os.pread(descriptor, 20, 0))})"
-        raise StoreError(
-            f"{path.parent}: another linkage{owner} serves this data: "
-            "stop it, or choose another `data`"
-        ) from None
+        raise StoreError(f"{path.parent}: another linkage{owner} {does}") from None
     except OSError as error:
         # Some network file systems have no locks: serving from there is a risk of its own.
         raise StoreError(f"{path}: cannot be locked: {error.strerror}; use a local disk") from None

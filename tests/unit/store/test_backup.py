@@ -1,0 +1,357 @@
+"""Backups of a store in use, and what comes of putting one in place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from linkage.core.work import Announce, Register
+from linkage.ports import EntryKind, Role
+from linkage.store import tables
+from linkage.store.backup import (
+    BackupError,
+    Made,
+    Maker,
+    make_backup,
+    read_manifest,
+    whole_backups,
+)
+from linkage.store.database import StoreError, open_store
+from linkage.store.head import read_head
+from linkage.store.lock import hold_file, hold_store
+from linkage.store.restore import Restored, find_backup, restore
+from protocol import messages as m
+from protocol.envelope import Request, Response
+from protocol.registration import make_registration
+from tests.unit.linkage.bench import SECRET, Bench
+from tests.unit.linkage.links import as_sent
+from tests.unit.linkage.said import create, hangup, incoming
+
+BY = Maker("linkage", "0.1.0")
+
+
+class Backed(Bench):
+    """A bench with recordings, of which backups are made."""
+
+    @property
+    def data(self) -> Path:
+        return self.config.data_path
+
+    def record(self, name: str = "ab12", content: bytes = b"RIFF") -> Path:
+        path = self.config.files_path / name[:2] / f"{name}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        self.say(
+            "pbx",
+            m.RecordingNotice(
+                call_id="C1", record_id=name, action=m.RecordingNoticeAction.SAVED,
+                file_id=name, sha256=hashlib.sha256(content).hexdigest(),
+            ),
+        )  # fmt: skip
+        return path
+
+    def backup(self, into: Path, **options: Any) -> Made:
+        self.clock.advance(60)
+        advance = options.pop("advance", _ignore)
+        return make_backup(self.data, into, BY, self.clock.utc(), advance, **options)
+
+
+def _ignore(_bytes: int) -> None:
+    pass
+
+
+@pytest.fixture
+def backed(tmp_path: Path) -> Iterator[Backed]:
+    made = Backed(tmp_path / "site")
+    made.say("pbx", incoming())
+    made.say("desk", create())
+    made.record()
+    yield made
+    made.check()
+    made.close()
+
+
+@pytest.fixture
+def into(tmp_path: Path) -> Path:
+    return tmp_path / "backups"
+
+
+def put_back(backup: Path, data: Path, now: datetime, **options: Any) -> Restored:
+    return restore(backup, data, now, _ignore, **options)
+
+
+# --- making --------------------------------------------------------------------------------------
+def test_a_backup_holds_everything_and_nobody_else_may_read_it(backed: Backed, into: Path) -> None:
+    (backed.config.files_path / "ab" / "cd34.wav.part").write_bytes(b"half")
+    made = backed.backup(into)
+
+    assert made.manifest.problems == []
+    assert sorted(made.manifest.files) == ["files/ab/ab12.wav", "linkage.db"]
+    assert made.manifest.last_seq == backed.journal()[-1].seq
+    assert read_manifest(made.folder) == made.manifest
+    assert [path.name for path in whole_backups(into)] == [made.folder.name]
+    for path in (made.folder, *(made.folder / name for name in made.manifest.files)):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_what_an_earlier_backup_has_is_linked(backed: Backed, into: Path) -> None:
+    first = backed.backup(into)
+    backed.record("ef56", b"new")
+    second = backed.backup(into)
+
+    name = "files/ab/ab12.wav"
+    assert (first.folder / name).samefile(second.folder / name)
+    database = second.manifest.files["linkage.db"].size_bytes
+    assert second.copied_bytes == database + len(b"new")
+    assert backed.backup(into, full=True).manifest.problems == []
+
+
+def test_a_changed_recording_is_copied_and_said_to_be_another(backed: Backed, into: Path) -> None:
+    backed.backup(into)
+    (backed.config.files_path / "ab" / "ab12.wav").write_bytes(b"changed")
+    second = backed.backup(into)
+    assert second.manifest.problems == ["ab12.wav: is not the file that was recorded (SHA-256)"]
+    assert (second.folder / "files/ab/ab12.wav").read_bytes() == b"changed"
+
+
+def test_a_file_that_went_bad_in_an_earlier_backup_is_found_by_full(
+    backed: Backed, into: Path
+) -> None:
+    first = backed.backup(into)
+    (first.folder / "files/ab/ab12.wav").write_bytes(b"FFIR")
+    with pytest.raises(BackupError, match="is not what was written"):
+        backed.backup(into, full=True)
+
+
+def test_the_writer_goes_on_and_the_copy_is_of_one_moment(backed: Backed, into: Path) -> None:
+    """Between the steps of the copy the core commits; the copy ends, and holds none of it."""
+    before = backed.journal()[-1].seq
+    for number in range(200):
+        backed.say("pbx", incoming(f"C{number}"))
+    end = backed.journal()[-1].seq
+    steps = []
+
+    def write(_bytes: int) -> None:
+        steps.append(backed.say("pbx", hangup("C1")).result)
+
+    made = backed.backup(into, advance=write)
+    assert steps
+    assert set(steps) == {0}
+    assert before < end == made.manifest.last_seq < backed.journal()[-1].seq
+    assert made.manifest.problems == []
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_backup_that_was_killed_is_never_taken_for_a_whole_one(
+    backed: Backed, into: Path, step: int
+) -> None:
+    calls = iter(range(1, 100))
+
+    def die(_bytes: int) -> None:
+        if next(calls) == step:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        backed.backup(into, advance=die)
+    assert whole_backups(into) == []
+    with pytest.raises(BackupError, match="no whole backup"):
+        find_backup(into)
+    made = backed.backup(into)
+    assert find_backup(into) == made.folder
+    assert sorted(path.name for path in into.iterdir()) == [made.folder.name, "backup.lock"]
+
+
+def test_one_backup_at_a_time(backed: Backed, into: Path) -> None:
+    with hold_file(into / "backup.lock", "x"), pytest.raises(StoreError, match="makes a backup"):
+        backed.backup(into)
+
+
+def test_a_broken_chain_is_copied_and_said(backed: Backed, into: Path) -> None:
+    def set_source(source: str) -> None:
+        with backed.engine.begin() as connection:
+            connection.execute(
+                update(tables.journal).where(tables.journal.c.seq == 1).values(source=source)
+            )
+
+    set_source("somebody")
+    made = backed.backup(into)
+    set_source("pbx")
+    assert made.manifest.problems == ["seq 1: its content was changed after it was written"]
+    restored = put_back(made.folder, into / "data", backed.clock.utc())
+    assert restored.manifest.problems == made.manifest.problems
+
+
+def test_a_store_that_is_not_there_is_named(tmp_path: Path, into: Path) -> None:
+    with pytest.raises(StoreError, match="no store yet"):
+        make_backup(tmp_path, into, BY, datetime.fromisoformat("2026-11-22"), _ignore)
+    assert not into.exists()
+
+
+# --- putting in place ----------------------------------------------------------------------------
+def test_a_restored_store_is_the_same_and_says_so(backed: Backed, into: Path) -> None:
+    made = backed.backup(into)
+    journal = backed.journal()
+    restored = put_back(into, into / "data", backed.clock.utc())
+
+    assert restored.backup == made.folder
+    assert (into / "data/files/ab/ab12.wav").read_bytes() == b"RIFF"
+    engine = open_store(into / "data/linkage.db")
+    with engine.connect() as connection:
+        rows = connection.execute(
+            select(tables.journal.c.seq, tables.journal.c.kind).order_by(tables.journal.c.seq)
+        ).all()
+    engine.dispose()
+    assert [row.seq for row in rows][:-1] == [row.seq for row in journal]
+    assert rows[-1].kind == EntryKind.RENUMBERED
+    head = read_head(into / "data/linkage.head")
+    assert head is not None
+    assert head.seq == rows[-1].seq == journal[-1].seq + restored.skipped + 1
+
+
+def test_a_store_in_use_is_not_replaced_even_by_force(backed: Backed, into: Path) -> None:
+    made = backed.backup(into)
+    with (
+        hold_store(backed.config.database_path),
+        pytest.raises(StoreError, match="serves this data"),
+    ):
+        put_back(made.folder, backed.data, backed.clock.utc(), force=True)
+
+
+def test_a_directory_that_is_not_empty_is_moved_aside_only_by_force(
+    backed: Backed, into: Path
+) -> None:
+    made = backed.backup(into)
+    with pytest.raises(BackupError, match="is not empty"):
+        put_back(made.folder, backed.data, backed.clock.utc())
+    backed.close()
+    restored = put_back(made.folder, backed.data, backed.clock.utc(), force=True)
+    assert restored.aside is not None
+    assert (restored.aside / "linkage.db").exists()
+    assert (restored.aside / "files/ab/ab12.wav").exists()
+    backed.open()
+    backed.say("pbx", hangup())
+
+
+@pytest.mark.parametrize("damaged", ["linkage.db", "files/ab/ab12.wav"])
+def test_a_damaged_backup_is_refused_and_nothing_changed(
+    backed: Backed, into: Path, damaged: str
+) -> None:
+    made = backed.backup(into)
+    path = made.folder / damaged
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + b"?")
+    with pytest.raises(BackupError, match=r"is damaged \(SHA-256\)"):
+        put_back(made.folder, into / "data", backed.clock.utc())
+    path.unlink()
+    with pytest.raises(BackupError, match="is missing"):
+        put_back(made.folder, into / "data", backed.clock.utc())
+    assert not (into / "data").exists()
+    assert not list(into.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"format": "other"}, "another format"),
+        ({"schema": "9999"}, "newer linkage"),
+        ({"files": {"../../out": {"size_bytes": 1, "sha256": ""}}}, "leads out"),
+        ({"files": []}, "is damaged"),
+        ({"more": 1}, "is damaged"),
+    ],
+)
+def test_a_manifest_that_cannot_be_trusted_is_refused(
+    backed: Backed, into: Path, change: dict[str, Any], said: str
+) -> None:
+    path = backed.backup(into).folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(BackupError, match=said):
+        put_back(path.parent, into / "data", backed.clock.utc())
+
+
+# --- numbers afterwards --------------------------------------------------------------------------
+def numbers(bench: Bench) -> set[tuple[str, int]]:
+    """Every number that peers have seen of a store: Ids, OpIds, and Seqs of the desk."""
+    with bench.engine.connect() as connection:
+        seqs = connection.execute(
+            select(tables.delivery.c.seq).where(tables.delivery.c.receiver == "desk")
+        ).scalars()
+        found = {("Seq", seq) for seq in seqs}
+    found |= {("Id", row.seq) for row in bench.journal() if row.kind != EntryKind.RENUMBERED}
+    return found | {("OpId", row.op_id) for row in bench.operations()}
+
+
+def replace_by(bench: Backed, backup: Path) -> None:
+    bench.close()
+    put_back(backup, bench.data, bench.clock.utc(), force=True)
+    bench.open()
+    bench.do(Announce())
+
+
+def test_no_number_is_given_twice_however_often_a_backup_is_restored(
+    backed: Backed, into: Path
+) -> None:
+    made = backed.backup(into)
+    common = numbers(backed)
+    seen = set(common)
+    for again in range(3):
+        for number in range(20):
+            backed.say("pbx", incoming(f"L{again}-{number}"))
+            backed.say("desk", create(f"L{again}-{number}", f"L{again}-{number}"))
+        fresh = numbers(backed) - common
+        assert fresh
+        assert not fresh & (seen - common)
+        seen |= fresh
+        backed.check()
+        backed.clock.advance(1)
+        replace_by(backed, made.folder)
+
+
+def test_peers_hear_of_the_gap_wherever_they_were(backed: Backed, into: Path) -> None:
+    """One that is ahead of the backup, one that is behind it: both resume, and get the 195."""
+    desk = "desk"
+    made = backed.backup(into)
+    old = [row.seq for row in backed.journal()]
+    backed.heard(desk)
+    for number in range(5):
+        backed.say("pbx", incoming(f"L{number}"))
+    ahead = backed.heard(desk)[-1].seq
+    backed.say("pbx", hangup())
+    backed.heard(desk)
+    replace_by(backed, made.folder)
+
+    (gap,) = backed.heard(desk)
+    assert isinstance(gap.message, m.GapNotice)
+    assert gap.message.cause is m.GapCause.RESTART
+    assert gap.message.from_seq is not None
+    assert gap.message.to_seq is not None
+    assert gap.message.from_seq <= ahead <= gap.message.to_seq == gap.seq - 1
+    assert int(gap.request.id) > max(old)
+    assert register(backed, desk, ahead).last_seq == ahead
+    backed.restart()
+    backed.do(Announce())
+    assert backed.heard(desk) == [], "it is told once"
+
+
+def register(bench: Bench, peer: str, last_seq: int) -> Response:
+    message = make_registration(
+        Role.APPLICATION, peer, SECRET, bench.clock.utc(), "nonce-00000001", last_seq=last_seq
+    )
+    (done,) = bench.do(Register(as_sent(Request(id="r1", message=message)), "10.0.0.1:1"))
+    assert done.response is not None
+    assert done.response.result == 0
+    return done.response
+
+
+def test_a_clock_that_went_back_leaves_numbers_out_all_the_same(
+    backed: Backed, into: Path
+) -> None:
+    made = backed.backup(into)
+    earlier = backed.clock.utc() - timedelta(days=400)
+    assert put_back(made.folder, into / "data", earlier).skipped >= 1_000_000
