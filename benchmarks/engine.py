@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.machine import describe_machine
+from linkage.cli.running import collect_seldom
 from linkage.config import Config
 from linkage.core.engine import CoreEngine
 from linkage.core.peers import Peers
@@ -270,6 +271,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--profile", action="store_true", help="one run under cProfile instead")
     chosen = parser.parse_args(arguments)
+    collect_seldom()  # as in `linkage serve`
     mixes = chosen.mix or list(MIXES)
     batches = [int(batch) for batch in chosen.batches.split(",")]
     if chosen.profile:

@@ -87,16 +87,20 @@ def serve(
 
 async def _serve(config: Config, *, as_json: bool) -> None:
     from linkage.app import Server
+    from linkage.cli.running import collect_seldom
 
     async with Server(config) as server:
+        collect_seldom()
         _announce(config, server.addresses, as_json=as_json)
         await asyncio.Event().wait()  # until cancelled
 
 
 async def _serve_part(config: Config, name: str, *, as_json: bool) -> None:
+    from linkage.cli.running import collect_seldom
     from linkage.parts import open_part
 
     async with open_part(config, name) as part:
+        collect_seldom()
         places = [address_text(host, port) for host, port in part.addresses]
         if as_json:
             event = "listening" if places else "serving"
