@@ -72,7 +72,7 @@ def render(
         id=str(row.seq),
         message=shown,
         seq=delivery.seq,
-        time=from_us(happened_us),
+        time=now.utc if happened_us == now.utc_us else from_us(happened_us),
         expire_s=expire_s,
         resend=delivery.attempts > 0,
         trace=trace,

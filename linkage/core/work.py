@@ -28,11 +28,11 @@ class Now:
 
     utc: datetime
     steady_us: int
+    utc_us: int = field(init=False)
+    """The wall clock in microseconds."""
 
-    @property
-    def utc_us(self) -> int:
-        """The wall clock in microseconds."""
-        return to_us(self.utc)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "utc_us", to_us(self.utc))
 
 
 @dataclass(slots=True)
