@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from functools import partial
 from typing import ClassVar, Final
 
-from adapters.asterisk import resync
+from adapters.asterisk import resync, survey
 from adapters.asterisk.ari import AriClient
 from adapters.asterisk.commands import CAPABILITIES
 from adapters.asterisk.settings import read_settings
@@ -23,7 +24,15 @@ from linkage.ports import (
 )
 from protocol.envelope import Request
 from protocol.message import Message
-from protocol.messages import CallOut, ConferenceAction, ConferenceControl, Hangup, HangupScope
+from protocol.messages import (
+    CallOut,
+    ConferenceAction,
+    ConferenceControl,
+    Hangup,
+    HangupScope,
+    QueryCall,
+    SnapshotNotice,
+)
 from protocol.results import Result
 
 SEEN_EVERY_S: Final = 10.0
@@ -87,6 +96,20 @@ class AsteriskAdapter(Adapter):
             return await self._hang_up_event(board, request, message)
         desk = board.open() if _makes_call(message) else board.desk_for(message)
         return await desk.command(request)
+
+    async def living(self, query: QueryCall) -> SnapshotNotice:
+        """What lives of a call, looked up at Asterisk; see `linkage.ports.Adapter.living`."""
+        board = self._board
+        if board is None:
+            raise AdapterUnavailableError("Asterisk is not connected")
+        try:
+            desk = board.desk_for(query)
+            await desk.check(partial(survey.look, board))
+        except CommandError as error:
+            if error.result in {Result.NO_CALL, Result.NO_CONFERENCE}:
+                return SnapshotNotice()
+            raise
+        return survey.overview(desk.call)
 
     async def _hang_up_event(
         self, board: Switchboard, request: Request, message: Hangup

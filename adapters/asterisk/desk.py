@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -37,6 +37,9 @@ from protocol.envelope import Request
 from protocol.results import Result
 
 logger = logging.getLogger("linkage.asterisk")
+
+Decide = Callable[[Turn], None]
+"""A step of a call, without I/O."""
 
 ROUNDS_MAX: Final = 2500
 """Failures that lead to failures: everybody of a long hotline, or all that a 210 calls one after
@@ -80,6 +83,14 @@ class Order:
     outcome: asyncio.Future[Outcome]
 
 
+@dataclass(slots=True, eq=False)
+class Check:
+    """A look at what lives of the call at Asterisk, and who waits for that it was taken."""
+
+    look: Callable[[Turn], Awaitable[Decide]]
+    done: asyncio.Future[None]
+
+
 class Desk:
     """Works on one call; a `fresh` one has only just come in."""
 
@@ -87,7 +98,7 @@ class Desk:
         self.call = call
         self._fresh = fresh
         self._office = office
-        self._inbox: deque[Event | Order] = deque()
+        self._inbox: deque[Event | Order | Check] = deque()
         self._wake = asyncio.Event()
         self._gone = False
 
@@ -97,7 +108,7 @@ class Desk:
         return f"call:{self.call.id}"
 
     # --- what comes in ---------------------------------------------------------------------------
-    def give(self, item: Event | Order) -> None:
+    def give(self, item: Event | Order | Check) -> None:
         """Put something into the inbox; never blocks (the switchboard counts)."""
         self._inbox.append(item)
         self._wake.set()
@@ -114,6 +125,21 @@ class Desk:
         order = Order(request, asyncio.get_running_loop().create_future())
         self.give(order)
         return await order.outcome
+
+    async def check(self, look: Callable[[Turn], Awaitable[Decide]]) -> None:
+        """Have the call compared with what Asterisk has of it, after all that came before.
+
+        Nothing else happens to the call while Asterisk is asked. Returns when what was missed is
+        told; at once where the call is over.
+
+        Raises:
+            AdapterUnavailableError: the link was lost meanwhile.
+        """
+        if self._gone:
+            return
+        check = Check(look, asyncio.get_running_loop().create_future())
+        self.give(check)
+        await check.done
 
     # --- work ------------------------------------------------------------------------------------
     async def run(self) -> None:
@@ -139,7 +165,7 @@ class Desk:
         turn.reconstructed = True
         await self._decide(turn, decide)
 
-    async def _next(self) -> Event | Order | None:
+    async def _next(self) -> Event | Order | Check | None:
         """What has come, or None when something is due by itself."""
         due = self.call.next_due()
         delay = None
@@ -156,11 +182,13 @@ class Desk:
                 return None
         return self._inbox.popleft()
 
-    async def _step(self, item: Event | Order | None) -> None:
+    async def _step(self, item: Event | Order | Check | None) -> None:
         office = self._office
         match item:
             case Order():
                 await self._obey(item)
+            case Check():
+                await self._compare(item)
             case Event():
                 event = item
                 turn = office.turn(self.call, event.at)
@@ -185,6 +213,20 @@ class Desk:
         if turn.effects or to_json(self.call) != before:
             await self._carry_out(turn.effects)
 
+    async def _compare(self, check: Check) -> None:
+        turn = self._office.turn(self.call)
+        turn.reconstructed = True
+        try:
+            await self._decide(turn, await check.look(turn))
+        except AriError as error:
+            _fail(check.done, CommandError(Result.VENDOR, f"Asterisk: {error.detail}"))
+        except BaseException as error:
+            _fail(check.done, _lost(error))
+            raise
+        else:
+            if not check.done.done():
+                check.done.set_result(None)
+
     async def _obey(self, order: Order) -> None:
         request, outcome = order.request, order.outcome
         turn = self._office.turn(self.call)
@@ -194,14 +236,14 @@ class Desk:
             answer = commands.execute(turn, request.message)
         except CommandError as error:
             self._take_back(before)
-            _refuse(outcome, error)
+            _fail(outcome, error)
             return
         except Exception as error:
             logger.exception(
                 "call %s: command %s", self.call.id, request.id, extra=fields_of(request)
             )
             self._take_back(before)
-            _refuse(outcome, CommandError(Result.INTERNAL, f"the adapter failed: {error}"))
+            _fail(outcome, CommandError(Result.INTERNAL, f"the adapter failed: {error}"))
             return
         try:
             await self._carry_out(turn.effects, lambda: _resolve(outcome, answer))
@@ -209,10 +251,10 @@ class Desk:
             self._take_back(before)
             await self._save(())
             await self._cross_off(())
-            _refuse(outcome, error)
+            _fail(outcome, error)
         except BaseException as error:
             # The link or the core is lost, and this desk with it: the memory knows the rest.
-            _refuse(outcome, _lost(error))
+            _fail(outcome, _lost(error))
             raise
 
     async def _carry_out(
@@ -305,7 +347,9 @@ class Desk:
         for item in self._inbox:
             self._office.taken()
             if isinstance(item, Order):
-                _refuse(item.outcome, self._why_gone())
+                _fail(item.outcome, self._why_gone())
+            elif isinstance(item, Check):
+                _fail(item.done, self._why_gone())
         self._inbox.clear()
 
     def _why_gone(self) -> Exception:
@@ -319,9 +363,9 @@ def _resolve(outcome: asyncio.Future[Outcome], answer: Outcome) -> None:
         outcome.set_result(answer)
 
 
-def _refuse(outcome: asyncio.Future[Outcome], error: Exception) -> None:
-    if not outcome.done():
-        outcome.set_exception(error)
+def _fail(waited: asyncio.Future[Any], error: Exception) -> None:
+    if not waited.done():
+        waited.set_exception(error)
 
 
 def _lost(error: BaseException) -> Exception:

@@ -117,11 +117,11 @@ async def _take_up(board: Switchboard, found: Found, record: Any, reason: Reason
         # Nobody is there to ring anybody for; only what takes things away is still of use.
         pending = [each for each in pending if not isinstance(each, Do) or each.method == "DELETE"]
     desk = board.add(call)
-    running = await _running(board, call)
+    still = await running(board, call)
     added = frozenset(
         effect.owner for effect in pending if isinstance(effect, Do) and effect.owner
     )
-    await desk.resume(pending, lambda turn: _compare(turn, found, running, added, reason))
+    await desk.resume(pending, lambda turn: compare(turn, found, still, added, reason))
     if desk.call.closed:
         board.forget(desk.call)
 
@@ -155,7 +155,7 @@ def _read(record: Any) -> tuple[Call, list[Effect]]:
     return call, [load_effect(each) for each in record.get("pending") or ()]
 
 
-async def _running(board: Switchboard, call: Call) -> frozenset[str]:
+async def running(board: Switchboard, call: Call) -> frozenset[str]:
     """Which of the call's recordings Asterisk is still making."""
     names = [
         name
@@ -165,7 +165,7 @@ async def _running(board: Switchboard, call: Call) -> frozenset[str]:
     return frozenset(names)
 
 
-def _compare(
+def compare(
     turn: Turn,
     found: Found,
     running: frozenset[str],

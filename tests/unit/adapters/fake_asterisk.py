@@ -178,6 +178,12 @@ class FakeAsterisk:
             await self._dial(line, "BUSY" if cause == CAUSES["busy"] else "NOANSWER")
         await self._end(line, 16 if cause is None else cause)
 
+    def lose(self, channel: str) -> None:
+        """A channel ends, and what Asterisk says of it reaches nobody."""
+        line = self.lines.pop(channel)
+        if line.bridge is not None:
+            self.bridges[line.bridge].members.remove(channel)
+
     async def press(self, channel: str, digits: str) -> None:
         """Keys of a telephone."""
         for digit in digits:
@@ -348,6 +354,8 @@ class FakeAsterisk:
         line = self.lines.get(path[0])
         if line is None:
             return _error(404, "Channel not found")
+        if method == "GET" and len(path) == 1:
+            return web.json_response(self._describe(line))
         if method == "DELETE" and len(path) == 1:
             await self._say("ChannelHangupRequest", line, cause=32, soft=True)
             if line.name.startswith("Local/"):
@@ -416,13 +424,14 @@ class FakeAsterisk:
         bridge = self.bridges.get(path[0])
         if bridge is None:
             return _error(404, "Bridge not found")
-        if len(path) == 1:
+        if len(path) == 1 and method == "DELETE":
             for member in list(bridge.members):
                 await self._leave(self.lines[member])
             for name in list(bridge.live):
                 await self._finish(bridge, name)
             del self.bridges[bridge.id]
-            return _done()
+        if len(path) == 1:
+            return web.json_response(_bridge(bridge)) if method == "GET" else _done()
         return await self._in_bridge(method, bridge, path[1:], query)
 
     async def _in_bridge(

@@ -1,0 +1,143 @@
+"""What the Asterisk adapter answers when it is asked what lives, and what it repairs by it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from linkage.ports import AdapterUnavailableError
+from protocol.messages import (
+    CallMode,
+    CallOut,
+    CallOutType,
+    CallState,
+    CallStateNotice,
+    ConferenceNotice,
+    ConferenceNoticeAction,
+    Group,
+    HangupNotice,
+    HangupScope,
+    IncomingCallNotice,
+    Phone,
+    QueryCall,
+    SnapshotNotice,
+    Staff,
+)
+from protocol.reasons import Reason
+from tests.unit.adapters.fake_asterisk import FakeAsterisk
+from tests.unit.adapters.running import Place, Running
+
+
+@pytest.fixture
+async def asterisk() -> AsyncIterator[FakeAsterisk]:
+    async with FakeAsterisk() as server:
+        yield server
+
+
+@pytest.fixture
+def place(asterisk: FakeAsterisk, tmp_path: Path) -> Place:
+    return Place.at(tmp_path, asterisk.settings(trunk="PJSIP/{number}@trunk"))
+
+
+async def speak(asterisk: FakeAsterisk, adapter: Running) -> tuple[str, str]:
+    """A caller and the first officer are connected; CallId and the caller's channel."""
+    channel = await asterisk.call()
+    call = await adapter.notices.next(IncomingCallNotice)
+    await adapter.notices.next(CallStateNotice, state=CallState.ALERTING)
+    await asterisk.pick_up("1001")
+    await adapter.notices.next(CallStateNotice, state=CallState.BRIDGED)
+    return call.call_id, channel
+
+
+def listed(snapshot: SnapshotNotice) -> list[tuple[str, str | None]]:
+    return [(call.call_id, call.parent_call_id) for call in snapshot.calls]
+
+
+async def test_a_call_that_lives_is_listed_with_its_legs_and_nothing_is_told(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    async with place.run() as adapter:
+        call_id, _ = await speak(asterisk, adapter)
+        told = len(adapter.notices.told)
+        found = await adapter.adapter.living(QueryCall(call_id=call_id))
+        (call, leg) = listed(found)
+        assert call == (call_id, None)
+        assert leg[1] == call_id
+        by_leg = await adapter.adapter.living(QueryCall(call_id=leg[0]))
+        assert listed(by_leg) == [call, leg]
+        assert len(adapter.notices.told) == told
+
+
+async def test_a_call_whose_end_was_missed_is_ended_by_the_question(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    async with place.run() as adapter:
+        call_id, channel = await speak(asterisk, adapter)
+        for each in list(asterisk.lines):
+            asterisk.lose(each)
+        found = await adapter.adapter.living(QueryCall(call_id=call_id))
+        assert found == SnapshotNotice()
+        ends = [
+            (each.message.scope, each.message.reason, each.reconstructed)
+            for each in adapter.notices.told
+            if isinstance(each.message, HangupNotice)
+        ]
+        assert ends == [
+            (HangupScope.LEG, Reason.STATE_LOST, True),
+            (HangupScope.CALL, Reason.STATE_LOST, True),
+        ]
+        assert channel not in asterisk.lines
+        await place.memory.until(lambda: place.memory.table.keys() == {"link"})
+
+
+async def test_a_leg_whose_end_was_missed_is_not_listed(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    async with place.run() as adapter:
+        call_id, _ = await speak(asterisk, adapter)
+        leg = next(each for each in asterisk.lines.values() if each.number == "1001")
+        asterisk.lose(leg.id)
+        found = await adapter.adapter.living(QueryCall(call_id=call_id))
+        gone = await adapter.notices.any(HangupNotice, scope=HangupScope.LEG)
+        assert gone.reason == Reason.STATE_LOST
+        assert gone.call_id not in {call for call, _ in listed(found)}
+
+
+async def test_a_conference_is_listed_with_its_members(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    staff = tuple(
+        Staff(staff_id=number, phone_nums=(Phone(number=number, num_type="01"),))
+        for number in ("901", "902")
+    )
+    group = Group(group_id="G1", call_mode=CallMode.ALL, staff=staff)
+    async with place.run() as adapter:
+        kind = CallOutType.CONFERENCE
+        await adapter.do(CallOut(call_type=kind, login_id="99", event_id="E1", groups=(group,)))
+        made = await adapter.notices.next(ConferenceNotice, action=ConferenceNoticeAction.CREATED)
+        await asterisk.until(
+            lambda: any(line.name.startswith("PJSIP/901") for line in asterisk.lines.values())
+        )
+        await asterisk.pick_up("901")
+        await adapter.notices.next(ConferenceNotice, action=ConferenceNoticeAction.CONNECTED)
+        query = QueryCall(conference_id=made.conference_id)
+        (conference,) = (await adapter.adapter.living(query)).conferences
+        assert conference.conference_id == made.conference_id
+        assert "901" in {member.phone_num for member in conference.members}
+
+
+async def test_what_it_never_had_does_not_live(asterisk: FakeAsterisk, place: Place) -> None:
+    async with place.run() as adapter:
+        for query in (QueryCall(call_id="nobody"), QueryCall(conference_id="nothing")):
+            assert await adapter.adapter.living(query) == SnapshotNotice()
+
+
+async def test_without_a_link_it_cannot_tell(asterisk: FakeAsterisk, place: Place) -> None:
+    async with place.run() as adapter:
+        call_id, _ = await speak(asterisk, adapter)
+        await asterisk.cut()
+        await adapter.ended()
+        with pytest.raises(AdapterUnavailableError):
+            await adapter.adapter.living(QueryCall(call_id=call_id))
