@@ -3,6 +3,7 @@
 Nothing that a peer sends may raise anything but `RemoteProtocolError`, fetch anything, expand
 anything, or take more memory than a small multiple of its size: no DTD, no entities, no network,
 at most `DEPTH_MAX` levels, and the size is bounded by the framer before a payload comes here.
+Names that nobody knows never come to libxml2, which would keep them (`protocol.neutral`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from protocol.envelope import REQUEST_ID_MAX, Request, Response
 from protocol.errors import InvalidMessageError, RemoteProtocolError
 from protocol.message import FieldPlan, Message, Part, plan_of
 from protocol.messages import message_class
+from protocol.neutral import UnreadableError, Vocabulary, neutral_tree
 from protocol.results import Result
 
 DEPTH_MAX: Final = 16
@@ -27,6 +29,11 @@ DEPTH_MAX: Final = 16
 TYPE_DIGITS: Final = 3
 COUNT_DIGITS: Final = 16
 COUNT_MAX: Final = 2**53
+ENVELOPE: Final = (
+    "Id", "Type", "Seq", "Time", "Expire", "Resend", "Trace", "RequestId", "Result", "Detail",
+    "CallId", "ConferenceID", "OpId", "RetryAfter", "LastSeq",
+)  # fmt: skip
+"""Attributes of requests and responses."""
 
 _TOO_DEEP: Final = etree.XPath("boolean(" + "/*" * (DEPTH_MAX + 1) + ")")
 
@@ -85,6 +92,12 @@ def _parser(encoding: str) -> etree.XMLParser:
 
 
 def _parse(payload: bytes, dialect: Dialect) -> etree._Element:
+    vocabulary = _vocabulary()
+    if not vocabulary.covers(payload):
+        try:
+            return neutral_tree(payload, dialect.encoding, vocabulary, DEPTH_MAX)
+        except UnreadableError as error:
+            raise RemoteProtocolError(Result.BAD_FRAME, str(error), raw=payload) from None
     try:
         root = etree.fromstring(payload, _parser(dialect.encoding))
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -225,6 +238,21 @@ def _make_reader(cls: type[Part]) -> _Reader:
                 elements[name] = plan
                 elements.setdefault(_fold(name), plan)
     return _Reader(elements, tuple(attributes), text)
+
+
+@cache
+def _vocabulary() -> Vocabulary:
+    """Every name that a reader of any message would take for something."""
+    names = set(ENVELOPE)
+    waiting: list[type[Part]] = [cls for cls in map(message_class, range(1000)) if cls is not None]
+    seen: set[type[Part]] = set(waiting)
+    while waiting:
+        for plan in plan_of(waiting.pop()):
+            names.update((plan.element, *plan.aliases))
+            if plan.part is not None and plan.part not in seen:
+                seen.add(plan.part)
+                waiting.append(plan.part)
+    return Vocabulary(names | {_fold(name) for name in names}, _fold)
 
 
 def _fold(name: str) -> str:
