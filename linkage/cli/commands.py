@@ -30,6 +30,7 @@ COMMANDS: Final[Table] = {
     "peer": ("linkage.cli.commands:peer", "Look after one peer: give it a new secret."),
     "keys": ("linkage.cli.keys:keys", "Make the keys for parts on several hosts."),
     "peers": ("linkage.cli.peers:peers", "List the peers and what waits for them."),
+    "top": ("linkage.cli.top:top", "Watch a serving linkage: rates, queues, adapters."),
     "simulate": ("linkage.cli.commands:simulate", "Play a platform, an application or a screen."),
     "conformance": (
         "linkage.cli.conformance:conformance",
@@ -140,6 +141,7 @@ EXPECTED: Final = frozenset(
         "SettingsError",
         "SimulatorError",
         "StoreError",
+        "TopError",
         "TraceError",
         "UnreachableError",
     }

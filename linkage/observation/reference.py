@@ -10,6 +10,7 @@ from typing import Final
 
 from prometheus_client.core import Metric
 
+from linkage.core.pressure import CONDITIONS
 from linkage.observation import metrics
 from linkage.observation.figures import QUICK_BOUNDS_S, AdapterFigures, Figures, Histogram
 from linkage.observation.http import scrape_failures
@@ -39,6 +40,7 @@ def families() -> Iterator[Metric]:
     yield from metrics.build_families("0", ("core",))
     yield from metrics.core_families(figures)
     yield from metrics.work_families(0, 0.0, 0)
+    yield from metrics.alarm_families((), CONDITIONS)
     yield from metrics.peer_families(
         [("desk", "application", True)], {"desk": Backlog(0, None)}, 0
     )
