@@ -36,6 +36,7 @@ from gateway.roster import Roster
 from gateway.services import Services
 from gateway.session import Session
 from gateway.settings import GatewaySettings
+from linkage.cli.running import settled_in
 from linkage.clock import SystemClock
 from linkage.config import load_config
 from linkage.core import Core
@@ -330,4 +331,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    with settled_in():  # as in `linkage serve`
+        sys.exit(main(sys.argv[1:]))

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.machine import describe_machine
-from linkage.cli.running import collect_seldom
+from linkage.cli.running import settled_in
 from linkage.config import Config
 from linkage.core.engine import CoreEngine
 from linkage.core.peers import Peers
@@ -271,7 +271,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--profile", action="store_true", help="one run under cProfile instead")
     chosen = parser.parse_args(arguments)
-    collect_seldom()  # as in `linkage serve`
     mixes = chosen.mix or list(MIXES)
     batches = [int(batch) for batch in chosen.batches.split(",")]
     if chosen.profile:
@@ -301,4 +300,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    with settled_in():  # as in `linkage serve`
+        sys.exit(main(sys.argv[1:]))

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
+GC_THRESHOLDS: Final = (20_000, 20, 20)
+"""How many objects more than were let go of bring the collector round: those of some hundred
+messages, Python's own 700 are meant for programs that make fewer; and how often for the older."""
+SWITCH_EVERY_S: Final = 0.001
+"""How long a thread that computes keeps another waiting."""
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-YOUNG_OBJECTS: Final = 20_000
-"""How many objects more than were let go of bring the garbage collector round: those of some
-hundred messages. Python's own 700 are meant for programs that make fewer."""
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -30,16 +34,26 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def collect_seldom() -> None:
-    """Keep the garbage collector from what stays until the end: modules, classes, configuration.
+@contextmanager
+def settled_in() -> Iterator[None]:
+    """Within it the interpreter is tuned for serving; enter it when everything is set up.
 
-    For a process that serves, once it has started. The collector walks over all that again and
-    again while messages come, which took a quarter of the core's time. What becomes garbage from
-    now on is found as ever.
+    What is there then stays, so that the collector need never look at it, and it looks at the rest
+    seldom: messages leave no cycles behind, and looking for them had cost a quarter of all
+    processor time. And a thread that computes gives way sooner: whatever the event loop sends, it
+    lets the core's thread run, and had to wait 5 ms to go on.
     """
+    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
+    gc.set_threshold(*GC_THRESHOLDS)
+    sys.setswitchinterval(SWITCH_EVERY_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 async def until_stopped(work: Callable[[], Awaitable[None]]) -> None:

@@ -87,20 +87,19 @@ def serve(
 
 async def _serve(config: Config, *, as_json: bool) -> None:
     from linkage.app import Server
-    from linkage.cli.running import collect_seldom
+    from linkage.cli.running import settled_in
 
     async with Server(config) as server:
-        collect_seldom()
-        _announce(config, server.addresses, as_json=as_json)
-        await asyncio.Event().wait()  # until cancelled
+        with settled_in():
+            _announce(config, server.addresses, as_json=as_json)
+            await asyncio.Event().wait()  # until cancelled
 
 
 async def _serve_part(config: Config, name: str, *, as_json: bool) -> None:
-    from linkage.cli.running import collect_seldom
+    from linkage.cli.running import settled_in
     from linkage.parts import open_part
 
     async with open_part(config, name) as part:
-        collect_seldom()
         places = [address_text(host, port) for host, port in part.addresses]
         if as_json:
             event = "listening" if places else "serving"
@@ -108,7 +107,8 @@ async def _serve_part(config: Config, name: str, *, as_json: bool) -> None:
         else:
             where = f", listens on {', '.join(places)}" if places else ""
             click.echo(f"linkage {__version__}: {name}{where}; Ctrl-C stops it")
-        await part.wait()
+        with settled_in():
+            await part.wait()
 
 
 def _announce(config: Config, addresses: tuple[tuple[str, int], ...], *, as_json: bool) -> None:
