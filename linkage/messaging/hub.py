@@ -27,11 +27,11 @@ from linkage.messaging.envelope import (
 from linkage.messaging.guard import DOMAIN, Guard
 from linkage.messaging.keys import Pair
 from linkage.messaging.pack import PackError
-from linkage.messaging.remote import Part, part_problem
+from linkage.messaging.remote import ADAPTER, Absent, Part, part_problem
 from linkage.messaging.serving import CALLS, FIELDS, SAYS, Desk
 from linkage.messaging.settings import BusSettings
 from linkage.messaging.sockets import BusError, Socket, user_of
-from linkage.ports import Clock, CoreService, FileStore
+from linkage.ports import Clock, CoreService, EntryKind, FileStore
 
 logger = logging.getLogger("linkage.messaging")
 
@@ -40,6 +40,8 @@ PARTS_MAX: Final = 64
 DRAIN_WITHIN_S: Final = 5.0
 """At a shutdown: for the answers to what parts have asked."""
 COMPLAIN_EVERY_S: Final = 1.0
+SOURCE_MAX: Final = 64
+"""Characters of an alarm's id."""
 ANSWERED: Final = frozenset({Kind.SUBMIT, *CALLS})
 _UNKNOWN: Final = pack_item(Kind.UNKNOWN)
 
@@ -112,6 +114,8 @@ class Hub:
         self._work: set[asyncio.Task[None]] = set()
         self._ticking: asyncio.TimerHandle | None = None
         self._complained_at = -COMPLAIN_EVERY_S
+        self._missing_at = 0.0
+        """When the parts that nobody has heard of yet are missed; 0: that has been done."""
         self._stopping = False
 
     # --- life ------------------------------------------------------------------------------------
@@ -137,6 +141,7 @@ class Hub:
             self._context.term()
             raise
         logger.info("bus: the core is at %s", place)
+        self._missing_at = self._clock.now() + self._settings.dead_after_s
         self._tick()
 
     async def stop(self) -> None:
@@ -220,6 +225,7 @@ class Hub:
         self._desk.learn(part, capabilities)
         part.stream.say(Kind.WELCOME, self._incarnation)
         logger.info("bus: %s is here", name)
+        self._note(name, EntryKind.ALARM_CLEARED, f"{name} is here again")
 
     def _handle(self, part: Part, item: tuple[Any, ...]) -> None:
         kind, fields = item[0], item[1:]
@@ -298,6 +304,27 @@ class Hub:
             silent_s = now - part.heard_at
             if silent_s > self._settings.dead_after_s:
                 self._drop(part, f"silent for {silent_s:.0f} s")
+                self._miss(part.name)
             elif now - part.said_at >= self._settings.heartbeat_s:
                 part.said_at = now
                 part.stream.say(Kind.PING)
+        if self._missing_at and now >= self._missing_at:
+            self._missing_at = 0.0
+            for adapter in self._adapters - {part.adapter for part in self._parts.values()}:
+                self._miss(f"{ADAPTER}:{adapter}")
+
+    def _miss(self, name: str) -> None:
+        """A part that should be here is not: an alarm, until it says hello."""
+        text = f"{name} is not here: see whether `linkage serve --only {name}` runs"
+        self._note(name, EntryKind.ALARM, text)
+
+    def _note(self, name: str, kind: EntryKind, text: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._journal(name, kind, text))
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+    async def _journal(self, name: str, kind: EntryKind, text: str) -> None:
+        try:
+            await self._core.note(Absent(name[:SOURCE_MAX]), kind, text)
+        except Exception:
+            logger.exception("bus: an entry was not journalled")

@@ -12,15 +12,17 @@ from types import TracebackType
 from typing import Any, Self
 
 ROOT = Path(__file__).parents[2]
+PLUGIN = Path(__file__).parent / "plugin"
+"""A package with an adapter of its own, as pip would install it."""
 WAIT_S = 60
 
 
 class Parts:
     """`async with Parts(config)`; what was started and is left at the end is killed."""
 
-    def __init__(self, config: Path, *, python_path: str = str(ROOT)) -> None:
+    def __init__(self, config: Path) -> None:
         self._config = config
-        self._environment = {**os.environ, "PYTHONPATH": python_path}
+        self._environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{PLUGIN}"}
         self._running: dict[str, asyncio.subprocess.Process] = {}
 
     async def __aenter__(self) -> Self:

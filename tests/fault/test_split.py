@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 from pathlib import Path
 
 import pytest
 
+from linkage.messaging.keys import make_keys
 from linkage.store.database import open_for_reading
 from protocol import messages as m
 from tests.fault.processes import Parts
@@ -87,19 +89,93 @@ async def test_a_part_killed_in_mid_traffic_loses_and_doubles_nothing(
     assert len(sessions_in(tmp_path)) == 4
 
 
+ADAPTER = """
+[[adapter]]
+id = "sim"
+kind = "fault"
+[adapter.settings]
+calls = {calls}
+"""
+
+
+def add_adapter(config: Path, calls: int) -> None:
+    config.write_text(config.read_text(encoding="utf-8") + ADAPTER.format(calls=calls))
+
+
+def calls_heard(call: Call) -> list[str]:
+    """The adapter's, each once."""
+    told = [notice.message.call_id for notice in call.heard]
+    return list(dict.fromkeys(id_ for id_ in told if id_ is not None and id_.startswith("A")))
+
+
 @pytest.mark.campaign
-@pytest.mark.parametrize("order", list(itertools.permutations(["core", "gateway"])), ids="-".join)
+async def test_an_adapter_killed_again_and_again_loses_no_call(tmp_path: Path) -> None:
+    calls = 120
+    config, port = write_config(tmp_path)
+    add_adapter(config, calls)
+    async with Parts(config) as parts:
+        await parts.start("core", "gateway")
+        async with call_of(port) as call:
+            await parts.start("adapter:sim")
+            for kills in range(1, 4):
+                await call.until(lambda: len(calls_heard(call)) >= 25 * kills)  # noqa: B023 - awaited here
+                await parts.kill("adapter:sim")
+                if kills == 2:
+                    await parts.kill("core")  # the same for both at once
+                    await parts.start("core")
+                await parts.start("adapter:sim")
+            await call.until(lambda: len(calls_heard(call)) == calls)
+
+            # And a command that it had in work is told to have an unknown end.
+            reply = await call.desk.send(m.Hangup(call_id="A1"))
+            assert reply.accepted
+            await parts.kill("adapter:sim")
+            await parts.start("adapter:sim")
+            await call.until(lambda: any(heard.message.result == 503 for heard in call.heard))
+
+    assert calls_heard(call) == [f"A{number}" for number in range(calls)]
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize(
+    "order", list(itertools.permutations(["core", "gateway", "adapter:sim"])), ids="-".join
+)
 async def test_parts_find_each_other_in_whatever_order_they_start(
     tmp_path: Path, order: tuple[str, ...]
 ) -> None:
     config, port = write_config(tmp_path)
+    add_adapter(config, 1)
     async with Parts(config) as parts:
-        first, second = order
-        await parts.start(first)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(parts.start(second))
-            async with call_of(port) as call:
-                await begin(call)
-                await call.hold(0)
+        for name in order:
+            await parts.start(name)
+        async with call_of(port) as call:
+            await begin(call)
+            await call.hold(0)
+            await call.until(lambda: calls_heard(call))
+            await call.until(call.holds_heard)
 
-    assert call.answered
+
+@pytest.mark.campaign
+async def test_parts_on_several_hosts_have_keys_of_their_own(tmp_path: Path) -> None:
+    config, port = write_config(tmp_path)
+    add_adapter(config, 1)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        bus = probe.getsockname()[1]
+    with config.open("a", encoding="utf-8") as file:
+        file.write(f'\n[messaging]\naddress = "tcp://127.0.0.1:{bus}"\n')
+    async with Parts(config) as parts:
+        process = await parts.launch("gateway")
+        assert await process.wait() == 1, "no keys, no TCP"
+        made = make_keys(tmp_path / "keys", ["core", "gateway", "adapter:sim"])
+        assert len(made) == 3
+        await parts.start("core", "gateway", "adapter:sim")
+        async with call_of(port) as call:
+            await begin(call)
+            await call.until(lambda: calls_heard(call))
+            await parts.kill("core")
+            await parts.start("core")
+            await call.hold(0)
+            await call.until(call.holds_heard)
+        for name in ("gateway", "adapter:sim", "core"):
+            assert await parts.stop(name) == 0

@@ -130,6 +130,25 @@ async def test_an_adapter_that_nobody_configured_is_refused_in_words(tmp_path: P
         await until(lambda: "no [[adapter]] 'other'" in str(part.problem))
 
 
+async def test_an_adapter_whose_part_is_not_there_raises_an_alarm_until_it_comes(
+    tmp_path: Path,
+) -> None:
+    async with Bus(tmp_path, adapters=["sim"]) as bus:
+        gateway = await bus.connected()
+        desk = await bus.join(gateway, "desk")
+        desk.answers = True
+        await until(lambda: desk.pushed)
+        part = await bus.connected("adapter:sim")
+        await until(lambda: len(desk.pushed) == 2)
+
+        assert part.connected
+    raised, cleared = [push.message for push in desk.pushed]
+    assert isinstance(raised, m.AlarmNotice)
+    assert isinstance(cleared, m.AlarmNotice)
+    assert (raised.action, cleared.action) == (m.AlarmAction.RAISE, m.AlarmAction.CLEAR)
+    assert "serve --only adapter:sim" in str(raised.text)
+
+
 # --- files ---------------------------------------------------------------------------------------
 async def pieces(*content: bytes) -> AsyncIterator[bytes]:
     for piece in content:

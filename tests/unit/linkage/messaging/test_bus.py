@@ -173,9 +173,13 @@ async def test_a_silent_part_loses_its_links_and_keeps_what_waits(tmp_path: Path
         await until(lambda: "gateway" not in hub.parts)
         await bus.say(pbx, incoming("C2"))
         again = await bus.join(west, "desk")
-        await until(lambda: len(again.pushed) == 2)
+        await until(lambda: len(again.pushed) == 3)
 
-    assert again.seqs == [1, 2]
+    told = [push.message for push in again.pushed]
+    assert [message.call_id for message in told if message.number == 100] == ["C1", "C2"]
+    assert [message.source for message in told if isinstance(message, m.AlarmNotice)] == [
+        "gateway"
+    ]
 
 
 async def test_a_second_process_of_one_name_takes_over(tmp_path: Path) -> None:

@@ -1,0 +1,42 @@
+"""An adapter of a third party, as an installed package brings it: tells calls, one by one.
+
+It remembers how many it has told only after each is on linkage's disk: killed in between, it
+tells that one again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+from linkage.ports import Adapter, Capability, Emit, Outcome
+from protocol.envelope import Request
+from protocol.messages import CallDirection, IncomingCallNotice
+
+
+class FaultAdapter(Adapter):
+    """Settings: `calls`, how many it tells."""
+
+    name: ClassVar[str] = "fault"
+    capabilities: ClassVar[Capability] = {202: frozenset()}
+
+    async def run(self, emit: Emit) -> None:
+        """Tell what is not told yet, then wait."""
+        memory: dict[str, Any] = await self.context.memory.load()
+        for number in range(memory.get("told", 0), int(self.context.settings["calls"])):
+            await emit(
+                IncomingCallNotice(
+                    call_id=f"A{number}",
+                    direction=CallDirection.IN,
+                    phone_num="139",
+                    to_num="2222",
+                )
+            )
+            await self.context.memory.put("told", number + 1)
+        await asyncio.Event().wait()
+
+    async def execute(self, request: Request) -> Outcome:
+        """Never answers: whoever asks is still waiting when this process is killed."""
+        self.context.settings.get(str(request.type))
+        await asyncio.Event().wait()
+        return Outcome()
