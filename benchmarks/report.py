@@ -13,26 +13,19 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.all import YARDSTICKS
 from benchmarks.budgets import verdicts
+from benchmarks.markdown import table, tables
 from benchmarks.picture import svg_bars
 from benchmarks.process import REPOSITORY
 
 DEFAULT: Final = REPOSITORY / "docs/reference/performance.json"
 _PART: Final = re.compile(r"(<!-- ([a-z]+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
-_BESIDE: Final = ("machine", "budgets", "failures", "ok", "plan")
-"""What stands elsewhere on the page."""
 Found = Mapping[str, Any]
-
-
-def table(head: str, rows: Iterator[str] | list[str]) -> str:
-    """A Markdown table; numbers to the right."""
-    columns = head.count("|") - 1
-    return "\n".join([head, "|---|" + "---:|" * (columns - 1), *rows])
 
 
 def part(name: str, found: Found) -> str:
@@ -45,7 +38,7 @@ def part(name: str, found: Found) -> str:
     if item is None:
         command = next(one.command for one in YARDSTICKS if one.name == name)
         return f"Not measured yet: `{command}`"
-    body = _durable(item["figures"]) if name == "durable" else _plain(item["figures"])
+    body = _durable(item["figures"]) if name == "durable" else tables(item["figures"])
     status = "" if not item["status"] else f", ended with {item['status']}"
     return f"`{item['command']}`, {item['day']}, {item['took_s']} s{status}\n\n{body}"
 
@@ -85,34 +78,6 @@ def _durable(figures: Found) -> str:
         "| server's core | load's core | at 1,000/s: p50 ms | p99 ms |"
     )
     return table(head, rows)
-
-
-def _plain(figures: Found) -> str:
-    """Whatever a benchmark tells, as it calls it."""
-    return table("| | |", [f"| {key} | {value} |" for key, value in flat(figures)])
-
-
-def flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """`{"a": {"b": 1}}` → `("a.b", "1")`; lists of tables by what names them."""
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            if key or name not in _BESIDE:
-                yield from flat(inner, f"{key}.{name}" if key else name)
-    elif isinstance(value, list):
-        for number, inner in enumerate(value, 1):
-            yield from flat(inner, f"{key} {_name(inner) or number}")
-    elif isinstance(value, float):
-        yield key, f"{value:,.3f}".rstrip("0").rstrip(".")
-    elif isinstance(value, int) and not isinstance(value, bool):
-        yield key, f"{value:,}"
-    elif value is not None:
-        yield key, str(value)
-
-
-def _name(item: Any) -> str:
-    if not isinstance(item, Mapping):
-        return ""
-    return ", ".join(str(item[key]) for key in ("mix", "batch", "rows") if key in item)
 
 
 def page(text: str, found: Found) -> str:

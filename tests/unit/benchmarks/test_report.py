@@ -9,6 +9,7 @@ import pytest
 from benchmarks import report
 from benchmarks.all import YARDSTICKS, choose
 from benchmarks.budgets import BUDGETS, verdicts
+from benchmarks.markdown import flat, tables
 
 ITEM = {"command": "python -m benchmarks.durable", "day": "2026-11-22", "took_s": 60, "status": 0}
 LINKAGE = {
@@ -61,19 +62,38 @@ def test_only_what_stands_between_marks_is_written() -> None:
     assert report.page(written, FOUND) == written
 
 
-def test_figures_of_any_shape_become_rows() -> None:
+def test_rows_and_groups_of_the_same_names_stand_side_by_side() -> None:
     figures = {
         "machine": {"cpu": "none of it"},
-        "rates": {"first": 1.5, "second": 2},
-        "rows": [{"mix": "calls", "batch": 64, "total": 1234.5}],
-        "nothing": None,
+        "rows": [{"mix": "calls", "total": 1234.5}, {"mix": "sms", "total": 2.0}],
+        "median_us": {"decode": 1.5, "encode": 2},
+        "best_us": {"decode": 1, "encode": None},
+        "took": {"s": 3},
+        "failures": ["one was lost"],
     }
-    assert dict(report.flat(figures)) == {
-        "rates.first": "1.5",
-        "rates.second": "2",
-        "rows calls, 64.mix": "calls",
-        "rows calls, 64.batch": "64",
-        "rows calls, 64.total": "1,234.5",
+    assert tables(figures).splitlines() == [
+        "| mix | total |",
+        "|---|---:|",
+        "| calls | 1,234.5 |",
+        "| sms | 2 |",
+        "",
+        "| | median_us | best_us |",
+        "|---|---:|---:|",
+        "| decode | 1.5 | 1 |",
+        "| encode | 2 | – |",
+        "",
+        "| | |",
+        "|---|---:|",
+        "| took.s | 3 |",
+        "",
+        "- **failed**: one was lost",
+    ]
+
+
+def test_figures_within_figures_are_named_by_their_way() -> None:
+    assert dict(flat({"a": {"b": 1.25, "c": [{"d": True}, None]}})) == {
+        "a.b": "1.25",
+        "a.c 1.d": "True",
     }
 
 
