@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
-from linkage.core.access import Asked
+from linkage.core.access import Asked, RefusedError
 from linkage.core.peers import Peer, Peers
 from linkage.correlation.apply import may_use
 from linkage.ports import Role
@@ -18,11 +18,14 @@ from linkage.store.rows import FileRecord, Operation, from_us, to_us
 from linkage.store.unit import UnitOfWork
 from protocol import messages as m
 from protocol.message import Message
+from protocol.results import Result
 
 PAGE_SIZE: Final = 40
 """Items of one page: with every field full it stays below the 65,535 bytes of one frame."""
 PAGES_MAX: Final = 200
 """Pages of one answer; `Pages` tells how many there are, and `Page` fetches any of the rest."""
+OFFSET_MAX_S: Final = 1e9
+"""What the element `Offset` of 196 can say."""
 NUMBER_MAX: Final = 25
 """Characters of a PhoneNum (PROTOCOL.md section 2)."""
 SUMMARY_MAX: Final = 300
@@ -69,10 +72,16 @@ def answer(
         case m.QueryCapability():
             return _capabilities(peers, message, request_id)
         case m.TimeSync():
-            offset = (message.time - now).total_seconds()
-            return [m.TimeNotice(request_id=request_id, time=now, offset=offset)]
+            return [_time_notice(message, request_id, now)]
         case _:
             return None
+
+
+def _time_notice(message: m.TimeSync, request_id: str, now: datetime) -> Message:
+    offset = (message.time - now).total_seconds()
+    if abs(offset) >= OFFSET_MAX_S:
+        raise RefusedError(Result.BAD_VALUE, "Time: is decades from ours")
+    return m.TimeNotice(request_id=request_id, time=now, offset=offset)
 
 
 def _records(

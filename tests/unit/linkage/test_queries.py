@@ -190,6 +190,12 @@ def test_the_time_is_told_with_the_difference(bench: Bench) -> None:
     assert answer.offset == pytest.approx(2.0)
 
 
+def test_a_time_decades_away_is_a_bad_value_and_no_bug(bench: Bench) -> None:
+    for year in (1, 9999):
+        response = bench.say("desk", m.TimeSync(time=bench.clock.utc().replace(year=year)))
+        assert response.result == 103
+
+
 def test_a_diagnosis_echoes(bench: Bench) -> None:
     assert bench.say("desk", m.Diagnose(echo_text="是我")).detail == "是我"
 

@@ -139,3 +139,11 @@ def test_ordinary_messages_need_no_second_reader() -> None:
     assert vocabulary.covers(message(around=b'<?xml version="1.0" encoding="UTF-8"?>\n'))
     assert vocabulary.covers(message(b"<Content>a &amp; b &#33;</Content>".replace(b"&#33;", b"")))
     assert not vocabulary.covers(message(b"<Strange/>"))
+
+
+@pytest.mark.parametrize("long", [b"n", b"<", b"&", b" ", b"> ", b"a=", b"a ", b'"', b"&a", b"</"])
+def test_a_message_of_one_long_word_is_read_in_time_that_grows_with_it(long: bytes) -> None:
+    """Looked at from each of its characters on, it would take minutes: the test's limit."""
+    vocabulary = _vocabulary()
+    for around in (b"%s", b"<request>%s</request>", b"<request %s/>", b"<%s/>"):
+        vocabulary.covers(around % (long * (60_000 // len(long))))
