@@ -11,12 +11,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
 
 from benchmarks.machine import describe_machine
 from benchmarks.pressure.disks import full_disk, show_full_disk, show_slow_disk, slow_disk
-from benchmarks.pressure.peers import show_stopped_reader, show_storm, stopped_reader, storm
+from benchmarks.pressure.peers import (
+    MEMORY_MIB,
+    SLOWER,
+    show_stopped_reader,
+    show_storm,
+    stopped_reader,
+    storm,
+)
 from benchmarks.process import LOAD_CORE, BenchmarkError, die_orderly, pin, run
 
 Scenario = Callable[[argparse.Namespace], Coroutine[Any, Any, dict[str, Any]]]
@@ -34,7 +41,7 @@ def main(arguments: list[str]) -> int:
     options = _options(arguments)
     die_orderly()
     pin(LOAD_CORE)
-    report: dict[str, Any] = {"machine": describe_machine()}
+    report: dict[str, Any] = {}
     for name in options.scenario or list(SCENARIOS):
         measure, show = SCENARIOS[name]
         try:
@@ -46,8 +53,31 @@ def main(arguments: list[str]) -> int:
             print(show(found) if "problem" not in found else f"{name}: {found['problem']}")
             print("  ok" if found["ok"] else "  MISSED", flush=True)
     if options.json:
-        print(json.dumps(report))
-    return 0 if all(report[name]["ok"] for name in report if name != "machine") else 1
+        told = {"machine": describe_machine(), "budgets": list(_budgets(report)), **report}
+        print(json.dumps(told))
+    return 0 if all(found["ok"] for found in report.values()) else 1
+
+
+def _budgets(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What was promised, and what was found, for the page about performance."""
+    reader, full = report.get("reader", {}), report.get("full", {})
+    if "grew_mib" in reader:
+        grew, ratio = reader["grew_mib"], reader["p99_ratio"]
+        yield _budget(
+            f"a stopped reader with {reader['queued']:,} queued notices: memory",
+            f"< {MEMORY_MIB} MiB",
+            f"{grew:.1f} MiB",
+            met=grew < MEMORY_MIB,
+        )
+        found = f"{(ratio - 1) * 100:+.1f} %"
+        yield _budget("the same: p99 of the others", "< +10 %", found, met=ratio < SLOWER)
+    if "accepted_and_lost" in full:
+        lost = full["accepted_and_lost"]
+        yield _budget("a full disk: taken and lost", "0", str(lost), met=not lost)
+
+
+def _budget(what: str, target: str, found: str, *, met: bool) -> dict[str, Any]:
+    return {"what": what, "target": target, "found": found, "met": met}
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:

@@ -49,3 +49,13 @@ def test_a_crowd_is_kept_while_others_work() -> None:
     assert report["heartbeats"] >= 200
     assert report["notices"]["delivered"] == report["notices"]["sent"] == 60
     assert report["pss_kib_each"] > 0
+
+
+def test_a_storm_is_answered_in_full_and_another_peer_too() -> None:
+    report = report_of(
+        *("pressure", "storm", "--seconds", "0.5"), *("--storm-rate", "400", "--calm-rate", "20")
+    )["storm"]
+    storm = report["storm"]
+    assert storm["accepted"] == storm["sent"] == 1000
+    assert (report["refused"], storm["refused"], storm["not_delivered"]) == (0, 0, 0)
+    assert report["beside"]["p99_ms"] > 0
