@@ -57,8 +57,9 @@ fuzz: $(STAMP) ## Send a million damaged streams to a serving linkage (about 15 
 	$(PYTHON) -m benchmarks.fuzz --streams 1000000
 
 .PHONY: test-real
-test-real: $(STAMP) ## Run the tests against a real Asterisk and SIPp (Debian, as root).
+test-real: $(STAMP) ## Run the tests against real software (Debian, as root).
 	tests/real/provision.sh
+	benchmarks/provision.sh
 	$(PYTHON) -m pytest -m real tests/real
 
 .PHONY: bench

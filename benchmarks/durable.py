@@ -71,9 +71,10 @@ async def measure(kind: type[Rig], options: argparse.Namespace) -> Figures:
 
 async def _throughput(rig: Rig, load: Load, seconds: float) -> Figures:
     flow = load.flow
-    server, client = rig.server_cpu_s(), time.process_time()
+    server, loop, client = rig.server_cpu_s(), rig.loop_cpu_s(), time.process_time()
     took = await load.keep_full(seconds)
     server, client = rig.server_cpu_s() - server, time.process_time() - client
+    loop = rig.loop_cpu_s() - loop
     done = flow.delivered if rig.delivers else flow.accepted
     return {
         "per_s": round(done / took, 1),
@@ -81,8 +82,9 @@ async def _throughput(rig: Rig, load: Load, seconds: float) -> Figures:
         "refused": flow.refused,
         "lost": _lost(flow),
         "repeated": flow.repeated,
-        "server_us": round(server / done * 1e6, 1) if done else None,
-        "load_us": round(client / done * 1e6, 1) if done else None,
+        "server_us": round(server / done * 1e6, 1) if done else 0.0,
+        "server_loop_us": round(loop / done * 1e6, 1) if done else 0.0,
+        "load_us": round(client / done * 1e6, 1) if done else 0.0,
         "server_core": round(server / took, 3),
         "load_core": round(client / took, 3),
         "answer": latencies(flow.answers),
@@ -204,6 +206,12 @@ def show(report: Mapping[str, Any]) -> str:
     lines += [
         f"linkage is {ratio:.2f} × {titles[name]}" for name, ratio in report["ratios"].items()
     ]
+    if "linkage" in medians:
+        ours = medians["linkage"]
+        lines.append(
+            f"of linkage's {ours['server_us']:.0f} µs the event loop's thread has "
+            f"{ours['server_loop_us']:.0f}, the core's the rest"
+        )
     lines += [f"{titles[name]}: {words}" for name, words in report["promises"].items()]
     lines += [
         f"{titles[name]}: {figures['lost']:.0f} of {figures['done']:.0f} never came out"

@@ -160,6 +160,10 @@ class Child:
         """Processor time of it and its children so far, in seconds."""
         return sum(cpu_s(pid) for pid in family(self.pid))
 
+    def main_cpu_s(self) -> float:
+        """Processor time of its first thread alone: of a Python server, the event loop's."""
+        return _cpu_s(Path(f"/proc/{self.pid}/task/{self.pid}"))
+
     def stop(self) -> None:
         """End it and all that it started."""
         pids = list(family(self.pid))
@@ -201,9 +205,13 @@ def _parents() -> Iterator[tuple[int, int]]:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the state on; empty when the process is gone."""
+    return _fields(Path(f"/proc/{pid}"))
+
+
+def _fields(folder: Path) -> list[str]:
+    """The fields of a `stat` in /proc from the state on; empty when what it tells of is gone."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        text = (folder / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
     return text.rpartition(")")[2].split()
@@ -211,7 +219,11 @@ def _stat(pid: int) -> list[str]:
 
 def cpu_s(pid: int) -> float:
     """Processor time of one process, all its threads, in seconds."""
-    fields = _stat(pid)
+    return _cpu_s(Path(f"/proc/{pid}"))
+
+
+def _cpu_s(folder: Path) -> float:
+    fields = _fields(folder)
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S if fields else 0.0
 
 

@@ -59,6 +59,10 @@ class Rig(ABC):
         """Processor time of the servers so far, in seconds."""
         return sum(child.cpu_s() for child in self.children)
 
+    def loop_cpu_s(self) -> float:
+        """That of their first threads alone: of a Python server, the event loop's."""
+        return sum(child.main_cpu_s() for child in self.children)
+
     def stop(self) -> None:
         """End the servers."""
         while self.children:
