@@ -14,6 +14,7 @@ from linkage import __version__
 from linkage.core import Core
 from linkage.core.pressure import CONDITIONS, DISK_LOW, OVERLOAD
 from linkage.hosting import AdapterHost, AdapterState
+from linkage.logs.writer import log_families
 from linkage.observation import metrics
 from linkage.observation.http import Phase, Watch
 from linkage.observation.lag import LoopLag
@@ -41,6 +42,7 @@ def watch_process(watch: Watch, lag: LoopLag, clock: Clock, parts: Sequence[str]
         return [f"the event loop has stood for {silent_s:.0f} s"]
 
     watch.add_metrics("process", families)
+    watch.add_metrics("log", log_families)
     watch.add_checks(unhealthy=unhealthy)
 
 

@@ -20,6 +20,7 @@ from linkage.config import Config
 from linkage.logs.context import add_subject
 from linkage.logs.masking import mask_event
 from linkage.logs.redaction import Redactor, secrets_of
+from linkage.logs.writer import BackgroundHandler
 from linkage.timeline.cells import harmless
 
 Event = MutableMapping[str, Any]
@@ -46,6 +47,7 @@ def log_as_configured(config: Config, *, level: str | None = None, as_json: bool
         messages=log.messages,
         mask_numbers=log.mask_numbers,
         secrets=lambda: secrets_of(config),
+        background=True,
     )
 
 
@@ -58,6 +60,7 @@ def set_up_logging(
     mask_numbers: bool = False,
     secrets: Secrets = tuple,
     stream: TextIO | None = None,
+    background: bool = False,
 ) -> None:
     """Log to stderr, and nowhere else.
 
@@ -69,9 +72,12 @@ def set_up_logging(
         mask_numbers: show phone numbers by their last two digits only.
         secrets: texts that must never show, asked for now and then.
         stream: instead of stderr.
+        background: write in a thread of its own, so that nobody waits for who reads the log.
     """
     stream = sys.stderr if stream is None else stream
-    handler = logging.StreamHandler(stream)
+    handler: logging.Handler = (
+        BackgroundHandler(stream) if background else logging.StreamHandler(stream)
+    )
     handler.setFormatter(
         make_formatter(
             as_json=as_json,

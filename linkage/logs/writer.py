@@ -1,0 +1,130 @@
+"""Lines are written by a thread of their own: who reads the log too slowly holds up no call.
+
+A pipe that nobody empties, a disk that hangs under a redirected stderr: a write to them blocks.
+The lines wait in a bounded queue instead; beyond it they are dropped, and counted, and the log
+says how many once it is read again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator
+from typing import Final, TextIO
+
+from prometheus_client.core import Metric
+
+from linkage.observation.families import counter, counters
+
+WAITING_MAX: Final = 10_000
+LEAVE_WITHIN_S: Final = 2.0
+"""What the last lines are given at the end."""
+
+
+class BackgroundHandler(logging.Handler):
+    """Formats where it is called, so that the context is right, and writes elsewhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._waiting: deque[str] = deque()
+        self._wake = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._closing = False
+        self._stuck = False
+        self._thread: threading.Thread | None = None
+        self._told = 0
+        self.lines: Counter[str] = Counter()
+        self.dropped = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a line, or drop it; never blocks."""
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - a line that cannot be formatted costs that line only
+            self.handleError(record)
+            return
+        self.lines[record.levelname.lower()] += 1
+        if len(self._waiting) >= WAITING_MAX:
+            self.dropped += 1
+            return
+        self._waiting.append(line)
+        self._idle.clear()
+        self._start()
+        self._wake.set()
+
+    def _start(self) -> None:
+        # At the first line, and not before: whoever forks in between has no half of it.
+        if self._thread is None and not self._closing:
+            self._thread = threading.Thread(target=self._run, name="linkage-log", daemon=True)
+            self._thread.start()
+
+    def flush(self) -> None:
+        """Wait until everything is written, in bounded time."""
+        self._wake.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._stuck = not self._idle.wait(LEAVE_WITHIN_S)
+
+    def close(self) -> None:
+        """Write what waits, and end."""
+        if not self._stuck:
+            self.flush()
+        self._closing = True
+        self._wake.set()
+        super().close()
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._wake.wait()
+            self._wake.clear()
+            self._write_all()
+
+    def _write_all(self) -> None:
+        while self._waiting:
+            lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            dropped = self.dropped
+            if dropped > self._told:
+                lines.append(self._dropped_here(dropped - self._told))
+                self._told = dropped
+            try:
+                self._stream.write("\n".join(lines) + "\n")
+                self._stream.flush()
+            except (OSError, ValueError):
+                self.dropped += len(lines)  # nobody reads any more; there is nowhere to say so
+        self._idle.set()
+        if self._waiting:
+            self._idle.clear()
+
+    def _dropped_here(self, count: int) -> str:
+        text = "%d lines of the log were dropped here: it was not read"
+        record = logging.LogRecord(
+            "linkage.logs", logging.WARNING, __file__, 0, text, (count,), None
+        )
+        return self.format(record)
+
+    def families(self) -> Iterator[Metric]:
+        """For those who watch."""
+        yield from line_families(self.lines, self.dropped)
+
+
+def line_families(lines: Counter[str], dropped: int) -> Iterator[Metric]:
+    """Lines of the log by level, and those that nobody read in time."""
+    yield counters(
+        "linkage_log_lines",
+        "Lines of the log, by level.",
+        ("level",),
+        [((level,), count) for level, count in list(lines.items())],
+    )
+    yield counter(
+        "linkage_log_lines_dropped", "Lines dropped because the log is not read.", dropped
+    )
+
+
+def log_families() -> Iterator[Metric]:
+    """Of the handler that this process logs to, if it is one of these."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, BackgroundHandler):
+            yield from handler.families()
+            return
