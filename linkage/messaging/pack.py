@@ -1,7 +1,7 @@
 """Requests and responses as plain values, and back: what msgpack can carry.
 
-A message crosses as the tuple of its fields in the order of its class, not as XML: to read XML
-again costs the core, which is the part that everything waits for, about three times as much
+A message crosses as the tuple of its fields in the order of its class, not as XML: nothing is
+rounded, and the core, for which everything waits, does not read again what people wrote by hand
 (measured in docs/decisions/0009). The bytes that a peer sent go beside it, for the journal.
 
 The reading side checks kinds (text is text, a choice is one of its members) and not sizes: those
