@@ -25,13 +25,8 @@ from linkage.core.inbox import Item
 from linkage.core.message_log import MessageLog
 from linkage.core.outbox import QUEUE_MAX, Outbox
 from linkage.core.peers import Peer, Peers
-from linkage.core.pressure import (
-    OVERLOAD_RETRY_S,
-    STORE_RETRY_S,
-    Bounds,
-    Pressure,
-    Standing,
-)
+from linkage.core.pressure import Pressure
+from linkage.core.strain import Strain
 from linkage.core.stuck import Doubts
 from linkage.core.work import (
     Acknowledge,
@@ -73,13 +68,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 SWEEP_EVERY_S: Final = 1.0
-KEPT_MAX: Final = 10_000
-"""Work of linkage's own that waits for a disk that takes nothing. While there is so much, no more
-is read from queues; what is observed beyond it is lost."""
-
 _REQUESTS: Final = (Submit, Register)
-_KEPT: Final = (Acknowledge, GiveUp, Alarm, Observe)
-"""What nobody will say again, if the disk does not take it now."""
 
 
 class Core:
@@ -116,7 +105,13 @@ class Core:
             conversations=None if spans is None else Conversations(config.id, sample),
         )
         self._breaker = Breaker(self._engine, clock.now)
-        self.pressure = Pressure(bounds_of(config), self.peers.own_id)
+        self._strain = Strain(
+            config,
+            self._engine,
+            clock,
+            put=partial(self._put, told=None),
+            tell=self._tell_at_once,
+        )
         self._links: dict[Link, Peer] = {}
         self._outboxes: dict[str, Outbox] = {}
         self._positions: dict[Link, int] = {}
@@ -124,10 +119,6 @@ class Core:
         self._taken = 0
         # When each thing was taken that is not settled yet (monotonic), by its number.
         self._unsettled: dict[int, float] = {}
-        self._waiting: Counter[str] = Counter()
-        """Requests among it, by peer."""
-        self._kept: list[Work] = []
-        self._told_at_once: set[Alarm] = set()
         self._worker = Worker(self._process, self._settle_batch)
         self._running = False
         self._sweeping: asyncio.TimerHandle | None = None
@@ -153,7 +144,7 @@ class Core:
             self._sweeping.cancel()
         if self._running:
             await self.between_commits(lambda: None)
-            self._offer_kept()
+            self._strain.offer_kept()
             self._put(Observe(self.peers.own_id, EntryKind.STOPPED, "linkage stopped"), None)
             self._stopping = True
             self._hand_over()
@@ -179,7 +170,7 @@ class Core:
             taken_at = self._unsettled.pop(number)
             self._count(work, done, batch.ended - taken_at, batch.ended)
             if batch.failed:
-                self._keep(work, done)
+                self._strain.failed(work, done)
             try:
                 if self._spans is not None:
                     self._spans.settled(work, done, (taken_at, batch.began, batch.ended))
@@ -188,7 +179,7 @@ class Core:
                 self._settle(work, done)
             except Exception:
                 logger.exception("what became of a %s was not handed out", type(work).__name__)
-        self._look()
+        self._strain.look(len(self._unsettled), self.oldest_work_s)
 
     def _count(self, work: Work, done: Done, seconds: float, now: float) -> None:
         if isinstance(work, Acknowledge):
@@ -205,72 +196,11 @@ class Core:
         if self._spans is not None:
             self._spans.delivered(receiver, request, response, took_s)
 
-    # --- pressure --------------------------------------------------------------------------------
-    def _keep(self, work: Work, done: Done) -> None:
-        """What the disk did not take: linkage's own is kept, peers are held to what they heard."""
-        if isinstance(work, Submit):
-            if done.response is not None and done.response.retry_after_s:
-                retry_s = done.response.retry_after_s
-                self.pressure.hold(work.source, retry_s, self._clock.now())
-            return
-        if isinstance(work, Alarm) and work.raised:
-            self._tell_at_once(work)
-        lost = isinstance(work, Observe) and len(self._kept) >= KEPT_MAX
-        if isinstance(done.value, OSError) and isinstance(work, _KEPT) and not lost:
-            self._kept.append(work)
-
-    def _offer_kept(self) -> None:
-        """Try once more; with what else there is in this turn of the loop it is one batch."""
-        kept, self._kept = self._kept, []
-        for work in kept:
-            self._put(work, None)
-        if kept:
-            for outbox in self._outboxes.values():
-                self._load_more(outbox)
-
-    def _look(self) -> None:
-        """See how things stand, and say so where that is news."""
-        failing = self._engine.store_failing
-        standing = Standing(
-            inbox=len(self._unsettled),
-            # What a failing disk makes wait is no overload.
-            oldest_s=0.0 if failing else self.oldest_work_s,
-            store_error=self._engine.store_error,
-            disk_free=self._engine.disk_free,
-        )
-        for alarm in self.pressure.look(standing, self._clock.now(), self._clock.utc()):
-            self._put(alarm, None)
-            if alarm.raised:
-                logger.warning("%s: %s", alarm.id, alarm.text)
-                if standing.oldest_s >= self.pressure.bounds.wait_s:
-                    self._tell_at_once(alarm)  # it will be long before it is on disk
-
     def _tell_at_once(self, alarm: Alarm) -> None:
-        """Who is here hears it before it is on disk; from the journal it comes once more."""
-        if alarm in self._told_at_once:
-            return
-        self._told_at_once.add(alarm)
         for peer in list(self._links.values()):
             message = told_at_once(alarm, peer)
             if message is not None:
                 self._answer(peer.id, message, self._steady_us())
-
-    def _refusal(self, source: str) -> int:
-        """For how many seconds a peer's requests are not taken; 0: they are."""
-        now = self._clock.now()
-        wait = self.pressure.wait_of(source, now)
-        if wait:
-            return wait
-        if self._engine.store_failing:
-            return self.pressure.hold(source, STORE_RETRY_S, now)
-        bounds = self.pressure.bounds
-        if (
-            self.pressure.overloaded
-            or len(self._unsettled) >= bounds.inbox
-            or self._waiting[source] >= bounds.each
-        ):
-            return self.pressure.hold(source, OVERLOAD_RETRY_S, now)
-        return 0
 
     # --- what watchers ask -----------------------------------------------------------------------
     @property
@@ -286,6 +216,11 @@ class Core:
         except RuntimeError:  # the loop took or settled something just now
             return self.oldest_work_s
         return 0.0 if since is None else max(0.0, self._clock.now() - since)
+
+    @property
+    def pressure(self) -> Pressure:
+        """Whether requests are taken, and which alarms are raised."""
+        return self._strain.pressure
 
     @property
     def disk_free(self) -> int | None:
@@ -335,10 +270,8 @@ class Core:
         elif isinstance(work, Retire):
             outbox = self._outbox(work.receiver)
             self._guarded(outbox, self._retired, outbox, done)
-        elif isinstance(work, Alarm) and not isinstance(done.value, Exception):
-            self._told_at_once.discard(work)
-            if done.value and not work.raised:
-                logger.warning("%s: %s", work.id, work.text)
+        elif isinstance(work, Alarm):
+            self._strain.told(work, done)
 
     def _answer(self, receiver: str, message: Message, now_us: int) -> None:
         """Push what has no place in a queue."""
@@ -533,7 +466,7 @@ class Core:
         if peer is None:
             answer(_refused(request, Result.SESSION_EXPIRED, None))
             return
-        wait_s = self._refusal(peer.id)
+        wait_s = self._strain.refusal(peer.id, len(self._unsettled))
         if wait_s:
             self.figures.requests[request.type, Result.OVERLOAD] += 1
             answer(_refused(request, Result.OVERLOAD, wait_s))
@@ -541,7 +474,7 @@ class Core:
         work = Submit(peer.id, request, reconstructed)
 
         def told(done: Done) -> None:
-            self._waiting[peer.id] -= 1
+            self._strain.waiting[peer.id] -= 1
             response = done.response
             if response is None:
                 response = _refused(request, Result.INTERNAL, None)
@@ -549,7 +482,7 @@ class Core:
                 peer.capability = _capability(request.message)
             answer(response)
 
-        self._waiting[peer.id] += 1
+        self._strain.waiting[peer.id] += 1
         if self._stopping or not self._running:
             told(self._engine.not_now(work))
         else:
@@ -579,7 +512,7 @@ class Core:
         """See `CorePort.note`."""
         peer = self._links.get(link)
         source = link.address if peer is None else peer.id
-        if len(self._unsettled) < self.pressure.bounds.inbox:
+        if len(self._unsettled) < self._strain.pressure.bounds.inbox:
             await self._do(Observe(source, kind, detail, raw, result))
 
     def closed(self, link: Link, reason: str) -> None:
@@ -639,7 +572,7 @@ class Core:
         return outbox
 
     def _load_more(self, outbox: Outbox) -> None:
-        if outbox.wants and not self._stopping and len(self._kept) < KEPT_MAX:
+        if outbox.wants and not self._stopping and self._strain.has_room:
             outbox.loading = True
             self._put(
                 LoadQueue(outbox.receiver, outbox.loaded, QUEUE_MAX // 2, outbox.generation), None
@@ -650,7 +583,9 @@ class Core:
 
     def _sweep(self) -> None:
         self._ask_around()
-        self._offer_kept()
+        if self._strain.offer_kept():
+            for outbox in self._outboxes.values():
+                self._load_more(outbox)
         # One at a time: a disk that hangs must not find a heap of them when it comes back.
         if not self._sweep_waits:
             self._sweep_waits = True
@@ -660,7 +595,7 @@ class Core:
                 for seq in outbox.pushed
             )
             self._put(Sweep(pushed, self._steady_us()), None)
-        self._look()
+        self._strain.look(len(self._unsettled), self.oldest_work_s)
         self._sweep_later()
 
     def _ask_around(self) -> None:
@@ -704,17 +639,6 @@ def _capability(message: PlatformRegister | CapabilityNotice) -> Capability:
 def _refused(request: Request, result: Result, retry_after_s: int | None) -> Response:
     return Response(
         request_id=request.id, type=request.type, result=int(result), retry_after_s=retry_after_s
-    )
-
-
-def bounds_of(config: Config) -> Bounds:
-    """`[limits]` as far as it is the core's."""
-    limits = config.limits
-    return Bounds(
-        inbox=limits.inbox,
-        each=limits.inbox_per_peer,
-        wait_s=limits.inbox_wait_s,
-        disk_free_mb=limits.disk_free_mb,
     )
 
 

@@ -38,6 +38,11 @@ async def hang(site: Site, link: FakeLink) -> asyncio.Task[Response]:
     return task
 
 
+def look(site: Site) -> None:
+    """What the core does after each batch and every second."""
+    site.core._strain.look(site.core.inbox, site.core.oldest_work_s)
+
+
 def begin(site: Site, link: FakeLink, count: int) -> list[asyncio.Task[Response]]:
     loop = asyncio.get_running_loop()
     return [
@@ -69,7 +74,7 @@ async def test_a_disk_that_hangs_is_told_at_once_and_its_end_too(site: Site) -> 
     desk, pbx = await site.connect("desk"), await site.connect("pbx")
     first = await hang(site, pbx)
     site.clock.advance(11)
-    site.core._look()
+    look(site)
 
     (alarm,) = await desk.heard(1)
     assert isinstance(alarm.message, m.AlarmNotice)
@@ -96,8 +101,8 @@ async def test_too_much_at_once_is_one_alarm(site: Site) -> None:
     for _ in range(60):
         site.core._put(Observe("linkage", EntryKind.STRANGER, "knocked"), None)
     await asyncio.sleep(0)
-    site.core._look()
-    site.core._look()
+    look(site)
+    look(site)
     refused = await site.say(links[2], m.QueryCapability())
     StuckUnit.gate.set()
 

@@ -1,0 +1,145 @@
+"""The core under strain: what is refused at the door, what waits for a disk that takes nothing.
+
+What is decided is `linkage.core.pressure`'s; this has to do with the core's work. It belongs to
+the event loop's thread.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from linkage.config import Config
+from linkage.core.engine import CoreEngine
+from linkage.core.pressure import (
+    OVERLOAD_RETRY_S,
+    STORE_RETRY_S,
+    Bounds,
+    Pressure,
+    Standing,
+)
+from linkage.core.work import Acknowledge, Alarm, Done, GiveUp, Observe, Submit, Work
+from linkage.ports import Clock
+
+logger = logging.getLogger("linkage.core")
+
+KEPT_MAX: Final = 10_000
+"""Work of linkage's own that waits for a disk that takes nothing. While there is so much, no more
+is read from queues; what is observed beyond it is lost."""
+_KEPT: Final = (Acknowledge, GiveUp, Alarm, Observe)
+"""What nobody will say again, if the disk does not take it now."""
+
+
+class Strain:
+    """What the core asks before it takes a request, and tells after each batch.
+
+    Args:
+        put: queues work of linkage's own.
+        tell: tells an alarm to whoever is connected, without a place in a queue.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        engine: CoreEngine,
+        clock: Clock,
+        *,
+        put: Callable[[Work], None],
+        tell: Callable[[Alarm], None],
+    ) -> None:
+        self.pressure = Pressure(_bounds_of(config), config.id)
+        self._engine = engine
+        self._clock = clock
+        self._put = put
+        self._tell = tell
+        self._kept: list[Work] = []
+        self._told: set[Alarm] = set()
+        self.waiting: Counter[str] = Counter()
+        """Requests that wait for the disk, by peer."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be read from queues, and so be acknowledged."""
+        return len(self._kept) < KEPT_MAX
+
+    def refusal(self, source: str, inbox: int) -> int:
+        """For how many seconds a peer's requests are not taken; 0: they are."""
+        now = self._clock.now()
+        pressure = self.pressure
+        wait = pressure.wait_of(source, now)
+        if wait:
+            return wait
+        if self._engine.store_failing:
+            return pressure.hold(source, STORE_RETRY_S, now)
+        bounds = pressure.bounds
+        many = inbox >= bounds.inbox or self.waiting[source] >= bounds.each
+        if many or pressure.overloaded:
+            return pressure.hold(source, OVERLOAD_RETRY_S, now)
+        return 0
+
+    # --- after a batch ---------------------------------------------------------------------------
+    def failed(self, work: Work, done: Done) -> None:
+        """The disk did not take it: linkage's own is kept, peers are held to what they heard."""
+        if isinstance(work, Submit):
+            if done.response is not None and done.response.retry_after_s:
+                retry_s = done.response.retry_after_s
+                self.pressure.hold(work.source, retry_s, self._clock.now())
+            return
+        if isinstance(work, Alarm) and work.raised:
+            self._tell_at_once(work)
+        lost = isinstance(work, Observe) and not self.has_room
+        if isinstance(done.value, OSError) and isinstance(work, _KEPT) and not lost:
+            self._kept.append(work)
+
+    def told(self, alarm: Alarm, done: Done) -> None:
+        """An alarm is on disk, unless that failed."""
+        if isinstance(done.value, Exception):
+            return
+        self._told.discard(alarm)
+        if done.value and not alarm.raised:
+            logger.warning("%s: %s", alarm.id, alarm.text)
+
+    def offer_kept(self) -> bool:
+        """Try once more, as one batch with what else there is in this turn of the loop.
+
+        True where anything was kept.
+        """
+        kept, self._kept = self._kept, []
+        for work in kept:
+            self._put(work)
+        return bool(kept)
+
+    def look(self, inbox: int, oldest_s: float) -> None:
+        """See how things stand, and say so where that is news."""
+        failing = self._engine.store_failing
+        standing = Standing(
+            inbox=inbox,
+            # What a failing disk makes wait is no overload.
+            oldest_s=0.0 if failing else oldest_s,
+            store_error=self._engine.store_error,
+            disk_free=self._engine.disk_free,
+        )
+        for alarm in self.pressure.look(standing, self._clock.now(), self._clock.utc()):
+            self._put(alarm)
+            if alarm.raised:
+                logger.warning("%s: %s", alarm.id, alarm.text)
+                if standing.oldest_s >= self.pressure.bounds.wait_s:
+                    self._tell_at_once(alarm)  # it will be long before it is on disk
+
+    def _tell_at_once(self, alarm: Alarm) -> None:
+        """Who is here hears it before it is on disk; from the journal it comes once more."""
+        if alarm not in self._told:
+            self._told.add(alarm)
+            self._tell(alarm)
+
+
+def _bounds_of(config: Config) -> Bounds:
+    limits = config.limits
+    return Bounds(
+        inbox=limits.inbox,
+        each=limits.inbox_per_peer,
+        wait_s=limits.inbox_wait_s,
+        disk_free_mb=limits.disk_free_mb,
+    )
