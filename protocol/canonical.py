@@ -76,14 +76,14 @@ def _read_request(payload: bytes) -> Request | None:
     if not (text.isascii() or text.isprintable()):
         return None
     head = _BARE_REQUEST.match(text)
-    if head is not None:
+    if head is not None and head[1] not in fields.NULL_TOKENS:
         request_id, number = head.groups()
         message = _read_body(number, text, head.end())
         if message is None:
             return None
         return Request(id=request_id, message=message, raw=payload)
     head = _REQUEST.match(text)
-    if head is None:
+    if head is None or head[1] in fields.NULL_TOKENS:
         return None
     request_id, number, seq, time, expire, resend, trace = head.groups()
     message = _read_body(number, text, head.end())

@@ -121,7 +121,11 @@ def _parse(payload: bytes, dialect: Dialect) -> etree._Element:
 def _read_request(root: etree._Element, payload: bytes) -> Request:
     attributes = {str(key): str(value) for key, value in root.attrib.items()}
     request_id = attributes.get("Id", "").strip()
-    if not 1 <= len(request_id) <= REQUEST_ID_MAX or fields.CONTROL.search(request_id):
+    if (
+        not 1 <= len(request_id) <= REQUEST_ID_MAX
+        or request_id in fields.NULL_TOKENS  # as a RequestId it would read as none
+        or fields.CONTROL.search(request_id)
+    ):
         raise RemoteProtocolError(
             Result.MISSING_FIELD, "Id: a request needs one of 1–16 characters", raw=payload
         )

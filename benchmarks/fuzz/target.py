@@ -78,6 +78,11 @@ class Target:
         found = re.search(r"VmRSS:\s+(\d+)", status)
         return 0 if found is None else int(found[1]) * 1024
 
+    def store_bytes(self) -> int:
+        """Of the store's file."""
+        path = self.config.parent / "data" / "linkage.db"
+        return path.stat().st_size if path.exists() else 0
+
     def descriptors(self) -> int:
         """Open files and sockets."""
         return sum(1 for _ in Path(f"/proc/{self.child.pid}/fd").iterdir())

@@ -208,3 +208,11 @@ def test_a_text_that_the_encoding_cannot_carry_is_our_error() -> None:
     item = Response(request_id="1", type=100, result=1, detail="📞")
     with pytest.raises(LocalProtocolError, match="gbk cannot carry"):
         encode(item, Dialect(encoding="gbk"))
+
+
+@pytest.mark.parametrize("empty", ["NULL", "EMPTY", "", " ", " NULL "])
+@pytest.mark.parametrize("more", ["", ' Seq="1"', " Strange='1'"])
+def test_an_id_that_reads_as_no_value_is_missing(empty: str, more: str) -> None:
+    """What answers it would name it as its RequestId, which nobody could read."""
+    error = refusal_of(f'<request Id="{empty}" Type="293"{more}></request>'.encode())
+    assert error.result == 102
