@@ -39,6 +39,7 @@ class Pipe(asyncio.Protocol, ABC):
 
     def __init__(self, services: Services, connection: Connection) -> None:
         self._services = services
+        self._now = services.clock.now
         self._connection = connection
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -126,7 +127,7 @@ class Pipe(asyncio.Protocol, ABC):
         """Bytes came."""
         self._services.figures.received_bytes += len(data)
         try:
-            self._connection.receive_data(data, self._services.clock.now())
+            self._connection.receive_data(data, self._now())
         except LocalProtocolError:
             # A transport that goes on after pause_reading: there is no other way to bound it.
             self._connection.close("more was sent than is read")
@@ -185,12 +186,12 @@ class Pipe(asyncio.Protocol, ABC):
 
     def _handle_events(self) -> None:
         connection = self._connection
-        while connection.closed or not (self._held or self._busy):
+        while not (self._held or self._busy) or connection.closed:
             event = connection.next_event()
             if event is None:
                 if not self._ended or self._in_work or connection.closed:
                     return
-                connection.receive_eof(self._services.clock.now())
+                connection.receive_eof(self._now())
             elif type(event) is Closed:
                 self._end(event.reason)
             else:
@@ -205,8 +206,8 @@ class Pipe(asyncio.Protocol, ABC):
     def _end_work(self, weight: int = 1) -> None:
         """One is done; call `_go_on` when what came of it was sent."""
         self._in_work -= weight
-        if self._in_work <= self._inbound_max // 2:
-            self._caught_up = self._busy
+        if self._busy and self._in_work <= self._inbound_max // 2:
+            self._caught_up = True
             self._busy = False
 
     def _go_on(self) -> None:
@@ -228,7 +229,7 @@ class Pipe(asyncio.Protocol, ABC):
             transport.pause_reading()
         else:
             # What the peer sent meanwhile is only now on its way to us.
-            self._connection.excuse_silence(self._services.clock.now())
+            self._connection.excuse_silence(self._now())
             transport.resume_reading()
 
     def _do(self, work: Coroutine[Any, Any, T], done: Callable[[asyncio.Task[T]], None]) -> None:
@@ -252,8 +253,9 @@ class Pipe(asyncio.Protocol, ABC):
         Raises:
             LocalProtocolError: see `Connection.send`.
         """
-        self._connection.send(item, self._services.clock.now())
-        self._flush_soon()
+        self._connection.send(item, self._now())
+        if not self._flush_due:
+            self._flush_soon()
 
     def _flush_soon(self) -> None:
         if not self._flush_due:
@@ -273,11 +275,11 @@ class Pipe(asyncio.Protocol, ABC):
         # off.
         due = self._connection.get_timer()
         if due is not None and self._transport is not None:
-            wait = max(due - self._services.clock.now(), TIMER_STEP_S)
+            wait = max(due - self._now(), TIMER_STEP_S)
             self._timer = self._loop.call_later(wait, self._on_timer)
 
     def _on_timer(self) -> None:
-        now = self._services.clock.now()
+        now = self._now()
         if self._paused:
             self._connection.excuse_silence(now)
         self._connection.handle_timer(now)

@@ -66,6 +66,7 @@ class Session(Pipe):
         self._dialled = dialled
         self._peer = profile.id if profile is not None else "stranger"
         self._admitted = False
+        self._paced = False
         self._registering = False
         self._refusals = 0
         self._reason = ""
@@ -192,6 +193,8 @@ class Session(Pipe):
 
     def _admit(self) -> None:
         self._admitted = True
+        profile = self._services.profiles.get(self._peer)
+        self._paced = profile is not None and profile.requests is not None
         self._services.roster.admit(self)
         self._log(logging.INFO, "is here")
 
@@ -223,7 +226,7 @@ class Session(Pipe):
         if self._connection.state is ConnectionState.UNREGISTERED:
             self._registering = True
             self._do(self._register(request), self._checked)
-        elif not self._is_too_fast(request):
+        elif not (self._paced and self._is_too_fast(request)):
             weight = 1 + len(request.raw) // self._services.settings.heavy_bytes
             answer = self._posted if weight == 1 else partial(self._posted, weight=weight)
             self._begin_work(weight)

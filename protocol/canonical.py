@@ -51,7 +51,7 @@ def read_canonical(payload: bytes) -> Request | Response | None:
         if payload.startswith(b"<response"):
             return _read_response(payload)
         return _read_request(payload)
-    except ValueError:  # bytes that are no UTF-8; a value that its type refuses
+    except (ValueError, KeyError):  # bytes that are no UTF-8; a value that its type refuses
         return None
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
-from protocol.codec import decode, encode
+from protocol.codec import codec_for
 from protocol.dialect import DEFAULT, Dialect
 from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError, RemoteProtocolError
@@ -34,7 +34,7 @@ from protocol.events import (
     Unmatched,
 )
 from protocol.fields import CONTROL
-from protocol.frames import HEARTBEAT, Framer, encode_message, heartbeat
+from protocol.frames import HEARTBEAT, Framer, frame_writer, heartbeat
 from protocol.pairing import Awaited, Owed
 from protocol.results import Result
 from protocol.roles import (
@@ -130,6 +130,10 @@ class Connection:
         self._timers = timers
         self._state = ConnectionState.REGISTERED if registered else ConnectionState.UNREGISTERED
         self._close_reason: str | None = None
+        codec = codec_for(dialect)
+        self._decoded = codec.decode
+        self._encoded = codec.encode
+        self._framed = frame_writer(dialect).write
         self._framer = Framer(dialect, None if registered else REGISTRATION_MAX_BYTES)
         self._events: deque[Event] = deque()
         self._out: list[bytes] = []
@@ -179,7 +183,7 @@ class Connection:
     @property
     def received_unanswered(self) -> int:
         """The peer's requests that we owe a response; from `WINDOW` on stop to read."""
-        return len(self._owed)
+        return self._owed.total
 
     @property
     def unread_bytes(self) -> int:
@@ -231,7 +235,7 @@ class Connection:
                         return None
                 else:
                     self._begun_at = math.inf
-                    return self._take(decode(payload, self._dialect))
+                    return self._take(self._decoded(payload))
             except RemoteProtocolError as error:
                 self._take_malformed(error)
         return events.popleft() if events else None
@@ -261,7 +265,7 @@ class Connection:
                 Result.BAD_VALUE, "Id: cannot be written back in this encoding", raw=item.raw
             )
         # By far most of them are what this peer may send, and few enough.
-        if item.message.number not in self._inbound or len(self._owed) >= RECEIVED_MAX:
+        if item.message.number not in self._inbound or self._owed.total >= RECEIVED_MAX:
             problem = self._objection(item)
             if problem is not None:
                 return self._refuse(item, *problem)
@@ -282,7 +286,7 @@ class Connection:
             return Result.WRONG_DIRECTION, f"{request.type} is not for this side"
         elif is_registration:
             return Result.WRONG_STATE, "registered already"
-        if len(self._owed) >= RECEIVED_MAX:
+        if self._owed.total >= RECEIVED_MAX:
             return Result.RATE_LIMITED, f"{RECEIVED_MAX} requests are unanswered"
         return None
 
@@ -324,39 +328,36 @@ class Connection:
         if self._state is ConnectionState.CLOSED:
             raise LocalProtocolError(f"closed: {self._close_reason}")
         if isinstance(item, Request):
-            self._check_request(item)
-            self._write(item, now)
+            number = item.message.number
+            if number not in self._outbound:
+                self._check_direction(number)
+            if item.id in self._awaited:
+                raise LocalProtocolError(f"Id {item.id!r} is still unanswered")
+            if len(self._awaited) >= WINDOW:
+                raise LocalProtocolError(f"{WINDOW} requests are unanswered")
+            self._out.append(self._framed(self._encoded(item)))
             self._awaited.add(item, now + self._timers.answer_within_s)
         else:
-            if item not in self._owed:
+            frame = self._framed(self._encoded(item))
+            if not self._owed.settle(item):
                 raise LocalProtocolError(
                     f"no {item.type} with Id {item.request_id!r} is owed an answer"
                 )
-            self._write(item, now)
-            self._settle(item)
+            self._out.append(frame)
+            if self._registering is not None:
+                self._settle(item, self._registering)
+        self._now = self._sent_at = now
 
-    def _check_request(self, request: Request) -> None:
-        if request.message.number not in self._outbound:
-            self._check_direction(request)
-        if request.id in self._awaited:
-            raise LocalProtocolError(f"Id {request.id!r} is still unanswered")
-        if len(self._awaited) >= WINDOW:
-            raise LocalProtocolError(f"{WINDOW} requests are unanswered")
-
-    def _check_direction(self, request: Request) -> None:
+    def _check_direction(self, number: int) -> None:
         if self._state is ConnectionState.UNREGISTERED:
-            if not self._may_register(request.type, ours=True):
-                raise LocalProtocolError(f"{request.type} before registration")
-        elif request.type // 100 not in self._digits(ours=True):
-            raise LocalProtocolError(f"{request.type} is not sent by this side to a {self._role}")
+            if not self._may_register(number, ours=True):
+                raise LocalProtocolError(f"{number} before registration")
+        elif number // 100 not in self._digits(ours=True):
+            raise LocalProtocolError(f"{number} is not sent by this side to a {self._role}")
 
-    def _settle(self, response: Response) -> None:
-        self._owed.settle(response)
-        registering = self._registering
-        if registering is None or (response.request_id, response.type) != (
-            registering.id,
-            registering.type,
-        ):
+    def _settle(self, response: Response, registering: Request) -> None:
+        """Perhaps the answer to the registration was sent."""
+        if (response.request_id, response.type) != (registering.id, registering.type):
             return
         self._registering = None
         if response.accepted:
@@ -370,14 +371,13 @@ class Connection:
         response = Response(
             request_id=request_id, type=type_, result=result, detail=detail, retry_after_s=retry
         )
-        self._write(response, self._now)
-
-    def _write(self, item: Request | Response, now: float) -> None:
-        self._out.append(encode_message(encode(item, self._dialect), self._dialect))
-        self._now = self._sent_at = now
+        self._out.append(self._framed(self._encoded(response)))
+        self._sent_at = self._now
 
     def data_to_send(self) -> bytes:
         """All bytes to be written to the transport now; the only way out. Empties the queue."""
+        if not self._out:
+            return b""
         data = b"".join(self._out)
         self._out.clear()
         return data

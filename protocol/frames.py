@@ -70,6 +70,45 @@ def heartbeat(dialect: Dialect = DEFAULT) -> bytes:
     return encode_frame(dialect.flag_heartbeat, b"", dialect)
 
 
+class FrameWriter:
+    """Puts the messages for one peer into frames."""
+
+    __slots__ = ("_dialect", "_flag", "_most", "_own_bytes", "_pack")
+
+    def __init__(self, dialect: Dialect = DEFAULT) -> None:
+        self._dialect = dialect
+        self._pack = _HEADERS[dialect.byte_order].pack
+        self._flag = dialect.flag_message
+        self._own_bytes = HEADER_BYTES if dialect.length_includes_header else 0
+        self._most = min(payload_max(dialect), dialect.message_max_bytes)
+
+    def write(self, payload: bytes) -> bytes:
+        """See `encode_message`."""
+        size = len(payload)
+        if size <= self._most:
+            return self._pack(self._flag, 0, size + self._own_bytes) + payload
+        return self._write_long(payload)
+
+    def _write_long(self, payload: bytes) -> bytes:
+        dialect = self._dialect
+        size = len(payload)
+        if size > dialect.message_max_bytes:
+            raise LocalProtocolError(f"{size} bytes, the peer takes {dialect.message_max_bytes}")
+        if not dialect.fragments:
+            raise LocalProtocolError(f"{size} bytes, and the peer takes no fragments: page it")
+        most = payload_max(dialect)
+        pieces = [payload[start : start + most] for start in range(0, size, most)]
+        frames = [encode_frame(dialect.flag_fragment, piece, dialect) for piece in pieces[:-1]]
+        frames.append(encode_frame(dialect.flag_message, pieces[-1], dialect))
+        return b"".join(frames)
+
+
+@cache
+def frame_writer(dialect: Dialect = DEFAULT) -> FrameWriter:
+    """The one of a dialect."""
+    return FrameWriter(dialect)
+
+
 def encode_message(payload: bytes, dialect: Dialect = DEFAULT) -> bytes:
     """The frames of one message: one where it fits, else fragments if the peer can reassemble.
 
@@ -77,21 +116,7 @@ def encode_message(payload: bytes, dialect: Dialect = DEFAULT) -> bytes:
         LocalProtocolError: longer than the peer takes: than one frame where the dialect has no
             `fragments`, or than its `message_max_bytes`.
     """
-    size = len(payload)
-    if size > dialect.message_max_bytes:
-        raise LocalProtocolError(
-            f"{len(payload)} bytes, the peer takes {dialect.message_max_bytes}"
-        )
-    counted = size + HEADER_BYTES if dialect.length_includes_header else size
-    if counted <= LENGTH_MAX:
-        return _HEADERS[dialect.byte_order].pack(dialect.flag_message, 0, counted) + payload
-    if not dialect.fragments:
-        raise LocalProtocolError(f"{len(payload)} bytes, and the peer takes no fragments: page it")
-    most = payload_max(dialect)
-    pieces = [payload[start : start + most] for start in range(0, len(payload), most)]
-    frames = [encode_frame(dialect.flag_fragment, piece, dialect) for piece in pieces[:-1]]
-    frames.append(encode_frame(dialect.flag_message, pieces[-1], dialect))
-    return b"".join(frames)
+    return frame_writer(dialect).write(payload)
 
 
 class Framer:
@@ -110,20 +135,22 @@ class Framer:
         "_broken",
         "_buffer",
         "_dialect",
+        "_flag_message",
         "_fragments",
-        "_header",
         "_message_max",
         "_own_bytes",
         "_pieces",
         "_room",
         "_start",
+        "_unpack",
     )
 
     def __init__(self, dialect: Dialect = DEFAULT, message_max_bytes: int | None = None) -> None:
         self._dialect = dialect
         most = dialect.message_max_bytes
         self._message_max = most if message_max_bytes is None else min(most, message_max_bytes)
-        self._header = _HEADERS[dialect.byte_order]
+        self._unpack = _HEADERS[dialect.byte_order].unpack_from
+        self._flag_message = dialect.flag_message
         self._own_bytes = HEADER_BYTES if dialect.length_includes_header else 0
         # The bytes as they came, while whole frames come in one piece; else a bytearray that
         # collects pieces. Nothing is kept once it is parsed.
@@ -162,12 +189,14 @@ class Framer:
         """
         if self._broken:
             return
+        buffer = self._buffer
+        if not buffer or self._start == len(buffer):  # nothing is left of what came before
+            self._buffer = bytes(data)
+            self._start = 0
+            return
         if self.unread_bytes > UNREAD_MAX:
             raise LocalProtocolError(f"{self.unread_bytes} bytes unparsed: call next_event first")
         self._drop_parsed()
-        if not self._buffer:
-            self._buffer = bytes(data)
-            return
         if not isinstance(self._buffer, bytearray):
             self._buffer = bytearray(self._buffer)
         self._buffer += data
@@ -181,42 +210,45 @@ class Framer:
                 (then `broken`); 104 for a message over the limit (then `broken`).
         """
         while True:
-            frame = self._next_frame()
-            if frame is None:
-                return None
-            flag, payload = frame
-            if flag == self._dialect.flag_message:
-                return self._complete(payload) if self._pieces else payload
-            if flag == self._dialect.flag_heartbeat and not payload:
-                return HEARTBEAT
-            if flag != self._dialect.flag_fragment:
-                raise RemoteProtocolError(
-                    Result.BAD_FRAME, _flag_problem(flag, payload, self._dialect), raw=payload
-                )
-            self._fragments += payload
-            self._room -= len(payload)
-            self._pieces += 1
-            if self._pieces > FRAGMENTS_MAX:
-                self._break()
-                raise RemoteProtocolError(
-                    Result.TOO_LONG, f"a message in more than {FRAGMENTS_MAX} fragments"
-                )
-
-    def _next_frame(self) -> tuple[int, bytes] | None:
-        """Flag and payload of the next whole frame, None when it is not all here."""
-        buffer = self._buffer
-        begin = self._start + HEADER_BYTES
-        if len(buffer) >= begin:
-            flag, _, length = self._header.unpack_from(buffer, self._start)
+            buffer = self._buffer
+            start = self._start
+            begin = start + HEADER_BYTES
+            if len(buffer) < begin:
+                break
+            flag, _, length = self._unpack(buffer, start)
             length -= self._own_bytes
             if not 0 <= length <= self._room:
                 self._check_length(flag, length)
             end = begin + length
-            if len(buffer) >= end:
-                self._start = end
-                return flag, bytes(buffer[begin:end])
+            if len(buffer) < end:
+                break
+            self._start = end
+            payload = bytes(buffer[begin:end])
+            if flag == self._flag_message:
+                return self._complete(payload) if self._pieces else payload
+            if not self._take_other(flag, payload):
+                return HEARTBEAT
         self._drop_parsed()
         return None
+
+    def _take_other(self, flag: int, payload: bytes) -> bool:
+        """Whether a frame was a fragment, which is kept; else it is a heartbeat."""
+        dialect = self._dialect
+        if flag == dialect.flag_heartbeat and not payload:
+            return False
+        if flag != dialect.flag_fragment:
+            raise RemoteProtocolError(
+                Result.BAD_FRAME, _flag_problem(flag, payload, dialect), raw=payload
+            )
+        self._fragments += payload
+        self._room -= len(payload)
+        self._pieces += 1
+        if self._pieces > FRAGMENTS_MAX:
+            self._break()
+            raise RemoteProtocolError(
+                Result.TOO_LONG, f"a message in more than {FRAGMENTS_MAX} fragments"
+            )
+        return True
 
     def _check_length(self, flag: int, length: int) -> None:
         """Raise if a length cannot be, or a message is over the limit; other frames may pass."""

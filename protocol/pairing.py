@@ -60,38 +60,39 @@ class Owed:
     Counted, not just kept: two different messages with one Id both count (the patent's 110s).
     """
 
-    __slots__ = ("_further", "_further_total", "_types")
+    __slots__ = ("_further", "_types", "total")
 
     def __init__(self) -> None:
         self._types: dict[str, int] = {}
         # Those whose Id was owed a response already when they came.
         self._further: dict[tuple[str, int], int] = {}
-        self._further_total = 0
-
-    def __len__(self) -> int:
-        return len(self._types) + self._further_total
-
-    def __contains__(self, response: Response) -> bool:
-        if self._types.get(response.request_id) == response.type:
-            return True
-        return bool(self._further) and (response.request_id, response.type) in self._further
+        self.total = 0
+        """How many."""
 
     def add(self, request: Request) -> None:
         """A request came."""
+        self.total += 1
         if request.id not in self._types:
             self._types[request.id] = request.message.number
-            return
-        key = (request.id, request.message.number)
-        self._further[key] = self._further.get(key, 0) + 1
-        self._further_total += 1
+        else:
+            key = (request.id, request.message.number)
+            self._further[key] = self._further.get(key, 0) + 1
 
-    def settle(self, response: Response) -> None:
-        """A request was answered; it must be one of these."""
-        key = (response.request_id, response.type)
-        if not self._further or key not in self._further:
-            del self._types[response.request_id]
-            return
+    def settle(self, response: Response) -> bool:
+        """A request is answered; False where no such answer is owed."""
+        if self._further and self._settle_further((response.request_id, response.type)):
+            return True
+        if self._types.get(response.request_id) != response.type:
+            return False
+        del self._types[response.request_id]
+        self.total -= 1
+        return True
+
+    def _settle_further(self, key: tuple[str, int]) -> bool:
+        if key not in self._further:
+            return False
         left = self._further.pop(key) - 1
         if left:
             self._further[key] = left
-        self._further_total -= 1
+        self.total -= 1
+        return True

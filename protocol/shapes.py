@@ -76,9 +76,16 @@ def _entry(name: str, element: str, value: fields.Value) -> Entry:
         element=element,
         closing=f"/{element}>",
         size=value.size if is_plain else None,
-        read=value.parse if value.options is not None else _parse_and_check(value),
+        read=_read_of(value),
         keeps_space=value.keeps_space,
     )
+
+
+def _read_of(value: fields.Value) -> Callable[[str], Any]:
+    if value.options is None:
+        return _parse_and_check(value)
+    # What stands for no value never gets here, so that every text is one of these or wrong.
+    return {str(option.value): option for option in value.options}.__getitem__
 
 
 def _parse_and_check(value: fields.Value) -> Callable[[str], Any]:
@@ -121,7 +128,7 @@ class Shapes:
         """The values of what stands in `text` from `start` on to its end; None: no known shape.
 
         Raises:
-            ValueError: a value that its type refuses.
+            ValueError, KeyError: a value that its type refuses.
         """
         for shape in self._shapes:
             found = shape.matches(text, start)
@@ -139,7 +146,7 @@ class Shapes:
         """The values of elements that are `body`; None where they are not canonical.
 
         Raises:
-            ValueError: what `match` says; or no element is what it should be.
+            ValueError, KeyError: what `match` says; or no element is what it should be.
         """
         values: dict[str, Any] = {}
         left = self._reader.entries.copy()  # one that stands there twice is not found again
