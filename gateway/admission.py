@@ -84,15 +84,25 @@ def remember_failure(services: Services, name: str, origin: Origin, result: int)
 
 
 def check_pace(services: Services, peer_id: str) -> Refusal | None:
-    """Whether a registered peer may send one more request now; that costs it a token."""
+    """Whether a registered peer may send one more request now; that costs it a token.
+
+    Who was told to wait is held to it: what it has under way behind the refused request would else
+    overtake it as soon as there is a token.
+    """
     profile = services.profiles.get(peer_id)
     if profile is None or profile.requests is None:
         return None
-    wait = services.requests.take(profile.id, profile.requests, services.clock.now())
+    now = services.clock.now()
+    reason = f"more than {profile.requests.per_s:g} requests a second"
+    left = services.paused.get(peer_id, now) - now
+    if left > 0:
+        return Refusal(Result.RATE_LIMITED, reason, math.ceil(left))
+    wait = services.requests.take(profile.id, profile.requests, now)
     if not wait:
         return None
-    reason = f"more than {profile.requests.per_s:g} requests a second"
-    return Refusal(Result.RATE_LIMITED, reason, math.ceil(wait))
+    seconds = math.ceil(wait)
+    services.paused[peer_id] = now + seconds
+    return Refusal(Result.RATE_LIMITED, reason, seconds)
 
 
 def certificate_names(certificate: Mapping[str, Any] | None) -> frozenset[str] | None:

@@ -40,4 +40,6 @@ class Services:
     """Refused registrations, by address and peer id."""
     requests: Buckets = field(default_factory=Buckets)
     """Requests, by peer id."""
+    paused: dict[str, float] = field(default_factory=dict)
+    """Until when a peer that was too fast was told to wait (monotonic), by peer id."""
     figures: GatewayFigures = field(default_factory=GatewayFigures)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from benchmarks.comparison.frames import SECRET, RegisteringPeer, answer_to, frame
+from benchmarks.comparison.frames import HEARTBEAT, SECRET, RegisteringPeer, answer_to, frame
 from benchmarks.comparison.linkage_rig import Caller
 from benchmarks.comparison.load import WINDOW, Flow, Line, Load
 from benchmarks.comparison.notice import Names, make_notice, name_of
@@ -22,6 +22,9 @@ from simulators.load.histogram import Histogram
 NUMBERS: Final = {"desk": "2222", "slow": "3333"}
 """The applications, and whose calls they get."""
 HEARTBEAT_S: Final = 1.0
+"""Of linkage."""
+BEAT_EVERY_S: Final = 5.0
+"""Of the peers."""
 KIB: Final = 1024
 
 
@@ -103,6 +106,7 @@ class Stand:
                 line = Sender(f"pbx-{name}{number}", flow, name)
                 await self._join(line)
                 self._lines[name].append(line)
+        self._beating = asyncio.get_running_loop().create_task(self._beat())
         return self
 
     async def __aexit__(
@@ -111,9 +115,18 @@ class Stand:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._beating.cancel()
         for peer in self._peers:
             peer.transport.close()
         await asyncio.to_thread(self._server.stop)
+
+    async def _beat(self) -> None:
+        """All are alive, also those that have nothing to say, or read nothing."""
+        while True:
+            await asyncio.sleep(BEAT_EVERY_S)
+            for peer in self._peers:
+                if not peer.transport.is_closing():
+                    peer.transport.write(HEARTBEAT)
 
     def _write_config(self) -> None:
         peers = [

@@ -9,10 +9,13 @@ import struct
 import pytest
 
 from gateway import GatewaySettings
+from gateway.admission import check_pace
 from gateway.buckets import Bucket, Buckets
 from gateway.peers import is_within, neighbourhood
 from gateway.refusals import KEYS_MAX, MANY, Refusals
 from gateway.roster import Roster
+from gateway.services import Services
+from linkage.clock import ManualClock
 from linkage.ports import EntryKind, PeerProfile, Rate
 from protocol.dialect import LEGACY
 from protocol.events import Timers
@@ -212,6 +215,30 @@ async def test_requests_over_the_rate_are_answered_206_with_retry_after(
     refusals = [note for note in core.notes if note.result == Result.RATE_LIMITED]
     assert len(refusals) == 2
     assert refusals[1].detail.startswith("18 more like it from platform")
+
+
+async def test_who_was_told_to_wait_is_held_to_it_so_that_nothing_overtakes(
+    core: FakeCore,
+) -> None:
+    peer = PeerProfile(id="platform", role=Role.PLATFORM, requests=Rate(per_s=10, burst=1))
+    settings, clock = GatewaySettings(), ManualClock()
+    services = Services(
+        core=core,
+        clock=clock,
+        settings=settings,
+        roster=Roster(settings),
+        refusals=Refusals(core, 60, set()),
+        profiles={peer.id: peer},
+        work=set(),
+    )
+    assert check_pace(services, "platform") is None
+    refusals = [check_pace(services, "platform")]
+    for _ in range(9):
+        clock.advance(0.1)  # a token for each, if tokens were all
+        refusals.append(check_pace(services, "platform"))
+    assert {refusal and refusal.retry_after_s for refusal in refusals} == {1}
+    clock.advance(0.1)
+    assert check_pace(services, "platform") is None
 
 
 async def test_the_rate_of_one_peer_does_not_touch_another(
