@@ -116,8 +116,10 @@ class Core:
         self._outboxes: dict[str, Outbox] = {}
         self._positions: dict[Link, int] = {}
         self._inbox: list[Item] = []
+        self._turn_began = 0.0
         self._taken = 0
-        # When each thing was taken that is not settled yet (monotonic), by its number.
+        # When each thing was taken that is not settled yet, by its number: the monotonic time of
+        # the first of its turn of the loop.
         self._unsettled: dict[int, float] = {}
         self._worker = Worker(self._process, self._settle_batch)
         self._running = False
@@ -166,6 +168,7 @@ class Core:
         """What follows from a commit, in the loop's thread; no bug in it reaches another's."""
         took = batch.ended - batch.began
         self.figures.committed(len(batch.items), took, failed=batch.failed)
+        now_us = self._steady_us()
         for (number, work, told), done in zip(batch.items, batch.done, strict=True):
             taken_at = self._unsettled.pop(number)
             self._count(work, done, batch.ended - taken_at, batch.ended)
@@ -176,7 +179,7 @@ class Core:
                     self._spans.settled(work, done, (taken_at, batch.began, batch.ended))
                 if told is not None:
                     told(done)
-                self._settle(work, done)
+                self._settle(work, done, now_us)
             except Exception:
                 logger.exception("what became of a %s was not handed out", type(work).__name__)
         self._strain.look(len(self._unsettled), self.oldest_work_s)
@@ -241,7 +244,7 @@ class Core:
         """Microseconds that only pass, however the wall clock is set; see `Now`."""
         return self._steady_from_us + round(self._clock.now() * 1e6)
 
-    def _settle(self, work: Work, done: Done) -> None:
+    def _settle(self, work: Work, done: Done, now_us: int) -> None:
         """Hand out what a commit brought; its response has gone before."""
         if isinstance(work, LoadQueue):
             outbox = self._outbox(work.receiver)
@@ -253,9 +256,6 @@ class Core:
             outbox = self._outbox(work.source)
             self._guarded(outbox, outbox.restart, 0)
             self._load_more(outbox)
-        if not done.deliveries and not done.answers:
-            return
-        now_us = self._steady_us()
         for delivery in done.deliveries:
             outbox = self._outbox(delivery.row.receiver)
             self._guarded(outbox, outbox.offer, delivery, now_us)
@@ -326,9 +326,10 @@ class Core:
         """Queue work; it is handed over with everything else of this turn of the loop."""
         if not self._inbox:
             asyncio.get_running_loop().call_soon(self._hand_over)
+            self._turn_began = self._clock.now()
         self._taken += 1
         self._inbox.append((self._taken, work, told))
-        self._unsettled[self._taken] = self._clock.now()
+        self._unsettled[self._taken] = self._turn_began
 
     def _hand_over(self) -> None:
         if self._inbox:
