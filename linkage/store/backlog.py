@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, func, select
 
 from linkage.store.rows import MICROSECONDS
-from linkage.store.tables import delivery, journal, peer
+from linkage.store.tables import delivery, is_open, journal, peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ def backlogs(engine: Engine) -> dict[str, Backlog]:
     One statement, which the database works off without holding up this process's other threads;
     it costs the open deliveries, whatever the journal holds beside.
     """
-    its_open = (delivery.c.receiver == peer.c.peer_id, delivery.c.state == "open")
+    its_open = (delivery.c.receiver == peer.c.peer_id, is_open)
     depth = select(func.count()).where(*its_open).correlate(peer).scalar_subquery()
     since = (
         select(journal.c.recorded_at)

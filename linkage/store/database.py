@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest migration; a database beyond it was written by a newer linkage."""
 CACHE_KIB: Final = 64 * 1024
 BUSY_TIMEOUT_MS: Final = 5_000

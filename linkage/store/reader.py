@@ -318,7 +318,7 @@ class StoreReader:
                     open_deliveries=connection.execute(
                         select(func.count())
                         .select_from(table)
-                        .where(table.c.receiver == row.peer_id, table.c.state == "open")
+                        .where(table.c.receiver == row.peer_id, tables.is_open)
                     ).scalar_one(),
                     last_seen=_time(row.last_seen),
                 )

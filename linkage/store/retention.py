@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, delete, func, select, tuple_
 
 from linkage.store.archive import DAY_US, Anchor, anchor_of
-from linkage.store.tables import delivery, journal, nonce, peer
+from linkage.store.tables import delivery, is_open, journal, nonce, peer
 
 NONCE_KEPT_US: Final = 900 * 1_000_000
 """Longer than any registration is valid (±300 s): after it, its Time refuses a repetition."""
@@ -89,9 +89,11 @@ def _of_queue(
         (_above(connection, queue, limits.messages), "too many waited (queue_messages)"),
         (_too_big(connection, queue, limits.size_bytes), "too much waited (queue_bytes)"),
     ):
-        kept = _first_command(connection, queue.peer_id, to_seq)
-        if to_seq > queue.gone_to and kept > queue.gone_to and _waits(connection, queue, to_seq):
-            yield Overdue(queue.peer_id, min(to_seq, kept), why)
+        if to_seq <= queue.gone_to or not _waits(connection, queue, to_seq):
+            continue
+        before = _before_command(connection, queue.peer_id, to_seq)
+        if before > queue.gone_to:
+            yield Overdue(queue.peer_id, before, why)
 
 
 def seq_at(connection: Connection, moment_us: int) -> int:
@@ -134,7 +136,7 @@ def _above(connection: Connection, queue: Any, messages: int) -> int:
         return 0
     found = connection.execute(
         select(delivery.c.seq)
-        .where(delivery.c.receiver == queue.peer_id, delivery.c.state == "open")
+        .where(delivery.c.receiver == queue.peer_id, is_open)
         .order_by(delivery.c.seq.desc())
         .offset(messages)
         .limit(1)
@@ -144,7 +146,7 @@ def _above(connection: Connection, queue: Any, messages: int) -> int:
 
 def _too_big(connection: Connection, queue: Any, size_bytes: int) -> int:
     """The same for bytes, by what `SAMPLES` of the queue measure on average."""
-    waiting = (delivery.c.receiver == queue.peer_id, delivery.c.state == "open")
+    waiting = (delivery.c.receiver == queue.peer_id, is_open)
     first, last = connection.execute(
         select(func.min(delivery.c.seq), func.max(delivery.c.seq)).where(*waiting)
     ).one()
@@ -161,12 +163,12 @@ def _too_big(connection: Connection, queue: Any, size_bytes: int) -> int:
     return _above(connection, queue, int(size_bytes / average)) if average else 0
 
 
-def _first_command(connection: Connection, receiver: str, to_seq: int) -> int:
+def _before_command(connection: Connection, receiver: str, to_seq: int) -> int:
     """The Seq before the first open command: those end by their expiry, which is told."""
     found = connection.execute(
         select(func.min(delivery.c.seq)).where(
             delivery.c.receiver == receiver,
-            delivery.c.state == "open",
+            is_open,
             delivery.c.expires_at.is_not(None),
             delivery.c.seq <= to_seq,
         )
@@ -179,7 +181,7 @@ def _waits(connection: Connection, queue: Any, to_seq: int) -> bool:
         select(delivery.c.seq)
         .where(
             delivery.c.receiver == queue.peer_id,
-            delivery.c.state == "open",
+            is_open,
             delivery.c.seq.between(queue.gone_to + 1, to_seq),
         )
         .limit(1)

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
     text,
 )
 
@@ -57,8 +58,18 @@ journal: Final = Table(
     Column("prev_hash", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
     Index("journal_request", "source", "request_id"),
-    Index("journal_event", "event_pk"),
-    Index("journal_op", "op_id"),
+    Index(
+        "journal_event",
+        "event_pk",
+        sqlite_where=text("event_pk IS NOT NULL"),
+        postgresql_where=text("event_pk IS NOT NULL"),
+    ),
+    Index(
+        "journal_op",
+        "op_id",
+        sqlite_where=text("op_id IS NOT NULL"),
+        postgresql_where=text("op_id IS NOT NULL"),
+    ),
 )
 """`owner` is the application that routing chose for a call nobody owns yet, or for whom a screen
 acts; `command_seq` the command
@@ -135,7 +146,12 @@ operation: Final = Table(
     Column("reconstructed", Boolean, nullable=False),
     Index("operation_native", "native", "platform"),
     Index("operation_root", "root"),
-    Index("operation_event", "event_pk"),
+    Index(
+        "operation_event",
+        "event_pk",
+        sqlite_where=text("event_pk IS NOT NULL"),
+        postgresql_where=text("event_pk IS NOT NULL"),
+    ),
     Index(
         "operation_open",
         "kind",
@@ -190,7 +206,14 @@ delivery: Final = Table(
     Column("attempts", Integer, nullable=False),
     Column("expires_at", BigInteger),
     Column("result", Integer),
-    Index("delivery_open", "receiver", "state", "seq"),
+    Index(
+        "delivery_open",
+        "receiver",
+        "state",
+        "seq",
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
     Index(
         "delivery_expiry",
         "expires_at",
@@ -199,6 +222,12 @@ delivery: Final = Table(
     ),
     sqlite_with_rowid=False,
 )
+"""`delivery_open` has `state` in it although it is the same everywhere: SQLite, which knows no
+figures of the tables, would take the primary key else, and read through all that is done."""
+
+is_open: Final = delivery.c.state == literal_column("'open'")
+"""A delivery that is not done. The word stands in the statement: with a parameter in its place
+SQLite would plan anew each time, to see whether `delivery_open` fits."""
 
 peer: Final = Table(
     "peer",

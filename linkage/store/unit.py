@@ -32,7 +32,7 @@ _OPEN: Final = (
     select(tables.delivery)
     .where(
         tables.delivery.c.receiver == bindparam("receiver"),
-        tables.delivery.c.state == "open",
+        tables.is_open,
         tables.delivery.c.seq > bindparam("after"),
         tables.delivery.c.seq >= bindparam("gone_to"),
     )
@@ -120,7 +120,7 @@ class UnitOfWork(Projections):
         kept = table.c.seq >= self.gone_to(receiver)
         self.connection.execute(
             update(table)
-            .where(mine, table.c.seq <= last_seq, table.c.state == "open")
+            .where(mine, table.c.seq <= last_seq, tables.is_open)
             .values(state="done", result=0)
         )
         self.connection.execute(
@@ -155,7 +155,7 @@ class UnitOfWork(Projections):
         self.flush()
         table = tables.delivery
         rows = self.connection.execute(
-            select(table).where(table.c.state == "open", table.c.expires_at <= now_us).limit(limit)
+            select(table).where(tables.is_open, table.c.expires_at <= now_us).limit(limit)
         )
         return [DeliveryRow(**row._mapping) for row in rows]
 

@@ -72,3 +72,21 @@ def test_a_new_store_and_one_brought_up_to_date_are_the_tables_that_the_code_kno
 def test_a_store_that_is_not_up_to_date_is_not_read_but_named(first_store: Path) -> None:
     with pytest.raises(StoreError, match=r"older linkage .*linkage serve"):
         open_for_reading(first_store)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "count(*) FROM delivery WHERE receiver = 'desk' AND state = 'open'",
+        "min(seq), max(seq) FROM delivery WHERE receiver = 'desk' AND state = 'open'",
+        "* FROM delivery WHERE receiver = 'desk' AND state = 'open' AND seq > 9 ORDER BY seq",
+        "seq FROM delivery WHERE receiver = 'desk' AND state = 'open' ORDER BY seq DESC",
+    ],
+)
+def test_what_waits_is_found_without_reading_what_is_done(tmp_path: Path, asked: str) -> None:
+    engine = open_store(tmp_path / "new.db")
+    with engine.connect() as connection:
+        (step, *more) = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN SELECT {asked}").all()
+    engine.dispose()
+    assert more == []
+    assert "INDEX delivery_open (receiver=? AND state=?" in step[3]
