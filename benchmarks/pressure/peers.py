@@ -43,16 +43,15 @@ async def _reader(options: Namespace, *, stopped: bool) -> Figures:
             if stopped:
                 stand.receivers["slow"].stop()
             await stand.send("desk", WARM_UP)
-            before = stand.rss_mib
+            before, beside = stand.rss_mib, stand.beside_mib
             filled_s = await stand.send("slow", options.queued)
             if not stopped:
                 await stand.arrive("slow")
             await asyncio.sleep(SETTLE_S)
-            filled = stand.rss_mib
             found = await _measure(stand, options)
             return {
-                "grew_mib": round(filled - before, 1),
-                "grew_in_all_mib": round(stand.rss_mib - before, 1),
+                "grew_mib": round(stand.rss_mib - before, 1),
+                "grew_beside_mib": round(stand.beside_mib - beside, 1),
                 "filled_s": round(filled_s, 1),
                 **found,
             }
@@ -68,7 +67,7 @@ async def stopped_reader(options: Namespace) -> Figures:
         kind: {key: statistics.median(item[key] for item in found) for key in found[0]}
         for kind, found in rounds.items()
     }
-    grew = middle["stopped"]["grew_in_all_mib"]
+    grew, beside = (middle["stopped"][key] for key in ("grew_mib", "grew_beside_mib"))
     slower = statistics.median(
         after["p99_ms"] / before["p99_ms"]
         for before, after in zip(rounds["reading"], rounds["stopped"], strict=True)
@@ -78,9 +77,10 @@ async def stopped_reader(options: Namespace) -> Figures:
         "rounds": rounds,
         "medians": middle,
         "grew_mib": grew,
-        "costs_mib": round(grew - middle["reading"]["grew_in_all_mib"], 1),
+        "grew_beside_mib": beside,
+        "costs_mib": round(grew - middle["reading"]["grew_mib"], 1),
         "p99_ratio": round(slower, 3),
-        "ok": grew < MEMORY_MIB and slower < SLOWER,
+        "ok": beside < MEMORY_MIB and slower < SLOWER,
     }
 
 
@@ -90,9 +90,10 @@ def show_stopped_reader(found: Figures) -> str:
     def rows() -> Iterator[tuple[str, Any]]:
         for kind, figures in found["medians"].items():
             yield kind, ", ".join(f"{name} {value:g}" for name, value in figures.items())
-        yield "memory grew by (target < 64 MiB)", f"{found['grew_mib']} MiB"
+        yield "memory grew by", f"{found['grew_mib']} MiB"
+        yield "beside the page cache (< 64 MiB)", f"{found['grew_beside_mib']} MiB"
         yield "more than with a reading peer", f"{found['costs_mib']} MiB"
-        yield "p99 of the others (target < 1.10)", f"{found['p99_ratio']} times"
+        yield "p99 of the others (< 1.10)", f"{found['p99_ratio']} times"
 
     return show(f"a stopped reader with {found['queued']} queued notices", rows())
 

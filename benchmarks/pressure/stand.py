@@ -16,6 +16,7 @@ from benchmarks.comparison.linkage_rig import Caller
 from benchmarks.comparison.load import WINDOW, Flow, Line, Load
 from benchmarks.comparison.notice import Names, make_notice, name_of
 from benchmarks.process import Child, memory
+from linkage.store.database import CACHE_KIB
 from protocol.roles import Role
 from simulators.load.histogram import Histogram
 
@@ -155,6 +156,12 @@ class Stand:
     def rss_mib(self) -> float:
         """Memory of the serving process."""
         return memory(self._server.pid).rss_kib / KIB
+
+    @property
+    def beside_mib(self) -> float:
+        """The same without what the store keeps of its own file, which is bounded."""
+        file_mib = (self.data / "linkage.db").stat().st_size / KIB / KIB
+        return self.rss_mib - min(file_mib, CACHE_KIB / KIB)
 
     def load(self, name: str, *, delivers: bool = True) -> Load:
         """The load for one application."""
