@@ -22,14 +22,22 @@ from typing import Any, BinaryIO, Self
 from adapters.registry import load_adapter
 from gateway import Gateway, ListenError
 from linkage.clock import SystemClock
-from linkage.config import Config
+from linkage.config import AdapterSettings, Config
 from linkage.core import Core
 from linkage.front import make_gateway
 from linkage.hosting import AdapterHost
 from linkage.kept import KeptCore
 from linkage.observation.http import Phase, Watch
 from linkage.observation.lag import LoopLag
-from linkage.ports import Adapter, AdapterContext, Capability, Clock, StoredFile
+from linkage.ports import (
+    Adapter,
+    AdapterContext,
+    AdapterError,
+    Capability,
+    Clock,
+    StoredFile,
+)
+from linkage.reloading import plan_reload
 from linkage.tracing.export import start_traces
 from linkage.tracing.spans import Put
 from linkage.watch import (
@@ -58,6 +66,7 @@ class Server:
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
         self._gateway: Gateway | None = None
+        self._core: Core | None = None
         self._spans: Put | None = None
         self.hosts: tuple[AdapterHost, ...] = ()
         self.watch: Watch | None = None
@@ -103,7 +112,10 @@ class Server:
         self._gateway = make_gateway(config, core, self._clock)
         await self._gateway.start()
         self._stack.push_async_callback(self._gateway.close)
-        self.hosts = tuple([await self._host(adapter, core) for adapter in adapters])
+        self._core = core
+        self._stack.push_async_callback(self._stop_hosts)
+        for adapter in adapters:
+            await self._run_adapter(adapter)
         if self.watch is not None:
             watch_core(self.watch, core, config.database_path, self._clock)
             watch_gateway(self.watch, self._gateway, lambda: registered_by_role(core))
@@ -126,11 +138,40 @@ class Server:
                 f"watch.listen {host}:{port}: {error.strerror}; choose another address"
             ) from None
 
-    async def _host(self, adapter: Adapter, core: Core) -> AdapterHost:
-        host = AdapterHost(adapter, core, self._clock, spans=self._spans)
+    async def _run_adapter(self, adapter: Adapter) -> None:
+        assert self._core is not None, "adapters come after the core"
+        host = AdapterHost(adapter, self._core, self._clock, spans=self._spans)
         await host.start()
-        self._stack.push_async_callback(host.stop)
-        return host
+        self.hosts = (*self.hosts, host)
+
+    async def _stop_hosts(self) -> None:
+        for host in reversed(self.hosts):
+            await host.stop()
+
+    # --- new settings ----------------------------------------------------------------------------
+    async def reload(self, config: Config) -> list[str]:
+        """Take up new settings of adapters, and start again those that were refused for good.
+
+        An adapter whose settings are as before and that works is left alone, and so are peers and
+        calls. Returns what was done and what was not, in lines for a person; settings that an
+        adapter does not take leave the one that runs.
+        """
+        changes = plan_reload(self.config, config, self.hosts)
+        return changes.remarks + [await self._run_again(item) for item in changes.again]
+
+    async def _run_again(self, item: AdapterSettings) -> str:
+        assert self._core is not None, "reload is for a server that serves"
+        try:
+            adapter = load_adapter(item.kind)(self._context(self._core, item.id, item.settings))
+        except AdapterError as error:
+            return f"adapter {item.id}: not taken up, it goes on as before: {error}"
+        (old,) = [host for host in self.hosts if host.peer_id == item.id]
+        await old.stop("its settings were read again")
+        self.hosts = tuple(host for host in self.hosts if host is not old)
+        await self._run_adapter(adapter)
+        others = (other for other in self.config.adapter if other.id != item.id)
+        self.config = self.config.model_copy(update={"adapter": (*others, item)})
+        return f"adapter {item.id}: started again"
 
     def _context(self, core: Core, peer_id: str, settings: dict[str, Any]) -> AdapterContext:
         return AdapterContext(

@@ -16,18 +16,19 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from structlog.contextvars import bind_contextvars
 
 from linkage.observation.figures import AdapterFigures
 from linkage.ports import (
     Adapter,
+    AdapterError,
     AdapterUnavailableError,
     Clock,
     CommandError,
@@ -42,6 +43,8 @@ from protocol.envelope import Request, Response
 from protocol.message import Message
 from protocol.messages import QueryCall
 from protocol.results import Result
+
+T = TypeVar("T")
 
 logger = logging.getLogger("linkage.hosting")
 
@@ -277,8 +280,8 @@ class AdapterHost:
     async def _do(self, request: Request) -> Outcome:
         message = request.message
         if not isinstance(message, QueryCall) or not self._is_asked(message):
-            return await self._adapter.execute(request)
-        found = await self._adapter.living(message)
+            return await _contained(self._adapter.execute(request))
+        found = await _contained(self._adapter.living(message))
         if found is None:
             name = self._adapter.name
             raise CommandError(Result.NOT_SUPPORTED, f"{name} cannot tell what lives")
@@ -307,7 +310,7 @@ class AdapterHost:
             self.figures.restarts += 1
         self._runs += 1
         self._state = AdapterState.CONNECTING
-        await self._adapter.run(self._emit)
+        await _contained(self._adapter.run(self._emit))
 
     async def _emit(
         self, message: Message, *, time: datetime | None = None, reconstructed: bool = False
@@ -364,6 +367,23 @@ class AdapterHost:
     async def _note(self, kind: EntryKind, detail: str, *, result: int | None = None) -> None:
         logger.warning("adapter %s: %s: %s", self._peer, kind, detail, extra={"peer": self._peer})
         await self._core.note(self, kind, detail, result=result)
+
+
+async def _contained(work: Awaitable[T]) -> T:
+    """What an adapter does, without what would end more than the adapter.
+
+    A vendor's library that calls `sys.exit` would end the process, and one that lets go of a
+    cancellation of its own would end the supervisor without a word.
+    """
+    try:
+        return await work
+    except SystemExit as error:
+        raise AdapterError(f"it wanted to end the process ({error.code})") from error
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise AdapterError("it cancelled itself") from None
 
 
 def _refusal(request: Request, result: int, detail: str) -> Response:

@@ -24,7 +24,8 @@ def peers(as_json: bool, config_file: Path) -> None:
     from linkage.cli.common import read_config
 
     config = read_config(config_file)
-    rows = peer_rows(config, _queues(config))
+    queues, alarms = _stored(config)
+    rows = peer_rows(config, queues, alarms)
     if as_json:
         print_json(rows)
         return
@@ -36,6 +37,7 @@ def peers(as_json: bool, config_file: Path) -> None:
     table.add_column("next seq", justify="right")
     table.add_column("waiting", justify="right")
     table.add_column("last seen", no_wrap=True)
+    table.add_column("alarm", overflow="fold")
     for row in rows:
         waiting = row["open_deliveries"]
         table.add_row(
@@ -47,22 +49,28 @@ def peers(as_json: bool, config_file: Path) -> None:
             local_time(
                 None if row["last_seen"] is None else datetime.fromisoformat(row["last_seen"])
             ),
+            harmless(row["alarm"] or ""),
         )
     console().print(table)
 
 
-def _queues(config: Config) -> dict[str, PeerView]:
-    """What the store knows; nothing before linkage ran for the first time."""
+def _stored(config: Config) -> tuple[dict[str, PeerView], dict[str, str]]:
+    """Queues and raised alarms, as the store knows them; nothing before linkage ever ran."""
     from linkage.store.reader import StoreReader
 
     if not config.database_path.exists():
-        return {}
+        return {}, {}
     with StoreReader.open(config.database_path) as reader:
-        return {peer.peer_id: peer for peer in reader.peers()}
+        return {peer.peer_id: peer for peer in reader.peers()}, reader.alarms()
 
 
-def peer_rows(config: Config, queues: dict[str, PeerView]) -> list[dict[str, Any]]:
-    """Peers and adapters as configured, then those that are in the store only."""
+def peer_rows(
+    config: Config, queues: dict[str, PeerView], alarms: dict[str, str]
+) -> list[dict[str, Any]]:
+    """Peers and adapters as configured, then those that are in the store only.
+
+    `alarm` is what is wrong with one: an adapter's alarm has the adapter's id.
+    """
     rows = [
         _row(peer.id, peer.role.value, _known_by(peer), queues.get(peer.id))
         for peer in config.peer
@@ -77,7 +85,7 @@ def peer_rows(config: Config, queues: dict[str, PeerView]) -> list[dict[str, Any
         for peer in queues.values()
         if peer.peer_id not in known
     ]
-    return rows
+    return [{**row, "alarm": alarms.get(row["id"])} for row in rows]
 
 
 def _row(peer_id: str, role: str, by: str, queue: PeerView | None) -> dict[str, Any]:

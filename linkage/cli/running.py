@@ -56,6 +56,21 @@ def settled_in() -> Iterator[None]:
         gc.unfreeze()
 
 
+@contextmanager
+def hung_up() -> Iterator[asyncio.Event]:
+    """Set at each SIGHUP, which else would end the process; where there is none, never."""
+    event = asyncio.Event()
+    number = getattr(signal, "SIGHUP", None)
+    loop = asyncio.get_running_loop()
+    if number is not None:
+        loop.add_signal_handler(number, event.set)
+    try:
+        yield event
+    finally:
+        if number is not None:
+            loop.remove_signal_handler(number)
+
+
 async def until_stopped(work: Callable[[], Awaitable[None]]) -> None:
     """Run until it ends or SIGINT or SIGTERM comes, then cancel it and wait for its end.
 

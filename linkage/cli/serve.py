@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from linkage import __version__
 from linkage.cli.common import config_option, print_json, read_config
 
 if TYPE_CHECKING:
+    from linkage.app import Server
     from linkage.config import Config
 
 logger = logging.getLogger("linkage.serve")
@@ -64,8 +64,9 @@ def serve(
 ) -> None:
     """Run the middleware until Ctrl-C or SIGTERM.
 
-    Prints where it listens once it is ready; logs go to stderr. With --only, one part of it: each
-    can be started, stopped and killed alone, in any order.
+    Prints where it listens once it is ready; logs go to stderr. SIGHUP has it read the settings of
+    its adapters again, and start again those that were refused for good. With --only, one part of
+    it: each can be started, stopped and killed alone, in any order.
     """
     from linkage.cli.running import run, until_stopped
     from linkage.logs.setup import log_as_configured
@@ -77,7 +78,7 @@ def serve(
 
     async def work() -> None:
         if part is None:
-            await _serve(config, as_json=as_json)
+            await _serve(config, config_file, as_json=as_json)
         else:
             await _serve_part(config, part, as_json=as_json)
 
@@ -85,14 +86,32 @@ def serve(
     logger.info("stopped")
 
 
-async def _serve(config: Config, *, as_json: bool) -> None:
+async def _serve(config: Config, config_file: Path, *, as_json: bool) -> None:
     from linkage.app import Server
-    from linkage.cli.running import settled_in
+    from linkage.cli.running import hung_up, settled_in
 
     async with Server(config) as server:
-        with settled_in():
+        with settled_in(), hung_up() as hangup:
             _announce(config, server.addresses, as_json=as_json)
-            await asyncio.Event().wait()  # until cancelled
+            while True:  # until cancelled
+                await hangup.wait()
+                hangup.clear()
+                await _reload(server, config_file)
+
+
+async def _reload(server: Server, config_file: Path) -> None:
+    """SIGHUP: what is wrong with the new settings changes nothing."""
+    from linkage.config import ConfigError, load_config
+
+    try:
+        config = load_config(config_file)
+    except ConfigError as error:
+        logger.error("not read again: %s", error)  # noqa: TRY400 - a person's mistake, no bug
+        return
+    # `--listen` is no change of the file's.
+    lines = await server.reload(config.model_copy(update={"listen": server.config.listen}))
+    for line in lines or ["nothing to be done"]:
+        logger.warning("settings read again: %s", line)
 
 
 async def _serve_part(config: Config, name: str, *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ screen: an adapter that is down concerns whoever works with its telephones.
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from linkage.core.peers import Peer
@@ -18,13 +19,12 @@ from linkage.core.telling import MIRROR, Teller
 from linkage.core.work import Alarm, Done
 from linkage.ports import EntryKind, Role
 from linkage.store.rows import JournalRow
+from linkage.store.tables import ALARMS
 from protocol import messages as m
 from protocol.codec import encode
 from protocol.envelope import Request
 from protocol.message import Message
 
-MEMORY: Final = "!alarms"
-"""Where the raised ones are kept: among the adapters' memories, under no possible peer id."""
 HEAR: Final = (
     Role.APPLICATION,
     Role.MONITOR,
@@ -47,11 +47,11 @@ class AlarmTeller(Teller):
     def alarm(self, alarm: Alarm, done: Done) -> bool:
         """Tell of an alarm, unless it is told already; whether it was news."""
         if self._raised is None:
-            self._raised = set(self._unit.recall(MEMORY))
+            self._raised = set(self._unit.recall(ALARMS))
         if alarm.raised is (alarm.id in self._raised):
             return False
         (self._raised.add if alarm.raised else self._raised.discard)(alarm.id)
-        self._unit.remember(MEMORY, alarm.id, "1" if alarm.raised else None)
+        self._unit.remember(ALARMS, alarm.id, json.dumps(alarm.text) if alarm.raised else None)
         notice = notice_of(alarm)
         row = self._alarm_row(alarm, notice)
         for peer in self._peers.of_role(*HEAR):

@@ -7,6 +7,7 @@ operations and among ten million.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -324,6 +325,13 @@ class StoreReader:
                 )
                 for row in rows
             ]
+
+    def alarms(self) -> dict[str, str]:
+        """What is raised now: AlarmId → what it says."""
+        table = tables.adapter_memory
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(table).where(table.c.adapter == tables.ALARMS))
+            return {row.key: str(json.loads(row.value)) for row in rows}
 
 
 def find_file(folder: Path, file_id: str) -> Path | None:

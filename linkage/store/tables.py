@@ -284,5 +284,9 @@ floor: Final = Table(
 )
 """Numbers below which none is given any more, because they were before a backup was restored."""
 
+ALARMS: Final = "!alarms"
+"""Where raised alarms stand in `adapter_memory`, by a name that no adapter can have: AlarmId →
+what it says."""
+
 PROJECTIONS: Final = (event, event_link, operation, binding, file)
 """What a rebuild makes anew."""

@@ -550,3 +550,17 @@ async def test_an_adapter_that_cannot_tell_says_nothing(host: AdapterHost, core:
     answer = await answer_to(host, core, Request(id="77", message=QueryCall(call_id="c1")))
     assert answer.result == Result.NOT_SUPPORTED
     assert core.submitted == []
+
+
+# --- what must not end more than the adapter -----------------------------------------------------
+@pytest.mark.parametrize("nonsense", [SystemExit(1), asyncio.CancelledError()])
+async def test_an_adapter_that_ends_itself_oddly_is_run_again(
+    host: AdapterHost, core: FakeCore, adapter: Scripted, nonsense: BaseException
+) -> None:
+    adapter.runs.put_nowait(nonsense)  # type: ignore[arg-type]  # what no adapter should raise
+    await core.until(lambda: core.notes)
+    async with asyncio.timeout(5):
+        while adapter.started < 2:  # noqa: ASYNC110 - the adapter has no event for its second run
+            await asyncio.sleep(0)
+    assert host.state is not AdapterState.REFUSED
+    assert core.kinds() == [EntryKind.ALARM]

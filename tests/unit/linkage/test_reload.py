@@ -1,0 +1,235 @@
+"""An adapter that was refused, or has new settings, is started again while others are served."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from adapters import registry
+from linkage.app import Server
+from linkage.client import Application
+from linkage.config import Config
+from linkage.hosting import AdapterState
+from linkage.ports import Adapter, AdapterContext, AdapterRefusedError, Capability, Emit, Outcome
+from linkage.store.reader import StoreReader
+from protocol.envelope import Request
+from protocol.messages import (
+    AlarmAction,
+    AlarmNotice,
+    CallDirection,
+    Hangup,
+    IncomingCallNotice,
+    LinkState,
+    PlatformLink,
+    PlatformStatusNotice,
+)
+from tests.unit.linkage.bench import SECRET, peer
+
+WAIT_S = 20.0
+
+
+class Vendor(Adapter):
+    """A platform that takes one password, and misbehaves as its settings say."""
+
+    name: ClassVar[str] = "vendor"
+    capabilities: ClassVar[Capability] = {202: frozenset()}
+
+    def __init__(self, context: AdapterContext) -> None:
+        super().__init__(context)
+        if context.settings.get("password") == "":
+            raise AdapterRefusedError("settings: a password is wanted")
+
+    async def run(self, emit: Emit) -> None:
+        settings = self.context.settings
+        if settings["password"] != "right":
+            raise AdapterRefusedError("wrong password")
+        up = PlatformLink(id=self.context.peer_id, kind="x", state=LinkState.UP)
+        await emit(PlatformStatusNotice(links=(up,)))
+        manner: Callable[[Emit], Any] = MANNERS[settings.get("manner", "well")]
+        await manner(emit)
+
+    async def execute(self, request: Request) -> Outcome:  # noqa: ARG002 - the port's
+        manner = self.context.settings.get("manner")
+        if manner == "hangs":
+            await asyncio.Event().wait()
+        if manner == "exits":
+            raise SystemExit(3)
+        return Outcome()
+
+
+async def _well(_emit: Emit) -> None:
+    await asyncio.Event().wait()
+
+
+async def _floods(emit: Emit) -> None:
+    number = 0
+    while True:
+        number += 1
+        direction = CallDirection.IN
+        await emit(IncomingCallNotice(call_id=f"f{number}", direction=direction, to_num="9"))
+
+
+async def _raises(_emit: Emit) -> None:
+    raise BaseExceptionGroup("nonsense", [KeyError("x"), ValueError("y")])
+
+
+async def _exits(_emit: Emit) -> None:
+    raise SystemExit(3)
+
+
+async def _cancels(_emit: Emit) -> None:
+    raise asyncio.CancelledError
+
+
+async def _leaks(_emit: Emit) -> None:
+    loop = asyncio.get_running_loop()
+    LEAKED.extend(loop.create_task(asyncio.Event().wait()) for _ in range(100))
+    raise OSError("the link is gone")
+
+
+async def _drops_its_tasks(emit: Emit) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(10):
+            tasks.create_task(_raises(emit))
+
+
+LEAKED: list[asyncio.Task[Any]] = []
+MANNERS: dict[str, Callable[[Emit], Any]] = {
+    "well": _well, "hangs": _well, "floods": _floods, "raises": _raises, "leaks": _leaks,
+    "drops": _drops_its_tasks, "exits": _exits, "cancels": _cancels,
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _vendor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.ADAPTERS, "vendor", f"{__name__}:Vendor")
+    import sys
+
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[Vendor.__module__])
+
+
+def config(folder: Path, *adapters: dict[str, Any], **more: Any) -> Config:
+    items = [
+        {"kind": "vendor", "id": f"pbx{n}", "settings": each} for n, each in enumerate(adapters)
+    ]
+    return Config.model_validate(
+        {
+            "source": folder / "linkage.toml",
+            "listen": ["127.0.0.1:0"],
+            "peer": [peer("desk", "application", numbers=["2222"])],
+            "adapter": items,
+            **more,
+        }
+    )
+
+
+async def alarm(desk: Application) -> AlarmNotice:
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            message = (await desk.next_notice()).message
+            if isinstance(message, AlarmNotice):
+                return message
+
+
+@pytest.fixture
+async def refused(tmp_path: Path) -> AsyncIterator[tuple[Server, Application]]:
+    """An adapter with a wrong password, and who hears of it."""
+    async with Server(config(tmp_path, {"password": "wrong"}, {"password": "right"})) as server:
+        host, port = server.addresses[0]
+        async with Application(host, port, "desk", secret=SECRET) as desk:
+            yield server, desk
+
+
+async def test_a_refused_adapter_is_an_alarm_that_is_heard_and_shown(
+    refused: tuple[Server, Application],
+) -> None:
+    server, desk = refused
+    told = await alarm(desk)
+    assert (told.alarm_id, told.action) == ("pbx0", AlarmAction.RAISE)
+    assert "wrong password" in (told.text or "")
+    with StoreReader.open(server.config.database_path) as reader:
+        assert reader.alarms() == {"pbx0": told.text}
+
+
+async def test_a_reload_starts_it_again_with_its_new_password_and_touches_no_other(
+    refused: tuple[Server, Application], tmp_path: Path
+) -> None:
+    server, desk = refused
+    await alarm(desk)
+    other = server.hosts[1]
+    new = config(tmp_path, {"password": "right"}, {"password": "right"})
+    assert await server.reload(new) == ["adapter pbx0: started again"]
+    over = await alarm(desk)
+    assert (over.alarm_id, over.action) == ("pbx0", AlarmAction.CLEAR)
+    assert other in server.hosts
+    assert {host.peer_id: host.state for host in server.hosts} == {
+        "pbx0": AdapterState.UP,
+        "pbx1": AdapterState.UP,
+    }
+    assert await server.reload(new) == []
+
+
+async def test_a_reload_tries_a_refused_adapter_again_though_nothing_changed(
+    refused: tuple[Server, Application],
+) -> None:
+    server, desk = refused
+    await alarm(desk)
+    assert await server.reload(server.config) == ["adapter pbx0: started again"]
+
+
+async def test_settings_that_an_adapter_does_not_take_leave_the_one_that_runs(
+    refused: tuple[Server, Application], tmp_path: Path
+) -> None:
+    server, _ = refused
+    before = server.hosts[1]
+    new = config(tmp_path, {"password": "wrong"}, {"password": ""})
+    lines = await server.reload(new)
+    assert (
+        "adapter pbx1: not taken up, it goes on as before: settings: a password is wanted" in lines
+    )
+    assert before in server.hosts
+    assert "pbx1: not taken up" in "".join(await server.reload(new)), "and is tried again"
+
+
+async def test_what_a_reload_does_not_take_up_is_said(
+    refused: tuple[Server, Application], tmp_path: Path
+) -> None:
+    server, desk = refused
+    await alarm(desk)
+    new = config(tmp_path, {"password": "right"}, {"password": "right"}, {}, id="other")
+    assert await server.reload(new) == [
+        "adapter pbx2: it is new, which takes effect when linkage is started again",
+        "what changed beside the adapters takes effect when linkage is started again",
+        "adapter pbx0: started again",
+    ]
+    lines = await server.reload(config(tmp_path, {"password": "right"}))
+    assert lines == ["adapter pbx1: it is gone, which takes effect when linkage is started again"]
+
+
+@pytest.mark.parametrize("manner", sorted(MANNERS))
+async def test_an_adapter_that_misbehaves_disturbs_no_other(tmp_path: Path, manner: str) -> None:
+    ours = config(tmp_path, {"password": "right", "manner": manner}, {"password": "right"})
+    async with Server(ours) as server:
+        host, port = server.addresses[0]
+        async with Application(host, port, "desk", secret=SECRET) as desk:
+            good = next(each for each in server.hosts if each.peer_id == "pbx1")
+            bad = next(each for each in server.hosts if each.peer_id == "pbx0")
+            bad.push(Request(id="1", message=Hangup(call_id="x")))
+            for number in range(20):
+                call = IncomingCallNotice(
+                    call_id=f"c{number}", direction=CallDirection.IN, to_num="2222"
+                )
+                async with asyncio.timeout(WAIT_S):
+                    await good._emit(call)
+                    while (await desk.next_notice()).message.call_id != call.call_id:
+                        pass
+            assert good.state is AdapterState.UP
+            assert bad.state in {AdapterState.UP, AdapterState.DOWN, AdapterState.CONNECTING}
+    for task in LEAKED:
+        task.cancel()
+    await asyncio.gather(*LEAKED, return_exceptions=True)
+    LEAKED.clear()
