@@ -247,6 +247,27 @@ def test_writing_gives_up_when_it_is_told_to(keeping: Keeping) -> None:
         assert anchor_of(connection).seq == 0
 
 
+def test_the_space_that_archived_entries_leave_is_used_again(keeping: Keeping) -> None:
+    def pages(name: str) -> int:
+        with keeping.engine.connect() as connection:
+            return int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
+
+    for number in range(100):
+        call(keeping, number)
+    keeping.fetched()
+    before = pages("page_count")
+    keeping.clock.advance(8 * DAY_S)
+    call(keeping, 100)
+    keeping.fetched()
+    keeping.archive_all()
+    free = pages("freelist_count")
+    for number in range(101, 140):
+        call(keeping, number)
+    keeping.fetched()
+    assert pages("freelist_count") < free
+    assert pages("page_count") <= before + 2
+
+
 # --- what is wrong with an archive is said -------------------------------------------------------
 @pytest.fixture
 def archived(keeping: Keeping) -> tuple[Keeping, Path]:

@@ -1,0 +1,77 @@
+"""What a process does that keeps the house of a store, a line on stdout at every step.
+
+    python -m tests.fault.keeping archive|backup FOLDER [INTO]
+
+To be killed after any of the lines.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from linkage.clock import MANUAL_START
+from linkage.core.engine import CoreEngine
+from linkage.core.peers import Peers
+from linkage.core.work import Now, Seal, Trim, Trimmed
+from linkage.store import archive, retention
+from linkage.store.archive import write_segment
+from linkage.store.backup import Maker, make_backup
+from linkage.store.database import open_store
+from linkage.store.retention import JournalLimits, find_archivable
+from linkage.store.rows import to_us
+from linkage.store.unit import UnitOfWork
+from tests.unit.linkage.bench import config
+
+LATER = MANUAL_START + timedelta(days=30)
+WEEK = JournalLimits(age_us=7 * archive.DAY_US)
+
+
+def step(name: str) -> None:
+    """Say it, and let the other process act on it before going on."""
+    say(name)
+    sys.stdin.readline()
+
+
+def say(name: str) -> None:
+    """One line."""
+    sys.stdout.write(f"{name}\n")
+    sys.stdout.flush()
+
+
+def keep_journal(folder: Path) -> None:
+    """Archive whatever is due, in small pieces."""
+    retention.SEGMENT_ROWS, retention.SEGMENT_MIN, archive.PAGE = 40, 1, 10  # type: ignore[misc]  # smaller here
+    settings = config(folder)
+    engine = open_store(settings.database_path)
+    core = CoreEngine(UnitOfWork(engine), Peers.of(settings, {}), 30)
+    now = Now(LATER, to_us(LATER))
+    while True:
+        while core.process([Trim(Trimmed.JOURNAL, 7)], now)[0].value:
+            step("trimmed")
+        found = find_archivable(engine, WEEK, to_us(LATER))
+        if found is None:
+            return
+        segment = write_segment(
+            engine, settings.archive_path, *found, pace=lambda: step("writing")
+        )
+        step("written")
+        core.process([Seal(segment)], now)
+        step("sealed")
+
+
+def main() -> None:
+    """The command line."""
+    what, folder, *into = sys.argv[1:]
+    if what == "archive":
+        keep_journal(Path(folder))
+    else:
+        data = config(Path(folder)).data_path
+        made_by = Maker("linkage", "0.1.0")
+        make_backup(data, Path(*into), made_by, LATER, lambda _: step("copying"))
+    say("done")
+
+
+if __name__ == "__main__":
+    main()
