@@ -6,11 +6,11 @@ command. With it, every message is in a trace: `linkage.tracing.context` says in
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from linkage.correlation import Applied
 from linkage.store.rows import JournalRow
-from linkage.store.tables import journal
+from linkage.store.tables import journal, operation
 from linkage.store.unit import UnitOfWork
 from linkage.tracing.context import Conversations, TraceContext, parse_trace
 
@@ -21,6 +21,7 @@ class Traces:
     def __init__(self, unit: UnitOfWork, conversations: Conversations | None = None) -> None:
         self._unit = unit
         self._conversations = conversations
+        self._before: int | None = None
         self.begun = conversations is not None
         """Whether linkage itself begins traces."""
 
@@ -70,9 +71,16 @@ class Traces:
             return conversations.begin("entry", row.seq, row.recorded_at)
         kind, key, since_us = subject
         known = conversations.known(kind, key)
-        if known is None and kind == "operation":
+        if known is None and kind == "operation" and key <= self._newest_before():
             known = parse_trace(self._first_trace(key))
         return known or conversations.begin(kind, key, since_us)
+
+    def _newest_before(self) -> int:
+        """The newest call of a process before this one; of newer ones the trace is remembered."""
+        if self._before is None:
+            newest = self._unit.connection.execute(select(func.max(operation.c.op_id))).scalar()
+            self._before = int(newest or 0)
+        return self._before
 
     def _first_trace(self, op_id: int) -> str | None:
         """Of a call from before the last start: what its first entry says."""
@@ -104,9 +112,9 @@ def _subject(unit: UnitOfWork, applied: Applied | None) -> tuple[str, int, int] 
     """The call that a message is about, else the event: kind, key, since when."""
     if applied is None:
         return None
-    operation, event = applied.operation, applied.event
-    if operation is not None:
-        root = unit.operation(operation.root) or operation
+    found, event = applied.operation, applied.event
+    if found is not None:
+        root = unit.operation(found.root) or found
         return "operation", root.op_id, root.started_at
     if event is not None:
         return "event", event.event_pk, event.opened_at

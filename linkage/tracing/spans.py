@@ -80,15 +80,17 @@ class SpanMaker:
         """Something was committed; `times` are monotonic: taken, commit begun, commit ended."""
         row, response = done.row, done.response
         if row is None:
-            self._own_messages(done, 0, 0, self._ns(times[2]))
+            if done.deliveries:
+                (ended,) = self._ns(times[2])
+                self._own_messages(done, 0, 0, ended)
         elif response is not None and response.detail != "duplicate":
             submit = cast("Submit", work)  # nothing else has an entry
             self._taken(submit, done, row, response, times)
 
-    def _ns(self, monotonic: float) -> int:
+    def _ns(self, *monotonic: float) -> list[int]:
         """Nanoseconds since 1970."""
         offset_s = self._clock.utc().timestamp() - self._clock.now()
-        return round((offset_s + monotonic) * NS)
+        return [round((offset_s + time) * NS) for time in monotonic]
 
     def _taken(
         self,
@@ -102,7 +104,7 @@ class SpanMaker:
         if not _is_recorded(context):
             return
         own = self._ids.receive(row.seq)
-        taken, began, ended = (self._ns(time) for time in times)
+        taken, began, ended = self._ns(*times)
         message = work.request.message
         self._put(
             Span(
@@ -163,7 +165,7 @@ class SpanMaker:
         if not _is_recorded(context):
             return
         seq = int(request.id)
-        end = self._ns(self._clock.now())
+        (end,) = self._ns(self._clock.now())
         self._put(
             Span(
                 name=f"deliver {request.message.english}",
