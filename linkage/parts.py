@@ -11,7 +11,6 @@ whether the others are there or not, and finds them by itself when they come.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 from abc import ABC, abstractmethod
@@ -34,6 +33,7 @@ from linkage.messaging.client import CoreClient
 from linkage.messaging.files import RemoteFiles
 from linkage.messaging.hub import Hub
 from linkage.messaging.keys import CORE, Pair, read_allowed, read_pair, read_public
+from linkage.messaging.memory import RemoteMemory
 from linkage.messaging.settings import BusSettings
 from linkage.messaging.sockets import BusError
 from linkage.observation.http import Phase, Watch
@@ -260,27 +260,6 @@ async def _stop_host(host: AdapterHost, starting: asyncio.Task[None]) -> None:
         await asyncio.wait({starting})
         return
     await host.stop()
-
-
-class RemoteMemory:
-    """`linkage.ports.Memory` over the bus."""
-
-    def __init__(self, client: CoreClient, peer_id: str) -> None:
-        self._client = client
-        self._peer_id = peer_id
-
-    async def load(self) -> dict[str, Any]:
-        """See `Memory.load`."""
-        return await self._client.recall(self._peer_id)
-
-    async def put(self, key: str, value: Any) -> None:
-        """See `Memory.put`."""
-        text = json.dumps(value, ensure_ascii=False)
-        await self._client.remember(self._peer_id, key, text)
-
-    async def delete(self, key: str) -> None:
-        """See `Memory.delete`."""
-        await self._client.remember(self._peer_id, key, None)
 
 
 def open_part(config: Config, name: str, clock: Clock | None = None) -> LinkagePart:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from functools import partial
 from typing import Any, Final
@@ -35,7 +35,7 @@ from linkage.messaging.keys import Pair
 from linkage.messaging.links import Links, LocalLink
 from linkage.messaging.pack import PackError, pack_request, pack_response, unpack_request
 from linkage.messaging.settings import BusSettings
-from linkage.messaging.sockets import RECONNECT_MAX_MS, RECONNECT_MS, Socket
+from linkage.messaging.sockets import Dealer
 from linkage.messaging.stream import Stream
 from linkage.ports import Capability, Clock
 from linkage.supervision import TaskSet
@@ -61,40 +61,6 @@ class State(Enum):
 
 
 _TALKING: Final = frozenset({State.RESUMING, State.UP})
-
-
-class _Dealer(Socket):
-    """The part's socket: one core at its other end, whichever that is."""
-
-    def __init__(
-        self,
-        context: zmq.Context[zmq.Socket[bytes]],
-        place: str,
-        keys: tuple[Pair, bytes] | None,
-        came: Callable[[bytes], None],
-    ) -> None:
-        super().__init__(context, zmq.DEALER)
-        self._came = came
-        # Nothing is queued for a core that is not there: it would be a stranger to the next one.
-        self._socket.setsockopt(zmq.IMMEDIATE, 1)
-        self._socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-        self._socket.setsockopt(zmq.ROUTING_ID, b"p" + secrets.token_bytes(12))
-        if keys is not None:
-            pair, core = keys
-            self._socket.setsockopt(zmq.CURVE_PUBLICKEY, pair.public)
-            self._socket.setsockopt(zmq.CURVE_SECRETKEY, pair.secret)
-            self._socket.setsockopt(zmq.CURVE_SERVERKEY, core)
-        self._socket.connect(place)
-        self._watch()
-
-    def send(self, envelope: bytes) -> bool:
-        """Whether it is on its way."""
-        return self._put([envelope])
-
-    def _took(self, parts: list[zmq.Frame]) -> None:
-        if len(parts) == 1:
-            self._came(bytes(parts[0].buffer))
 
 
 class Conversation:
@@ -135,7 +101,7 @@ class Conversation:
         self._heard_at = self._said_at = self._greet_at = self._left_at = clock.now()
         self._ticking: asyncio.TimerHandle | None = None
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket: _Dealer | None = None
+        self._socket: Dealer | None = None
         self._stream: Stream
         self.calls = Calls()
         self.links = Links()
@@ -147,7 +113,7 @@ class Conversation:
         """Begin to look for the core; returns at once, whether it is there or not."""
         loop = asyncio.get_running_loop()
         self.replaced = loop.create_future()
-        self._socket = _Dealer(self._context, self._place, self._keys, self._came)
+        self._socket = Dealer(self._context, self._place, self._keys, self._came)
         self._stream = Stream(self._send)
         self._left_at = self._clock.now()
         self._tick()

@@ -18,7 +18,6 @@ from linkage.messaging.sockets import Socket
 logger = logging.getLogger("linkage.messaging")
 
 ADDRESS: Final = "inproc://zeromq.zap.01"
-DOMAIN: Final = "linkage"
 _VERSION: Final = b"1.0"
 _CURVE: Final = b"CURVE"
 _REQUEST_FRAMES: Final = 7

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from typing import Any, Final
 
 import zmq
@@ -24,13 +24,13 @@ from linkage.messaging.envelope import (
     seal,
     unseal,
 )
-from linkage.messaging.guard import DOMAIN, Guard
+from linkage.messaging.guard import Guard
 from linkage.messaging.keys import Pair
 from linkage.messaging.pack import PackError
 from linkage.messaging.remote import ADAPTER, Absent, Part, part_problem
 from linkage.messaging.serving import CALLS, FIELDS, SAYS, Desk
 from linkage.messaging.settings import BusSettings
-from linkage.messaging.sockets import BusError, Socket, user_of
+from linkage.messaging.sockets import Router
 from linkage.ports import Clock, CoreService, EntryKind, FileStore
 
 logger = logging.getLogger("linkage.messaging")
@@ -44,42 +44,6 @@ SOURCE_MAX: Final = 64
 """Characters of an alarm's id."""
 ANSWERED: Final = frozenset({Kind.SUBMIT, *CALLS})
 _UNKNOWN: Final = pack_item(Kind.UNKNOWN)
-
-
-class _Router(Socket):
-    """The core's socket: every part at its other end."""
-
-    def __init__(
-        self,
-        context: zmq.Context[zmq.Socket[bytes]],
-        place: str,
-        keys: Pair | None,
-        came: Callable[[bytes, str | None, bytes], None],
-    ) -> None:
-        super().__init__(context, zmq.ROUTER)
-        self._came = came
-        # A part that takes nothing must not cost envelopes silently: `_put` says so instead.
-        self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        if keys is not None:
-            self._socket.setsockopt(zmq.CURVE_SERVER, 1)
-            self._socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret)
-            self._socket.setsockopt_string(zmq.ZAP_DOMAIN, DOMAIN)
-        try:
-            self._socket.bind(place)
-        except zmq.ZMQError as error:
-            self._socket.close()
-            raise BusError(
-                f"[messaging] {place}: {error.strerror}; choose another address"
-            ) from None
-        self._watch()
-
-    def send(self, identity: bytes, envelope: bytes) -> bool:
-        """Whether it is on its way."""
-        return self._put([identity, envelope])
-
-    def _took(self, parts: list[zmq.Frame]) -> None:
-        if len(parts) == 2:  # noqa: PLR2004 - who, what
-            self._came(bytes(parts[0].buffer), user_of(parts[1]), bytes(parts[1].buffer))
 
 
 class Hub:
@@ -109,7 +73,7 @@ class Hub:
         self._incarnation = secrets.token_hex(8)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._guard: Guard | None = None
-        self._router: _Router | None = None
+        self._router: Router | None = None
         self._parts: dict[bytes, Part] = {}
         self._work: set[asyncio.Task[None]] = set()
         self._ticking: asyncio.TimerHandle | None = None
@@ -135,7 +99,7 @@ class Hub:
         try:
             if keys is not None:
                 self._guard = Guard(self._context, allowed or {})
-            self._router = _Router(self._context, place, keys, self._came)
+            self._router = Router(self._context, place, keys, self._came)
         except BaseException:
             self._close_sockets()
             self._context.term()

@@ -13,10 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 import zmq
+
+from linkage.messaging.keys import Pair
 
 logger = logging.getLogger("linkage.messaging")
 
@@ -30,6 +34,8 @@ RECONNECT_MS: Final = 50
 RECONNECT_MAX_MS: Final = 500
 ENVELOPE_MAX: Final = 64 * 1024 * 1024
 """Bytes of one envelope; a longer one is cut off by ZeroMQ before it is in memory."""
+DOMAIN: Final = "linkage"
+"""Under which the guard (`linkage.messaging.guard`) is asked."""
 
 
 class BusError(Exception):
@@ -102,6 +108,93 @@ class Socket(ABC):
     @abstractmethod
     def _took(self, parts: list[zmq.Frame]) -> None:
         """Something came."""
+
+
+class Dealer(Socket):
+    """The part's socket: one core at its other end, whichever that is.
+
+    Args:
+        context: of the process.
+        place: what to connect to.
+        keys: the part's pair and the core's public key, over TCP.
+        came: is told each envelope.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        place: str,
+        keys: tuple[Pair, bytes] | None,
+        came: Callable[[bytes], None],
+    ) -> None:
+        super().__init__(context, zmq.DEALER)
+        self._came = came
+        # Nothing is queued for a core that is not there: it would be a stranger to the next one.
+        self._socket.setsockopt(zmq.IMMEDIATE, 1)
+        self._socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+        self._socket.setsockopt(zmq.ROUTING_ID, b"p" + secrets.token_bytes(12))
+        if keys is not None:
+            pair, core = keys
+            self._socket.setsockopt(zmq.CURVE_PUBLICKEY, pair.public)
+            self._socket.setsockopt(zmq.CURVE_SECRETKEY, pair.secret)
+            self._socket.setsockopt(zmq.CURVE_SERVERKEY, core)
+        self._socket.connect(place)
+        self._watch()
+
+    def send(self, envelope: bytes) -> bool:
+        """Whether it is on its way."""
+        return self._put([envelope])
+
+    def _took(self, parts: list[zmq.Frame]) -> None:
+        if len(parts) == 1:
+            self._came(bytes(parts[0].buffer))
+
+
+class Router(Socket):
+    """The core's socket: every part at its other end.
+
+    Args:
+        context: of the process.
+        place: what to bind.
+        keys: the core's pair, over TCP.
+        came: is told who sent each envelope, whose key opened the connection, and the envelope.
+
+    Raises:
+        BusError: the place cannot be bound.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        place: str,
+        keys: Pair | None,
+        came: Callable[[bytes, str | None, bytes], None],
+    ) -> None:
+        super().__init__(context, zmq.ROUTER)
+        self._came = came
+        # A part that takes nothing must not cost envelopes silently: `_put` says so instead.
+        self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        if keys is not None:
+            self._socket.setsockopt(zmq.CURVE_SERVER, 1)
+            self._socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret)
+            self._socket.setsockopt_string(zmq.ZAP_DOMAIN, DOMAIN)
+        try:
+            self._socket.bind(place)
+        except zmq.ZMQError as error:
+            self._socket.close()
+            raise BusError(
+                f"[messaging] {place}: {error.strerror}; choose another address"
+            ) from None
+        self._watch()
+
+    def send(self, identity: bytes, envelope: bytes) -> bool:
+        """Whether it is on its way."""
+        return self._put([identity, envelope])
+
+    def _took(self, parts: list[zmq.Frame]) -> None:
+        if len(parts) == 2:  # noqa: PLR2004 - who, what
+            self._came(bytes(parts[0].buffer), user_of(parts[1]), bytes(parts[1].buffer))
 
 
 def user_of(frame: zmq.Frame) -> str | None:

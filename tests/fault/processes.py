@@ -60,6 +60,10 @@ class Parts:
         self._running[name] = process
         return process
 
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._running[name].send_signal(number)
+
     async def kill(self, name: str) -> None:
         """`kill -9`."""
         process = self._running.pop(name)

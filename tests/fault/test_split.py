@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import signal
 import socket
 from pathlib import Path
 
@@ -87,6 +88,33 @@ async def test_a_part_killed_in_mid_traffic_loses_and_doubles_nothing(
     # A restart of the core is none of the customers' business.
     assert len(kept) == (2 if victims == ("core",) else 0)
     assert len(sessions_in(tmp_path)) == 4
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("part", ["core", "gateway"])
+async def test_a_part_that_stands_still_and_goes_on_loses_and_doubles_nothing(
+    tmp_path: Path, part: str
+) -> None:
+    config, port = write_config(tmp_path)
+    with config.open("a", encoding="utf-8") as file:
+        file.write("\n[messaging]\nheartbeat_s = 0.2\ndead_after_s = 1.5\nhold_s = 1\n")
+    async with Parts(config) as parts:
+        await parts.start("core", "gateway")
+        async with call_of(port) as call:
+            await begin(call)
+            async with asyncio.TaskGroup() as storm:
+                for number in range(HOLDS):
+                    storm.create_task(call.hold(number))
+                await call.until(lambda: len(call.answered) >= 100)
+                parts.send(part, signal.SIGSTOP)
+                await asyncio.sleep(4)  # longer than either side waits for the other
+                parts.send(part, signal.SIGCONT)
+                await end(call)
+
+            check_heard(call)
+            living = open_for_reading(tmp_path / "data" / "linkage.db")
+            check_store(living, call)
+            living.dispose()
 
 
 ADAPTER = """

@@ -47,7 +47,8 @@ class Call:
 
     async def listen(self) -> None:
         async for notice in self.desk.notices():
-            self.heard.append(notice)
+            if not isinstance(notice.message, m.AlarmNotice):  # of linkage's own parts
+                self.heard.append(notice)
             self._changed.set()
 
     async def stamp(self) -> None:

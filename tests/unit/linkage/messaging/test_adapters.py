@@ -11,7 +11,7 @@ import pytest
 from linkage.hosting import AdapterHost
 from linkage.messaging.client import CoreClient
 from linkage.messaging.files import PIECE_BYTES, RemoteFiles
-from linkage.parts import RemoteMemory
+from linkage.messaging.memory import RemoteMemory
 from linkage.ports import Adapter, AdapterContext, Emit, Outcome
 from protocol import messages as m
 from protocol.envelope import Request
