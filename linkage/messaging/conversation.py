@@ -36,7 +36,7 @@ from linkage.messaging.links import Links, LocalLink
 from linkage.messaging.pack import PackError, pack_request, pack_response, unpack_request
 from linkage.messaging.settings import BusSettings
 from linkage.messaging.sockets import Dealer
-from linkage.messaging.stream import Stream
+from linkage.messaging.stream import Pace, Stream
 from linkage.ports import Capability, Clock
 from linkage.supervision import TaskSet
 
@@ -103,6 +103,7 @@ class Conversation:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket: Dealer | None = None
         self._stream: Stream
+        self._pace: Pace
         self.calls = Calls()
         self.links = Links()
         self.replaced: asyncio.Future[None]
@@ -116,6 +117,7 @@ class Conversation:
         self._socket = Dealer(self._context, self._place, self._keys, self._came)
         self._stream = Stream(self._send)
         self._left_at = self._clock.now()
+        self._pace = Pace(TICK_S, self._left_at)
         self._tick()
 
     async def stop(self) -> None:
@@ -185,6 +187,7 @@ class Conversation:
     def _tick(self) -> None:
         self._ticking = asyncio.get_running_loop().call_later(TICK_S, self._tick)
         now = self._clock.now()
+        self._heard_at = min(now, self._heard_at + self._pace.late_s(now))
         silent_s = now - self._heard_at
         talking = self.talking
         if talking and silent_s > self._settings.dead_after_s:

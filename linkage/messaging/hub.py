@@ -31,6 +31,7 @@ from linkage.messaging.remote import ADAPTER, Absent, Part, part_problem
 from linkage.messaging.serving import CALLS, FIELDS, SAYS, Desk
 from linkage.messaging.settings import BusSettings
 from linkage.messaging.sockets import Router
+from linkage.messaging.stream import Pace
 from linkage.ports import Clock, CoreService, EntryKind, FileStore
 
 logger = logging.getLogger("linkage.messaging")
@@ -77,6 +78,7 @@ class Hub:
         self._parts: dict[bytes, Part] = {}
         self._work: set[asyncio.Task[None]] = set()
         self._ticking: asyncio.TimerHandle | None = None
+        self._pace: Pace
         self._complained_at = -COMPLAIN_EVERY_S
         self._missing_at = 0.0
         """When the parts that nobody has heard of yet are missed; 0: that has been done."""
@@ -105,7 +107,9 @@ class Hub:
             self._context.term()
             raise
         logger.info("bus: the core is at %s", place)
-        self._missing_at = self._clock.now() + self._settings.dead_after_s
+        now = self._clock.now()
+        self._missing_at = now + self._settings.dead_after_s
+        self._pace = Pace(TICK_S, now)
         self._tick()
 
     async def stop(self) -> None:
@@ -264,7 +268,9 @@ class Hub:
     def _tick(self) -> None:
         self._ticking = asyncio.get_running_loop().call_later(TICK_S, self._tick)
         now = self._clock.now()
+        late_s = self._pace.late_s(now)
         for part in list(self._parts.values()):
+            part.heard_at = min(now, part.heard_at + late_s)
             silent_s = now - part.heard_at
             if silent_s > self._settings.dead_after_s:
                 self._drop(part, f"silent for {silent_s:.0f} s")

@@ -16,6 +16,20 @@ AGAIN_S: Final = 0.02
 """Until the next attempt when ZeroMQ takes nothing: the other side is slow, or not there."""
 
 
+class Pace:
+    """How late this side's own loop is: nobody was silent while nobody listened."""
+
+    def __init__(self, every_s: float, now: float) -> None:
+        self._every_s = every_s
+        self._looked_at = now
+
+    def late_s(self, now: float) -> float:
+        """Seconds by which this look, one of every `every_s`, comes too late."""
+        late_s = now - self._looked_at - self._every_s
+        self._looked_at = now
+        return max(0.0, late_s)
+
+
 class Stream:
     """Items said within one turn of the loop leave as one envelope, in order.
 

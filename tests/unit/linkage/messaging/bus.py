@@ -24,7 +24,8 @@ from tests.unit.linkage.bench import PEERS, SECRET
 from tests.unit.linkage.links import ROLES, Site, as_sent
 
 WAIT_S = 20.0
-QUICK = BusSettings(heartbeat_s=0.05, dead_after_s=2.0, hold_s=0.4)
+QUICK = BusSettings(heartbeat_s=0.05, dead_after_s=2.0, hold_s=WAIT_S)
+IMPATIENT = BusSettings(heartbeat_s=0.05, dead_after_s=2.0, hold_s=0.4)
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -62,7 +62,7 @@ async def test_an_adapter_works_over_the_bus_as_beside_the_core(tmp_path: Path) 
         part = bus.part("adapter:sim", capabilities={"sim": Sim.capabilities})
         running, sim = host(bus, part)
         await running.start()
-        await until(lambda: desk.pushed)
+        await until(lambda: any(push.type == 100 for push in desk.pushed))
 
         assert bus.site.core.peers.by_id["sim"].capability == {202: frozenset()}
         hangup = m.Hangup(call_id="C1")
@@ -81,7 +81,7 @@ async def test_a_command_in_work_when_the_part_dies_is_told_as_unknown(tmp_path:
         first = bus.part("adapter:sim", capabilities={"sim": Sim.capabilities})
         running, sim = host(bus, first)
         await running.start()
-        await until(lambda: desk.pushed)
+        await until(lambda: any(push.type == 100 for push in desk.pushed))
         await bus.say(desk, m.Hangup(call_id="C1"))
         await until(lambda: sim.asked)
 

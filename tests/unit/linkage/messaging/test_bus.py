@@ -13,7 +13,7 @@ from linkage.messaging.calls import CoreAwayError
 from linkage.messaging.envelope import Kind, pack_item, seal
 from linkage.ports import EntryKind
 from protocol import messages as m
-from tests.unit.linkage.messaging.bus import Bus, Peer, until
+from tests.unit.linkage.messaging.bus import IMPATIENT, Bus, Peer, until
 from tests.unit.linkage.said import incoming
 
 
@@ -103,6 +103,7 @@ async def test_without_a_core_nothing_is_answered_0(tmp_path: Path) -> None:
         gateway = await bus.connected()
         pbx = await bus.join(gateway, "pbx")
         await bus.vanish()
+        gateway._settings = gateway._talk._settings = IMPATIENT
 
         said = await bus.say(pbx, incoming())
         registered = await gateway.register(Peer(gateway, "desk"), bus.registration("desk"))
