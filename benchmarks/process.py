@@ -19,8 +19,9 @@ T = TypeVar("T")
 
 SERVER_CORE: Final = 0
 LOAD_CORE: Final = 1
-CORES: Final = tuple(sorted(os.sched_getaffinity(0)))
-"""Those that this process was given, before it was pinned."""
+CAN_PIN: Final = hasattr(os, "sched_setaffinity")
+CORES: Final = tuple(sorted(os.sched_getaffinity(0))) if CAN_PIN else ()
+"""Those that this process was given, before it was pinned; none where the system cannot pin."""
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 STOP_WITHIN_S: Final = 20.0
 _ZOMBIE: Final = "Z"
@@ -33,7 +34,8 @@ class BenchmarkError(Exception):
 
 def pin(core: int) -> None:
     """Keep this process, and those it starts, on one core where there are several."""
-    os.sched_setaffinity(0, {CORES[core % len(CORES)]})
+    if CORES:
+        os.sched_setaffinity(0, {CORES[core % len(CORES)]})
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -82,7 +84,7 @@ class Child:
         env: Mapping[str, str] | None = None,
     ) -> None:
         self._log = log
-        before = os.sched_getaffinity(0)
+        before = os.sched_getaffinity(0) if CORES else None
         pin(core)  # inherited: what it counts as the machine's cores is this one
         try:
             with log.open("ab") as out:
@@ -96,7 +98,8 @@ class Child:
                     start_new_session=True,
                 )
         finally:
-            os.sched_setaffinity(0, before)
+            if before is not None:
+                os.sched_setaffinity(0, before)
         self._name = Path(command[0]).name
         self.stop_within_s = STOP_WITHIN_S
         """How long it may take to end by itself."""

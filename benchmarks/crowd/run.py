@@ -22,6 +22,8 @@ from protocol.roles import Role
 BUDGET_KIB: Final = 25.0
 SPARE: Final = 512
 """Descriptors beside those of the connections."""
+DEAD_AFTER_S: Final = 30.0
+"""The protocol's own, also where the beats come faster: a slow disk is no reason to drop anybody."""
 DEAD_AFTER_BEATS: Final = 3
 TALKERS: Final = 10
 
@@ -77,7 +79,7 @@ def configuration(plan: Plan) -> str:
     lines = [
         'listen = ["127.0.0.1:0"]',
         f"[timers]\nheartbeat_s = {plan.heartbeat_s}",
-        f"dead_after_s = {plan.heartbeat_s * DEAD_AFTER_BEATS}",
+        f"dead_after_s = {max(DEAD_AFTER_S, plan.heartbeat_s * DEAD_AFTER_BEATS)}",
         f"[limits]\nconnections = {everybody}\nunregistered = {everybody}",
         f"unregistered_per_address = {everybody}",
         f"connects_per_s = {everybody}\nconnects_burst = {everybody}",

@@ -8,6 +8,10 @@ import pytest
 from benchmarks.crowd.run import allow_descriptors
 from benchmarks.process import BenchmarkError, Child, family, free_port, memory
 
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="processes are watched in /proc: Linux only"
+)
+
 
 def gone(pid: int) -> bool:
     try:
