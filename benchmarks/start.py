@@ -79,7 +79,7 @@ async def time_start(folder: Path) -> dict[str, float]:
     """Seconds from the start of one `linkage serve` until it listens, knows us, and delivers."""
     path = folder / "linkage.toml"
     path.write_text(
-        'listen = ["127.0.0.1:0"]\n'
+        f'listen = ["127.0.0.1:0"]\n[timers]\nregister_within_s = {WITHIN_S}\n'
         f'[[peer]]\nid = "desk"\nsecret = "{SECRET}"\nrole = "application"\n',
         encoding="utf-8",
     )

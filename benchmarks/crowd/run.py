@@ -23,8 +23,10 @@ BUDGET_KIB: Final = 25.0
 SPARE: Final = 512
 """Descriptors beside those of the connections."""
 DEAD_AFTER_S: Final = 30.0
-"""The protocol's own, also where the beats come faster: a slow disk is no reason to drop anybody."""
+"""The protocol's own, also where beats come faster: a slow disk is no reason to drop anybody."""
 DEAD_AFTER_BEATS: Final = 3
+REGISTER_WITHIN_S: Final = 60.0
+"""For the same reason."""
 TALKERS: Final = 10
 
 
@@ -78,7 +80,7 @@ def configuration(plan: Plan) -> str:
     everybody = plan.connections + SPARE
     lines = [
         'listen = ["127.0.0.1:0"]',
-        f"[timers]\nheartbeat_s = {plan.heartbeat_s}",
+        f"[timers]\nheartbeat_s = {plan.heartbeat_s}\nregister_within_s = {REGISTER_WITHIN_S}",
         f"dead_after_s = {max(DEAD_AFTER_S, plan.heartbeat_s * DEAD_AFTER_BEATS)}",
         f"[limits]\nconnections = {everybody}\nunregistered = {everybody}",
         f"unregistered_per_address = {everybody}",
