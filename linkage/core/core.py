@@ -583,6 +583,9 @@ class Core:
         self._sweeping = asyncio.get_running_loop().call_later(SWEEP_EVERY_S, self._sweep)
 
     def _sweep(self) -> None:
+        for outbox in self._outboxes.values():
+            if outbox.due_us is not None:
+                self._guarded(outbox, outbox.pump, self._steady_us())
         self._ask_around()
         if self._strain.offer_kept():
             for outbox in self._outboxes.values():

@@ -5,7 +5,7 @@ Pure: it is told what happens and calls `Link.push`. The disk is asked for more 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -15,6 +15,7 @@ from linkage.observation.figures import QueueFigures
 from linkage.ports import Link
 from linkage.store.rows import MICROSECONDS
 from protocol.envelope import Request, Response
+from protocol.results import Result
 
 QUEUE_MAX: Final = 512
 """Deliveries of one receiver held in memory; what is more waits on disk."""
@@ -27,6 +28,13 @@ FLIGHT_BYTES_MAX: Final = 1024 * 1024
 read makes its session hold."""
 ANSWERS_MAX: Final = 256
 """Data answers waiting for the window; who asks for more pages than it takes loses the rest."""
+PASSING: Final = frozenset({Result.OVERLOAD, Result.RATE_LIMITED, Result.STORAGE_FULL})
+"""Refusals of a receiver that has not had a notice and may have it later."""
+PUT_OFF_S: Final = 5
+PUT_OFF_MAX_S: Final = 60
+"""A receiver that asks for longer is asked again by then: it may have forgotten what it said."""
+TRIES_MAX: Final = 100
+"""Times that one notice is put off; a receiver that refuses it for an hour will not take it."""
 _NOTHING: Final[tuple[None, int]] = (None, 0)
 CREATE_EVENT: Final = 201
 """The one command that may be repeated: a platform that stamps its records twice does no harm."""
@@ -67,6 +75,9 @@ class Outbox:
         self._fresh_from: int | None = None
         self._begun = False
         self._held = False
+        self.due_us: int | None = None
+        """Nothing is pushed before: the receiver asked for a pause. None: it did not."""
+        self._tries: Counter[int] = Counter()
         self._settled: set[int] = set()
         """Answered since `restart`: what is read from disk meanwhile may still show them open."""
 
@@ -115,6 +126,8 @@ class Outbox:
         self.link = None
         self._begun = False
         self.behind = True
+        self.due_us = None
+        self._tries.clear()
         self._queue.clear()
         self._answers.clear()
         self._pushed.clear()
@@ -197,6 +210,10 @@ class Outbox:
         link = self.link
         if link is None or not self._begun or self._held:
             return
+        if self.due_us is not None:
+            if now_us < self.due_us:
+                return
+            self.due_us = None
         while len(self._pushed) < link.window:
             if self._answers:
                 request = self._answers.popleft()
@@ -223,7 +240,11 @@ class Outbox:
             link.push(request)
 
     def answered(self, response: Response, now_us: int) -> int | None:
-        """The Seq that a response settles; None for a data answer or what was not asked."""
+        """The Seq that a response settles.
+
+        None for a data answer, for what was not asked, and for a notice that the receiver could
+        not take just now: that is pushed again, and nothing before it, once `due_us` has come.
+        """
         delivery, pushed_us = self._pushed.pop(response.request_id, _NOTHING)
         if delivery is not None:
             self._flight_bytes -= delivery.size
@@ -231,10 +252,28 @@ class Outbox:
             self.figures.answered.observe(took_s)
             if self._tell_settled is not None:
                 self._tell_settled(self.receiver, delivery.request, response, took_s)
+            if response.result in PASSING and self._put_off(delivery, response, now_us):
+                return None
+            self._tries.pop(delivery.row.seq, None)
             if self.loading:
                 self._settled.add(delivery.row.seq)
         self.pump(now_us)
         return None if delivery is None else delivery.row.seq
+
+    def _put_off(self, delivery: Delivery, response: Response, now_us: int) -> bool:
+        seq = delivery.row.seq
+        if not delivery.row.type // 100 % 2 or self._tries[seq] >= TRIES_MAX:
+            return False
+        self._tries[seq] += 1
+        asked_s = PUT_OFF_S if response.retry_after_s is None else response.retry_after_s
+        pause_us = min(max(1, asked_s), PUT_OFF_MAX_S) * MICROSECONDS
+        self.due_us = max(self.due_us or 0, now_us + pause_us)
+        if seq <= self.loaded:  # else it is read from disk again, where it is still open
+            again = replace(delivery, request=replace(delivery.request, resend=True))
+            place = sum(1 for other, _ in self._queue if other.row.seq < seq)
+            self._queue.insert(place, (again, now_us))
+            self._queued_bytes += again.size
+        return True
 
     @property
     def wants(self) -> bool:

@@ -13,8 +13,10 @@ import pytest
 from linkage.core.outbox import (
     FLIGHT_BYTES_MAX,
     LOAD_BELOW,
+    PUT_OFF_MAX_S,
     QUEUE_BYTES_MAX,
     QUEUE_MAX,
+    TRIES_MAX,
     Outbox,
 )
 from linkage.core.work import Delivery
@@ -106,6 +108,69 @@ def test_what_is_held_in_memory_is_bounded_in_bytes() -> None:
     assert sink.seqs == [1, 2, 3, 4, 5]
     outbox.detach()
     assert outbox.held_bytes == 0
+
+
+def overload(seq: int, result: int = 404, retry_after_s: int | None = 2) -> Response:
+    return Response(request_id=str(seq), type=106, result=result, retry_after_s=retry_after_s)
+
+
+SECOND = 1_000_000
+
+
+@pytest.mark.parametrize("result", [404, 206, 403])
+def test_a_notice_that_the_receiver_could_not_take_is_pushed_again_after_a_pause(
+    result: int,
+) -> None:
+    outbox, sink = open_outbox(window=2)
+    read(outbox, *(delivery(seq) for seq in range(1, 6)))
+    assert outbox.answered(overload(1, result), 0) is None, "it is not settled"
+    assert outbox.answered(answer(2), 0) == 2
+    assert sink.seqs == [1, 2], "nothing more for now"
+    outbox.pump(2 * SECOND - 1)
+    assert sink.seqs == [1, 2]
+    outbox.pump(2 * SECOND)
+    assert sink.seqs == [1, 2, 1, 3], "and then in order"
+    assert outbox.answered(answer(1), 2 * SECOND) == 1
+
+
+def test_notices_put_off_together_keep_their_order() -> None:
+    outbox, sink = open_outbox(window=3)
+    read(outbox, *(delivery(seq) for seq in range(1, 6)))
+    for seq in (2, 3, 1):
+        outbox.answered(overload(seq), 0)
+    outbox.pump(2 * SECOND)
+    assert sink.seqs == [1, 2, 3, 1, 2, 3]
+
+
+def test_a_pause_has_bounds_and_so_have_the_tries() -> None:
+    outbox, sink = open_outbox(window=1)
+    read(outbox, delivery(1), delivery(2))
+    now = 0
+    outbox.answered(overload(1, retry_after_s=86_400), now)
+    outbox.pump(now := now + PUT_OFF_MAX_S * SECOND)
+    assert sink.seqs == [1, 1]
+    for _ in range(TRIES_MAX - 1):
+        assert outbox.answered(overload(1, retry_after_s=None), now) is None
+        outbox.pump(now := now + PUT_OFF_MAX_S * SECOND)
+    assert outbox.answered(overload(1), now) == 1, "at last it counts as refused"
+    assert sink.seqs[-1] == 2
+
+
+def test_a_command_is_not_put_off_for_it_must_not_be_executed_later() -> None:
+    outbox, _ = open_outbox()
+    read(outbox)
+    outbox.offer(delivery(1, type_=202), 0)
+    assert outbox.answered(overload(1), 0) == 1
+
+
+def test_a_new_link_is_owed_no_pause() -> None:
+    outbox, sink = open_outbox(window=1)
+    read(outbox, delivery(1))
+    outbox.answered(overload(1), 0)
+    outbox.attach(sink)
+    outbox.begin(0)
+    read(outbox, delivery(1))
+    assert sink.seqs == [1, 1]
 
 
 def test_nothing_is_pushed_before_the_disk_was_read() -> None:
@@ -535,3 +600,23 @@ async def test_an_acknowledgement_of_a_notice_is_on_disk_before_the_next_session
 
     assert again.types == [102]
     assert EntryKind.SESSION_CLOSED in {row.kind for row in site.journal()}
+
+
+async def test_what_a_receiver_could_not_take_stays_due_on_disk_and_comes_again(
+    site: Site,
+) -> None:
+    pbx, desk = await site.connect("pbx"), await site.connect("desk")
+    await site.say(pbx, incoming())
+    await desk.heard(1)
+    desk.answer(desk.pushed[0], 404)
+    await site.settled()
+    assert await site.sql("SELECT state FROM delivery WHERE receiver = 'desk'") == "open"
+    await site.sweep()
+    assert desk.types == [100]
+    site.clock.advance(6)
+    await site.sweep()
+    await desk.heard(2)
+    assert desk.pushed[1].resend
+    desk.answer(desk.pushed[1])
+    await site.settled()
+    assert await site.sql("SELECT state FROM delivery WHERE receiver = 'desk'") == "done"
