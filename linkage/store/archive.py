@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Insert, insert, select
+from sqlalchemy import Connection, Engine, Insert, bindparam, insert, select
 
 from linkage.store import tables
 from linkage.store.bulk import columns_of
@@ -69,6 +69,15 @@ class Anchor:
     hash: bytes = GENESIS
 
 
+# Made once, for every timeline asks them: to build a statement costs more than to run it.
+_SINCE: Final = (
+    select(tables.archive)
+    .where(tables.archive.c.last_at >= bindparam("since"))
+    .order_by(tables.archive.c.first_seq)
+)
+_NEWEST: Final = select(tables.archive).order_by(tables.archive.c.first_seq.desc()).limit(1)
+
+
 def segments_of(connection: Connection) -> list[Segment]:
     """The segments, the oldest first."""
     table = tables.archive
@@ -78,15 +87,13 @@ def segments_of(connection: Connection) -> list[Segment]:
 
 def segments_since(connection: Connection, since_us: int) -> list[Segment]:
     """Those that may tell of something that began then; a day is allowed for clocks."""
-    table = tables.archive
-    late = select(table).where(table.c.last_at >= since_us - DAY_US).order_by(table.c.first_seq)
-    return [Segment(**row._mapping) for row in connection.execute(late)]
+    rows = connection.execute(_SINCE, {"since": since_us - DAY_US})
+    return [Segment(**row._mapping) for row in rows]
 
 
 def anchor_of(connection: Connection) -> Anchor:
     """Where the journal in the database begins."""
-    table = tables.archive
-    row = connection.execute(select(table).order_by(table.c.first_seq.desc()).limit(1)).first()
+    row = connection.execute(_NEWEST).first()
     return Anchor() if row is None else Anchor(row.last_seq, row.hash)
 
 

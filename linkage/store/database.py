@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool, StaticPool
+from sqlalchemy.pool import QueuePool, StaticPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,9 +122,10 @@ def _engine(path: Path, *, read_only: bool) -> Engine:
             cached_statements=512,
         )
 
-    # One writer, one connection: the core's thread. Readers open what they need and close it.
+    # One writer, one connection: the core's thread. Readers give theirs back after each query, so
+    # that they hold up no checkpoint, but do not open the file and read its schema each time.
     engine = create_engine(
-        "sqlite://", creator=connect, poolclass=NullPool if read_only else StaticPool
+        "sqlite://", creator=connect, poolclass=QueuePool if read_only else StaticPool
     )
 
     @event.listens_for(engine, "connect")
