@@ -61,12 +61,10 @@ _SHAPES: Final[dict[str, Shapes | None]] = {}
 
 
 def _shapes_of(number: str) -> Shapes | None:
-    try:
-        return _SHAPES[number]
-    except KeyError:
+    if number not in _SHAPES:
         cls = message_class(int(number))
-        made = _SHAPES[number] = None if cls is None else Shapes(Reader(cls))
-        return made
+        _SHAPES[number] = None if cls is None else Shapes(Reader(cls))
+    return _SHAPES[number]
 
 
 def _read_request(payload: bytes) -> Request | None:
@@ -103,7 +101,7 @@ def _read_request(payload: bytes) -> Request | None:
 
 def _read_body(number: str, text: str, start: int) -> Any:
     """The message whose elements begin there; None where they are not canonical."""
-    shapes = _shapes_of(number)
+    shapes = _SHAPES.get(number) or _shapes_of(number)
     if shapes is None:
         return None
     values = shapes.match(text, start)
@@ -139,7 +137,7 @@ def _read_response(payload: bytes) -> Response | None:
         return Response(
             request_id=name.decode(),
             type=_NUMBERS[number],
-            result=_RESULTS.get(result) or int(result),
+            result=_RESULTS[result],  # KeyError: written with zeros before it
         )
     text = payload.decode()
     long = _RESPONSE.fullmatch(text)
