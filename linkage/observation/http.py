@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from socketserver import ThreadingMixIn
@@ -39,10 +38,6 @@ Problems = Callable[[], list[str]]
 CLIENT_WITHIN_S: Final = 10.0
 CLIENTS_MAX: Final = 32
 """Requests at a time; a watcher that never reads its answer must not take all memory."""
-BREATH_EVERY: Final = 200
-BREATH_S: Final = 0.0005
-"""After so many samples a scrape lets the other threads run: the event loop, waiting for the
-interpreter's lock, would else get it only every 5 ms."""
 
 
 class Phase(StrEnum):
@@ -51,16 +46,6 @@ class Phase(StrEnum):
     STARTING = "starting"
     SERVING = "serving"
     STOPPING = "stopping"
-
-
-class _Samples(list[Any]):
-    """A family's samples, with a breath now and then while they are written out."""
-
-    def __iter__(self) -> Iterator[Any]:
-        for number, sample in enumerate(super().__iter__(), 1):
-            yield sample
-            if number % BREATH_EVERY == 0:
-                time.sleep(BREATH_S)
 
 
 class _Sources(Collector):
@@ -84,9 +69,7 @@ class _Sources(Collector):
                 self._failures[name] = self._failures.get(name, 0) + 1
                 logger.exception("the metrics of %s cannot be had", name)
                 continue
-            for family in families:
-                family.samples = _Samples(family.samples)
-                yield family
+            yield from families
         yield scrape_failures(self._failures)
 
 

@@ -108,19 +108,19 @@ def peer_families(
         "linkage_queue_depth",
         "Deliveries on disk that the peer has not answered.",
         labels,
-        [((peer, role), waiting.get(peer, none).depth) for peer, role, _ in peers],
+        (((peer, role), waiting.get(peer, none).depth) for peer, role, _ in peers),
     )
     yield gauges(
         "linkage_queue_oldest_seconds",
         "Age of the oldest of them.",
         labels,
-        [((peer, role), waiting.get(peer, none).age_s(now_us)) for peer, role, _ in peers],
+        (((peer, role), waiting.get(peer, none).age_s(now_us)) for peer, role, _ in peers),
     )
     yield gauges(
         "linkage_peer_connected",
         "1 while the peer is here.",
         labels,
-        [((peer, role), here) for peer, role, here in peers],
+        (((peer, role), here) for peer, role, here in peers),
     )
 
 
