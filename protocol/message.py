@@ -25,7 +25,7 @@ import dataclasses
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass
 from datetime import datetime
 from enum import Enum, IntEnum
@@ -267,6 +267,17 @@ def amended(message: M, **changes: Any) -> M:
     if loses:
         _check_one_of(made)
     return made
+
+
+def filled(message: M, values: Mapping[str, Any]) -> M:
+    """As `amended`, with values that were checked in another message and are not absent."""
+    cls = type(message)
+    plans = _plans_by_name(cls)
+    present = message.__dict__.copy()
+    for name, value in values.items():
+        if name in plans:
+            present[name] = value
+    return made_of(cls, present)
 
 
 COMMON: Final = tuple(plan.name for plan in dataclasses.fields(Message))

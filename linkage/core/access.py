@@ -204,11 +204,11 @@ def _named_event(
         return None
     event = records.find_event(owner, message.event_id)
     if event is None:
+        if message.number in OUTSIDE_EVENTS:
+            return None
         others = records.find_events(message.event_id)
         if everything and others:
             return others[0]
-        if message.number in OUTSIDE_EVENTS:
-            return None
         if others:
             raise RefusedError(
                 Result.OTHER_TENANT, f"EventId {message.event_id} belongs to another application"

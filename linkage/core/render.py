@@ -8,6 +8,7 @@ same body and the receiver can tell it for a duplicate.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Final
 
 from linkage.core.work import Now
@@ -16,7 +17,7 @@ from protocol.codec import decode
 from protocol.envelope import Request
 from protocol.errors import InvalidMessageError
 from protocol.fields import CONTROL, NULL_TOKENS
-from protocol.message import Message, amended
+from protocol.message import Message, amended, filled
 from protocol.messages import convert, refusal
 
 COMMANDS: Final = range(200, 300)
@@ -51,15 +52,12 @@ def render(
     fills = _fills(row, message)
     own = command is not None and command.source == delivery.receiver
     reference = _reference(message, command, own=own)
-    try:
-        if reference != message.request_id:
-            shown = amended(message, **fills, request_id=reference)
-        else:
-            shown = amended(message, **fills) if fills else message
-    except InvalidMessageError:
-        # A notice that names nothing but the command it answers: to everybody else that leads
+    shown = filled(message, fills) if fills else message
+    if reference != message.request_id:
+        # A notice may name nothing but the command it answers: to everybody else that leads
         # nowhere, but without it the message could not be read at all.
-        shown = amended(message, **fills)
+        with suppress(InvalidMessageError):
+            shown = amended(shown, request_id=reference)
     if delivery.type != message.number:
         shown = convert(shown, delivery.type) or shown
     happened_us = row.recorded_at if row.occurred_at is None else row.occurred_at

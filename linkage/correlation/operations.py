@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from linkage.correlation.entry import Entry, Records
 from linkage.store.rows import FileRecord, Operation, to_us
@@ -93,7 +93,15 @@ def _attached(records: Records, entry: Entry) -> Operation | None:
 
 
 def _make(
-    records: Records, entry: Entry, kind: str, native: str, parent: Operation | None, **values: Any
+    records: Records,
+    entry: Entry,
+    kind: str,
+    native: str,
+    parent: Operation | None,
+    *,
+    call_id: str | None,
+    conference_id: str | None = None,
+    to_num: str | None = None,
 ) -> Operation:
     op_id = records.next_op_id()
     entry.made.add(op_id)
@@ -108,7 +116,9 @@ def _make(
             started_at=entry.at,
             owner=entry.owner if parent is None else parent.owner,
             reconstructed=entry.reconstructed,
-            **values,
+            call_id=call_id,
+            conference_id=conference_id,
+            to_num=to_num,
         )
     )
 

@@ -8,7 +8,7 @@ SQLAlchemy, compiled once for the dialect, and the driver gets its text and tupl
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 from functools import cache
 from itertools import chain
@@ -30,12 +30,13 @@ from sqlalchemy import (
 Row = tuple[Any, ...]
 Record = TypeVar("Record")
 
-TOGETHER: Final = 32
-"""Rows of one INSERT. Each statement lets go of the interpreter's lock, and must get it back from
-the event loop; a row a statement would do so some thousand times a batch. Times the columns it
-stays below the 999 parameters that every SQLite takes."""
-KEYS: Final = (8, 64, 500)
-"""Numbers of keys that a look-up is compiled for; what is less is filled up with its last key."""
+TOGETHER: Final = (32, 16, 8, 4, 2, 1)
+"""Numbers of rows that an INSERT is compiled for. Each statement lets go of the interpreter's
+lock, and must get it back from the event loop; a row a statement would do so some thousand times a
+batch. Times the columns they stay below the 999 parameters that every SQLite takes."""
+KEYS: Final = (1, 8, 64, 500)
+"""Numbers of keys that a statement is compiled for; what is less is filled up with its last
+key."""
 
 # For None, bytes and bool the driver looks for an adapter first, and where there is none it raises
 # and swallows two errors for each value: ten times the price of binding it. So there is one.
@@ -100,20 +101,20 @@ class Driver:
         if len(used) < len(names):
             names = tuple([names[index] for index in used])
             rows = list(zip(*[columns[index] for index in used], strict=True))
-        whole = len(rows) - len(rows) % TOGETHER
-        for start in range(0, whole, TOGETHER):
-            together = rows[start : start + TOGETHER]
-            self._driver.execute(
-                _insert(table, names, TOGETHER, self._dialect), list(chain.from_iterable(together))
-            )
-        if whole < len(rows):
-            self._driver.executemany(_insert(table, names, 1, self._dialect), rows[whole:])
+        start = 0
+        for size in TOGETHER:
+            while len(rows) - start >= size:
+                values = list(chain.from_iterable(rows[start : start + size]))
+                self._driver.execute(_insert(table, names, size, self._dialect), values)
+                start += size
 
     def update(
-        self, table: Table, names: tuple[str, ...], keys: tuple[str, ...], rows: Sequence[Row]
+        self, table: Table, names: tuple[str, ...], values: Row, keys: Sequence[Any]
     ) -> None:
-        """Update rows by key; each tuple has the values of `names`, then those of `keys`."""
-        self._driver.executemany(_update(table, names, keys, self._dialect), rows)
+        """Give all rows of these keys the same values; the key is the table's first column."""
+        for part in _parts(keys):
+            text = _update(table, names, len(part), self._dialect)
+            self._driver.execute(text, (*values, *part))
 
     def execute(self, statement: Any, order: tuple[str, ...], values: Row) -> list[Row]:
         """Execute with values in the order of the named parameters; the rows that it gives."""
@@ -135,11 +136,8 @@ class Driver:
             more: further values.
         """
         found: list[Row] = []
-        for start in range(0, len(keys), KEYS[-1]):
-            part = list(keys[start : start + KEYS[-1]])
-            size = next(size for size in KEYS if size >= len(part))
-            part += part[-1:] * (size - len(part))
-            text = _look_up(make, size, len(more), self._dialect)
+        for part in _parts(keys):
+            text = _look_up(make, len(part), len(more), self._dialect)
             found += self._driver.execute(text, (*part, *more)).fetchall()
         return found
 
@@ -152,6 +150,14 @@ def keys_of(number: int) -> list[Any]:
 def at_most(rows: int, statement: Select[Any]) -> Select[Any]:
     """The statement with a LIMIT that is part of its text and no parameter."""
     return statement.limit(literal_column(str(rows))).offset(literal_column("0"))
+
+
+def _parts(keys: Sequence[Any]) -> Iterator[list[Any]]:
+    """The keys in parts of the sizes that statements are compiled for."""
+    for start in range(0, len(keys), KEYS[-1]):
+        part = list(keys[start : start + KEYS[-1]])
+        size = next(size for size in KEYS if size >= len(part))
+        yield part + part[-1:] * (size - len(part))
 
 
 def _names(kind: str, number: int) -> Iterable[str]:
@@ -171,12 +177,10 @@ def _insert(table: Table, names: tuple[str, ...], rows: int, dialect: Dialect) -
 
 
 @cache
-def _update(table: Table, names: tuple[str, ...], keys: tuple[str, ...], dialect: Dialect) -> str:
-    # A key's parameter must not carry the column's own name: that one is taken by SET.
-    statement = update(table).values({name: bindparam(name) for name in names})
-    for key in keys:
-        statement = statement.where(table.c[key] == bindparam(f"key_{key}"))
-    return _text(statement, (*names, *(f"key_{key}" for key in keys)), dialect)
+def _update(table: Table, names: tuple[str, ...], keys: int, dialect: Dialect) -> str:
+    values: dict[str, Any] = {name: bindparam(name) for name in names}
+    statement = update(table).values(values).where(table.columns[0].in_(keys_of(keys)))
+    return _text(statement, (*names, *_names("key", keys)), dialect)
 
 
 @cache

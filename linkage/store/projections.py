@@ -77,14 +77,17 @@ class Shelf(Generic[Record]):
         new = list(map(self._values, self.new.values()))
         driver.insert(self._table, self._names, new)
         self._on_disk.update(zip(self.new, new, strict=True))
-        for names, rows in self._differences().items():
-            driver.update(self._table, names, self._names[:1], rows)
+        for (names, values), keys in self._differences().items():
+            driver.update(self._table, names, values, keys)
         self.new.clear()
         self.changed.clear()
 
-    def _differences(self) -> dict[tuple[str, ...], list[Row]]:
-        """Columns that changed together → their values and the key, of each row."""
-        found: dict[tuple[str, ...], list[Row]] = {}
+    def _differences(self) -> dict[tuple[tuple[str, ...], Row], list[int]]:
+        """Columns that changed and their values → the keys of the rows where they did.
+
+        Within a batch many rows take the same step at the same time.
+        """
+        found: dict[tuple[tuple[str, ...], Row], list[int]] = {}
         for key, record in self.changed.items():
             before, now = self._on_disk.get(key), self._values(record)
             if before == now:
@@ -93,7 +96,8 @@ class Shelf(Generic[Record]):
                 at for at, value in enumerate(now) if before is None or value != before[at]
             ]
             names = tuple([self._names[at] for at in differing])
-            found.setdefault(names, []).append((*[now[at] for at in differing], key))
+            values = tuple([now[at] for at in differing])
+            found.setdefault((names, values), []).append(key)
             self._on_disk[key] = now
         return found
 
@@ -113,7 +117,13 @@ class Projections(Transaction):
         self._trees: OrderedDict[int, list[int]] = OrderedDict()
         self._events = Shelf(tables.event, Event)
         self._event_keys: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._begun()
+
+    def _begun(self) -> None:
+        """What was looked up is known until the transaction ends: nobody else writes."""
         self._absent: set[tuple[str, str]] = set()
+        self._same_id: dict[str, list[int]] = {}
+        self._absent_events: set[tuple[str, str]] = set()
 
     def _clear(self) -> None:
         super()._clear()
@@ -125,7 +135,7 @@ class Projections(Transaction):
 
     def begin(self) -> None:
         """Open the transaction."""
-        self._absent = set()
+        self._begun()
         super().begin()
 
     def _committed(self) -> None:
@@ -164,10 +174,7 @@ class Projections(Transaction):
         return None if found is None else self._index(found)
 
     def prefetch(self, natives: set[tuple[str, str]]) -> None:
-        """Look up in one query which of these (platform, native key) there are.
-
-        Until the transaction ends, what was not found is known to be absent: nobody else writes.
-        """
+        """Look up in one query which of these (platform, native key) there are."""
         known, rows = self._native, self._operations.rows
         wanted = [key for key in natives if known.get(key) not in rows]
         self._absent.update(wanted)
@@ -184,9 +191,13 @@ class Projections(Transaction):
         return self._find_native(f"conf:{conference_id}")
 
     def _find_native(self, native: str) -> list[Operation]:
-        new = self._all(reversed(self._new_native.get(native, ())))
-        rows = self._driver.execute(_SAME_ID, ("native",), (native,))
-        return [*new, *map(self._operations.take, rows)][:SAME_ID_MAX]
+        found = self._same_id.get(native)
+        if found is None:
+            found = self._new_native.get(native, [])[::-1]
+            rows = self._driver.execute(_SAME_ID, ("native",), (native,))
+            found += [self._operations.take(row).op_id for row in rows]
+            self._same_id[native] = found
+        return self._all(found[:SAME_ID_MAX])
 
     def _first_operation(
         self, statement: Select[Any], order: tuple[str, ...], values: Row
@@ -226,6 +237,8 @@ class Projections(Transaction):
             if members is not None:
                 members.append(op_id)
         self._new_native.setdefault(operation.native, []).append(op_id)
+        if operation.native in self._same_id:
+            self._same_id[operation.native].insert(0, op_id)
         return self._index(self._operations.add(op_id, operation))
 
     def change_operation(self, operation: Operation) -> None:
@@ -251,10 +264,16 @@ class Projections(Transaction):
 
     def find_event(self, owner: str, event_id: str) -> Event | None:
         """An application's event by its EventId."""
-        event_pk = self._event_keys.get((owner, event_id))
+        key = (owner, event_id)
+        event_pk = self._event_keys.get(key)
         if event_pk is not None:
             return self.event(event_pk)
-        return self._first_event(_BY_EVENT_ID, ("owner", "event_id"), (owner, event_id))
+        if key in self._absent_events:
+            return None
+        found = self._first_event(_BY_EVENT_ID, ("owner", "event_id"), key)
+        if found is None:
+            self._absent_events.add(key)
+        return found
 
     def find_events(self, event_id: str) -> list[Event]:
         """Every application's event with this EventId."""

@@ -310,6 +310,39 @@ def test_however_many_rows_each_is_written_as_it_is(
         assert [cold.find_journal(row.seq) for row in written] == written
 
 
+def test_rows_that_took_the_same_step_are_written_together_and_apart_from_others(
+    engine: Engine, unit: UnitOfWork
+) -> None:
+    with unit.transaction():
+        calls = [operation(unit, f"call:C{number}") for number in range(80)]
+    with unit.transaction():
+        for number, one in enumerate(calls):
+            one.state = "alerting" if number % 8 else "ended"
+            one.answered_at = number if number > 70 else None
+            unit.change_operation(one)
+
+    cold = UnitOfWork(engine)
+    with cold.transaction():
+        assert [cold.operation(one.op_id) for one in calls] == calls
+
+
+def test_what_is_looked_up_by_its_id_has_what_came_since(unit: UnitOfWork) -> None:
+    with unit.transaction():
+        first = operation(unit)
+        assert unit.find_event("desk", "E") is None
+    with unit.transaction():
+        second = operation(unit)
+        assert unit.find_calls("C1") == [second, first]
+        third = operation(unit)
+        assert unit.find_calls("C1") == [third, second, first]
+        unit.flush()
+        assert unit.find_calls("C1") == [third, second, first]
+        assert unit.find_event("desk", "E") is None
+        made = unit.add_event(Event(event_pk=1, owner="desk", event_id="E", opened_at=1))
+        assert unit.find_event("desk", "E") is made
+        assert unit.find_events("E") == [made]
+
+
 def test_answers_are_written_one_by_one_however_they_came(unit: UnitOfWork) -> None:
     with unit.transaction():
         queued(unit, *[100] * 10)

@@ -15,6 +15,7 @@ from protocol.message import (
     Part,
     amended,
     field,
+    filled,
     notice,
     part,
     plan_of,
@@ -189,11 +190,20 @@ def test_an_amendment_is_checked() -> None:
         amended(Hangup(call_id="1"), call_id=None)
 
 
+def test_filling_in_what_was_checked_before_is_amending() -> None:
+    values = {"event_id": "e1", "op_id": "7", "call_id": "c9"}
+    for message in (INCOMING, HangupNotice(call_id="1", conference_id="2")):
+        assert filled(message, values) == amended(message, **values)
+        assert filled(message, {}) == message
+    assert filled(INCOMING, {"no_such_element": "x"}) == INCOMING
+
+
 def test_an_amended_message_has_no_element_that_its_class_took_away() -> None:
     link = LinkEvent(event_id="1", other_event_id="2", action=LinkAction.MERGE)
-    filled = amended(link, op_id="o1", call_id="c1")
-    assert filled == dataclasses.replace(link, call_id="c1")
-    assert filled.op_id is None
+    more = amended(link, op_id="o1", call_id="c1")
+    assert more == dataclasses.replace(link, call_id="c1")
+    assert more.op_id is None
+    assert filled(link, {"op_id": "o1", "call_id": "c1"}) == more
 
 
 # --- mirrors -------------------------------------------------------------------------------------
