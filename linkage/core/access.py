@@ -19,6 +19,7 @@ from linkage.correlation.apply import (
 )
 from linkage.correlation.entry import MANUAL, Records
 from linkage.keyring import KeyringError
+from linkage.peer_settings import PeerSettings
 from linkage.ports import Role
 from linkage.store.rows import Event, Operation
 from protocol import messages as m
@@ -35,6 +36,7 @@ from protocol.registration import (
 from protocol.results import Result
 from protocol.roles import REGISTRATION_TYPE
 
+SCREENS: Final = frozenset({Role.COMMUNICATION_SCREEN, Role.BUSINESS_SCREEN})
 MONITOR_MAY: Final = frozenset({215, 280, 291, 292, 293, 294, 296, 297, 299})
 """A monitor asks; it commands nothing."""
 SESSION: Final = frozenset({291, 292, 294, 295, 296, 297, 298, 299})
@@ -63,7 +65,7 @@ def check_registration(peers: Peers, request: Request, now: datetime) -> Peer:
 
     Raises:
         RefusedError: 201 (unknown peer, wrong secret, wrong role, clock off), 105 (version), 103
-        (nonce's length).
+        (nonce's length), 202 (a LoginId that may not work at this screen).
     """
     message = request.message
     peer_id = peer_id_of(message)
@@ -98,7 +100,18 @@ def check_registration(peers: Peers, request: Request, now: datetime) -> Peer:
         raise RefusedError(
             Result.BAD_CREDENTIALS, "Time is more than 300 s from ours: set the clock"
         )
+    _check_login(peer, settings, message)
     return peer
+
+
+def _check_login(peer: Peer, settings: PeerSettings, message: Message) -> None:
+    """Who works at a screen hears the calls of that LoginId, so not everybody may say so."""
+    if peer.role not in SCREENS or not settings.logins or message.login_id is None:
+        return
+    if message.login_id not in {*settings.logins, settings.login}:
+        raise RefusedError(
+            Result.FORBIDDEN, f"{message.login_id} may not work at {peer.id}: see its `logins`"
+        )
 
 
 def check_sender(peer: Peer, type_: int) -> None:

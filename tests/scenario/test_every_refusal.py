@@ -54,6 +54,7 @@ PEERS: Final = {
     "watch": ("monitor", ""),
     "pbx": ("platform", ""),
     "panel": ("communication-screen", 'login = "13"'),
+    "seat": ("communication-screen", 'logins = ["13", "14"]'),
     "form": ("business-screen", 'application = "desk"'),
     "secured": ("platform", "require_tls = true"),
     "certified": ("platform", "require_certificate = true"),
@@ -281,6 +282,12 @@ async def _version(scene: Scene) -> Answer:
 @row("a short nonce", result=103, kind="MalformedMessage", told="Nonce")
 async def _short_nonce(scene: Scene) -> Answer:
     return await (await scene.stranger()).answer(hello(nonce="seven-7"))
+
+
+@row("another's LoginId", result=202, source="seat", told="99 may not work at seat", closed=True)
+async def _foreign_login(scene: Scene) -> Answer:
+    recorded = hello("seat", type_=490).replace(b"</request>", b"<LoginId>99</LoginId></request>")
+    return await (await scene.stranger()).answer(recorded)
 
 
 @row("a replayed registration", result=201, source="pbx", told="Nonce was used", closed=True)
