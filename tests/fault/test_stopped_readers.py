@@ -72,6 +72,6 @@ async def test_a_peer_that_vanished_is_found_and_its_next_link_goes_on(tmp_path:
             await until(lambda: not running.core.peers.by_id["desk"].connected)
             await until(lambda: len(heard) == 11)
             await desk.close()
-        (found,) = [row for row in running.journal() if row.kind == EntryKind.KEEPALIVE_FAILURE]
-        assert found.source == "desk"
+        missed = [row for row in running.journal() if row.kind == EntryKind.KEEPALIVE_FAILURE]
+        assert "desk" in {row.source for row in missed}
     assert [item.message.login_id for item in heard[1:]] == [str(n) for n in range(10)]
