@@ -27,7 +27,9 @@ logger = logging.getLogger("linkage.store")
 RATE: Final = 20_000
 """Messages a second that no installation exceeds."""
 LEAST: Final = 1_000_000
-"""Numbers left out at least: clocks may be wrong."""
+"""Numbers left out on top: clocks may be wrong, and what was noted last is some seconds old."""
+PER_ENTRY: Final = 4
+"""OpIds, or Seqs of one queue, that one entry may have brought."""
 OPERATION: Final = "operation"
 """`floor` of OpIds."""
 GAP: Final = "gap:"
@@ -48,8 +50,8 @@ def renumber(connection: Connection, now_us: int, why: str, own_id: str, beyond:
         beyond: a journal seq that is known to have been given.
     """
     newest = newest_of(connection) or Head(*_empty(connection))
-    elapsed_s = max(0, now_us - newest.at) // MICROSECONDS
-    skipped = max(LEAST, elapsed_s * RATE, beyond - newest.seq)
+    in_time = max(0, now_us - newest.at) * RATE // MICROSECONDS
+    skipped = LEAST + max(in_time, (beyond - newest.seq) * PER_ENTRY)
     row = JournalRow(
         seq=newest.seq + skipped + 1,
         recorded_at=now_us,

@@ -313,6 +313,21 @@ def test_no_number_is_given_twice_however_often_a_backup_is_restored(
         replace_by(backed, made.folder)
 
 
+def test_nor_when_it_is_restored_twice_within_moments(backed: Backed, into: Path) -> None:
+    made = backed.backup(into)
+    backed.clock.jump(backed.clock.utc() - timedelta(seconds=60))  # as if it had been just now
+    common = numbers(backed)
+    replace_by(backed, made.folder)
+    for number in range(20):
+        backed.say("pbx", incoming(f"L{number}"))
+    first = numbers(backed) - common
+    (backed.data / "linkage.head").unlink()  # the time alone must be enough
+    replace_by(backed, made.folder)
+    for number in range(20):
+        backed.say("pbx", incoming(f"M{number}"))
+    assert not first & (numbers(backed) - common)
+
+
 def test_peers_hear_of_the_gap_wherever_they_were(backed: Backed, into: Path) -> None:
     """One that is ahead of the backup, one that is behind it: both resume, and get the 195."""
     desk = "desk"
