@@ -49,7 +49,9 @@ def make_private(place: str) -> None:
     """
     folder = Path(place.removeprefix("ipc://")).parent
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # The data directory, too, where a part comes before the core that would make it.
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
         mode = folder.stat().st_mode
     except OSError as error:
         raise BusError(f"{folder}: {error.strerror}; choose another [messaging] address") from None

@@ -90,10 +90,12 @@ def test_a_path_that_no_socket_can_have_is_refused_with_the_remedy(tmp_path: Pat
 
 
 def test_a_directory_that_others_may_enter_is_refused(tmp_path: Path) -> None:
-    place = endpoint("ipc", tmp_path)
+    data = tmp_path / "data"
+    place = endpoint("ipc", data)
     make_private(place)
-    assert stat.S_IMODE((tmp_path / "bus").stat().st_mode) == 0o700
-    (tmp_path / "bus").chmod(0o755)
+    make_private(place)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (data, data / "bus")] == [0o700] * 2
+    (data / "bus").chmod(0o755)
 
     with pytest.raises(BusError, match="chmod 700"):
         make_private(place)
