@@ -349,3 +349,18 @@ async def test_a_lost_envelope_begins_the_conversation_anew(
 
     assert "an envelope of it was lost" in caplog.text
     assert pbx.reasons == []
+
+
+async def test_an_envelope_lost_on_the_way_back_begins_it_anew_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Bus(tmp_path) as bus:
+        gateway = await bus.connected()
+        pbx = await bus.join(gateway, "pbx")
+        assert bus.hub is not None
+        (part,) = bus.hub._parts.values()
+        part.stream._sent += 1
+        assert (await bus.say(pbx, incoming())).result == 0
+
+    assert "has no core: an envelope was lost" in caplog.text
+    assert pbx.reasons == []
