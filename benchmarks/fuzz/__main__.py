@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -36,7 +37,10 @@ def main() -> int:
         print(json.dumps({"machine": describe_machine(), **report.as_dict()}))
     else:
         print("\n".join(report.lines()))
-    print(f"store and logs lie in {folder}", file=sys.stderr)
+    if report.failures or options.keep:
+        print(f"store and logs lie in {folder}", file=sys.stderr)
+    else:
+        shutil.rmtree(folder)
     return 1 if report.failures else 0
 
 
@@ -49,7 +53,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=plan.workers)
     parser.add_argument("--width", type=int, default=plan.width, help="connections of a worker")
     parser.add_argument("--show", type=int, metavar="N", help="print a stream and do nothing else")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="work there")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="work there, and leave it")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
