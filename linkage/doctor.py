@@ -47,6 +47,8 @@ NEEDED: Final = {
 HELPFUL: Final = {"uvloop": "a faster event loop", "hypothesis": "property tests"}
 OF_ADAPTERS: Final = {"asterisk": "aiohttp"}
 """Kind of adapter → the module that it needs."""
+OF_TRACES: Final = "opentelemetry.exporter.otlp.proto.http"
+PLATFORM_AWAY: Final = "start the platform, or correct `url`; linkage goes on trying"
 DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
@@ -85,6 +87,10 @@ def examine(config_file: Path, now: datetime) -> Iterator[Finding]:
         if config.tls.certificate is not None:
             yield check_tls(config)
         yield check_bus(config)
+        if config.watch is not None:
+            yield check_listen(*config.watch.listen)
+        if config.trace is not None:
+            yield check_trace(config.trace.endpoint)
         for adapter in config.adapter:
             yield from check_adapter(adapter.id, adapter.kind, adapter.settings)
     yield from check_test_peers()
@@ -288,7 +294,21 @@ def check_adapter(adapter_id: str, kind: str, settings: dict[str, Any]) -> Itera
         yield _check_url(name, url)
 
 
-def _check_url(name: str, url: str) -> Finding:
+def check_trace(endpoint: str) -> Finding:
+    """Can traces be made, and is there a collector for them?"""
+    if not _is_installed(OF_TRACES):
+        return Finding(
+            "trace", State.BROKEN, "OpenTelemetry is not installed",
+            "pip install 'linkage[otel]', or remove [trace]",
+        )  # fmt: skip
+    return _check_url(
+        "trace",
+        endpoint,
+        "start the collector, or correct `endpoint`; spans are dropped meanwhile",
+    )
+
+
+def _check_url(name: str, url: str, remedy: str = PLATFORM_AWAY) -> Finding:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
@@ -299,8 +319,7 @@ def _check_url(name: str, url: str) -> Finding:
     problem = _answers(host, port)
     if problem is not None:
         return Finding(
-            name, State.WARNING, f"{host}:{port}: {problem}",
-            "start the platform, or correct `url`; linkage goes on trying",
+            name, State.WARNING, f"{host}:{port}: {problem}", remedy
         )  # fmt: skip
     return Finding(name, State.OK, f"{host}:{port} answers")
 
@@ -319,7 +338,10 @@ def check_test_peers() -> Iterator[Finding]:
 
 
 def _is_installed(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package that it would be in
+        return False
 
 
 def _existing(folder: Path) -> Path:

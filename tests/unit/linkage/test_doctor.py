@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from linkage.doctor import (
     check_listen,
     check_secrets,
     check_store,
+    check_trace,
     examine,
     read,
 )
@@ -134,3 +136,19 @@ def test_the_command_ends_with_status_1_where_something_is_broken(tmp_path: Path
     assert (states["python"], states["configuration"]) == ("ok", "broken")
     assert shown.exit_code == 1
     assert "✗  configuration" in shown.stdout
+
+
+def test_a_collector_that_is_away_is_a_warning(listening: tuple[str, int]) -> None:
+    host, port = listening
+    assert check_trace(f"http://{host}:{port}").state is State.OK
+    away = check_trace(f"http://127.0.0.1:{closed_port()}")
+    assert away.state is State.WARNING
+    assert away.remedy is not None
+    assert "spans are dropped meanwhile" in away.remedy
+
+
+def test_traces_without_their_library_are_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http", None)
+    found = check_trace("http://127.0.0.1:4318")
+    assert found.state is State.BROKEN
+    assert found.remedy == "pip install 'linkage[otel]', or remove [trace]"

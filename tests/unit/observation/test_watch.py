@@ -21,12 +21,22 @@ from linkage.app import Server
 from linkage.client import Application, Platform
 from linkage.clock import ManualClock
 from linkage.config import Config
+from linkage.hosting import AdapterHost, AdapterState
 from linkage.observation import metrics
 from linkage.observation.figures import Figures, Histogram
 from linkage.observation.http import CLIENTS_MAX, Phase, Watch
 from linkage.observation.lag import LoopLag
-from linkage.watch import STUCK_AFTER_S, watch_process
-from protocol.messages import CallDirection, CreateEvent, IncomingCallNotice
+from linkage.ports import AdapterContext, AdapterRefusedError, AdapterUnavailableError
+from linkage.watch import STUCK_AFTER_S, watch_adapters, watch_core, watch_process
+from protocol.messages import (
+    CallDirection,
+    CreateEvent,
+    IncomingCallNotice,
+    PlatformStatusNotice,
+)
+from tests.unit.gateway.fake_core import FakeCore
+from tests.unit.linkage.links import Site
+from tests.unit.linkage.test_hosting import NoFiles, NoMemory, Scripted
 
 SECRET = "a secret of the tests"
 ANYWHERE = ("127.0.0.1", 0)
@@ -258,6 +268,55 @@ async def test_who_is_turned_away_is_counted_by_reason(tmp_path: Path) -> None:
         writer.close()
         seen = values(server.watch.metrics().decode())
     assert seen["linkage_connections_refused_total", frozenset({("reason", "allow")})] == 1
+
+
+async def test_who_cannot_write_is_well_but_not_ready_until_he_can_again(tmp_path: Path) -> None:
+    async with Site(tmp_path) as site:
+        watch = serving()
+        watch_core(watch, site.core, site.config.database_path, site.clock)
+        pbx = await site.connect("pbx")
+        assert watch.readiness() == []
+        await site.write_protect()
+        assert (await site.say(pbx, PlatformStatusNotice(load=1))).result == 404
+        (problem,) = watch.readiness()
+        assert problem.startswith("the store cannot be written")
+        assert watch.health() == []
+        await site.write_protect(on=False)
+        site.clock.advance(10)
+        await site.sweep()
+        assert (await site.say(pbx, PlatformStatusNotice(load=2))).result == 0
+        assert watch.readiness() == []
+
+
+async def test_an_adapter_that_is_down_keeps_linkage_ready_one_that_is_refused_does_not() -> None:
+    clock = ManualClock()
+    context = AdapterContext(
+        peer_id="asterisk", settings={}, clock=clock, memory=NoMemory(), files=NoFiles()
+    )
+    adapter, core = Scripted(context), FakeCore(peers=("asterisk",))
+    host = AdapterHost(adapter, core, clock, sleep=lambda _: asyncio.sleep(0))
+    watch = serving()
+    watch_adapters(watch, lambda: [host])
+    await host.start()
+    async with asyncio.timeout(10):
+        await adapter.running.wait()
+        adapter.running.clear()
+        adapter.runs.put_nowait(AdapterUnavailableError("gone"))
+        await adapter.running.wait()
+    assert host.figures.restarts == 1
+    assert watch.readiness() == []
+    adapter.runs.put_nowait(AdapterRefusedError("wrong password"))
+    await core.until(lambda: host.state is AdapterState.REFUSED)
+    assert watch.readiness() == ["adapter asterisk is refused"]
+    seen = values(watch.metrics().decode())
+    await host.stop()
+
+    def state(name: str) -> float:
+        labels = frozenset({("adapter", "asterisk"), ("state", name)})
+        return seen["linkage_adapter_state", labels]
+
+    assert [state(name) for name in metrics.ADAPTER_STATES] == [0, 0, 0, 1]
+    assert seen["linkage_adapter_restarts_total", frozenset({("adapter", "asterisk")})] == 1
 
 
 async def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
