@@ -46,7 +46,8 @@ class LocalLink:
         self.told: tuple[tuple[Request, datetime], ...] = ()
         """What the peer said of itself, and when: registration, capabilities."""
         self._out: dict[str, Response | None] = {}
-        self._carried: frozenset[str] = frozenset()
+        self._carried: set[str] = set()
+        """Unanswered since an earlier core, and not pushed by the present one yet."""
         self._waiting: deque[Request] = deque()
         self._unanswered = 0
 
@@ -56,6 +57,7 @@ class LocalLink:
             answer = self._out[request.id]
             if answer is not None:
                 del self._out[request.id]
+            self._carried.discard(request.id)
             return answer
         self._waiting.append(request)
         self._push_waiting()
@@ -65,7 +67,7 @@ class LocalLink:
         """The peer answered; `live`: the core is being told now.
 
         It is kept where the core may push the request once more: because it is not there, or
-        because it came after the request was pushed.
+        because it has not come to that request yet.
         """
         if self._out.get(response.request_id, response) is None:
             self._unanswered -= 1
@@ -81,7 +83,7 @@ class LocalLink:
         answered = [id_ for id_, answer in self._out.items() if answer is not None]
         for id_ in answered[:-KEPT_MAX]:
             del self._out[id_]
-        self._carried = frozenset(id_ for id_, answer in self._out.items() if answer is None)
+        self._carried = {id_ for id_, answer in self._out.items() if answer is None}
 
     def _push_waiting(self) -> None:
         # The window is the peer's: what an earlier core pushed counts, too.

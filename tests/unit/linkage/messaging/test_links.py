@@ -78,6 +78,18 @@ def test_an_answer_that_comes_before_the_next_core_pushes_again_is_kept_for_it()
     assert peer.pushed == ["a"]
 
 
+def test_what_was_answered_once_is_sent_again_where_it_is_asked_for_again() -> None:
+    peer = Peer()
+    local = LocalLink(1, peer)
+    local.push(request("a"))
+    local.left()
+    local.push(request("a"))  # by the next core, which hears the answer
+    local.answered(answer("a"), live=True)
+
+    assert local.push(request("a")) is None, "a replay (294)"
+    assert peer.pushed == ["a", "a"]
+
+
 def test_what_an_earlier_core_pushed_counts_in_the_peers_window() -> None:
     peer = Peer(window=2)
     local = LocalLink(1, peer)
