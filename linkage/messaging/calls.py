@@ -39,16 +39,24 @@ def tell(answer: asyncio.Future[Any], value: Any, error: Exception | None) -> No
 class Call:
     """One question: asked of every core that comes until there is an answer."""
 
-    __slots__ = ("asked_at", "hold_s", "kind", "packed", "sent", "told")
+    __slots__ = ("asked_at", "hold_s", "kind", "lane", "packed", "sent", "told")
 
     def __init__(
-        self, kind: Kind, packed: bytes, asked_at: float, hold_s: float | None, told: Told
+        self,
+        kind: Kind,
+        packed: bytes,
+        asked_at: float,
+        hold_s: float | None,
+        told: Told,
+        lane: int | None = None,
     ) -> None:
         self.kind = kind
         self.packed = packed
         self.asked_at = asked_at
         self.hold_s = hold_s
         self.told = told
+        self.lane = lane
+        """The link whose requests must keep their order; None: it is no request."""
         self.sent = False
 
 
@@ -105,9 +113,17 @@ class Calls:
             call.sent = False
 
     def give_up(self, now: float, since: float) -> None:
-        """There was no core since then: who has waited long enough waits no more."""
+        """There was no core since then: who has waited long enough waits no more.
+
+        What waits behind it on its link goes with it: a core that comes now would else take that
+        before the other is tried again.
+        """
+        lanes: set[int] = set()
         for number, call in list(self._calls.items()):
-            if call.hold_s is not None and now - max(call.asked_at, since) >= call.hold_s:
+            late = call.hold_s is not None and now - max(call.asked_at, since) >= call.hold_s
+            if late or call.lane in lanes:
+                if call.lane is not None:
+                    lanes.add(call.lane)
                 self.take(number)
                 call.told(None, CoreAwayError("there is no core"))
 

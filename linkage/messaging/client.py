@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -31,6 +32,8 @@ from protocol.results import Result
 logger = logging.getLogger("linkage.messaging")
 
 RETRY_AFTER_S: Final = 2
+FULL_RETRY_S: Final = 1
+"""Where there is no core, and where too much waits for it already."""
 NOTES_MAX: Final = 1000
 """Entries that wait for a core; more of them are lost, and the log says how many."""
 EXPIRE_S: Final = 30
@@ -178,8 +181,9 @@ class CoreClient:
         if local is None:
             answer(_refused(request, Result.SESSION_EXPIRED))
             return
-        if self._talk.calls.full:
-            answer(_refused(request, Result.OVERLOAD, retry_after_s=1))
+        wait_s = self._wait_of(local)
+        if wait_s:
+            answer(_refused(request, Result.OVERLOAD, retry_after_s=wait_s))
             return
 
         def told(value: Any, error: Exception | None) -> None:
@@ -188,17 +192,33 @@ class CoreClient:
         try:
             self._talk.ask(
                 told, Kind.SUBMIT, local.number, pack_request(request), reconstructed,
-                hold_s=self._hold(request),
+                hold_s=self._hold(request), lane=local.number,
             )  # fmt: skip
         except (TypeError, ValueError, OverflowError) as error:
             answer(_failed(request, error))
+
+    def _wait_of(self, local: LocalLink) -> int:
+        """For how many seconds a link's requests are not taken; 0: they are.
+
+        Who was told to wait is held to it: what it has under way behind the refused request would
+        else overtake it.
+        """
+        now = self._clock.now()
+        if local.paused_until > now:
+            return math.ceil(local.paused_until - now)
+        if not self._talk.calls.full:
+            return 0
+        local.paused_until = now + FULL_RETRY_S
+        return FULL_RETRY_S
 
     def _response(
         self, local: LocalLink, request: Request, value: Any, error: Exception | None
     ) -> Response:
         if error is not None:
-            away = isinstance(error, CoreAwayError)
-            return _away(request) if away else _failed(request, error)
+            if not isinstance(error, CoreAwayError):
+                return _failed(request, error)
+            local.paused_until = self._clock.now() + RETRY_AFTER_S
+            return _away(request)
         try:
             response = unpack_response(value)
         except PackError as damage:

@@ -153,15 +153,22 @@ class Conversation:
         return self._refusal or f"the core is not there ({self._place})"
 
     # --- asking ----------------------------------------------------------------------------------
-    def ask(self, told: Told, kind: Kind, *fields: Any, hold_s: float | None = None) -> int:
-        """Ask the core, or the next one; returns the call's number.
+    def ask(
+        self,
+        told: Told,
+        kind: Kind,
+        *fields: Any,
+        hold_s: float | None = None,
+        lane: int | None = None,
+    ) -> int:
+        """Ask the core, or the next one; returns the call's number. See `Call` for the options.
 
         Raises:
             TypeError, ValueError, OverflowError: a value cannot cross.
         """
         number = self.calls.next_number()
         packed = pack_item(kind, number, *fields)
-        call = Call(kind, packed, self._clock.now(), hold_s, told)
+        call = Call(kind, packed, self._clock.now(), hold_s, told, lane)
         if self._state is State.ENDED:
             told(None, CoreAwayError("this part stops"))
             return number

@@ -31,6 +31,7 @@ class LocalLink:
         "begun",
         "link",
         "number",
+        "paused_until",
         "peer_id",
         "told",
     )
@@ -43,6 +44,8 @@ class LocalLink:
         self.asking: int | None = None
         """The call by which the core is asked to take it."""
         self.begun = False
+        self.paused_until = 0.0
+        """Its requests are refused until then (monotonic): it was told to wait so long."""
         self.told: tuple[tuple[Request, datetime], ...] = ()
         """What the peer said of itself, and when: registration, capabilities."""
         self._out: dict[str, Response | None] = {}
