@@ -268,6 +268,9 @@ class Conversation:
                 self._handle(item)
             except (PackError, ValueError, TypeError, IndexError, KeyError) as error:
                 logger.warning("bus: an item of the core is damaged: %r", error)
+            except Exception:
+                # A bug met at one item costs that item, not those behind it.
+                logger.exception("bus: an item of the core failed")
 
     def _refused(self, text: str) -> None:
         if text != self._refusal:

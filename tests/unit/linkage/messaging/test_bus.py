@@ -13,7 +13,8 @@ from linkage.messaging.calls import CoreAwayError
 from linkage.messaging.envelope import Kind, pack_item, seal
 from linkage.ports import EntryKind
 from protocol import messages as m
-from tests.unit.linkage.messaging.bus import IMPATIENT, Bus, Peer, until
+from protocol.envelope import Response
+from tests.unit.linkage.messaging.bus import IMPATIENT, WAIT_S, Bus, Peer, until
 from tests.unit.linkage.said import incoming
 
 
@@ -238,6 +239,20 @@ async def test_a_resumed_link_gives_way_to_a_newer_one(tmp_path: Path) -> None:
 
     assert older.reasons[0] == "replaced"
     assert newer.reasons == []
+
+
+async def test_a_bug_met_at_one_item_of_the_core_costs_none_behind_it(tmp_path: Path) -> None:
+    def breaks(_response: Response) -> None:
+        raise RuntimeError("a bug of who asked")
+
+    async with Bus(tmp_path) as bus:
+        gateway = await bus.connected()
+        pbx = await bus.join(gateway, "pbx")
+        answered = asyncio.get_running_loop().create_future()
+        gateway.post(pbx, bus.request(incoming("C1")), breaks)
+        gateway.post(pbx, bus.request(incoming("C2")), answered.set_result)
+
+        assert (await asyncio.wait_for(answered, WAIT_S)).result == 0
 
 
 # --- strangers at the socket ---------------------------------------------------------------------
