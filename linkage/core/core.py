@@ -21,6 +21,7 @@ from linkage.config import Config, SweepSettings
 from linkage.core.alarms import told_at_once
 from linkage.core.breaker import Breaker
 from linkage.core.engine import CoreEngine
+from linkage.core.handover import Handover
 from linkage.core.inbox import Item
 from linkage.core.message_log import MessageLog
 from linkage.core.outbox import QUEUE_MAX, Outbox
@@ -58,7 +59,7 @@ from linkage.tracing.spans import Put, SpanMaker
 from protocol.envelope import Request, Response
 from protocol.message import Message
 from protocol.messages import CapabilityNotice, PlatformRegister
-from protocol.registration import make_registration
+from protocol.registration import make_registration, peer_id_of
 from protocol.results import Result
 
 logger = logging.getLogger("linkage.core")
@@ -112,6 +113,7 @@ class Core:
             put=partial(self._put, told=None),
             tell=self._tell_at_once,
         )
+        self._handover = Handover()
         self._links: dict[Link, Peer] = {}
         self._outboxes: dict[str, Outbox] = {}
         self._positions: dict[Link, int] = {}
@@ -356,7 +358,7 @@ class Core:
     async def register(self, link: Link, request: Request) -> Response:
         """See `CorePort.register`."""
         came_at = self._clock.utc()
-        done = await self._do(Register(request, link.address))
+        done = await self._judged(Register(request, link.address))
         if done.response is None:
             return _refused(request, Result.INTERNAL, None)
         if done.response.accepted:
@@ -365,6 +367,21 @@ class Core:
             self._positions[link] = done.response.last_seq or 0
             self._take_link(link, peer)
         return done.response
+
+    async def _judged(self, work: Register) -> Done:
+        """What becomes of a registration."""
+        claimed = peer_id_of(work.request.message)
+        if claimed is None or getattr(work.request.message, "last_seq", None) is None:
+            return await self._do(work)
+        accepted = False
+        self._handover.begin(claimed)
+        try:
+            done = await self._do(work)
+            accepted = done.response is not None and done.response.accepted
+        finally:
+            for answer in self._handover.end(claimed, accepted=accepted):
+                self._put(answer, None)
+        return done
 
     def _learn(self, peer: Peer, message: Message, came_at: datetime) -> None:
         """What a registration tells beside the secret, or a notice of capabilities."""
@@ -497,7 +514,9 @@ class Core:
         outbox = self._outbox(peer.id)
         seq = self._guarded(outbox, outbox.answered, response, self._steady_us())
         if seq is not None:
-            self._put(Acknowledge(peer.id, seq, response), None)
+            work = Acknowledge(peer.id, seq, response)
+            if not self._handover.holds(work):
+                self._put(work, None)
         if outbox.behind:
             self._load_more(outbox)
 

@@ -364,6 +364,42 @@ async def test_delivery_goes_on_after_what_the_receiver_says_it_has(site: Site) 
     assert later.seqs == [11]
 
 
+async def test_a_session_that_is_being_replaced_settles_nothing_that_the_newer_one_lacks(
+    site: Site,
+) -> None:
+    pbx, older = await site.connect("pbx"), await site.connect("desk")
+    for number in range(3):
+        await site.say(pbx, incoming(f"C{number}"))
+    pushed = await older.heard(3)
+    older.answer(pushed[0])
+
+    newer = FakeLink(site.core, "desk")
+    async with asyncio.TaskGroup() as group:
+        group.create_task(site.core.register(newer, site.registration("desk", last_seq=1)))
+        await asyncio.sleep(0)
+        older.answer(pushed[1])  # while the registration waits for the disk
+    site.core.begin(newer)
+
+    assert [request.seq for request in await newer.heard(2)] == [2, 3]
+
+
+async def test_a_registration_that_is_refused_costs_no_answer_of_the_session_that_stays(
+    site: Site,
+) -> None:
+    pbx, older = await site.connect("pbx"), await site.connect("desk")
+    await site.say(pbx, incoming())
+    (pushed,) = await older.heard(1)
+
+    stranger = site.registration("desk", secret="a guess of nobody", last_seq=0)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(site.core.register(FakeLink(site.core, "desk"), stranger))
+        await asyncio.sleep(0)
+        older.answer(pushed)
+    await site.settled()
+
+    assert await site.sql("SELECT state FROM delivery WHERE receiver = 'desk'") == "done"
+
+
 async def test_who_knows_another_store_is_told_of_the_gap(site: Site) -> None:
     pbx = await site.connect("pbx")
     await site.say(pbx, incoming())
