@@ -41,6 +41,8 @@ SLICE_ROWS: Final = 200
 SHARE: Final = 4.0
 """The pause after a slice, as a multiple of what it took: no more than a fifth goes into this."""
 DAY_US: Final = 24 * 3600 * MICROSECONDS
+TRUST_AFTER_S: Final = 24 * 3600.0
+"""How long a wall clock that was set ahead must stand before anything gets older by it."""
 
 
 def queue_limits(settings: RetentionSettings) -> QueueLimits:
@@ -62,6 +64,31 @@ def journal_limits(settings: RetentionSettings) -> JournalLimits:
     )
 
 
+class CautiousTime:
+    """The wall clock for who throws things away: one that is set ahead is not believed at once.
+
+    A clock that is wrong by a month for a minute must not cost what waits for peers. One that is
+    set back is believed: then everything is kept a little longer.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset_us = self._offset_now_us()
+        self._ahead_since: float | None = None
+
+    def _offset_now_us(self) -> int:
+        return to_us(self._clock.utc()) - round(self._clock.now() * MICROSECONDS)
+
+    def now_us(self) -> int:
+        """In microseconds."""
+        now, offset_us = self._clock.now(), self._offset_now_us()
+        if self._ahead_since is None:
+            self._ahead_since = now
+        if offset_us <= self._offset_us or now - self._ahead_since >= TRUST_AFTER_S:
+            self._offset_us, self._ahead_since = offset_us, None
+        return round(now * MICROSECONDS) + self._offset_us
+
+
 class Keeper:
     """Keeps the store to what `[retention]` says, while it serves.
 
@@ -77,6 +104,7 @@ class Keeper:
         self._engine = engine
         self._config = config
         self._clock = clock
+        self._time = CautiousTime(clock)
         self._task: asyncio.Task[None] | None = None
         self._pool = ThreadPoolExecutor(1, "linkage-keeper")
         self._stopping = threading.Event()
@@ -116,7 +144,7 @@ class Keeper:
 
     async def once(self) -> None:
         """Look through everything once."""
-        now_us = to_us(self._clock.utc())
+        now_us = self._time.now_us()
         settings = self._config.retention
         limits = queue_limits(settings)
         for overdue in await self._beside(find_overdue, self._engine, limits, now_us):

@@ -114,7 +114,9 @@ def trim(unit: UnitOfWork, work: Trim, now: Now) -> Done:
         case Trimmed.QUEUE:
             removed = retention.trim_queue(unit.connection, work.receiver, work.limit)
         case Trimmed.NONCES:
-            removed = retention.trim_nonces(unit.connection, now.utc_us, work.limit)
+            # A clock that is set ahead, and back again, must not let one be used twice.
+            now_us = min(now.utc_us, now.steady_us)
+            removed = retention.trim_nonces(unit.connection, now_us, work.limit)
         case Trimmed.JOURNAL:
             removed = retention.trim_journal(unit.connection, work.limit)
     return Done(value=removed)

@@ -80,7 +80,6 @@ class Asked:
     not_before_us: int = 0
     since_us: int | None = None
     came_us: int = 0
-    alarmed: bool = False
 
     def failed(self, steady_us: int) -> None:
         """Nothing came of it: later, and each time later."""
@@ -242,15 +241,14 @@ class Inquirer(AlarmTeller):
                 self._last_asked.pop(op_id, None)
         asked.failed(self._now.steady_us)
         logger.warning("%s was not asked about what is open there: %s", peer.id, problem)
-        if asked.failures >= ALARM_AFTER and not asked.alarmed:
-            asked.alarmed = True
+        if asked.failures >= ALARM_AFTER:
             text = f"calls of {peer.id} may have ended unseen, and it cannot be asked: {problem}"
             self.alarm(Alarm(_alarm_id(peer.id), peer.id, text, level="warning"), done)
 
     def _settle(self, asked: Asked, seq: int, question: Question, done: Done) -> None:
         """The answer is complete."""
         del asked.questions[seq]
-        asked.failures, asked.alarmed = 0, False
+        asked.failures = 0
         text = f"{question.platform} answers for its calls again"
         over = Alarm(_alarm_id(question.platform), question.platform, text, raised=False)
         self.alarm(over, done)

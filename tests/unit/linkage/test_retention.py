@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,19 @@ class Kept(Site):
         changed = {"retention": RetentionSettings(**settings)}
         self.config = self.config.model_copy(update=changed)
 
-    async def keep(self) -> None:
+    @asynccontextmanager
+    async def housekeeper(self) -> AsyncIterator[Keeper]:
         reading = open_for_reading(self.config.database_path)
         housekeeper = Keeper(self.core, reading, self.config, self.clock)
         try:
-            await housekeeper.once()
+            yield housekeeper
         finally:
             await housekeeper.stop()
             reading.dispose()
+
+    async def keep(self) -> None:
+        async with self.housekeeper() as housekeeper:
+            await housekeeper.once()
 
     async def call(self, pbx: FakeLink, *numbers: int) -> None:
         """Calls for the desk, one notice each."""
@@ -109,6 +115,27 @@ async def test_what_waited_too_long_is_dropped_and_the_gap_is_told_first(tmp_pat
         assert (gap.until - began).total_seconds() == 2
         kinds = [row.kind for row in site.journal() if row.source == "desk"]
         assert EntryKind.GAP in kinds
+
+
+async def test_a_clock_that_is_set_ahead_drops_nothing_before_it_has_stood_for_a_day(
+    tmp_path: Path,
+) -> None:
+    async with kept(tmp_path) as (site, pbx), site.housekeeper() as housekeeper:
+        await housekeeper.once()
+        await site.call(pbx, 1, 2)
+        right = site.clock.utc()
+        for days in (30, 0, 30):  # by mistake, then set right, then a machine that was far behind
+            site.clock.jump(right + timedelta(days=days))
+            await housekeeper.once()
+            site.clock.advance(DAY_S / 2)
+            await housekeeper.once()
+            assert site.count(tables.delivery) == 2
+        site.clock.advance(DAY_S / 2)
+        await housekeeper.once()
+
+        desk = await site.connect("desk")
+        await desk.heard(1)
+        assert gaps(desk.pushed) == [(1, 2)]
 
 
 async def test_no_more_wait_than_may(tmp_path: Path) -> None:

@@ -239,6 +239,18 @@ def test_a_silent_platform_is_tried_later_and_later_with_one_alarm(stuck: Inques
     assert alarms(stuck) == [m.AlarmAction.CLEAR]
 
 
+def test_an_alarm_that_the_disk_did_not_take_is_raised_later(stuck: Inquest) -> None:
+    stuck.peers.by_id["pbx"].connected = False
+    with stuck.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only=1")
+    stuck.do(AskAround())
+    with stuck.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only=0")
+    stuck.clock.advance(3600)
+    stuck.do(AskAround())
+    assert alarms(stuck) == [m.AlarmAction.RAISE]
+
+
 def test_a_platform_that_is_away_is_not_asked_and_nothing_is_closed(stuck: Inquest) -> None:
     stuck.peers.by_id["pbx"].connected = False
     for _ in range(20):
