@@ -85,13 +85,13 @@ class BackgroundHandler(logging.Handler):
         while self._waiting:
             lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
             dropped = self.dropped
-            if dropped > self._told:
-                lines.append(self._dropped_here(dropped - self._told))
-                self._told = dropped
+            untold, self._told = dropped - self._told, dropped
             try:
+                if untold:
+                    lines.append(self._dropped_here(untold))
                 self._stream.write("\n".join(lines) + "\n")
                 self._stream.flush()
-            except (OSError, ValueError):
+            except Exception:  # noqa: BLE001 - whatever it is, the lines after these are written
                 self.dropped += len(lines)  # nobody reads any more; there is nowhere to say so
         self._idle.set()
         if self._waiting:

@@ -86,3 +86,27 @@ def test_a_line_that_cannot_be_formatted_costs_that_line_only(
     handler.handle(record(7))
     handler.close()
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["line 7"]
+
+
+class Sulking(logging.Formatter):
+    """Fails at the line that says how many were dropped."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.name == "linkage.logs":
+            raise RuntimeError("a bug of a processor")
+        return super().format(record)
+
+
+def test_a_bug_at_a_line_of_its_own_does_not_end_the_log() -> None:
+    stream = Stalled()
+    handler = handler_to(stream)
+    handler.setFormatter(Sulking())
+    handler.handle(record())
+    assert stream.stuck.wait(10)
+    for number in range(WAITING_MAX + 1):
+        handler.handle(record(number))
+    stream.emptied.set()
+    handler.flush()
+    handler.handle(record(7))
+    handler.close()
+    assert stream.getvalue().splitlines()[-1] == "line 7"
