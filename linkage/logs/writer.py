@@ -85,10 +85,10 @@ class BackgroundHandler(logging.Handler):
         while self._waiting:
             lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
             dropped = self.dropped
-            untold, self._told = dropped - self._told, dropped
+            if dropped > self._told:
+                lines.append(self._dropped_here(dropped - self._told))
+                self._told = dropped
             try:
-                if untold:
-                    lines.append(self._dropped_here(untold))
                 self._stream.write("\n".join(lines) + "\n")
                 self._stream.flush()
             except Exception:  # noqa: BLE001 - whatever it is, the lines after these are written
@@ -102,7 +102,10 @@ class BackgroundHandler(logging.Handler):
         record = logging.LogRecord(
             "linkage.logs", logging.WARNING, __file__, 0, text, (count,), None
         )
-        return self.format(record)
+        try:
+            return self.format(record)
+        except Exception:  # noqa: BLE001 - it must not end the thread
+            return record.getMessage()
 
     def families(self) -> Iterator[Metric]:
         """For those who watch."""
