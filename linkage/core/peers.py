@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from linkage.config import Config, PeerSettings
@@ -14,6 +15,7 @@ from linkage.core.legacy import PATENT_TYPES, suits_legacy
 from linkage.ports import Capability, Role
 from linkage.store.rows import Operation
 from protocol.message import Direction, Message
+from protocol.messages import CapabilityNotice, PlatformRegister
 
 SENDS: Final[Mapping[Role, frozenset[int]]] = {
     Role.PLATFORM: frozenset({Direction.PLATFORM_TO_BUSINESS, Direction.PLATFORM_TO_SCREEN}),
@@ -54,6 +56,20 @@ class Peer:
             self.encoding = self.settings.dialect.encoding
             self._types = frozenset(self.settings.types)
 
+    def learn(self, message: Message, came_at: datetime) -> None:
+        """What a registration tells beside the secret, or a notice of capabilities."""
+        if isinstance(message, CapabilityNotice):
+            self.capability = capability_of(message)
+            return
+        said: datetime | None = getattr(message, "time", None)
+        self.ahead_s = 0.0 if said is None else (said - came_at).total_seconds()
+        if isinstance(message, PlatformRegister) and message.capabilities:
+            self.capability = capability_of(message)
+        if self.role in {Role.COMMUNICATION_SCREEN, Role.BUSINESS_SCREEN}:
+            self.login = message.login_id or (
+                None if self.settings is None else self.settings.login
+            )
+
     def takes(self, type_: int, message: Message, operation: Operation | None) -> bool:
         """Whether a message, coming as this type, may be delivered to the peer at all."""
         return not self.legacy or (type_ in PATENT_TYPES and suits_legacy(message, operation))
@@ -68,6 +84,11 @@ class Peer:
             return True
         actions = self.capability.get(type_)
         return actions is not None and (not actions or action is None or action in actions)
+
+
+def capability_of(message: PlatformRegister | CapabilityNotice) -> Capability:
+    """What a platform says that it can do."""
+    return {item.no: item.action_numbers for item in message.capabilities}
 
 
 TAKERS_MAX: Final = 10_000

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from linkage.config import Config
@@ -36,7 +37,7 @@ class Strain:
     """What the core asks before it takes a request, and tells after each batch.
 
     Args:
-        put: queues work of linkage's own.
+        put: queues work of linkage's own, and tells what became of it.
         tell: tells an alarm to whoever is connected, without a place in a queue.
     """
 
@@ -46,7 +47,7 @@ class Strain:
         engine: CoreEngine,
         clock: Clock,
         *,
-        put: Callable[[Work], None],
+        put: Callable[[Work, Callable[[Done], None] | None], None],
         tell: Callable[[Alarm], None],
     ) -> None:
         self.pressure = Pressure(_bounds_of(config), config.id)
@@ -93,7 +94,7 @@ class Strain:
         if isinstance(done.value, OSError) and isinstance(work, _KEPT) and not lost:
             self._kept.append(work)
 
-    def told(self, alarm: Alarm, done: Done) -> None:
+    def _told_of(self, alarm: Alarm, done: Done) -> None:
         """An alarm is on disk, unless that failed."""
         if isinstance(done.value, Exception):
             return
@@ -108,8 +109,11 @@ class Strain:
         """
         kept, self._kept = self._kept, []
         for work in kept:
-            self._put(work)
+            self._offer(work)
         return bool(kept)
+
+    def _offer(self, work: Work) -> None:
+        self._put(work, partial(self._told_of, work) if isinstance(work, Alarm) else None)
 
     def look(self, inbox: int, oldest_s: float) -> None:
         """See how things stand, and say so where that is news."""
@@ -122,7 +126,7 @@ class Strain:
             disk_free=self._engine.disk_free,
         )
         for alarm in self.pressure.look(standing, self._clock.now(), self._clock.utc()):
-            self._put(alarm)
+            self._offer(alarm)
             if alarm.raised:
                 logger.warning("%s: %s", alarm.id, alarm.text)
                 if standing.oldest_s >= self.pressure.bounds.wait_s:

@@ -89,11 +89,11 @@ class Plant:
 
     def held(self, name: str) -> int:
         """Bytes of messages for a peer that are in memory."""
-        return self.core._outboxes[name].held_bytes
+        return self.core._queues.of(name).held_bytes
 
     def unsent(self, name: str) -> int:
         """Bytes that wait in the write buffer of its session."""
-        link: Any = self.core._outboxes[name].link
+        link: Any = self.core._queues.of(name).link
         return int(link._transport.get_write_buffer_size())
 
     def journal(self) -> list[JournalRow]:

@@ -149,8 +149,8 @@ class Site:
         """What a process leaves that ends without a word: the disk as it is."""
         assert self.core._sweeping is not None
         self.core._sweeping.cancel()
-        self.core._inbox.clear()
-        await self.core._worker.stop()
+        self.core._commits._inbox.clear()
+        await self.core._commits._worker.stop()
         self.engine.dispose()
         self._open()
         await self.core.start()

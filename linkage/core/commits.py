@@ -1,0 +1,136 @@
+"""From the event loop to the disk: work is gathered, committed as a batch, and settled.
+
+```
+ put, do ──▶ inbox of this turn of the loop ──▶ Worker: one commit ──▶ settle(batch), in the loop
+```
+What is put in one turn of the loop is handed over at its end as one list, so that a burst meets
+the core's thread once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from linkage.core.breaker import Breaker
+from linkage.core.engine import CoreEngine
+from linkage.core.inbox import Item
+from linkage.core.work import Done, Now, Register, Work
+from linkage.core.worker import Batch, Worker
+from linkage.ports import Clock
+
+logger = logging.getLogger("linkage.core")
+
+T = TypeVar("T")
+
+
+class Commits:
+    """Work on its way to the disk. Everything but the commit itself runs in the loop's thread.
+
+    Args:
+        engine: does the work, in a thread of its own.
+        steady_us: see `linkage.core.steady`.
+        settle: told of each batch, in the order in which they were done; takes what it has
+            settled out of `unsettled`.
+    """
+
+    def __init__(
+        self,
+        engine: CoreEngine,
+        clock: Clock,
+        steady_us: Callable[[], int],
+        settle: Callable[[Batch], None],
+    ) -> None:
+        self._engine = engine
+        self._breaker = Breaker(engine, clock.now)
+        self._clock = clock
+        self._steady_us = steady_us
+        self._worker = Worker(self._process, settle)
+        self._inbox: list[Item] = []
+        self._turn_began = 0.0
+        self._taken = 0
+        self.unsettled: dict[int, float] = {}
+        """When each thing was taken that is not settled yet, by its number: the monotonic time of
+        the first of its turn of the loop."""
+        self.running = False
+        """Whether work is taken: from `start` until `stop`."""
+        self.stopping = False
+        """Whether nothing is taken any more, for good."""
+
+    # --- life ------------------------------------------------------------------------------------
+    def start(self) -> None:
+        """Begin to take work; call it in the event loop."""
+        self._worker.start()
+        self.running = True
+
+    async def stop(self) -> None:
+        """Finish what was taken, and take nothing more."""
+        self.stopping = True
+        self._hand_over()
+        await self._worker.stop()
+        self.running = False
+
+    # --- what is taken ---------------------------------------------------------------------------
+    def put(self, work: Work, told: Callable[[Done], None] | None = None) -> None:
+        """Queue work; it is handed over with everything else of this turn of the loop.
+
+        `told` is called once, with what became of it.
+        """
+        if not self._inbox:
+            asyncio.get_running_loop().call_soon(self._hand_over)
+            self._turn_began = self._clock.now()
+        self._taken += 1
+        self._inbox.append((self._taken, work, told))
+        self.unsettled[self._taken] = self._turn_began
+
+    async def do(self, work: Work) -> Done:
+        """What becomes of work, once it is on disk or refused."""
+        failing = isinstance(work, Register) and self._engine.store_failing
+        if failing or self.stopping or not self.running:
+            return self._engine.not_now(work)
+        future: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+        self.put(work, partial(tell, future))
+        return await future
+
+    async def between(self, act: Callable[[], T]) -> T:
+        """Do something in the core's thread, after what was taken so far, outside a transaction.
+
+        Call it only between `start` and `stop`.
+        """
+        self._hand_over()
+        return await self._worker.call(act)
+
+    def _hand_over(self) -> None:
+        if self._inbox:
+            self._worker.hand_over(self._inbox)
+            self._inbox = []
+
+    # --- how it stands ---------------------------------------------------------------------------
+    @property
+    def oldest_s(self) -> float:
+        """How long the oldest work has waited for the disk; safe to ask in any thread."""
+        try:
+            since = next(iter(self.unsettled.values()), None)
+        except RuntimeError:  # the loop took or settled something just now
+            return self.oldest_s
+        return 0.0 if since is None else max(0.0, self._clock.now() - since)
+
+    def _process(self, items: list[Item]) -> Batch:
+        """One commit, in the core's thread; no bug ends that."""
+        now = Now(self._clock.utc(), self._steady_us())
+        began = self._clock.now()
+        try:
+            done = self._breaker.process([work for _, work, _ in items], now)
+        except Exception as error:
+            logger.exception("a batch of %d failed as a whole", len(items))
+            done = [Done(value=error) for _ in items]
+        return Batch(items, done, began, self._clock.now(), failed=self._engine.store_failing)
+
+
+def tell(future: asyncio.Future[T], value: T) -> None:
+    """Give an answer to who waits for it, who may have been cancelled."""
+    if not future.done():
+        future.set_result(value)

@@ -1,0 +1,142 @@
+"""Which peer is at which link: registered, adopted, replaced by a newer one, gone."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from linkage.core.commits import Commits
+from linkage.core.handover import Handover
+from linkage.core.peers import Peer, Peers
+from linkage.core.queues import Queues
+from linkage.core.work import Done, Observe, Register
+from linkage.ports import Clock, EntryKind, Link, Role
+from protocol.envelope import Request, Response
+from protocol.registration import make_registration, peer_id_of
+from protocol.results import Result
+
+
+class Links:
+    """The live conversations; a peer has one at the most. See `CorePort` for what each call is."""
+
+    def __init__(
+        self, peers: Peers, clock: Clock, commits: Commits, queues: Queues, handover: Handover
+    ) -> None:
+        self._peers = peers
+        self._clock = clock
+        self._commits = commits
+        self._queues = queues
+        self._handover = handover
+        self.peer_at: dict[Link, Peer] = {}
+        self._positions: dict[Link, int] = {}
+        """The last Seq that a registered peer has, until its deliveries begin."""
+        self._introductions: Counter[str] = Counter()
+
+    # --- in --------------------------------------------------------------------------------------
+    async def register(self, link: Link, request: Request) -> Response:
+        """See `CorePort.register`."""
+        came_at = self._clock.utc()
+        done = await self._judged(Register(request, link.address))
+        if done.response is None:
+            return Response(request_id=request.id, type=request.type, result=Result.INTERNAL)
+        if done.response.accepted:
+            peer = self._peers.by_id[done.value]
+            peer.learn(request.message, came_at)
+            self._positions[link] = done.response.last_seq or 0
+            self._take(link, peer)
+        return done.response
+
+    async def _judged(self, work: Register) -> Done:
+        """What becomes of a registration."""
+        claimed = peer_id_of(work.request.message)
+        if claimed is None or getattr(work.request.message, "last_seq", None) is None:
+            return await self._commits.do(work)
+        accepted = False
+        self._handover.begin(claimed)
+        try:
+            done = await self._commits.do(work)
+            accepted = done.response is not None and done.response.accepted
+        finally:
+            for answer in self._handover.end(claimed, accepted=accepted):
+                self._commits.put(answer)
+        return done
+
+    async def adopt(self, link: Link, peer_id: str) -> None:
+        """See `CorePort.adopt`."""
+        peer = self._peers.by_id[peer_id]
+        self._introductions.pop(peer_id, None)
+        await self._opened(peer_id, f"from {link.address}")
+        self._take(link, peer)
+
+    async def resume(
+        self, link: Link, peer_id: str, told: Sequence[tuple[Request, datetime]]
+    ) -> bool:
+        """See `CoreService.resume`."""
+        peer = self._peers.by_id[peer_id]
+        if self._queues.of(peer_id).link is not None:
+            return False
+        await self._opened(peer_id, f"from {link.address}, kept over a restart of the core")
+        if self._queues.of(peer_id).link is not None:
+            return False  # it has come anew meanwhile
+        for request, came_at in told:
+            peer.learn(request.message, came_at)
+        self._take(link, peer)
+        return True
+
+    async def _opened(self, peer_id: str, detail: str) -> None:
+        await self._commits.do(Observe(peer_id, EntryKind.SESSION_OPENED, detail))
+
+    def _take(self, link: Link, peer: Peer) -> None:
+        outbox = self._queues.of(peer.id)
+        older = outbox.link
+        if older is not None and older is not link:
+            self.peer_at.pop(older, None)
+            self._ended(peer, "replaced by a newer one")
+            older.close("replaced")
+        self.peer_at[link] = peer
+        outbox.attach(link)
+        peer.connected = True
+
+    def begin(self, link: Link) -> None:
+        """See `CorePort.begin`."""
+        peer = self.peer_at.get(link)
+        if peer is not None:
+            self._queues.begin(peer.id, self._positions.pop(link, 0))
+
+    # --- out -------------------------------------------------------------------------------------
+    def closed(self, link: Link, reason: str) -> None:
+        """See `CorePort.closed`."""
+        self._positions.pop(link, None)
+        peer = self.peer_at.pop(link, None)
+        if peer is None:
+            return
+        outbox = self._queues.of(peer.id)
+        if outbox.link is link:
+            outbox.detach()
+            peer.connected = False
+        self._ended(peer, reason)
+
+    def _ended(self, peer: Peer, reason: str) -> None:
+        self._commits.put(Observe(peer.id, EntryKind.SESSION_CLOSED, reason))
+
+    # --- where linkage dials ---------------------------------------------------------------------
+    async def introduce(self, peer_id: str) -> Request:
+        """See `CorePort.introduce`."""
+        settings = self._peers.by_id[peer_id].settings
+        utc = self._clock.utc()
+        valid = () if settings is None else settings.valid_secrets(utc)
+        if not valid:
+            raise KeyError(peer_id)
+        # The peer may not have its new secret yet: each of those in force has its turn.
+        turn = self._introductions[peer_id] % len(valid)
+        self._introductions[peer_id] += 1
+        message = make_registration(
+            Role.PLATFORM,
+            self._peers.own_id,
+            valid[turn],
+            utc,
+            secrets.token_hex(16),
+        )
+        return Request(id=secrets.token_hex(8), message=message)

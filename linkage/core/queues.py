@@ -1,0 +1,200 @@
+"""The outboxes of all receivers, and what the disk brings for them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Final, ParamSpec, TypeVar
+
+from linkage.core.commits import Commits
+from linkage.core.handover import Handover
+from linkage.core.outbox import QUEUE_MAX, Outbox, Settled
+from linkage.core.peers import Peers
+from linkage.core.strain import Strain
+from linkage.core.work import Acknowledge, Done, GiveUp, LoadQueue, Retire, Submit, Work
+from linkage.observation.figures import Figures
+from linkage.ports import Link
+from protocol.envelope import Request, Response
+from protocol.message import Message
+
+logger = logging.getLogger("linkage.core")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+LOAD_AGAIN_S: Final = 1.0
+"""After a disk that could not be read."""
+
+
+class Queues:
+    """One `Outbox` for each receiver, made when it is first needed.
+
+    Args:
+        closed: told of a link that a bug in its queue costs; the link is closed after that.
+        delivered: told of each answer, see `Outbox`.
+    """
+
+    def __init__(
+        self,
+        peers: Peers,
+        figures: Figures,
+        commits: Commits,
+        strain: Strain,
+        handover: Handover,
+        steady_us: Callable[[], int],
+        *,
+        closed: Callable[[Link, str], None],
+        delivered: Settled,
+    ) -> None:
+        self._peers = peers
+        self._figures = figures
+        self._commits = commits
+        self._strain = strain
+        self._handover = handover
+        self._steady_us = steady_us
+        self._closed = closed
+        self._delivered = delivered
+        self._outboxes: dict[str, Outbox] = {}
+        self._answer_ids = _AnswerIds()
+
+    def of(self, receiver: str) -> Outbox:
+        """The queue of a receiver."""
+        outbox = self._outboxes.get(receiver)
+        if outbox is None:
+            peer = self._peers.get(receiver)
+            role = "none" if peer is None else peer.role.value
+            outbox = Outbox(receiver, self._figures.queue_of(role), self._delivered)
+            self._outboxes[receiver] = outbox
+        return outbox
+
+    # --- what a commit brought -------------------------------------------------------------------
+    def settle(self, work: Work, done: Done, now_us: int) -> None:
+        """Hand out what a commit brought; its response has gone before."""
+        if isinstance(work, LoadQueue):
+            outbox = self.of(work.receiver)
+            self._guarded(outbox, self._loaded, outbox, work, done)
+            return
+        if isinstance(work, Submit):
+            if done.value == "reload":
+                outbox = self.of(work.source)
+                self._guarded(outbox, outbox.restart, 0)
+                self._load(outbox)
+        elif isinstance(work, Retire):
+            outbox = self.of(work.receiver)
+            self._guarded(outbox, self._retired, outbox, done)
+        for delivery in done.deliveries:
+            outbox = self.of(delivery.row.receiver)
+            self._guarded(outbox, outbox.offer, delivery, now_us)
+            if outbox.behind:
+                self._load(outbox)
+        for receiver, message in done.answers:
+            self.answer(receiver, message, now_us)
+
+    def _retired(self, outbox: Outbox, done: Done) -> None:
+        if done.value is True:
+            outbox.restart(0)
+        outbox.release(self._steady_us())
+        self._load(outbox)
+
+    def _loaded(self, outbox: Outbox, work: LoadQueue, done: Done) -> None:
+        if isinstance(done.value, Exception):
+            if work.generation == outbox.generation:
+                outbox.loading = False
+            asyncio.get_running_loop().call_later(LOAD_AGAIN_S, self._load, outbox)
+            return
+        unknown = outbox.extend(
+            done.deliveries,
+            work.generation,
+            self._steady_us(),
+            complete=bool(done.value),
+        )
+        for delivery in unknown:
+            self._commits.put(GiveUp(work.receiver, delivery.row.seq, delivery.row.journal_seq))
+        self._load(outbox)
+
+    # --- links -----------------------------------------------------------------------------------
+    def begin(self, receiver: str, after: int) -> None:
+        """Start to push what waits for a receiver after a position."""
+        outbox = self.of(receiver)
+        outbox.begin(after)
+        self._load(outbox)
+
+    def answered(self, receiver: str, response: Response) -> None:
+        """A receiver answered a push; so it has a link, and had its queue before that."""
+        outbox = self._outboxes[receiver]
+        seq = self._guarded(outbox, outbox.answered, response, self._steady_us())
+        if seq is not None:
+            work = Acknowledge(receiver, seq, response)
+            if not self._handover.holds(work):
+                self._commits.put(work)
+        if outbox.behind:
+            self._load(outbox)
+
+    def answer(self, receiver: str, message: Message, now_us: int) -> None:
+        """Push what has no place in a queue."""
+        outbox = self.of(receiver)
+        request = Request(id=self._answer_ids.take(), message=message)
+        self._guarded(outbox, outbox.answer, request, now_us)
+
+    # --- every now and then ----------------------------------------------------------------------
+    def pump_due(self) -> None:
+        """Go on where a receiver asked for a pause that is over."""
+        for outbox in self._outboxes.values():
+            if outbox.due_us is not None:
+                self._guarded(outbox, outbox.pump, self._steady_us())
+
+    def load_all(self) -> None:
+        """Read on from the disk for whoever wants it."""
+        for outbox in self._outboxes.values():
+            self._load(outbox)
+
+    def pushed(self) -> frozenset[tuple[str, int]]:
+        """What is out and not answered: receiver and Seq."""
+        return frozenset(
+            (outbox.receiver, seq) for outbox in self._outboxes.values() for seq in outbox.pushed
+        )
+
+    def _load(self, outbox: Outbox) -> None:
+        if outbox.wants and not self._commits.stopping and self._strain.has_room:
+            outbox.loading = True
+            self._commits.put(
+                LoadQueue(outbox.receiver, outbox.loaded, QUEUE_MAX // 2, outbox.generation)
+            )
+
+    def _guarded(
+        self, outbox: Outbox, act: Callable[P, R], *args: P.args, **kw: P.kwargs
+    ) -> R | None:
+        """Do something at an outbox; a bug in it costs the receiver its link, and nobody else.
+
+        The next link of the receiver goes on from what is on disk.
+        """
+        try:
+            return act(*args, **kw)
+        except Exception:
+            logger.exception(
+                "the queue of %s failed: its link is closed",
+                outbox.receiver,
+                extra={"peer": outbox.receiver},
+            )
+        link = outbox.link
+        if link is not None:
+            self._closed(link, "internal error")
+            link.close("internal error")
+        return None
+
+
+class _AnswerIds:
+    """Request Ids of data answers.
+
+    Unique for this sender across restarts, and never a journal seq.
+    """
+
+    def __init__(self) -> None:
+        self._prefix = "q" + secrets.token_hex(4)
+        self._next = 0
+
+    def take(self) -> str:
+        self._next += 1
+        return f"{self._prefix}{self._next % 10_000_000}"
