@@ -82,7 +82,14 @@ def _at(unit: UnitOfWork, row: DeliveryRow | None) -> datetime | None:
 def announce(unit: UnitOfWork, teller: Teller, peers: Peers) -> Done:
     """195 for the Seqs that were left out by `linkage.store.renumber`; once."""
     done = Done()
-    for peer_id, first in take_gaps(unit.connection).items():
+    gaps = take_gaps(unit.connection)
+    begin = gaps.pop("", None)
+    if begin is not None:
+        unknown = [item for item in peers.by_id.values() if item.id not in gaps]
+        gaps |= {
+            item.id: 1 for item in unknown if unit.begin_queue(item.id, item.role.value, begin)
+        }
+    for peer_id, first in gaps.items():
         peer = peers.get(peer_id)
         if peer is not None:
             last = unit.next_delivery_seq(peer_id) - 1

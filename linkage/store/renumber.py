@@ -33,7 +33,11 @@ PER_ENTRY: Final = 4
 OPERATION: Final = "operation"
 """`floor` of OpIds."""
 GAP: Final = "gap:"
-"""`floor` of a peer's Seqs that its queue has lost, until it is told; with the PeerId behind."""
+"""`floor` of a peer's Seqs that its queue has lost, until it is told; with the PeerId behind.
+
+With none behind: where the queues of those begin whom this store does not know. They may have come
+after the backup, and have been given Seqs.
+"""
 
 
 def renumber(connection: Connection, now_us: int, why: str, own_id: str, beyond: int = 0) -> int:
@@ -69,6 +73,7 @@ def renumber(connection: Connection, now_us: int, why: str, own_id: str, beyond:
         told = select(tables.floor.c.value).where(tables.floor.c.name == GAP + peer.peer_id)
         first = connection.execute(told).scalar() or peer.next_seq
         _set_floor(connection, GAP + peer.peer_id, first)
+    _set_floor(connection, GAP, max(1, floor_of(connection, GAP)) + skipped)
     connection.execute(update(tables.peer).values(next_seq=tables.peer.c.next_seq + skipped))
     return skipped
 
@@ -111,7 +116,10 @@ def floor_of(connection: Connection, name: str) -> int:
 
 
 def take_gaps(connection: Connection) -> dict[str, int]:
-    """The first Seq that each peer has lost, for those who were not told yet; now they are."""
+    """The first Seq that each peer has lost, for those who were not told yet; now they are.
+
+    Under an empty name: the first Seq of those whom the store does not know.
+    """
     table = tables.floor
     mine = table.c.name.startswith(GAP, autoescape=True)
     rows = connection.execute(select(table).where(mine)).all()

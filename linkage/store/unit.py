@@ -70,6 +70,14 @@ class UnitOfWork(Projections):
         """The Seq that the receiver's next message will carry."""
         return self._peers.get(receiver, ("", 1))[1]
 
+    def begin_queue(self, receiver: str, role: str, first_seq: int) -> bool:
+        """Let a queue begin at a Seq; False where there is one."""
+        if receiver in self._peers:
+            return False
+        self._peers[receiver] = (role, first_seq)
+        self._changed_peers.add(receiver)
+        return True
+
     def gone_to(self, receiver: str) -> int:
         """Up to which Seq nothing of a queue is kept (`tables.peer`); 0: all of it is."""
         return self.connection.execute(_GONE_TO, {"receiver": receiver}).scalar() or 0

@@ -354,6 +354,28 @@ def test_peers_hear_of_the_gap_wherever_they_were(backed: Backed, into: Path) ->
     assert backed.heard(desk) == [], "it is told once"
 
 
+def test_a_peer_that_came_after_the_backup_gets_no_number_twice_either(
+    backed: Backed, into: Path
+) -> None:
+    made = backed.backup(into)
+    for _ in range(2):
+        backed.say("pbx", incoming("N1", to_num="3333"))
+        first = [item.seq for item in backed.heard("other")]
+        backed.clock.advance(1)
+        replace_by(backed, made.folder)
+    backed.say("pbx", incoming("N2", to_num="3333"))
+
+    gap, notice = backed.heard("other")
+    assert isinstance(gap.message, m.GapNotice)
+    assert gap.message.from_seq == 1
+    assert gap.message.to_seq == gap.seq - 1 >= max(first)
+    assert notice.seq == gap.seq + 1
+    assert register(backed, "other", notice.seq).last_seq == notice.seq
+    backed.restart()
+    backed.do(Announce())
+    assert backed.heard("other") == [], "it is told once"
+
+
 def register(bench: Bench, peer: str, last_seq: int) -> Response:
     message = make_registration(
         Role.APPLICATION, peer, SECRET, bench.clock.utc(), "nonce-00000001", last_seq=last_seq
