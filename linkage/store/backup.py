@@ -33,7 +33,8 @@ from linkage.store.chain import breaks
 from linkage.store.database import HEAD, open_for_reading
 from linkage.store.head import Head, newest_of
 from linkage.store.lock import hold_file
-from linkage.store.reader import StoreReader, find_file
+from linkage.store.reader import StoreReader
+from linkage.store.viewing import find_file
 
 FORMAT: Final = "linkage-backup/1"
 MANIFEST: Final = "manifest.json"

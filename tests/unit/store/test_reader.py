@@ -9,12 +9,9 @@ from sqlalchemy import Engine, event, text
 
 from linkage.store.chain import breaks
 from linkage.store.database import StoreError, open_for_reading, open_store
-from linkage.store.reader import (
-    AmbiguousEventError,
-    EventNotFoundError,
-    StoreReader,
-    find_file,
-)
+from linkage.store.history import AmbiguousEventError, EventNotFoundError
+from linkage.store.reader import StoreReader
+from linkage.store.viewing import find_file
 from protocol import messages as m
 from tests.unit.store.embodiments import DESK, PBX, Writer, write_alarm
 
