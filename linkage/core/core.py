@@ -153,17 +153,24 @@ class Core:
         settle = self._queues.settle
         for (number, work, told), done in zip(batch.items, batch.done, strict=True):
             taken_at = unsettled.pop(number)
-            self._count(work, done, batch.ended - taken_at, batch.ended)
             if batch.failed:
                 self._strain.failed(work, done)
+            # One by one: a queue is not read on from the disk before its last reading is settled.
             try:
-                if self._spans is not None:
-                    self._spans.settled(work, done, (taken_at, batch.began, batch.ended))
                 if told is not None:
                     told(done)
+            except Exception:
+                logger.exception("what became of a %s was not told", type(work).__name__)
+            try:
                 settle(work, done, now_us)
             except Exception:
                 logger.exception("what became of a %s was not handed out", type(work).__name__)
+            try:
+                self._count(work, done, batch.ended - taken_at, batch.ended)
+                if self._spans is not None:
+                    self._spans.settled(work, done, (taken_at, batch.began, batch.ended))
+            except Exception:
+                logger.exception("a %s was not counted", type(work).__name__)
         self._strain.look(self.inbox, self.oldest_work_s)
 
     def _count(self, work: Work, done: Done, seconds: float, now: float) -> None:
@@ -177,9 +184,12 @@ class Core:
     def _delivered(
         self, receiver: str, request: Request, response: Response, took_s: float
     ) -> None:
-        self._log.delivered(receiver, request, response, took_s)
-        if self._spans is not None:
-            self._spans.delivered(receiver, request, response, took_s)
+        try:
+            self._log.delivered(receiver, request, response, took_s)
+            if self._spans is not None:
+                self._spans.delivered(receiver, request, response, took_s)
+        except Exception:
+            logger.exception("an answer of %s was not counted", receiver)
 
     def _tell_at_once(self, alarm: Alarm) -> None:
         for peer in list(self._links.peer_at.values()):
@@ -360,6 +370,7 @@ class Core:
         self._sweeping = asyncio.get_running_loop().call_later(SWEEP_EVERY_S, self._sweep)
 
     def _sweep(self) -> None:
+        self._sweep_later()
         self._queues.pump_due()
         self._ask_around()
         if self._strain.offer_kept():
@@ -369,7 +380,6 @@ class Core:
             self._sweep_waits = True
             self._commits.put(Sweep(self._queues.pushed(), self._steady_us()), self._swept)
         self._strain.look(self.inbox, self.oldest_work_s)
-        self._sweep_later()
 
     def _swept(self, _: Done) -> None:
         self._sweep_waits = False

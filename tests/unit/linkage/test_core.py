@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from linkage.core import Core
 from linkage.ports import EntryKind
 from linkage.store.chain import breaks
 from linkage.store.rebuild import differences, rebuild
@@ -23,7 +24,7 @@ from protocol.codec import decode
 from protocol.dialect import Dialect
 from protocol.envelope import Request
 from tests.unit.linkage.bench import PEERS, SECRET, chain, peer
-from tests.unit.linkage.links import FakeLink, Site, StuckUnit, accept, as_sent
+from tests.unit.linkage.links import WAIT_S, FakeLink, Site, StuckUnit, accept, as_sent
 from tests.unit.linkage.said import create, hangup, incoming, transfer
 
 
@@ -507,3 +508,22 @@ async def test_capabilities_count_once_they_are_taken(site: Site) -> None:
         site.registration("pbx", capabilities=(m.Capability.of(205, [1]),)),
     )
     assert (await site.say(desk, transfer())).result == 1
+
+
+async def test_who_watches_and_fails_costs_nobody_an_answer_or_a_delivery(tmp_path: Path) -> None:
+    def break_(_span: object) -> None:
+        raise RuntimeError("a bug of the watcher")
+
+    site = Site(tmp_path)
+    site.core = Core(site.config, UnitOfWork(site.engine), site.clock, {}, spans=break_)
+    async with site:
+        pbx, desk = await site.connect("pbx"), await site.connect("desk")
+        desk.answers = accept
+        for number in range(2):
+            response = await asyncio.wait_for(site.say(pbx, incoming(f"C{number}")), WAIT_S)
+            assert response.result == 0
+        await desk.heard(2)
+        await site.settled()
+
+        assert desk.reasons == []
+        assert await site.sql("SELECT count(*) FROM delivery WHERE state = 'open'") == 0
