@@ -16,11 +16,11 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
-from functools import cache
 from typing import Final
 
 from protocol.codec import codec_for
 from protocol.dialect import DEFAULT, Dialect
+from protocol.directions import Directions
 from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError, RemoteProtocolError
 from protocol.events import (
@@ -37,14 +37,7 @@ from protocol.fields import CONTROL
 from protocol.frames import HEARTBEAT, Framer, frame_writer, heartbeat
 from protocol.pairing import Awaited, Owed
 from protocol.results import Result
-from protocol.roles import (
-    HEARS,
-    PLATFORM_REGISTER,
-    REGISTRATION_TYPE,
-    ROLE_BY_REGISTRATION,
-    SPEAKS,
-    Role,
-)
+from protocol.roles import ROLE_BY_REGISTRATION, Role
 from protocol.states import TRANSITIONS, ConnectionState, Input, Side
 
 __all__ = [
@@ -79,14 +72,6 @@ MALFORMED_WITHIN_S: Final = 60.0
 """The third malformed message within a minute ends the connection (section 1)."""
 DETAIL_MAX: Final = 200
 RETRY_AFTER_S: Final = 1
-_DIALLED: Final = frozenset({Role.APPLICATION, Role.MONITOR})
-
-
-@cache
-def _numbers(digits: frozenset[int]) -> frozenset[int]:
-    """All types with these first digits but the registrations."""
-    every = (100 * digit + rest for digit in digits for rest in range(100))
-    return frozenset(number for number in every if number not in ROLE_BY_REGISTRATION)
 
 
 class Connection:
@@ -121,11 +106,7 @@ class Connection:
     ) -> None:
         if role is None and (side is Side.PEER or registered or dialling):
             raise LocalProtocolError("only linkage's listener may learn the role later")
-        if dialling and role not in _DIALLED:
-            raise LocalProtocolError(f"linkage dials applications, not a {role}")
-        self._side = side
-        self._role = role
-        self._dialling = dialling
+        self._directions = Directions(side, role, dialling=dialling)
         self._dialect = dialect
         self._timers = timers
         self._state = ConnectionState.REGISTERED if registered else ConnectionState.UNREGISTERED
@@ -158,7 +139,7 @@ class Connection:
     @property
     def role(self) -> Role | None:
         """What the peer of linkage is; None until its registration was accepted."""
-        return self._role
+        return self._directions.role
 
     @property
     def dialect(self) -> Dialect:
@@ -260,7 +241,7 @@ class Connection:
     def _take(self, item: Request | Response) -> Event:
         if isinstance(item, Response):
             return self._take_response(item)
-        if not (item.id.isascii() or self._can_echo(item.id)):
+        if not (item.id.isascii() or self._dialect.can_write(item.id)):
             raise RemoteProtocolError(
                 Result.BAD_VALUE, "Id: cannot be written back in this encoding", raw=item.raw
             )
@@ -278,11 +259,11 @@ class Connection:
         """Why a well-formed request is refused here and now; None: it is not."""
         is_registration = request.type in ROLE_BY_REGISTRATION
         if self._state is ConnectionState.UNREGISTERED:
-            if not self._may_register(request.type, ours=False):
+            if not self._directions.may_register(request.type, ours=False):
                 return Result.NOT_REGISTERED, "register first"
             if self._registering is not None:
                 return Result.WRONG_STATE, "the registration before this one is not answered yet"
-        elif request.type // 100 not in self._digits(ours=False):
+        elif not self._directions.allows(request.type, ours=False):
             return Result.WRONG_DIRECTION, f"{request.type} is not for this side"
         elif is_registration:
             return Result.WRONG_STATE, "registered already"
@@ -303,8 +284,8 @@ class Connection:
         return response
 
     def _take_malformed(self, error: RemoteProtocolError) -> None:
-        detail = self._one_line(str(error))
-        if error.request_id is not None and self._can_echo(error.request_id):
+        detail = _one_line(str(error), self._dialect.encoding)
+        if error.request_id is not None and self._dialect.can_write(error.request_id):
             self._answer(error.request_id, error.request_type or 0, error.result, detail, None)
         self._events.append(Malformed(error.result, detail, error.raw, error.request_id))
         self._malformed_at.append(self._now)
@@ -350,10 +331,10 @@ class Connection:
 
     def _check_direction(self, number: int) -> None:
         if self._state is ConnectionState.UNREGISTERED:
-            if not self._may_register(number, ours=True):
+            if not self._directions.may_register(number, ours=True):
                 raise LocalProtocolError(f"{number} before registration")
-        elif number // 100 not in self._digits(ours=True):
-            raise LocalProtocolError(f"{number} is not sent by this side to a {self._role}")
+        elif not self._directions.allows(number, ours=True):
+            raise LocalProtocolError(f"{number} is not sent by this side to a {self.role}")
 
     def _settle(self, response: Response, registering: Request) -> None:
         """Perhaps the answer to the registration was sent."""
@@ -361,7 +342,7 @@ class Connection:
             return
         self._registering = None
         if response.accepted:
-            self._role = self._role or ROLE_BY_REGISTRATION[response.type]
+            self._directions.role = self.role or ROLE_BY_REGISTRATION[response.type]
             self._move(Input.REGISTRATION_ACCEPTED)
 
     def _answer(
@@ -454,32 +435,11 @@ class Connection:
 
         What is in neither is left to the rules.
         """
-        self._inbound = _numbers(self._digits(ours=False))
-        self._outbound = _numbers(self._digits(ours=True))
+        self._inbound = self._directions.numbers(ours=False)
+        self._outbound = self._directions.numbers(ours=True)
 
-    def _digits(self, *, ours: bool) -> frozenset[int]:
-        """First digits of the types that we send, or that the peer sends."""
-        assert self._role is not None, "registered connections have a role"
-        return (SPEAKS if ours is (self._side is Side.PEER) else HEARS)[self._role]
 
-    def _may_register(self, type_: int, *, ours: bool) -> bool:
-        """Whether a type is the registration that we, or the peer, may send while unregistered."""
-        if ours is (self._side is Side.PEER):  # what linkage's peer sends
-            if self._role is None:
-                return type_ in ROLE_BY_REGISTRATION
-            return type_ == REGISTRATION_TYPE[self._role]
-        return self._dialling and type_ == PLATFORM_REGISTER
-
-    def _can_echo(self, request_id: str) -> bool:
-        """Whether Python can write what libxml2 could read: their GBK tables differ in places."""
-        try:
-            request_id.encode(self._dialect.encoding)
-        except UnicodeEncodeError:
-            return False
-        return True
-
-    def _one_line(self, text: str) -> str:
-        """A detail that may quote the peer, made fit for an attribute in the peer's encoding."""
-        encoding = self._dialect.encoding
-        line = CONTROL.sub("?", text)[:DETAIL_MAX]
-        return line.encode(encoding, "replace").decode(encoding)
+def _one_line(text: str, encoding: str) -> str:
+    """A detail that may quote the peer, made fit for an attribute in the peer's encoding."""
+    line = CONTROL.sub("?", text)[:DETAIL_MAX]
+    return line.encode(encoding, "replace").decode(encoding)

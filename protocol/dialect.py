@@ -29,6 +29,14 @@ class Dialect:
     fragments: bool = True
     message_max_bytes: int = 4 * 1024 * 1024
 
+    def can_write(self, text: str) -> bool:
+        """Whether Python can write what libxml2 could read: their GBK tables differ in places."""
+        try:
+            text.encode(self.encoding)
+        except UnicodeEncodeError:
+            return False
+        return True
+
 
 DEFAULT: Final = Dialect()
 LEGACY: Final = Dialect(profile=False, fragments=False, message_max_bytes=65_535)
