@@ -139,7 +139,7 @@ class Outbox:
         # No process before this one can have pushed what this one committed.
         if self._fresh_from is None:
             self._fresh_from = delivery.row.seq
-        if not self._begun or self.behind or self.loading or self._full:
+        if not self._begun or self.behind or self._full:
             self.behind = True
             return
         self._append(delivery, now_us)

@@ -84,6 +84,23 @@ def kv(value: str) -> m.KeyValue:
     return m.KeyValue(key="k", value=value)
 
 
+async def test_who_was_turned_away_at_the_door_is_held_to_the_time_that_it_was_told(
+    site: Site,
+) -> None:
+    pbx, pbx2 = await site.connect("pbx"), await site.connect("pbx2")
+    await site.write_protect()
+    await site.say(pbx2, incoming("D1"))
+    refused = await site.say(pbx, incoming("C1"))
+    assert (refused.result, refused.retry_after_s) == (404, 5)
+    await site.write_protect(on=False)
+    await site.sweep()
+    assert not site.core.store_failing
+
+    assert (await site.say(pbx, incoming("C2"))).result == 404, "it would overtake C1"
+    site.clock.advance(5)
+    assert (await site.say(pbx, incoming("C1"))).result == 0
+
+
 async def test_a_full_disk_does_not_lose_what_was_answered_meanwhile(site: Site) -> None:
     pbx, desk = await site.connect("pbx"), await site.connect("desk")
     await site.say(pbx, incoming())

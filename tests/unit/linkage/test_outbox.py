@@ -75,6 +75,16 @@ def open_outbox(window: int = 64) -> tuple[Outbox, Sink]:
     return outbox, sink
 
 
+def test_what_was_answered_before_a_replay_is_pushed_again_by_it() -> None:
+    outbox, sink = open_outbox()
+    outbox.extend([delivery(1)], outbox.generation, 0, complete=False)
+    outbox.loading = True  # the rest of it is being read
+    outbox.answered(answer(1), 0)
+    outbox.restart(0)
+    outbox.extend([delivery(1, attempts=1)], outbox.generation, 0, complete=True)
+    assert sink.seqs == [1, 1]
+
+
 def read(outbox: Outbox, *items: Delivery, complete: bool = True) -> list[int]:
     """The disk's answer; the seqs of commands that nobody knows the fate of."""
     outbox.loading = True
