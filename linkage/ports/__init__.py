@@ -1,0 +1,60 @@
+"""The seams between the parts.
+
+What the core offers to sockets and adapters, and what it wants of them.
+
+```
+ gateway session ─┐                ┌─ Link: push, close
+                  ├── CorePort ────┤
+ adapter host  ───┘                └─ register, adopt, submit, answered, note, closed
+```
+A *link* is one live conversation with a peer, whatever carries it: a TCP session of the gateway or
+an adapter in this process. Everything that crosses the seam is a message of `protocol` or plain
+data, so that the parts can live in separate processes.
+"""
+
+from __future__ import annotations
+
+from linkage.ports.adapters import (
+    Adapter,
+    AdapterContext,
+    AdapterError,
+    AdapterRefusedError,
+    AdapterUnavailableError,
+    Capability,
+    CommandError,
+    Emit,
+    FileStore,
+    Memory,
+    Outcome,
+    StoredFile,
+)
+from linkage.ports.clock import Clock
+from linkage.ports.core import CorePort, CoreService, EntryKind, Link
+from linkage.ports.lines import fields_of
+from linkage.ports.peers import Network, PeerProfile, Rate
+from protocol.roles import Role
+
+__all__ = [
+    "Adapter",
+    "AdapterContext",
+    "AdapterError",
+    "AdapterRefusedError",
+    "AdapterUnavailableError",
+    "Capability",
+    "Clock",
+    "CommandError",
+    "CorePort",
+    "CoreService",
+    "Emit",
+    "EntryKind",
+    "FileStore",
+    "Link",
+    "Memory",
+    "Network",
+    "Outcome",
+    "PeerProfile",
+    "Rate",
+    "Role",
+    "StoredFile",
+    "fields_of",
+]

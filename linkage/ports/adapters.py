@@ -1,0 +1,192 @@
+"""What an adapter is to the rest, what it is given, and what may go wrong with its platform."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterable, Awaitable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from linkage.ports.clock import Clock
+from protocol.envelope import Request
+from protocol.message import Message
+from protocol.results import Result
+
+if TYPE_CHECKING:
+    from protocol.messages import QueryCall, SnapshotNotice
+
+
+class AdapterError(Exception):
+    """Something about a vendor's platform.
+
+    ```
+    AdapterError
+    ├── AdapterRefusedError       it will not take us (credentials, version): no retry, an alarm
+    ├── AdapterUnavailableError   it cannot be reached now: retry with back-off
+    └── CommandError              this one command failed; carries the result for its sender
+    ```
+    """
+
+
+class AdapterRefusedError(AdapterError):
+    """The platform refuses us for good (bad credentials, unsupported version).
+
+    Retrying would not help.
+    """
+
+
+class AdapterUnavailableError(AdapterError):
+    """The platform cannot be reached, or the link to it was lost: try again later."""
+
+
+class CommandError(AdapterError):
+    """A command could not be done.
+
+    `result` is the code for its sender, `detail` one line for a person.
+    """
+
+    def __init__(self, result: Result, detail: str) -> None:
+        super().__init__(detail)
+        self.result = result
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What an adapter answers to a command at once.
+
+    What comes of it later is a notice with the command's `request_id`.
+
+    `call_id`, `conference_id` are ids allocated for the command.
+    """
+
+    result: Result = Result.ACCEPTED
+    detail: str | None = None
+    call_id: str | None = None
+    conference_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A file that linkage keeps: `sha256` in lower-case hex, `size_bytes`, and where it lies."""
+
+    file_id: str
+    path: Path
+    size_bytes: int
+    sha256: str
+
+
+class Emit(Protocol):
+    """Hands a notice to the core.
+
+    Returns when it is on disk (so a storm of events slows its source, not the core).
+    """
+
+    def __call__(
+        self, message: Message, *, time: datetime | None = None, reconstructed: bool = False
+    ) -> Awaitable[None]:
+        """`time`: when it happened at the platform; `reconstructed`: made up by a resync."""
+        ...
+
+
+class Memory(Protocol):
+    """An adapter's own small durable table: key → JSON-able value.
+
+    Survives crashes; a `put` that returned is on disk.
+    """
+
+    async def load(self) -> dict[str, Any]:
+        """Everything, once at the start of `Adapter.run`."""
+        ...
+
+    async def put(self, key: str, value: Any) -> None:
+        """Insert or replace."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove; no error where there is nothing."""
+        ...
+
+
+class FileStore(Protocol):
+    """Where recordings, faxes and attachments are kept."""
+
+    async def save(self, name: str, content: AsyncIterable[bytes]) -> StoredFile:
+        """Write a file durably under a FileId of ours; `name` gives the ending, such as `.wav`.
+
+        Raises:
+            OSError: the disk is full or not writable; nothing half-written is left behind.
+        """
+        ...
+
+
+Capability = Mapping[int, frozenset[int]]
+"""2xx number → the `Action`/`Mode` values served; an empty set: all there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterContext:
+    """What an adapter is given.
+
+    Its peer id, its `[adapter.settings]`, and the ports it may use.
+    """
+
+    peer_id: str
+    settings: Mapping[str, Any]
+    clock: Clock
+    memory: Memory
+    files: FileStore
+
+
+class Adapter(ABC):
+    """One platform behind the protocol. Subclasses live in `adapters.<platform>`.
+
+    `run` connects, resyncs and translates the platform's events into notices; `execute` does one
+    2xx command. Both run in one event loop; several `execute` may run at once (the host serialises
+    those that name the same call).
+    """
+
+    name: ClassVar[str]
+    capabilities: ClassVar[Capability]
+
+    def __init__(self, context: AdapterContext) -> None:
+        self.context = context
+
+    @abstractmethod
+    async def run(self, emit: Emit) -> None:
+        """Connect and emit until cancelled; no retry loop in here, the supervisor owns back-off.
+
+        Must first compare what lives on the platform with `context.memory`, close what died
+        meanwhile (notices with `reconstructed=True`) and, after a loss, say so by 195 GapNotice.
+
+        Raises:
+            AdapterUnavailableError: the link was lost or cannot be made.
+            AdapterRefusedError: retrying would not help.
+        """
+
+    @abstractmethod
+    async def execute(self, request: Request) -> Outcome:
+        """Do one command (its class is one of `capabilities`).
+
+        `request.id` goes into the `request_id` of what comes of it.
+
+        Raises:
+            CommandError: it cannot be done; the code goes to the sender.
+            AdapterUnavailableError: the platform is not connected (result 502).
+        """
+
+    async def living(self, query: QueryCall) -> SnapshotNotice | None:  # noqa: ARG002 - for subclasses
+        """What lives on the platform of the call or conference that a query names.
+
+        Linkage asks where it has heard nothing of an open operation for hours, and closes what is
+        not in the answer (reason 141). So look at the platform, not only at what is remembered;
+        where the two differ, emit what was missed before returning. A call is listed by its
+        CallId, its legs with `parent_call_id`, a conference with its members; what is over is not
+        listed. None: this adapter cannot tell, and nothing is closed.
+
+        Raises:
+            AdapterUnavailableError: the platform is not connected.
+        """
+        return None

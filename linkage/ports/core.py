@@ -1,0 +1,184 @@
+"""What the core offers to links, and what it wants of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from linkage.ports.adapters import Capability
+from protocol.envelope import Request, Response
+
+
+class EntryKind(StrEnum):
+    """What a journal entry tells. Everything but `MESSAGE` is linkage's own observation."""
+
+    MESSAGE = "Message"
+    OWN = "OwnMessage"
+    MALFORMED = "MalformedMessage"
+    REFUSED = "Refused"
+    KEEPALIVE_FAILURE = "KeepAliveFailure"
+    SESSION_OPENED = "SessionOpened"
+    SESSION_CLOSED = "SessionClosed"
+    STRANGER = "Stranger"
+    GAP = "Gap"
+    ALARM = "Alarm"
+    ALARM_CLEARED = "AlarmCleared"
+    ARCHIVED = "Archived"
+    RENUMBERED = "Renumbered"
+    STARTED = "Started"
+    STOPPED = "Stopped"
+
+
+class Link(Protocol):
+    """One live conversation with a peer, as the core sees it."""
+
+    @property
+    def address(self) -> str:
+        """Where the peer speaks from, for the journal: `10.1.2.3:40112`, `adapter`."""
+        ...
+
+    @property
+    def window(self) -> int:
+        """How many requests may be unanswered at a time (64 for a session)."""
+        ...
+
+    def push(self, request: Request) -> None:
+        """Send a request to the peer; never blocks. Its answer comes back by `CorePort.answered`.
+
+        The core keeps to `window`. A push on a dead link is dropped: the delivery stays open and
+        is repeated on the next link.
+        """
+        ...
+
+    def close(self, reason: str) -> None:
+        """End the conversation: a newer one came, the peer lost its rights, linkage stops."""
+        ...
+
+
+class CorePort(Protocol):
+    """What the core offers to links. All calls are made in the event loop's thread."""
+
+    async def register(self, link: Link, request: Request) -> Response:
+        """Judge a registration (190, 290, 490, 690): role, HMAC, time, nonce, version.
+
+        Journalled either way.
+
+        On Result 0 the link is the peer's live one from now on (an older one is told to close,
+        "replaced"), the response carries `last_seq`, and deliveries begin after the response was
+        written, at `begin(link)`.
+        """
+        ...
+
+    async def adopt(self, link: Link, peer_id: str) -> None:
+        """Take a link whose peer is known without registration.
+
+        Legacy by address, dialled by us, an adapter.
+
+        Raises:
+            KeyError: no such peer is configured.
+        """
+        ...
+
+    async def introduce(self, peer_id: str) -> Request:
+        """A fresh, signed 190 by which linkage registers where it dialled that peer (section 4).
+
+        Called once per attempt: time and nonce are new each time. No secret crosses the seam.
+
+        Raises:
+            KeyError: no such peer is configured.
+        """
+        ...
+
+    def begin(self, link: Link) -> None:
+        """The registration was answered: start to push what waits for this peer."""
+        ...
+
+    async def submit(
+        self, link: Link, request: Request, *, reconstructed: bool = False
+    ) -> Response:
+        """Handle a business request of an adopted or registered link.
+
+        Returns when the outcome is on disk.
+
+        Result 0–9: taken. Everything else: refused, with a journal entry. Never raises for what
+        the peer sent. `reconstructed` marks notices that an adapter's resync made up from what it
+        found.
+        """
+        ...
+
+    def post(
+        self,
+        link: Link,
+        request: Request,
+        answer: Callable[[Response], None],
+        *,
+        reconstructed: bool = False,
+    ) -> None:
+        """As `submit`, where many requests are in work at a time: no task waits for each.
+
+        `answer` is called once, in the event loop's thread, perhaps within this call.
+        """
+        ...
+
+    def answered(self, link: Link, response: Response) -> None:
+        """The peer answered a push."""
+        ...
+
+    async def note(
+        self,
+        link: Link,
+        kind: EntryKind,
+        detail: str,
+        *,
+        raw: bytes = b"",
+        result: int | None = None,
+    ) -> None:
+        """Write an observation of a link into the journal (malformed frame, keep-alive failure).
+
+        `ALARM` and `ALARM_CLEARED` are told to applications and screens too (197), once each: a
+        peer's alarm that is raised already, or not raised, is not news.
+        """
+        ...
+
+    def closed(self, link: Link, reason: str) -> None:
+        """The link is gone. Its open deliveries stay and go to the next link of the peer.
+
+        Idempotent.
+        """
+        ...
+
+
+class CoreService(CorePort, Protocol):
+    """What the core offers to parts in other processes beside what links need."""
+
+    async def resume(
+        self, link: Link, peer_id: str, told: Sequence[tuple[Request, datetime]]
+    ) -> bool:
+        """Take over a link that an earlier core took, and that has outlived it.
+
+        Args:
+            link: to be treated as adopted; `begin` follows.
+            peer_id: whose it is, as the earlier core found.
+            told: what the peer said of itself, and when: its registration, its capabilities.
+
+        Returns:
+            False: the peer has a link already, which must be newer.
+
+        Raises:
+            KeyError: no such peer is configured any more.
+        """
+        ...
+
+    def announce(self, peer_id: str, capability: Capability) -> None:
+        """What an adapter can do, told by the process that runs it."""
+        ...
+
+    async def recall(self, adapter: str) -> dict[str, Any]:
+        """An adapter's memory, by key. Raises OSError: the store cannot be read."""
+        ...
+
+    async def remember_text(self, adapter: str, key: str, value: str | None) -> None:
+        """Write a key of it as JSON text; None deletes. Raises OSError: it is not on disk."""
+        ...
