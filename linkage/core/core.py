@@ -50,7 +50,7 @@ from linkage.core.work import (
     Work,
 )
 from linkage.core.worker import Batch
-from linkage.observation.figures import Figures
+from linkage.observation.figures import RESULT_MAX, Figures
 from linkage.ports import Capability, Clock, EntryKind, Link
 from linkage.store.unit import UnitOfWork
 from linkage.tracing.context import Conversations
@@ -175,7 +175,7 @@ class Core:
 
     def _count(self, work: Work, done: Done, seconds: float, now: float) -> None:
         if isinstance(work, Acknowledge):
-            self.figures.deliveries[work.response.result] += 1
+            self.figures.deliveries[min(work.response.result, RESULT_MAX)] += 1
         elif isinstance(work, _REQUESTS) and done.response is not None:
             self.figures.requests[work.request.type, done.response.result] += 1
             self.figures.answers.observe(seconds)
@@ -185,7 +185,7 @@ class Core:
         self, receiver: str, request: Request, response: Response, took_s: float
     ) -> None:
         try:
-            self._log.delivered(receiver, request, response, took_s)
+            self._log.delivered(receiver, request, response, took_s, self._clock.now())
             if self._spans is not None:
                 self._spans.delivered(receiver, request, response, took_s)
         except Exception:

@@ -89,12 +89,13 @@ class MessageLog:
             extra=fields,
         )
 
-    @staticmethod
-    def delivered(receiver: str, request: Request, response: Response, seconds: float) -> None:
-        """A receiver answered a delivery."""
+    def delivered(
+        self, receiver: str, request: Request, response: Response, seconds: float, now: float
+    ) -> None:
+        """A receiver answered a delivery, `seconds` after it was pushed; `now` monotonic."""
         accepted = response.accepted
         level = logging.DEBUG if accepted else logging.INFO
-        if not logger.isEnabledFor(level):
+        if not logger.isEnabledFor(level) or not (accepted or self._may_tell(now)):
             return
         fields: dict[str, Any] = {
             "peer": receiver,

@@ -19,6 +19,8 @@ PATIENT_BOUNDS_S: Final = (
     0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0,
 )  # fmt: skip
 """For what may wait for a peer that is not here."""
+RESULT_MAX: Final = 999
+"""Results have three digits: what a peer makes up beyond counts as this, and fills nothing."""
 WORKS_BOUNDS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 """Pieces of work in a batch."""
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from linkage.core import Core
+from linkage.core.message_log import REFUSALS_PER_S
 from linkage.ports import EntryKind
 from linkage.store.chain import breaks
 from linkage.store.rebuild import differences, rebuild
@@ -544,3 +545,21 @@ async def test_who_watches_and_fails_costs_nobody_an_answer_or_a_delivery(tmp_pa
 
         assert desk.reasons == []
         assert await site.sql("SELECT count(*) FROM delivery WHERE state = 'open'") == 0
+
+
+async def test_a_receiver_that_makes_results_up_fills_neither_the_figures_nor_the_log(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "linkage.messages")
+    pbx, desk = await site.connect("pbx"), await site.connect("desk", window=REFUSALS_PER_S * 2)
+    await site.say(pbx, incoming())
+    await asyncio.gather(
+        *(site.say(pbx, m.HoldNotice(call_id="C1")) for _ in range(REFUSALS_PER_S + 5))
+    )
+    for number, request in enumerate(await desk.heard(REFUSALS_PER_S + 6)):
+        desk.answer(request, 1_000_000 + number)
+    await site.settled()
+
+    assert list(site.core.figures.deliveries) == [999]
+    lines = [line for line in caplog.messages if "refused by desk" in line]
+    assert len(lines) == REFUSALS_PER_S
