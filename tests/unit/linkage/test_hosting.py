@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 import pytest
 
 from linkage.clock import ManualClock
-from linkage.hosting import WINDOW, AdapterHost, AdapterState, RequestIds
+from linkage.hosting import AdapterHost, AdapterState
+from linkage.hosting.commands import WINDOW
+from linkage.hosting.ids import RequestIds
 from linkage.ports import (
     Adapter,
     AdapterContext,

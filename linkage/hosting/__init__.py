@@ -1,0 +1,17 @@
+"""Runs an adapter in this process.
+
+It stands between the core, which sees a `Link`, and an `Adapter`, which sees a platform.
+
+```
+ core ── push(command) ──▶ capability? expired? ──▶ adapter.execute ──▶ Outcome ──▶ core.answered
+ core ◀── submit(notice) ◀── emit ◀── adapter.run, under supervision
+```
+Whatever an adapter does (fails, hangs, raises nonsense), the host answers each command once and
+stays alive.
+"""
+
+from __future__ import annotations
+
+from linkage.hosting.host import AdapterHost, AdapterState
+
+__all__ = ["AdapterHost", "AdapterState"]

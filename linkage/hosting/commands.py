@@ -1,0 +1,205 @@
+"""Commands: core → adapter. Each is answered once, whatever the adapter makes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from structlog.contextvars import bind_contextvars
+
+from linkage.hosting.contained import contained
+from linkage.hosting.turns import Turns
+from linkage.observation.figures import AdapterFigures
+from linkage.ports import (
+    Adapter,
+    AdapterUnavailableError,
+    Clock,
+    CommandError,
+    Emit,
+    Outcome,
+    fields_of,
+)
+from linkage.supervision import describe
+from linkage.tracing.spans import NS, Put, executed
+from protocol.envelope import Request, Response
+from protocol.message import Message
+from protocol.messages import QueryCall
+from protocol.results import Result
+
+logger = logging.getLogger("linkage.hosting")
+
+WINDOW: Final = 64
+"""Commands that may be unanswered at a time: that of a session (PROTOCOL.md section 3)."""
+CONCURRENT_MAX: Final = 16
+"""Commands that an adapter works on at a time; the rest of the window waits its turn."""
+EXPIRE_S: Final = 30
+"""How long a command without `Expire` may wait (PROTOCOL.md section 2)."""
+DETAIL_MAX: Final = 1000
+
+
+class Commands:
+    """Does the commands for one adapter.
+
+    Args:
+        figures: counts them.
+        answered: told of each answer.
+        emit: tells a notice; what lives on the platform is one.
+        worked: told of each command that the platform did.
+        within_s: how long the adapter may take for one.
+        spans: where traces go; None: there are none.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        clock: Clock,
+        figures: AdapterFigures,
+        *,
+        answered: Callable[[Response], None],
+        emit: Emit,
+        worked: Callable[[], None],
+        within_s: float,
+        spans: Put | None,
+    ) -> None:
+        self._adapter = adapter
+        self._peer = adapter.context.peer_id
+        self._clock = clock
+        self._figures = figures
+        self._answered = answered
+        self._emit = emit
+        self._worked = worked
+        self._within_s = within_s
+        self._spans = spans
+        self._turns = Turns()
+        self._room = asyncio.Semaphore(CONCURRENT_MAX)
+        self._waiting = 0
+
+    def deadline_of(self, request: Request) -> float:
+        """When the command expires, monotonic; `Time` counts what it waited elsewhere."""
+        left = float(EXPIRE_S if request.expire_s is None else request.expire_s)
+        if request.time is not None:
+            left -= max(0.0, (self._clock.utc() - request.time).total_seconds())
+        return self._clock.now() + left
+
+    async def carry_out(self, request: Request, deadline: float) -> None:
+        """Do a command and answer it once, whatever becomes of it."""
+        # What is logged of a command, here and in the adapter, is found by its ids.
+        bind_contextvars(peer=self._peer, **fields_of(request))
+        figures, began = self._figures, self._clock.now()
+        figures.in_work += 1
+        result = int(Result.TIMEOUT)
+        try:
+            result = await self._tell(request, deadline)
+        finally:
+            took_s = self._clock.now() - began
+            figures.in_work -= 1
+            figures.commands[result] += 1
+            figures.seconds.observe(took_s)
+            if self._spans is not None:
+                self._trace(self._spans, request, result, took_s)
+
+    def _trace(self, put: Put, request: Request, result: int, took_s: float) -> None:
+        end_ns = round(self._clock.utc().timestamp() * NS)
+        span = executed(
+            self._peer, self._adapter.name, request, result, end_ns - round(took_s * NS), end_ns
+        )
+        if span is not None:
+            put(span)
+
+    async def _tell(self, request: Request, deadline: float) -> int:
+        """Do a command and answer it; returns the result."""
+        try:
+            response = await self._judge(request, deadline)
+        except asyncio.CancelledError:
+            response = _refusal(request, Result.TIMEOUT, "linkage stopped while this was in work")
+            self._answered(response)
+            raise
+        self._answered(response)
+        return response.result
+
+    async def _judge(self, request: Request, deadline: float) -> Response:
+        """The answer to a command, whatever the adapter makes of it."""
+        try:
+            return await self._serve(request, deadline)
+        except CommandError as error:
+            return _refusal(request, error.result, error.detail)
+        except AdapterUnavailableError as error:
+            return _refusal(
+                request, Result.UNREACHABLE, str(error) or "the platform is not connected"
+            )
+        except TimeoutError:
+            return _refusal(request, Result.TIMEOUT, "the platform did not answer in time")
+        except Exception as error:
+            logger.exception("adapter %s: command %s %d", self._peer, request.id, request.type)
+            return _refusal(request, Result.INTERNAL, f"the adapter failed: {describe(error)}")
+
+    async def _serve(self, request: Request, deadline: float) -> Response:
+        if not self._is_asked(request.message):
+            self._check_capability(request.message)
+        if self._waiting >= WINDOW:
+            raise CommandError(Result.OVERLOAD, f"{WINDOW} commands are in work already")
+        self._waiting += 1
+        try:
+            async with self._turns.take(request.message.call_id), self._room:
+                return await self._execute(request, deadline)
+        finally:
+            self._waiting -= 1
+
+    async def _execute(self, request: Request, deadline: float) -> Response:
+        if self._clock.now() >= deadline:
+            raise CommandError(Result.EXPIRED, "the command expired before it could be done")
+        async with asyncio.timeout(self._within_s):
+            outcome = await self._do(request)
+        self._worked()
+        return Response(
+            request_id=request.id,
+            type=request.type,
+            result=int(outcome.result),
+            detail=outcome.detail,
+            call_id=outcome.call_id,
+            conference_id=outcome.conference_id,
+        )
+
+    def _is_asked(self, message: Message) -> bool:
+        """Whether a 215 is for us: what linkage asks of every adapter, see `Adapter.living`."""
+        served = self._adapter.capabilities
+        return isinstance(message, QueryCall) and message.number not in served
+
+    async def _do(self, request: Request) -> Outcome:
+        message = request.message
+        if not isinstance(message, QueryCall) or not self._is_asked(message):
+            return await contained(self._adapter.execute(request))
+        found = await contained(self._adapter.living(message))
+        if found is None:
+            name = self._adapter.name
+            raise CommandError(Result.NOT_SUPPORTED, f"{name} cannot tell what lives")
+        await self._emit(replace(found, request_id=request.id, page=1, pages=1))
+        return Outcome()
+
+    def _check_capability(self, message: Message) -> None:
+        served = self._adapter.capabilities.get(message.number)
+        name = self._adapter.name
+        if served is None:
+            raise CommandError(
+                Result.NOT_SUPPORTED, f"{name} does not do {message.number} {message.english}"
+            )
+        action = getattr(message, "action", None)
+        if action is None:
+            action = getattr(message, "mode", None)
+        if served and action is not None and action not in served:
+            raise CommandError(
+                Result.NOT_SUPPORTED, f"{name} does not do {message.english} {action!r}"
+            )
+
+
+def _refusal(request: Request, result: int, detail: str) -> Response:
+    return Response(
+        request_id=request.id,
+        type=request.type,
+        result=int(result),
+        # One line of at most 1000 characters fits (PROTOCOL.md section 2); vendors write more.
+        detail=" ".join(detail.split())[:DETAIL_MAX],
+    )
