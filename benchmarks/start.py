@@ -38,6 +38,7 @@ from benchmarks.process import (
     pin,
     run,
 )
+from benchmarks.serving import port_of, serve_command
 from linkage.store.rows import to_us
 from protocol.roles import Role
 
@@ -85,12 +86,10 @@ async def time_start(folder: Path) -> dict[str, float]:
     )
     path.chmod(0o600)
     began = time.perf_counter()
-    command = ("-m", "linkage", "serve", "--json", "--log-level", "error", "-c", str(path))
-    server = Child([sys.executable, *command], folder / "server.log")
+    server = Child(serve_command(path), folder / "server.log")
     try:
-        said = json.loads(await server.says('"listening"', WITHIN_S))
+        port = await port_of(server, WITHIN_S)
         listening = time.perf_counter()
-        port = int(said["addresses"][0].rpartition(":")[2])
         _, heir = await asyncio.get_running_loop().create_connection(Heir, "127.0.0.1", port)
         async with asyncio.timeout(WITHIN_S):
             await heir.registered

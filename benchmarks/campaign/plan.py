@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks.process import free_port
 from protocol import messages as m
 from protocol.message import Message
 
@@ -145,9 +145,7 @@ def number_of(receiver: str) -> str:
 
 def write_config(plan: Plan, folder: Path) -> tuple[Path, int]:
     """The configuration of a campaign in a folder, and the port that linkage will listen on."""
-    with socket.socket() as probe:  # one that the next process can have again
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()  # not any: the next process must have it again
     platforms = [(name, 'role = "platform"') for name in plan.platform_ids]
     receivers = [
         (name, f'role = "application"\nnumbers = ["{number_of(name)}"]')

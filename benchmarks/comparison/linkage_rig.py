@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from benchmarks.comparison.load import Flow, Line
 from benchmarks.comparison.notice import make_notice, name_of
 from benchmarks.comparison.rig import Rig
 from benchmarks.process import Child
+from benchmarks.serving import port_of, serve_command
 from protocol.roles import Role
 
 _ANSWER: Final = re.compile(rb'<response RequestId="([^"]+)"[^>]* Result="(\d+)"')
@@ -117,13 +117,11 @@ class LinkageRig(FrameRig):
         path.chmod(0o600)
 
     def _serve(self, *options: str) -> Child:
-        path = str(self.folder / "linkage.toml")
-        command = ("-m", "linkage", "serve", "--json", "--log-level", "warning", "-c", path)
-        return self.launch(sys.executable, *command, *options)
+        config = self.folder / "linkage.toml"
+        return self.launch(*serve_command(config, *options, log_level="warning"))
 
     async def _listen(self, *options: str) -> None:
-        said = json.loads(await self._serve(*options).says('"listening"'))
-        self.port = int(said["addresses"][0].rpartition(":")[2])
+        self.port = await port_of(self._serve(*options))
 
 
 class SplitRig(LinkageRig):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import resource
 import sys
 import time
@@ -17,6 +16,7 @@ from benchmarks.comparison.linkage_rig import Caller, Desk
 from benchmarks.comparison.load import Flow, Load, latencies
 from benchmarks.crowd.guests import Crowd
 from benchmarks.process import BenchmarkError, Child, Memory, memory
+from benchmarks.serving import port_of, serve_command
 from protocol.roles import Role
 
 BUDGET_KIB: Final = 25.0
@@ -102,12 +102,10 @@ async def measure(plan: Plan, folder: Path) -> dict[str, Any]:
     path.write_text(configuration(plan), encoding="utf-8")
     path.chmod(0o600)
     began = time.perf_counter()
-    command = ("-m", "linkage", "serve", "--json", "--log-level", "error", "-c", str(path))
-    server = Child([sys.executable, *command], folder / "server.log")
+    server = Child(serve_command(path), folder / "server.log")
     try:
-        said = json.loads(await server.says('"listening"'))
+        port = await port_of(server)
         started_s = time.perf_counter() - began
-        port = int(said["addresses"][0].rpartition(":")[2])
         figures = await _stay(plan, server, port)
     finally:
         server.stop()

@@ -104,7 +104,8 @@ def small_disk() -> Iterator[Path]:
             subprocess.run(unmount, check=True)
 
 
-def _use_up(path: Path) -> None:
+def use_up(path: Path) -> None:
+    """Write until nothing is left."""
     with path.open("wb", buffering=0) as ballast:
         try:
             while ballast.write(os.urandom(4096)):
@@ -123,7 +124,7 @@ async def full_disk(options: Namespace) -> Figures:
                 stand.load("desk").keep_pace(RATE, options.seconds + AFTERWARDS_S)
             )
             await asyncio.sleep(options.seconds / 2)
-            await asyncio.to_thread(_use_up, ballast)
+            await asyncio.to_thread(use_up, ballast)
             await asyncio.sleep(options.seconds / 2)
             taken_when_full, refused = flow.accepted, flow.refused
             ballast.unlink()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,6 +14,7 @@ from benchmarks.comparison.linkage_rig import Caller
 from benchmarks.comparison.load import WINDOW, Flow, Line, Load
 from benchmarks.comparison.notice import Names, make_notice, name_of
 from benchmarks.process import Child, memory
+from benchmarks.serving import port_of, serve_command
 from linkage.store.database import CACHE_KIB
 from protocol.roles import Role
 from simulators.load.histogram import Histogram
@@ -96,10 +95,8 @@ class Stand:
 
     async def __aenter__(self) -> Self:
         self._write_config()
-        serve = ("linkage", "serve", "--json", "--log-level", "error", "-c", str(self.config))
-        self._server = Child((sys.executable, "-m", *serve), self._folder / "log")
-        said = json.loads(await self._server.says('"listening"'))
-        self.port = int(said["addresses"][0].rpartition(":")[2])
+        self._server = Child(serve_command(self.config), self._folder / "log")
+        self.port = await port_of(self._server)
         for name, flow in self.flows.items():
             self.receivers[name] = Receiver(name, flow)
             await self._join(self.receivers[name])

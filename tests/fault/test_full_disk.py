@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from benchmarks.pressure.disks import use_up
 from linkage.client import Received
 from linkage.core.pressure import CALM_S
 from linkage.ports import EntryKind
@@ -155,16 +155,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("only root may mount a small disk")
     yield tmp_path
     subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
-
-
-def use_up(path: Path) -> None:
-    """Write until nothing is left."""
-    with path.open("wb", buffering=0) as ballast:
-        try:
-            while ballast.write(os.urandom(4096)):
-                pass
-        except OSError:
-            return
 
 
 @pytest.mark.campaign

@@ -8,40 +8,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 import signal
-import socket
 from pathlib import Path
 
 import pytest
 
+from benchmarks.process import free_port
 from linkage.messaging.keys import make_keys
 from linkage.store.database import open_for_reading
 from protocol import messages as m
 from tests.fault.processes import Parts
-from tests.scenario.killing import Call, call_of, check_heard, check_store, write_config
+from tests.scenario.killing import HOLDS, Call, call_of, check_heard, check_store, write_config
 from tests.unit.linkage.bench import chain
-
-HOLDS = 300
-
-
-async def begin(call: Call) -> None:
-    await call.pbx.notify(
-        m.IncomingCallNotice(
-            call_id="C1",
-            direction=m.CallDirection.IN,
-            login_id="23",
-            phone_num="139123444444",
-            to_num="2222",
-        )
-    )
-    await call.until(lambda: call.heard)
-    reply = await call.desk.send(m.CreateEvent(call_id="C1", event_id="E1"))
-    assert reply.response.result == 0
-
-
-async def end(call: Call) -> None:
-    await call.until(lambda: len(call.answered) == HOLDS)
-    await call.pbx.notify(m.HangupNotice(call_id="C1", reason=100))
-    await call.until(lambda: call.heard[-1].message.number == 102)
 
 
 def sessions_in(folder: Path) -> list[str]:
@@ -68,7 +45,7 @@ async def test_a_part_killed_in_mid_traffic_loses_and_doubles_nothing(
     async with Parts(config) as parts:
         await parts.start("core", "gateway")
         async with call_of(port) as call:
-            await begin(call)
+            await call.begin()
             async with asyncio.TaskGroup() as storm:
                 for number in range(HOLDS):
                     storm.create_task(call.hold(number))
@@ -77,7 +54,7 @@ async def test_a_part_killed_in_mid_traffic_loses_and_doubles_nothing(
                     await parts.kill(victim)
                 assert len(call.answered) < HOLDS, "it was killed in the middle"
                 await parts.start(*victims)
-                await end(call)
+                await call.end()
 
             check_heard(call)
             living = open_for_reading(tmp_path / "data" / "linkage.db")
@@ -101,7 +78,7 @@ async def test_a_part_that_stands_still_and_goes_on_loses_and_doubles_nothing(
     async with Parts(config) as parts:
         await parts.start("core", "gateway")
         async with call_of(port) as call:
-            await begin(call)
+            await call.begin()
             async with asyncio.TaskGroup() as storm:
                 for number in range(HOLDS):
                     storm.create_task(call.hold(number))
@@ -109,7 +86,7 @@ async def test_a_part_that_stands_still_and_goes_on_loses_and_doubles_nothing(
                 parts.send(part, signal.SIGSTOP)
                 await asyncio.sleep(4)  # longer than either side waits for the other
                 parts.send(part, signal.SIGCONT)
-                await end(call)
+                await call.end()
 
             check_heard(call)
             living = open_for_reading(tmp_path / "data" / "linkage.db")
@@ -177,7 +154,7 @@ async def test_parts_find_each_other_in_whatever_order_they_start(
         for name in order:
             await parts.start(name)
         async with call_of(port) as call:
-            await begin(call)
+            await call.begin()
             await call.hold(0)
             await call.until(lambda: calls_heard(call))
             await call.until(call.holds_heard)
@@ -187,11 +164,8 @@ async def test_parts_find_each_other_in_whatever_order_they_start(
 async def test_parts_on_several_hosts_have_keys_of_their_own(tmp_path: Path) -> None:
     config, port = write_config(tmp_path)
     add_adapter(config, 1)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        bus = probe.getsockname()[1]
     with config.open("a", encoding="utf-8") as file:
-        file.write(f'\n[messaging]\naddress = "tcp://127.0.0.1:{bus}"\n')
+        file.write(f'\n[messaging]\naddress = "tcp://127.0.0.1:{free_port()}"\n')
     async with Parts(config) as parts:
         process = await parts.launch("gateway")
         assert await process.wait() == 1, "no keys, no TCP"
@@ -199,7 +173,7 @@ async def test_parts_on_several_hosts_have_keys_of_their_own(tmp_path: Path) -> 
         assert len(made) == 3
         await parts.start("core", "gateway", "adapter:sim")
         async with call_of(port) as call:
-            await begin(call)
+            await call.begin()
             await call.until(lambda: calls_heard(call))
             await parts.kill("core")
             await parts.start("core")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, select
 
+from benchmarks.process import free_port
 from linkage.client import Application, Backoff, Platform, Received
 from linkage.store import tables
 from linkage.store.chain import breaks
@@ -18,14 +18,13 @@ from protocol import messages as m
 from tests.unit.linkage.bench import chain
 
 SECRET = "a secret of the tests"
+HOLDS = 300
 SOON = Backoff(first_s=0.02, most_s=0.1)
 WAIT_S = 60
 
 
 def write_config(folder: Path) -> tuple[Path, int]:
-    with socket.socket() as probe:  # a port that a second process can have again
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()  # not any: a second process must have it again
     peers = "".join(
         f'[[peer]]\nid = "{name}"\nrole = "{role}"\nsecret = "{SECRET}"\n'
         for name, role in (("desk", "application"), ("pbx", "platform"))
@@ -62,6 +61,27 @@ class Call:
         assert response.result == 0, response
         self.answered.append(response.request_id)
         self._changed.set()
+
+    async def begin(self) -> None:
+        """The call comes in, and the application gives it an EventID."""
+        await self.pbx.notify(
+            m.IncomingCallNotice(
+                call_id="C1",
+                direction=m.CallDirection.IN,
+                login_id="23",
+                phone_num="139123444444",
+                to_num="2222",
+            )
+        )
+        await self.until(lambda: self.heard)
+        reply = await self.desk.send(m.CreateEvent(call_id="C1", event_id="E1"))
+        assert reply.response.result == 0
+
+    async def end(self) -> None:
+        """It ends once every hold of it was answered."""
+        await self.until(lambda: len(self.answered) == HOLDS)
+        await self.pbx.notify(m.HangupNotice(call_id="C1", reason=100))
+        await self.until(lambda: self.heard[-1].message.number == 102)
 
     async def until(self, condition: object) -> None:
         assert callable(condition)
@@ -101,7 +121,7 @@ def requests_in(engine: Engine, type_: int) -> list[str]:
 
 def check_heard(call: Call) -> None:
     # The library drops what comes twice, so each is heard once, in order, under the one EventID.
-    assert call.holds_heard() == [str(number) for number in range(300)]
+    assert call.holds_heard() == [str(number) for number in range(HOLDS)]
     after = call.heard[1:]
     assert {notice.message.event_id for notice in after} == {"E1"}
     assert len({notice.message.op_id for notice in after}) == 1
@@ -109,7 +129,7 @@ def check_heard(call: Call) -> None:
 
 def check_store(engine: Engine, call: Call) -> None:
     journalled = requests_in(engine, 106)
-    assert len(journalled) == len(set(journalled)) == 300
+    assert len(journalled) == len(set(journalled)) == HOLDS
     assert set(journalled) == set(call.answered)
     assert list(breaks(chain(engine))) == []
     again = rebuild(engine)

@@ -15,8 +15,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from linkage.store.database import open_for_reading
-from protocol import messages as m
 from tests.scenario.killing import (
+    HOLDS,
     WAIT_S,
     call_of,
     check_heard,
@@ -51,27 +51,16 @@ async def test_a_killed_linkage_loses_nothing_that_it_answered(tmp_path: Path) -
     config, port = write_config(tmp_path)
     database = tmp_path / "data" / "linkage.db"
     async with serving(config) as process, call_of(port) as call:
-        await call.pbx.notify(
-            m.IncomingCallNotice(
-                call_id="C1",
-                direction=m.CallDirection.IN,
-                login_id="23",
-                phone_num="139123444444",
-                to_num="2222",
-            )
-        )
-        await call.until(lambda: call.heard)
-        reply = await call.desk.send(m.CreateEvent(call_id="C1", event_id="E1"))
-        assert reply.response.result == 0
+        await call.begin()
 
         async with asyncio.TaskGroup() as storm:
-            for number in range(300):
+            for number in range(HOLDS):
                 storm.create_task(call.hold(number))
             await call.until(lambda: len(call.answered) >= 100)
             process.send_signal(signal.SIGKILL)
             answered = list(call.answered)
             await process.wait()
-            assert len(answered) < 300, "it was killed in the middle"
+            assert len(answered) < HOLDS, "it was killed in the middle"
 
             dead = open_for_reading(database)
             assert set(answered) <= set(requests_in(dead, 106))
@@ -79,9 +68,7 @@ async def test_a_killed_linkage_loses_nothing_that_it_answered(tmp_path: Path) -
 
             async with serving(config):
                 # What was not answered is sent again by the platform's library, and only that.
-                await call.until(lambda: len(call.answered) == 300)
-                await call.pbx.notify(m.HangupNotice(call_id="C1", reason=100))
-                await call.until(lambda: call.heard[-1].message.number == 102)
+                await call.end()
 
                 check_heard(call)
                 living = open_for_reading(database)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import stat
 from pathlib import Path
 
 import pytest
 
+from benchmarks.process import free_port
 from linkage.messaging.address import PATH_MAX, endpoint, make_private
 from linkage.messaging.keys import (
     KeyFileError,
@@ -102,12 +102,6 @@ def test_a_directory_that_others_may_enter_is_refused(tmp_path: Path) -> None:
 
 
 # --- over TCP ------------------------------------------------------------------------------------
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def secured(folder: Path) -> Bus:
     make_keys(folder / "keys", ["core", "gateway", "gateway:east"])
     return Bus(
