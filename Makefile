@@ -36,7 +36,7 @@ demo: $(STAMP) ## Show both of the patent's embodiments, live.
 
 .PHONY: test
 test: $(STAMP) ## Run the tests that need no other software.
-	HYPOTHESIS_PROFILE=ci $(PYTHON) -m pytest -m "not real and not campaign"
+	HYPOTHESIS_PROFILE=ci $(PYTHON) -m pytest -m "not real and not campaign" --numprocesses auto --dist worksteal
 
 .PHONY: check
 check: $(STAMP) ## Check style, types, import contracts and generated files.
