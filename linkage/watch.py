@@ -143,7 +143,7 @@ def watch_adapters(watch: Watch, hosts: Callable[[], Sequence[AdapterHost]]) -> 
         return [
             f"adapter {host.peer_id} is {host.state.value}"
             for host in hosts()
-            if host.state is AdapterState.REFUSED
+            if host.state in {AdapterState.REFUSED, AdapterState.REPLACED}
         ]
 
     watch.add_metrics("adapters", families)

@@ -12,7 +12,7 @@ from linkage.core.handover import Handover
 from linkage.core.peers import Peer, Peers
 from linkage.core.queues import Queues
 from linkage.core.work import Done, Observe, Register
-from linkage.ports import Clock, EntryKind, Link, Role
+from linkage.ports import REPLACED, Clock, EntryKind, Link, Role
 from protocol.envelope import Request, Response
 from protocol.registration import make_registration, peer_id_of
 from protocol.results import Result
@@ -94,7 +94,7 @@ class Links:
         if older is not None and older is not link:
             self.peer_at.pop(older, None)
             self._ended(peer, "replaced by a newer one")
-            older.close("replaced")
+            older.close(REPLACED)
         self.peer_at[link] = peer
         outbox.attach(link)
         peer.connected = True

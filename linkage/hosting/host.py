@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -16,7 +17,7 @@ from linkage.hosting.commands import WINDOW, Commands
 from linkage.hosting.contained import contained
 from linkage.hosting.ids import RequestIds
 from linkage.observation.figures import AdapterFigures
-from linkage.ports import Adapter, Clock, CorePort, EntryKind
+from linkage.ports import REPLACED, Absent, Adapter, Clock, CorePort, EntryKind, Link
 from linkage.supervision import Backoff, Lot, Sleep, Supervisor, TaskSet, describe
 from linkage.tracing.spans import Put
 from protocol.envelope import Request
@@ -42,6 +43,12 @@ class AdapterState(StrEnum):
     UP = "up"
     DOWN = "down"
     REFUSED = "refused"
+    REPLACED = "replaced"
+    """Another link speaks for this adapter now: the one here has ended."""
+
+
+class LinkClosedError(Exception):
+    """The core has closed the link of an adapter: a notice that met this is not on disk."""
 
 
 class AdapterHost:
@@ -49,6 +56,10 @@ class AdapterHost:
 
     An adapter counts as up from its first notice or its first command that did not fail for want
     of a platform; one that connects to a silent platform tells so by a 191 PlatformStatusNotice.
+
+    A link that the core closes is a failure like any other: after a pause the core is asked to
+    take it again and the adapter is run again. Only a newer link of the same adapter ends it for
+    good.
     """
 
     def __init__(
@@ -73,6 +84,8 @@ class AdapterHost:
         self._peer = adapter.context.peer_id
         self._ids = RequestIds(clock.utc())
         self._tasks = TaskSet(self._peer)
+        self._work = TaskSet(self._peer)
+        """The commands: these end with the link, the supervisor does not."""
         self.figures = AdapterFigures()
         self._commands = Commands(
             adapter,
@@ -87,7 +100,14 @@ class AdapterHost:
         self._state = AdapterState.CONNECTING
         self._runs = 0
         self._alarmed = False
-        self._open = False
+        self._linked = False
+        """The core has the link, or is about to."""
+        self._over = False
+        """Stopped or replaced: whatever ends now is not begun again."""
+        self._why = ""
+        """Why the last link was closed."""
+        self._running: asyncio.Timeout | None = None
+        """By which the adapter is ended with its link."""
         self._supervisor = Supervisor(
             f"adapter {self._peer}",
             self._run_adapter,
@@ -124,50 +144,116 @@ class AdapterHost:
         Raises:
             KeyError: the core knows no such peer.
         """
-        await self._core.adopt(self, self._peer)
-        self._open = True
-        self._tasks.start(self._supervisor.run(), "supervisor")
-        self._core.begin(self)
+        # A bug that costs the link already is no reason not to start: it is taken again.
+        with suppress(LinkClosedError):
+            await self._join()
+        if not self._over:
+            self._tasks.start(self._supervisor.run(), "supervisor")
 
     async def stop(self, reason: str = "linkage stops") -> None:
         """End the adapter and all it does, in bounded time; commands in work are answered 503."""
-        self._open = False
+        self._over = True
+        await self._end(self._tasks, self._work)
+        self._linked = False
+        self._core.closed(self, reason)
+
+    def close(self, reason: str) -> None:
+        """The core ends the conversation: what runs ends, and is begun again after a pause."""
+        if self._over or not self._linked:
+            return
+        self._linked = False
+        self._why = reason
+        self._core.closed(self, reason)
+        self._work.cancel()
+        if reason == REPLACED:
+            self._give_way()
+            return
+        self._state = AdapterState.DOWN
+        # At once: an adapter may take its time to end.
+        self._tasks.start(self._tell_down(f"the core closed its link: {reason}"), "note")
+        if self._running is not None:
+            self._running.reschedule(0)
+
+    def _give_way(self) -> None:
+        self._over = True
+        self._state = AdapterState.REPLACED
+        logger.error(
+            "adapter %s: a newer link speaks for it now, this one ends for good: run it once only",
+            self._peer,
+            extra={"peer": self._peer},
+        )
+        self._tasks.cancel()
+
+    async def _end(self, *owners: TaskSet) -> None:
+        for owner in owners:
+            owner.cancel()
         try:
             async with asyncio.timeout(self._leave_within_s):
-                await self._tasks.close()
+                for owner in owners:
+                    await owner.close()
         except TimeoutError:
             logger.warning(
                 "adapter %s does not end: left behind", self._peer, extra={"peer": self._peer}
             )
-        self._core.closed(self, reason)
 
-    def close(self, reason: str) -> None:
-        """The core ends the conversation: no command is taken any more, the adapter ends."""
-        if not self._open:
-            return
-        self._open = False
-        logger.warning(
-            "adapter %s: closed by the core: %s", self._peer, reason, extra={"peer": self._peer}
-        )
-        self._tasks.cancel()
-        self._core.closed(self, reason)
+    async def _join(self) -> None:
+        """Have the link taken by the core.
+
+        Raises:
+            LinkClosedError: it was closed again at once.
+            KeyError: the core knows no such peer.
+        """
+        # What an earlier link left must not be answered for at the next.
+        await self._end(self._work)
+        # Before it is: the core may take it and close it before this task hears of either.
+        self._linked = True
+        try:
+            await self._core.adopt(self, self._peer)
+        except BaseException:
+            self._linked = False
+            raise
+        self._core.begin(self)
+        self._check_link()
+
+    def _check_link(self) -> None:
+        if not self._linked:
+            raise LinkClosedError(f"the core closed its link: {self._why}")
 
     # --- commands: core → adapter ----------------------------------------------------------------
     def push(self, request: Request) -> None:
         """Start a command; `core.answered` is told once, and never from within this call."""
-        if not self._open:
+        if self._over or not self._linked:
             return
         deadline = self._commands.deadline_of(request)
-        self._tasks.start(self._commands.carry_out(request, deadline), f"command {request.id}")
+        self._work.start(self._commands.carry_out(request, deadline), f"command {request.id}")
 
     # --- notices: adapter → core -----------------------------------------------------------------
     async def _run_adapter(self) -> None:
         bind_contextvars(peer=self._peer)
+        try:
+            if not self._linked:
+                await self._join()
+            await self._run_linked()
+        finally:
+            if self._over:
+                # Also where an adapter let go of its cancellation: it must not be run again.
+                raise asyncio.CancelledError
+
+    async def _run_linked(self) -> None:
+        """Run the adapter until it ends or its link is closed."""
         if self._runs:
             self.figures.restarts += 1
         self._runs += 1
         self._state = AdapterState.CONNECTING
-        await contained(self._adapter.run(self._emit))
+        try:
+            async with asyncio.timeout(None) as self._running:
+                await contained(self._adapter.run(self._emit))
+        except Exception:
+            if self._linked:
+                raise
+        finally:
+            self._running = None
+        self._check_link()
 
     async def _emit(
         self, message: Message, *, time: datetime | None = None, reconstructed: bool = False
@@ -176,13 +262,17 @@ class AdapterHost:
 
         An exception of the core goes through to the adapter: the notice is not on disk, so the
         adapter must not go on as if it were; it is run again, and its resync tells what it missed.
+        So it is where the core has closed the link (`LinkClosedError`).
         """
+        self._check_link()
         self._came_up()
         self.figures.notices += 1
         request = Request(id=self._ids.take(), message=message, time=time or self._clock.utc())
         failures = 0
         while True:
             response = await self._core.submit(self, request, reconstructed=reconstructed)
+            if response.result == Result.SESSION_EXPIRED:
+                raise LinkClosedError(f"notice {request.id} met a closed link")
             if response.result not in TRY_AGAIN:
                 break
             failures += 1
@@ -212,6 +302,9 @@ class AdapterHost:
             self._state = AdapterState.REFUSED
             await self._note(EntryKind.ALARM, f"{self._peer} refuses us for good: {reason}")
             return
+        await self._tell_down(reason)
+
+    async def _tell_down(self, reason: str) -> None:
         self._state = AdapterState.DOWN
         # One entry for one outage, however many attempts it takes to end it.
         if not self._alarmed:
@@ -219,8 +312,13 @@ class AdapterHost:
             await self._note(EntryKind.ALARM, f"{self._peer} is down: {reason}")
 
     async def _clear(self) -> None:
-        await self._core.note(self, EntryKind.ALARM_CLEARED, f"{self._peer} is up again")
+        await self._core.note(self._source, EntryKind.ALARM_CLEARED, f"{self._peer} is up again")
 
     async def _note(self, kind: EntryKind, detail: str, *, result: int | None = None) -> None:
         logger.warning("adapter %s: %s: %s", self._peer, kind, detail, extra={"peer": self._peer})
-        await self._core.note(self, kind, detail, result=result)
+        await self._core.note(self._source, kind, detail, result=result)
+
+    @property
+    def _source(self) -> Link:
+        """Whom entries name; without a link the core does not know whose they are."""
+        return self if self._linked else Absent(self._peer)

@@ -37,7 +37,7 @@ from linkage.messaging.pack import PackError, pack_request, pack_response, unpac
 from linkage.messaging.settings import BusSettings
 from linkage.messaging.sockets import Dealer
 from linkage.messaging.stream import Pace, Stream
-from linkage.ports import Capability, Clock
+from linkage.ports import REPLACED, Capability, Clock
 from linkage.supervision import TaskSet
 
 logger = logging.getLogger("linkage.messaging")
@@ -346,7 +346,7 @@ class Conversation:
             return
         for local, result in zip(known, taken, strict=True):
             if result is not True and self.links.numbered(local.number) is local:
-                why = "replaced" if result is False else f"not taken over: {result}"
+                why = REPLACED if result is False else f"not taken over: {result}"
                 local.link.close(why)
         self._state = State.UP
         waiting = list(self.calls.unsent())

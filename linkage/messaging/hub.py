@@ -27,12 +27,12 @@ from linkage.messaging.envelope import (
 from linkage.messaging.guard import Guard
 from linkage.messaging.keys import Pair
 from linkage.messaging.pack import PackError
-from linkage.messaging.remote import ADAPTER, Absent, Part, part_problem
+from linkage.messaging.remote import ADAPTER, Part, part_problem
 from linkage.messaging.serving import CALLS, FIELDS, SAYS, Desk
 from linkage.messaging.settings import BusSettings
 from linkage.messaging.sockets import Router
 from linkage.messaging.stream import Pace
-from linkage.ports import Clock, CoreService, EntryKind, FileStore
+from linkage.ports import Absent, Clock, CoreService, EntryKind, FileStore
 
 logger = logging.getLogger("linkage.messaging")
 

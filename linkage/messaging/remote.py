@@ -82,21 +82,6 @@ class RemoteLink:
         self._part.say(Kind.CLOSE, self.number, reason)
 
 
-class Absent:
-    """Whom an entry about a part names as its source: a `Link` with nobody behind it."""
-
-    window = 0
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-
-    def push(self, request: Request) -> None:
-        """There is nobody to be told."""
-
-    def close(self, reason: str) -> None:
-        """It is closed already."""
-
-
 class Part:
     """One process at the bus, for the length of one conversation."""
 

@@ -21,7 +21,7 @@ from linkage.store.backlog import Backlog
 Source = Callable[[], Iterator[Metric]]
 """Makes some families; called in the scraper's thread."""
 
-ADAPTER_STATES: Final = ("connecting", "up", "down", "refused")
+ADAPTER_STATES: Final = ("connecting", "up", "down", "refused", "replaced")
 
 
 def core_families(figures: Figures) -> Iterator[Metric]:

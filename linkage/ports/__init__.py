@@ -29,12 +29,14 @@ from linkage.ports.adapters import (
     StoredFile,
 )
 from linkage.ports.clock import Clock
-from linkage.ports.core import CorePort, CoreService, EntryKind, Link
+from linkage.ports.core import REPLACED, Absent, CorePort, CoreService, EntryKind, Link
 from linkage.ports.lines import fields_of
 from linkage.ports.peers import Network, PeerProfile, Rate
 from protocol.roles import Role
 
 __all__ = [
+    "REPLACED",
+    "Absent",
     "Adapter",
     "AdapterContext",
     "AdapterError",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from linkage.ports.adapters import Capability
 from protocol.envelope import Request, Response
@@ -29,6 +29,10 @@ class EntryKind(StrEnum):
     RENUMBERED = "Renumbered"
     STARTED = "Started"
     STOPPED = "Stopped"
+
+
+REPLACED: Final = "replaced"
+"""Why a link is closed in whose place a newer one of its peer has come."""
 
 
 class Link(Protocol):
@@ -55,6 +59,21 @@ class Link(Protocol):
     def close(self, reason: str) -> None:
         """End the conversation: a newer one came, the peer lost its rights, linkage stops."""
         ...
+
+
+class Absent:
+    """Whom an entry names as its source that has no link: a `Link` with nobody behind it."""
+
+    window = 0
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def push(self, request: Request) -> None:
+        """There is nobody to be told."""
+
+    def close(self, reason: str) -> None:
+        """It is closed already."""
 
 
 class CorePort(Protocol):

@@ -23,6 +23,8 @@ class Note:
     detail: str
     raw: bytes
     result: int | None
+    source: str
+    """The peer whose link it is, or else where the link says that it speaks from."""
 
 
 @dataclass
@@ -166,13 +168,14 @@ class FakeCore:
         raw: bytes = b"",
         result: int | None = None,
     ) -> None:
+        source = next((peer for peer, live in self.live.items() if live is link), link.address)
         await asyncio.sleep(0)
         if self.fail_notes is not None:
             raise self.fail_notes
-        raised = any(note.kind is EntryKind.ALARM and note.link is link for note in self.notes)
+        raised = any(note.kind is EntryKind.ALARM and note.source == source for note in self.notes)
         if kind is EntryKind.ALARM_CLEARED and not raised:
             return  # as the real one: no news
-        self.notes.append(Note(link, kind, detail, raw, result))
+        self.notes.append(Note(link, kind, detail, raw, result, source))
         self._tell()
 
     def closed(self, link: Link, reason: str) -> None:

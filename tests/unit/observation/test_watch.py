@@ -315,7 +315,7 @@ async def test_an_adapter_that_is_down_keeps_linkage_ready_one_that_is_refused_d
         labels = frozenset({("adapter", "asterisk"), ("state", name)})
         return seen["linkage_adapter_state", labels]
 
-    assert [state(name) for name in metrics.ADAPTER_STATES] == [0, 0, 0, 1]
+    assert [state(name) for name in metrics.ADAPTER_STATES] == [0, 0, 0, 1, 0]
     assert seen["linkage_adapter_restarts_total", frozenset({("adapter", "asterisk")})] == 1
 
 

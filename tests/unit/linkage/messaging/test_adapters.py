@@ -96,6 +96,47 @@ async def test_a_command_in_work_when_the_part_dies_is_told_as_unknown(tmp_path:
         await running.stop()
 
 
+async def test_an_adapter_whose_link_the_core_closed_is_adopted_again(tmp_path: Path) -> None:
+    async with Bus(tmp_path, adapters=["sim"]) as bus:
+        gateway = await bus.connected()
+        desk = await bus.join(gateway, "desk")
+        desk.answers = True
+        part = bus.part("adapter:sim", capabilities={"sim": Sim.capabilities})
+        running, sim = host(bus, part)
+        await running.start()
+        await until(lambda: any(push.type == 100 for push in desk.pushed))
+        await bus.say(desk, m.Hangup(call_id="C1"))
+        await until(lambda: sim.asked)
+
+        core = bus.site.core
+        (link,) = [link for link, peer in core._links.peer_at.items() if peer.id == "sim"]
+        core.closed(link, "internal error")  # as where a bug is met in its queue
+        link.close("internal error")
+
+        await until(lambda: [push.type for push in desk.pushed].count(100) == 2)
+        await until(lambda: any(push.message.result == 503 for push in desk.pushed))
+        await until(lambda: len(alarms_of(desk, "sim is ")) == 2)
+        assert part.peers == ["sim"]
+        assert len(sim.asked) == 1
+        sim.let.set()
+        await bus.say(desk, m.Hangup(call_id="C1"))
+        await until(lambda: len(sim.asked) == 2)
+        await running.stop()
+
+    raised, cleared = alarms_of(desk, "sim is ")
+    assert (raised.action, cleared.action) == (m.AlarmAction.RAISE, m.AlarmAction.CLEAR)
+    assert sum(push.message.result == 503 for push in desk.pushed) == 1
+
+
+def alarms_of(peer: Peer, text: str) -> list[m.AlarmNotice]:
+    told = [push.message for push in peer.pushed]
+    return [
+        message
+        for message in told
+        if isinstance(message, m.AlarmNotice) and text in str(message.text)
+    ]
+
+
 async def test_an_adapters_memory_is_the_cores(tmp_path: Path) -> None:
     value = {"calls": ["C1", {"n": 1.5}], "名": None}
     async with Bus(tmp_path, adapters=["sim"]) as bus:
