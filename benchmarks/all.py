@@ -49,13 +49,13 @@ YARDSTICKS: Final = (
     Yardstick("codec", "benchmarks.codec", "", 0.2),
     Yardstick("engine", "benchmarks.engine", "", 2),
     Yardstick("edge", "benchmarks.edge", "", 1),
-    Yardstick("durable", "benchmarks.durable", "--rounds 5 --seconds 10", 20),
+    Yardstick("durable", "benchmarks.durable", "", 6),
     Yardstick("start", "benchmarks.start", "", 2),
     Yardstick("crowd", "benchmarks.crowd", "--connections 10000 --minutes 10", 12),
-    Yardstick("depth", "benchmarks.depth", "--dir build/depth --rows 10000 10000000", 30),
-    Yardstick("campaign", "benchmarks.campaign", "--notices 100000 --kills 40 --split", 15),
+    Yardstick("depth", "benchmarks.depth", "--dir build/depth --rows 10000 10000000", 15),
+    Yardstick("campaign", "benchmarks.campaign", "--notices 100000 --kills 40 --split", 4),
     Yardstick("pressure", "benchmarks.pressure", "", 20),
-    Yardstick("fuzz", "benchmarks.fuzz", "--streams 1000000", 60),
+    Yardstick("fuzz", "benchmarks.fuzz", "--streams 1000000", 20),
 )
 
 
