@@ -4,7 +4,8 @@
  put, do ──▶ inbox of this turn of the loop ──▶ Worker: one commit ──▶ settle(batch), in the loop
 ```
 What is put in one turn of the loop is handed over at its end as one list, so that a burst meets
-the core's thread once.
+the core's thread once. What nobody waits for goes with the next thing that somebody does wait for:
+a commit for each acknowledgement would cost a quiet linkage as much again as its messages.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from linkage.core.breaker import Breaker
 from linkage.core.engine import CoreEngine
@@ -25,6 +26,9 @@ from linkage.ports import Clock
 logger = logging.getLogger("linkage.core")
 
 T = TypeVar("T")
+
+PATIENT_S: Final = 0.02
+"""How long work that nobody waits for may wait for company."""
 
 
 class Commits:
@@ -50,6 +54,8 @@ class Commits:
         self._steady_us = steady_us
         self._worker = Worker(self._process, settle)
         self._inbox: list[Item] = []
+        self._handing: asyncio.Handle | None = None
+        self._patient = False
         self._turn_began = 0.0
         self._taken = 0
         self.unsettled: dict[int, float] = {}
@@ -74,17 +80,35 @@ class Commits:
         self.running = False
 
     # --- what is taken ---------------------------------------------------------------------------
-    def put(self, work: Work, told: Callable[[Done], None] | None = None) -> None:
+    def put(
+        self,
+        work: Work,
+        told: Callable[[Done], None] | None = None,
+        *,
+        patient: bool = False,
+    ) -> None:
         """Queue work; it is handed over with everything else of this turn of the loop.
 
-        `told` is called once, with what became of it.
+        `told` is called once, with what became of it. Nobody waits for what is `patient`: without
+        company it is handed over `PATIENT_S` later. The order is kept in any case.
         """
-        if not self._inbox:
-            asyncio.get_running_loop().call_soon(self._hand_over)
-            self._turn_began = self._clock.now()
+        if self._handing is None or (self._patient and not patient):
+            self._hand_over_later(patient=patient)
         self._taken += 1
         self._inbox.append((self._taken, work, told))
         self.unsettled[self._taken] = self._turn_began
+
+    def _hand_over_later(self, *, patient: bool) -> None:
+        loop = asyncio.get_running_loop()
+        if self._handing is not None:
+            self._handing.cancel()
+        self._patient = patient
+        self._turn_began = self._clock.now()
+        self._handing = (
+            loop.call_later(PATIENT_S, self._hand_over)
+            if patient
+            else loop.call_soon(self._hand_over)
+        )
 
     async def do(self, work: Work) -> Done:
         """What becomes of work, once it is on disk or refused."""
@@ -104,6 +128,9 @@ class Commits:
         return await self._worker.call(act)
 
     def _hand_over(self) -> None:
+        if self._handing is not None:
+            self._handing.cancel()
+            self._handing = None
         if self._inbox:
             self._worker.hand_over(self._inbox)
             self._inbox = []

@@ -128,7 +128,8 @@ class Queues:
         if seq is not None:
             work = Acknowledge(receiver, seq, response)
             if not self._handover.holds(work):
-                self._commits.put(work)
+                # A death before this is on disk costs a repetition, which the receiver knows.
+                self._commits.put(work, patient=response.accepted)
         if outbox.behind:
             self._load(outbox)
 

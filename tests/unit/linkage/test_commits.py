@@ -1,0 +1,86 @@
+"""What nobody waits for is written with the next thing that somebody does wait for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from linkage.clock import SystemClock
+from linkage.core.commits import Commits
+from linkage.core.engine import CoreEngine
+from linkage.core.peers import Peers
+from linkage.core.steady import steady_us_of
+from linkage.core.work import Remember
+from linkage.core.worker import Batch
+from linkage.store.database import open_store
+from linkage.store.unit import UnitOfWork
+from tests.unit.linkage.bench import config
+
+WITHIN_S = 20
+
+
+class Bench:
+    """Commits to a real store, and the keys of each batch in their order."""
+
+    def __init__(self, folder: Path) -> None:
+        settings = config(folder)
+        clock = SystemClock()
+        self.store = open_store(folder / "linkage.db")
+        engine = CoreEngine(UnitOfWork(self.store), Peers.of(settings, {}), 30)
+        self.commits = Commits(engine, clock, steady_us_of(clock), self._settle)
+        self.batches: asyncio.Queue[list[str]] = asyncio.Queue()
+
+    def _settle(self, batch: Batch) -> None:
+        works = [work for _, work, _ in batch.items]
+        self.batches.put_nowait([work.key for work in works if isinstance(work, Remember)])
+
+    def put(self, key: str, *, patient: bool) -> None:
+        self.commits.put(Remember("pbx", key, "1"), patient=patient)
+
+    async def batch(self) -> list[str]:
+        return await asyncio.wait_for(self.batches.get(), WITHIN_S)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    found = Bench(tmp_path)
+    found.commits.start()
+    yield found
+    await found.commits.stop()
+    found.store.dispose()
+
+
+async def turn() -> None:
+    """Let the loop come round, so that what is put next is of another turn."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_what_is_patient_goes_with_the_next_that_is_not_and_before_it(bench: Bench) -> None:
+    bench.put("first", patient=True)
+    await turn()
+    bench.put("second", patient=True)
+    await turn()
+    assert bench.batches.empty()
+    bench.put("third", patient=False)
+    assert await bench.batch() == ["first", "second", "third"]
+
+
+async def test_what_is_patient_and_stays_alone_is_written_too(bench: Bench) -> None:
+    bench.put("only", patient=True)
+    assert await bench.batch() == ["only"]
+
+
+async def test_what_is_patient_does_not_hold_up_what_came_before_in_its_turn(bench: Bench) -> None:
+    bench.put("urgent", patient=False)
+    bench.put("patient", patient=True)
+    assert await bench.batch() == ["urgent", "patient"]
+
+
+async def test_what_is_patient_is_on_disk_at_the_end(bench: Bench) -> None:
+    bench.put("last", patient=True)
+    await bench.commits.stop()
+    assert await bench.batch() == ["last"]
