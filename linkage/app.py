@@ -15,6 +15,7 @@ import os
 import secrets
 from collections.abc import AsyncIterable
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -215,23 +216,41 @@ class DirectoryFiles:
         file_id = secrets.token_hex(10)
         ending = "".join(c for c in Path(name).suffix if c.isalnum() or c == ".")[:10]
         path = self._root / file_id[:2] / f"{file_id}{ending}"
-        partial = path.with_suffix(path.suffix + ".part")
+        unfinished = path.with_suffix(path.suffix + ".part")
         digest = hashlib.sha256()
         size = 0
-        out = await asyncio.to_thread(_create, partial)
+        out = await _created(unfinished)
         try:
             async for chunk in content:
                 digest.update(chunk)
                 size += len(chunk)
                 await asyncio.to_thread(out.write, chunk)
-            await asyncio.to_thread(_complete, out, partial, path)
+            await asyncio.to_thread(_complete, out, unfinished, path)
         except BaseException:
             # Here and not in a thread: a cancelled task could not wait for one.
             with suppress(OSError):
                 out.close()
-            partial.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
             raise
         return StoredFile(file_id=file_id, path=path, size_bytes=size, sha256=digest.hexdigest())
+
+
+async def _created(path: Path) -> BinaryIO:
+    """The file, open. Whoever is cancelled while the thread makes it leaves none behind."""
+    creating = asyncio.get_running_loop().run_in_executor(None, _create, path)
+    try:
+        return await asyncio.shield(creating)
+    except asyncio.CancelledError:
+        creating.add_done_callback(partial(_discard, path))
+        raise
+
+
+def _discard(path: Path, created: asyncio.Future[BinaryIO]) -> None:
+    if created.cancelled() or created.exception() is not None:
+        return
+    with suppress(OSError):
+        created.result().close()
+    path.unlink(missing_ok=True)
 
 
 def _create(path: Path) -> BinaryIO:
@@ -239,12 +258,12 @@ def _create(path: Path) -> BinaryIO:
     return path.open("xb")
 
 
-def _complete(out: BinaryIO, partial: Path, path: Path) -> None:
+def _complete(out: BinaryIO, unfinished: Path, path: Path) -> None:
     """Content first, then the name, each on disk when this returns."""
     with out:
         out.flush()
         os.fsync(out.fileno())
-    partial.rename(path)
+    unfinished.rename(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +96,42 @@ async def test_what_was_not_received_whole_is_not_kept(tmp_path: Path) -> None:
         await DirectoryFiles(tmp_path).save("a.wav", failing())
 
     assert files_under(tmp_path) == []
+
+
+class _SlowDisk(ThreadPoolExecutor):
+    """Does what it is asked, and says so only when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.done = threading.Event()
+        self.gate = threading.Event()
+
+    def submit(self, act: Callable[..., Any], /, *args: Any, **kw: Any) -> Future[Any]:
+        def held() -> Any:
+            result = act(*args, **kw)
+            self.done.set()
+            assert self.gate.wait(20)
+            return result
+
+        return super().submit(held)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():  # noqa: ASYNC110 - a file sets no event
+        await asyncio.sleep(0.001)
+
+
+async def test_who_is_cancelled_while_the_file_is_made_leaves_none(tmp_path: Path) -> None:
+    disk = _SlowDisk()
+    asyncio.get_running_loop().set_default_executor(disk)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        saving = group.create_task(DirectoryFiles(tmp_path).save("a.wav", chunks(b"x")))
+        await until(disk.done.is_set)
+        assert files_under(tmp_path)
+        saving.cancel()
+        await asyncio.wait({saving})
+        disk.gate.set()
+        await until(lambda: not files_under(tmp_path))
 
 
 async def test_a_disk_that_takes_no_file_is_an_oserror(tmp_path: Path) -> None:
