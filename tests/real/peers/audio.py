@@ -8,6 +8,8 @@ from typing import Final
 RATE_HZ: Final = 8000
 # G.711 frames of 20 ms; SIPp wants whole ones.
 FRAME: Final = 160
+# A tenth of a second: whole turns of every multiple of ten hertz.
+PIECE: Final = 800
 AMPLITUDE: Final = 12_000
 BIAS: Final = 0x84
 CLIP: Final = 32_635
@@ -46,16 +48,23 @@ def loudness(samples: list[int]) -> float:
 
 
 def share_of(samples: list[int], frequency_hz: float) -> float:
-    """Return how much of the sound's power is at one frequency, 0 to 1 (Goertzel)."""
+    """Return how much of the sound's power is at one frequency, 0 to 1 (Goertzel).
+
+    Looked at in pieces, since a lost or late packet turns the phase of all that follows, and a
+    tone heard clearly all the time would cancel itself over the whole of a recording.
+    """
+    pieces = [samples[n : n + PIECE] for n in range(0, len(samples), PIECE)]
     power = sum(sample * sample for sample in samples)
-    if not power:
-        return 0.0
+    return sum(_power_at(frequency_hz, piece) for piece in pieces) / power if power else 0.0
+
+
+def _power_at(frequency_hz: float, piece: list[int]) -> float:
     turn = 2 * math.cos(2 * math.pi * frequency_hz / RATE_HZ)
     last = before = 0.0
-    for sample in samples:
+    for sample in piece:
         last, before = sample + turn * last - before, last
     at = last * last + before * before - turn * last * before
-    return at / (power * len(samples) / 2)
+    return at / (len(piece) / 2)
 
 
 def _mu_law(sample: int) -> int:
