@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from typing import Final, cast
 
@@ -40,7 +41,7 @@ def answer_to(payload: bytes) -> bytes | None:
     return frame(b'<response RequestId="%b" Type="%b" Result="0"/>' % found.groups())
 
 
-class FramePeer(asyncio.Protocol):
+class FramePeer(asyncio.Protocol, ABC):
     """Cuts frames; subclasses say what a message means."""
 
     def __init__(self) -> None:
@@ -67,9 +68,9 @@ class FramePeer(asyncio.Protocol):
             at = end
         self._buffer = data[at:]
 
+    @abstractmethod
     def received(self, payload: bytes) -> None:
         """One message."""
-        raise NotImplementedError
 
     def beaten(self) -> None:
         """A heartbeat, or what else is no message."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from typing import ClassVar, Final, cast
@@ -19,7 +20,7 @@ _OK: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 _STATUS: Final = slice(9, 12)
 
 
-class HttpPeer(asyncio.Protocol):
+class HttpPeer(asyncio.Protocol, ABC):
     """Cuts HTTP/1.1 messages that say their length."""
 
     def __init__(self) -> None:
@@ -42,9 +43,9 @@ class HttpPeer(asyncio.Protocol):
             self._buffer = self._buffer[whole:]
             self.received(head, body)
 
+    @abstractmethod
     def received(self, head: bytes, body: bytes) -> None:
         """One message."""
-        raise NotImplementedError
 
 
 class Poster(HttpPeer):

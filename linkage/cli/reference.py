@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from linkage.cli.commands import cli
+from linkage.generated import keep_page
 
 WIDTH: Final = 80
 HEAD: Final = """\
@@ -46,17 +46,8 @@ def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0 when all is well, 1 when `--check` found the file stale."""
-    check = "--check" in arguments
-    (path,) = [Path(argument) for argument in arguments if argument != "--check"]
-    text = reference_text()
-    if check:
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            return 0
-        sys.stderr.write(f"stale: {path}; run: make generate\n")
-        return 1
-    path.write_text(text, encoding="utf-8")
-    return 0
+    """See `keep_page`."""
+    return keep_page(reference_text, arguments)
 
 
 if __name__ == "__main__":  # pragma: no cover - the test calls main

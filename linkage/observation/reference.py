@@ -11,6 +11,7 @@ from typing import Final
 from prometheus_client.core import Metric
 
 from linkage.core.pressure import CONDITIONS
+from linkage.generated import keep_page
 from linkage.logs.writer import line_families
 from linkage.observation import metrics
 from linkage.observation.figures import QUICK_BOUNDS_S, AdapterFigures, Figures, Histogram
@@ -77,17 +78,8 @@ def _row(family: Metric) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0 when all is well, 1 when `--check` found the file stale."""
-    check = "--check" in arguments
-    (path,) = [Path(argument) for argument in arguments if argument != "--check"]
-    text = reference_text()
-    if check:
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            return 0
-        sys.stderr.write(f"stale: {path}; run: make generate\n")
-        return 1
-    path.write_text(text, encoding="utf-8")
-    return 0
+    """See `keep_page`."""
+    return keep_page(reference_text, arguments)
 
 
 if __name__ == "__main__":  # pragma: no cover - the test calls main
