@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from linkage.ports import EXPIRED, REPLACED, SHUT_OUT
 from protocol.connection import Connection, ConnectionState
 from protocol.envelope import Request
 from protocol.messages import message_class
@@ -19,7 +20,12 @@ LEAVE: Final[dict[Role, int]] = {
 }
 """By which message, for each role."""
 
-REPLACED: Final = "replaced"
+RESULTS: Final = {
+    REPLACED: Result.REPLACED,
+    EXPIRED: Result.SESSION_EXPIRED,
+    SHUT_OUT: Result.SESSION_EXPIRED,
+}
+"""Reasons that have a result of section 7."""
 
 
 def farewell(connection: Connection, reason: str, now: float) -> Request | None:
@@ -33,6 +39,5 @@ def farewell(connection: Connection, reason: str, now: float) -> Request | None:
         return None
     cls = message_class(LEAVE[role])
     assert cls is not None, f"the catalogue has no {LEAVE[role]}"
-    result = Result.REPLACED if reason == REPLACED else None
-    message = cls(reason=reason, result=result)  # type: ignore[call-arg]  # LEAVE's have one
+    message = cls(reason=reason, result=RESULTS.get(reason))  # type: ignore[call-arg]  # LEAVE's have one
     return Request(id=f"leave{int(now * 1000)}", message=message)

@@ -52,8 +52,8 @@ class Keyring:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._stamp: tuple[int, int, int, int] | None = None
-        self._keys: tuple[Key, ...] = ()
+        self._read_as: tuple[tuple[int, int, int, int], tuple[Key, ...]] | None = None
+        """What it was when it was read, and the keys; set at once, for it is asked in threads."""
 
     def exists(self) -> bool:
         """Whether there is such a file."""
@@ -67,14 +67,14 @@ class Keyring:
         """
         try:
             stamp = _stamp(self.path.stat())
-            if stamp != self._stamp:
-                self._keys = self._read()
-                self._stamp = stamp
+            known = self._read_as
+            if known is None or known[0] != stamp:
+                known = self._read_as = (stamp, self._read())
         except FileNotFoundError:
             raise KeyringError(f"{self.path}: no such file: write the secret into it") from None
         except OSError as error:
             raise KeyringError(f"{self.path}: cannot be read: {error.strerror}") from None
-        return self._keys
+        return known[1]
 
     def valid(self, now: datetime) -> tuple[str, ...]:
         """The secrets that count now, the newest first.
@@ -147,7 +147,8 @@ def rotate(path: Path, peer_id: str, keys: Sequence[Key], grace: timedelta, now:
         The new secret.
 
     Raises:
-        KeyringError: another rotation is at work, or the file cannot be written.
+        KeyringError: another rotation is at work, the file cannot be written, or it cannot hold
+            a secret that is to stay valid.
     """
     new = Key(secrets.token_urlsafe(SECRET_BYTES))
     end = (now + grace).replace(microsecond=0)
@@ -156,6 +157,13 @@ def rotate(path: Path, peer_id: str, keys: Sequence[Key], grace: timedelta, now:
         for key in keys
         if grace and key.is_valid(now)
     ]
+    for key in older:
+        # From `linkage.toml`, where any text is one; in the file it would shut the peer out.
+        if key.secret.split() != [key.secret] or key.secret.startswith("#"):
+            raise KeyringError(
+                f"{path}: the secret from before has blanks in it or begins with #, so it cannot "
+                "stand in a file: end it at once with --grace 0"
+            )
     lines = [f"# Secrets of peer {peer_id}. `linkage peer rotate {peer_id}` writes a new one."]
     lines += [
         key.secret if key.until is None else f"{key.secret} {_UNTIL} {key.until.isoformat()}"

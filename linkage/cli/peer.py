@@ -43,7 +43,8 @@ def parse_grace(
 def rotate(peer_id: str, grace: timedelta, as_json: bool, config_file: Path) -> None:
     """Give a peer a new secret.
 
-    A serving linkage takes it up at the peer's next registration; sessions that are open stay so.
+    A serving linkage takes it up at the peer's next registration. A session that the secret from
+    before has opened is closed when that one is valid no more, and the peer registers again.
     """
     from linkage.clock import SystemClock
     from linkage.keyring import KeyringError
@@ -71,7 +72,7 @@ def rotate(peer_id: str, grace: timedelta, as_json: bool, config_file: Path) -> 
     click.echo(
         f"The one from before is valid until {until}: give the new one to the peer by then."
         if grace
-        else "The one from before is not valid any more. A session that it opened stays open."
+        else "The one from before is not valid any more; a session that it opened ends in seconds."
     )
     if peer.inline_secret is not None:
         click.echo(

@@ -14,7 +14,9 @@ STAMP_DIGITS: Final = 8
 LOT_DIGITS: Final = 2
 """Keep apart two processes of one peer that start in the same millisecond."""
 SERIAL_DIGITS: Final = 6
-"""Two thousand million requests in one run."""
+"""Two thousand million requests; one more counts on in the lot, and then in the milliseconds of
+the start, which are in the past by then: no Id comes twice."""
+ID_DIGITS: Final = STAMP_DIGITS + LOT_DIGITS + SERIAL_DIGITS
 
 
 def base36(value: int, digits: int) -> str:
@@ -27,16 +29,16 @@ def base36(value: int, digits: int) -> str:
 
 
 class RequestIds:
-    """Makes Ids: when this run began, a lot, and a serial number."""
+    """Makes Ids: when this run began, a lot, and a serial number; together one number."""
 
-    __slots__ = ("_prefix", "_serial")
+    __slots__ = ("_next",)
 
     def __init__(self, started: datetime) -> None:
-        stamp = base36(int(started.timestamp() * 1000), STAMP_DIGITS)
-        lot = base36(secrets.randbelow(len(ALPHABET) ** LOT_DIGITS), LOT_DIGITS)
-        self._prefix = stamp + lot
-        self._serial = count(1)
+        stamp = int(started.timestamp() * 1000)
+        lot = secrets.randbelow(len(ALPHABET) ** LOT_DIGITS)
+        first = (stamp * len(ALPHABET) ** LOT_DIGITS + lot) * len(ALPHABET) ** SERIAL_DIGITS
+        self._next = count(first + 1)
 
     def make(self) -> str:
         """An Id that this sender has not used before."""
-        return self._prefix + base36(next(self._serial), SERIAL_DIGITS)
+        return base36(next(self._next), ID_DIGITS)

@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 PATIENT_S: Final = 0.02
 """How long work that nobody waits for may wait for company."""
+LOOKS_MAX: Final = 16
+"""How often another thread looks what is oldest while the loop takes and settles work."""
 
 
 class Commits:
@@ -139,11 +141,14 @@ class Commits:
     @property
     def oldest_s(self) -> float:
         """How long the oldest work has waited for the disk; safe to ask in any thread."""
-        try:
-            since = next(iter(self.unsettled.values()), None)
-        except RuntimeError:  # the loop took or settled something just now
-            return self.oldest_s
-        return 0.0 if since is None else max(0.0, self._clock.now() - since)
+        for _ in range(LOOKS_MAX):
+            try:
+                oldest = next(iter(self.unsettled), None)
+                since = None if oldest is None else self.unsettled.get(oldest)
+            except RuntimeError:  # the loop took or settled something just now
+                continue
+            return 0.0 if since is None else max(0.0, self._clock.now() - since)
+        return 0.0  # what changes at every look does not wait
 
     def _process(self, items: list[Item]) -> Batch:
         """One commit, in the core's thread; no bug ends that."""

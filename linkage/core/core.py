@@ -32,6 +32,7 @@ from linkage.core.queues import Queues
 from linkage.core.steady import steady_us_of
 from linkage.core.strain import Strain
 from linkage.core.stuck import Doubts
+from linkage.core.warden import Warden
 from linkage.core.work import (
     Acknowledge,
     Alarm,
@@ -121,6 +122,7 @@ class Core:
             delivered=self._delivered,
         )
         self._links = Links(self.peers, clock, self._commits, self._queues, handover)
+        self.warden = Warden(lambda: self._links.passes, self._links.end, clock)
         self._sweeping: asyncio.TimerHandle | None = None
         self._sweep_waits = False
         self._asked_at = clock.now()
@@ -132,11 +134,13 @@ class Core:
         await self._commits.do(Observe(self.peers.own_id, EntryKind.STARTED, "linkage started"))
         await self._commits.do(Announce())
         self._sweep_later()
+        self.warden.start()
 
     async def stop(self) -> None:
         """Finish what was taken, then end; every link should be closed before."""
         if self._sweeping is not None:
             self._sweeping.cancel()
+        await self.warden.stop()
         if self._commits.running:
             await self.between_commits(lambda: None)
             self._strain.offer_kept()

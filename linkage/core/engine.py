@@ -168,6 +168,10 @@ class CoreEngine:
                         work.source, as_journalled(request, self._peers.by_id[work.source])
                     )
                     return self._handler.refuse(kept, Result.INTERNAL, "internal error")
+            except StoreFailedError as error:
+                # Not on disk, so nothing may be said for good: it comes again, when that may work.
+                self.store_error = str(error)
+                return self.not_now(work)
             except Exception:
                 logger.exception("and it cannot be journalled", extra=about(work))
         return Done(Response(request_id=request.id, type=request.type, result=Result.INTERNAL))

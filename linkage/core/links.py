@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections import Counter
 from collections.abc import Sequence
@@ -11,11 +12,14 @@ from linkage.core.commits import Commits
 from linkage.core.handover import Handover
 from linkage.core.peers import Peer, Peers
 from linkage.core.queues import Queues
+from linkage.core.warden import Pass
 from linkage.core.work import Done, Observe, Register
-from linkage.ports import REPLACED, Clock, EntryKind, Link, Role
+from linkage.ports import EXPIRED, REPLACED, Clock, EntryKind, Link, Role
 from protocol.envelope import Request, Response
 from protocol.registration import make_registration, peer_id_of
 from protocol.results import Result
+
+logger = logging.getLogger("linkage.core")
 
 
 class Links:
@@ -33,6 +37,10 @@ class Links:
         self._positions: dict[Link, int] = {}
         """The last Seq that a registered peer has, until its deliveries begin."""
         self._introductions: Counter[str] = Counter()
+        self._introduced: dict[str, str] = {}
+        """The secret with which linkage introduced itself last, by peer."""
+        self.passes: dict[Link, Pass] = {}
+        """By which secret those came in that have one."""
 
     # --- in --------------------------------------------------------------------------------------
     async def register(self, link: Link, request: Request) -> Response:
@@ -45,7 +53,7 @@ class Links:
             peer = self._peers.by_id[done.value]
             peer.learn(request.message, came_at)
             self._positions[link] = done.response.last_seq or 0
-            self._take(link, peer)
+            self._take(link, peer, Pass(peer, registration=request))
         return done.response
 
     async def _judged(self, work: Register) -> Done:
@@ -67,8 +75,9 @@ class Links:
         """See `CorePort.adopt`."""
         peer = self._peers.by_id[peer_id]
         self._introductions.pop(peer_id, None)
+        secret = self._introduced.pop(peer_id, None)
         await self._opened(peer_id, f"from {link.address}")
-        self._take(link, peer)
+        self._take(link, peer, None if secret is None else Pass(peer, secret=secret))
 
     async def resume(
         self, link: Link, peer_id: str, told: Sequence[tuple[Request, datetime]]
@@ -80,22 +89,31 @@ class Links:
         await self._opened(peer_id, f"from {link.address}, kept over a restart of the core")
         if self._queues.of(peer_id).link is not None:
             return False  # it has come anew meanwhile
+        registration = None
         for request, came_at in told:
             peer.learn(request.message, came_at)
-        self._take(link, peer)
+            if peer_id_of(request.message) == peer_id:
+                registration = request
+        # It may have been kept through the end of its secret: the next look finds that.
+        self._take(
+            link, peer, None if registration is None else Pass(peer, registration=registration)
+        )
         return True
 
     async def _opened(self, peer_id: str, detail: str) -> None:
         await self._commits.do(Observe(peer_id, EntryKind.SESSION_OPENED, detail))
 
-    def _take(self, link: Link, peer: Peer) -> None:
+    def _take(self, link: Link, peer: Peer, how: Pass | None) -> None:
         outbox = self._queues.of(peer.id)
         older = outbox.link
         if older is not None and older is not link:
             self.peer_at.pop(older, None)
+            self.passes.pop(older, None)
             self._ended(peer, "replaced by a newer one")
             older.close(REPLACED)
         self.peer_at[link] = peer
+        if how is not None:
+            self.passes[link] = how
         outbox.attach(link)
         peer.connected = True
 
@@ -109,6 +127,7 @@ class Links:
     def closed(self, link: Link, reason: str) -> None:
         """See `CorePort.closed`."""
         self._positions.pop(link, None)
+        self.passes.pop(link, None)
         peer = self.peer_at.pop(link, None)
         if peer is None:
             return
@@ -117,6 +136,18 @@ class Links:
             outbox.detach()
             peer.connected = False
         self._ended(peer, reason)
+
+    def end(self, link: Link, reason: str, told: str = EXPIRED) -> None:
+        """Close a link that may not stay: from now on nothing is taken from it.
+
+        `reason` is for the journal, `told` for the peer, whom no path of a file concerns.
+        """
+        peer = self.peer_at.get(link)
+        if peer is None:
+            return
+        logger.warning("%s: its session is closed: %s", peer.id, reason, extra={"peer": peer.id})
+        self.closed(link, reason)
+        link.close(told)
 
     def _ended(self, peer: Peer, reason: str) -> None:
         self._commits.put(Observe(peer.id, EntryKind.SESSION_CLOSED, reason))
@@ -131,6 +162,7 @@ class Links:
             raise KeyError(peer_id)
         # The peer may not have its new secret yet: each of those in force has its turn.
         turn = self._introductions[peer_id] % len(valid)
+        self._introduced[peer_id] = valid[turn]
         self._introductions[peer_id] += 1
         message = make_registration(
             Role.PLATFORM,

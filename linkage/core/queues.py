@@ -26,6 +26,8 @@ R = TypeVar("R")
 
 LOAD_AGAIN_S: Final = 1.0
 """After a disk that could not be read."""
+ANSWERS_OF_A_PREFIX: Final = 9_999_999
+"""What the patent's 16 characters have room for behind it."""
 
 
 class Queues:
@@ -193,9 +195,14 @@ class _AnswerIds:
     """
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._prefix = "q" + secrets.token_hex(4)
-        self._next = 0
+        self._last = 0
 
     def take(self) -> str:
-        self._next += 1
-        return f"{self._prefix}{self._next % 10_000_000}"
+        if self._last == ANSWERS_OF_A_PREFIX:
+            self._begin()
+        self._last += 1
+        return f"{self._prefix}{self._last}"

@@ -180,10 +180,13 @@ class Hub:
             return
         _, name, incarnation, capabilities = hello
         for other in list(self._parts.values()):
-            if other.name == name:
+            if other.name == name and other.identity != identity:
                 if other.incarnation != incarnation:
                     other.stream.say(Kind.REPLACED)
                     other.stream.flush()
+                self._drop(other, "a new conversation of its part")
+            elif other.identity == identity:
+                # Also under another name: what it was before is over.
                 self._drop(other, "a new conversation of its part")
         part = Part(identity, name, incarnation, self._send_to, self._core)
         part.stream.begin(envelope.conversation)

@@ -29,13 +29,24 @@ from linkage.ports.adapters import (
     StoredFile,
 )
 from linkage.ports.clock import Clock
-from linkage.ports.core import REPLACED, Absent, CorePort, CoreService, EntryKind, Link
+from linkage.ports.core import (
+    EXPIRED,
+    REPLACED,
+    SHUT_OUT,
+    Absent,
+    CorePort,
+    CoreService,
+    EntryKind,
+    Link,
+)
 from linkage.ports.lines import fields_of
 from linkage.ports.peers import Network, PeerProfile, Rate
 from protocol.roles import Role
 
 __all__ = [
+    "EXPIRED",
     "REPLACED",
+    "SHUT_OUT",
     "Absent",
     "Adapter",
     "AdapterContext",

@@ -33,6 +33,10 @@ class EntryKind(StrEnum):
 
 REPLACED: Final = "replaced"
 """Why a link is closed in whose place a newer one of its peer has come."""
+EXPIRED: Final = "the secret that opened it is not valid any more: register again"
+"""Why a session is closed that outlived its secret."""
+SHUT_OUT: Final = "the peer is not in the configuration any more"
+"""Why a session is closed whose peer was taken out while linkage served."""
 
 
 class Link(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import ssl
 from typing import Any
@@ -272,3 +273,14 @@ def test_ids_fit_the_patent_and_differ_between_runs() -> None:
     assert len(set(made)) == len(made)
     assert {len(item) for item in [*made, second.make()]} == {16}
     assert base36(35 + 36, 3) == "01z"
+
+
+def test_ids_do_not_come_again_after_two_thousand_million() -> None:
+    clock = ManualClock()
+    ids = RequestIds(clock.utc())
+    first = ids.make()
+    ids._next = itertools.count(int(first, 36) + 36**6 - 2)
+    made = [ids.make() for _ in range(4)]
+    assert first not in made
+    assert made == sorted(made)
+    assert {len(item) for item in made} == {16}

@@ -149,6 +149,7 @@ class Site:
         """What a process leaves that ends without a word: the disk as it is."""
         assert self.core._sweeping is not None
         self.core._sweeping.cancel()
+        await self.core.warden.stop()
         self.core._commits._inbox.clear()
         await self.core._commits._worker.stop()
         self.engine.dispose()

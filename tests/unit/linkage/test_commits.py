@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -84,3 +84,23 @@ async def test_what_is_patient_is_on_disk_at_the_end(bench: Bench) -> None:
     bench.put("last", patient=True)
     await bench.commits.stop()
     assert await bench.batch() == ["last"]
+
+
+class Restless(dict[int, float]):
+    """Changes whenever another thread looks: one that does stands for it."""
+
+    looks = 0
+
+    def __iter__(self) -> Iterator[int]:
+        self.looks += 1
+        raise RuntimeError("dictionary changed size during iteration")
+
+
+async def test_how_long_work_waits_is_told_while_work_comes_and_goes_all_the_time(
+    bench: Bench,
+) -> None:
+    bench.commits.unsettled = restless = Restless()
+    assert bench.commits.oldest_s == 0.0
+    assert 1 < restless.looks < 100
+    bench.commits.unsettled = {1: SystemClock().now() - 5}
+    assert bench.commits.oldest_s >= 5

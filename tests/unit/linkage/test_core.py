@@ -239,6 +239,44 @@ async def test_a_bug_costs_one_message_of_a_batch(
         assert (entry.kind, entry.call_id) == ("Refused", "BUG")
 
 
+class FaultyAndFullUnit(FaultyUnit):
+    """The disk takes nothing of what the bug leaves to be written, the first time."""
+
+    full = False
+    was_full = False
+
+    def find_operation(self, platform: str, native: str) -> Operation | None:
+        self.full = native == "call:BUG" and not self.was_full
+        return super().find_operation(platform, native)
+
+    def commit(self) -> None:
+        if self.full:
+            self.full, self.was_full = False, True
+            raise sqlite3.OperationalError("database or disk is full")
+        super().commit()
+
+
+async def test_a_bug_that_no_disk_takes_is_not_answered_for_good(tmp_path: Path) -> None:
+    async with Site(tmp_path, unit=FaultyAndFullUnit) as site:
+        pbx = await site.connect("pbx")
+        refused = await site.say(pbx, incoming("BUG"), "bug")
+        assert (refused.result, refused.retry_after_s) == (404, 5)
+        assert site.core.store_failing
+        site.clock.advance(6)
+        await site.sweep()
+        assert (await site.say(pbx, incoming("C1"))).result == 0
+        assert (await site.say(pbx, incoming("BUG"), "bug")).result == 500
+
+
+async def test_data_answers_do_not_get_an_id_of_before(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("linkage.core.queues.ANSWERS_OF_A_PREFIX", 3)
+    ids = [site.core._queues._answer_ids.take() for _ in range(20)]
+    assert len(set(ids)) == 20
+    assert max(map(len, ids)) <= 16
+
+
 async def test_what_cannot_even_be_written_down_is_refused_and_the_core_goes_on(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:

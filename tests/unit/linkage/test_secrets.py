@@ -18,8 +18,9 @@ from linkage.clock import SystemClock
 from linkage.config import Config, ConfigError, load_config
 from linkage.keyring import Key, Keyring, KeyringError, rotate
 from linkage.logs.setup import set_up_logging
+from linkage.ports import EXPIRED
 from linkage.store.reader import StoreReader
-from protocol.messages import RotateKey
+from protocol.messages import PlatformLeave, RotateKey
 from protocol.results import Result
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -148,6 +149,18 @@ def test_two_rotations_at_once_do_not_lose_a_secret(tmp_path: Path) -> None:
     assert Keyring(path).keys() == (Key(FIRST),)
 
 
+@pytest.mark.parametrize("before", ["a secret with blanks", "#a-secret-like-a-comment"])
+def test_a_secret_that_no_file_can_hold_is_not_rotated_into_one(
+    tmp_path: Path, before: str
+) -> None:
+    path = tmp_path / "desk"
+    with pytest.raises(KeyringError, match=r"end it at once with --grace 0"):
+        rotate(path, "desk", [Key(before)], DAY, NOW)
+    assert not path.exists()
+    new = rotate(path, "desk", [Key(before)], timedelta(), NOW)
+    assert Keyring(path).keys() == (Key(new),)
+
+
 def test_a_rotation_that_cannot_write_leaves_everything_as_it_is(tmp_path: Path) -> None:
     blocked = written(tmp_path / "secrets", "a file where the directory should be")
     with pytest.raises(KeyringError, match="cannot be written"):
@@ -249,19 +262,31 @@ async def test_a_serving_linkage_takes_up_a_new_secret_and_lets_the_old_one_end(
         assert await comes_in(address, last, clock)
 
 
-async def test_a_session_outlives_the_rotation_of_its_secret(tmp_path: Path) -> None:
+async def test_a_session_is_ended_with_its_secret_and_its_peer_is_told(tmp_path: Path) -> None:
     config = load_config(configured(tmp_path, f'secret = "{SECOND}"'))
     desk = config.peer[0]
     clock = Shifted()
     assert desk.secret_path is not None
-    async with (
-        serving(config, clock) as address,
-        Application(*address, "desk", secret=SECOND, clock=clock) as application,
-    ):
-        rotate(desk.secret_path, "desk", desk.keys(), timedelta(), clock.utc())
-        with pytest.raises(CommandRefusedError) as caught:
-            await application.send(RotateKey(key_id="2", digest="x" * 64))
-        assert caught.value.response.result == Result.NOT_SUPPORTED
+    async with linkage.Server(config, clock) as server:
+        address = server.addresses[0]
+        async with Application(*address, "desk", secret=SECOND, clock=clock) as application:
+            new = rotate(desk.secret_path, "desk", desk.keys(), DAY, clock.utc())
+            assert server._core is not None
+            await server._core.warden.look()
+            with pytest.raises(CommandRefusedError) as caught:
+                await application.send(RotateKey(key_id="2", digest="x" * 64))
+            assert caught.value.response.result == Result.NOT_SUPPORTED, "it is in its grace"
+            clock.by = 2 * DAY
+            await server._core.warden.look()
+            told = (await application.next_notice()).message
+            assert isinstance(told, PlatformLeave)
+            assert (told.result, told.reason) == (Result.SESSION_EXPIRED, EXPIRED)
+            with pytest.raises(Refused):  # it comes again, with what it knows
+                await application.next_notice()
+        async with Application(*address, "desk", secret=new, clock=clock) as application:
+            await server._core.warden.look()
+            with pytest.raises(CommandRefusedError):
+                await application.send(RotateKey(key_id="2", digest="x" * 64))
 
 
 @pytest.mark.parametrize("spoil", ["chmod", "unlink", "rubbish"])

@@ -47,6 +47,22 @@ async def test_the_core_replaces_an_older_link_wherever_it_is(tmp_path: Path) ->
     assert not older.pushed
 
 
+async def test_a_part_that_calls_itself_otherwise_leaves_nothing_of_what_it_was(
+    tmp_path: Path,
+) -> None:
+    async with Bus(tmp_path) as bus:
+        gateway = await bus.connected("gateway:east")
+        pbx = await bus.join(gateway, "pbx")
+        assert bus.hub is not None
+        known = bus.site.core.peers.by_id["pbx"]
+        await until(lambda: known.connected)
+        gateway._talk._part = "gateway:west"
+        gateway._talk.links.remove(pbx)  # it does not bring it along
+        gateway._talk._lose("a process that thinks better of it")
+        await until(lambda: bus.hub is not None and bus.hub.parts == {"gateway:west": 0})
+        assert not known.connected
+
+
 async def test_a_wrong_secret_is_the_cores_to_refuse(tmp_path: Path) -> None:
     async with Bus(tmp_path) as bus:
         gateway = await bus.connected()
