@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -47,6 +49,7 @@ from linkage.logs.context import subject
 from linkage.observation.figures import Histogram
 from linkage.ports import EntryKind
 from linkage.store.rows import DeliveryRow, JournalRow
+from linkage.store.transaction import FAILURE, OUR_FAULT
 from linkage.store.unit import StoreFailedError, UnitOfWork
 from linkage.tracing.context import Conversations
 from protocol.envelope import Request, Response
@@ -61,6 +64,8 @@ LOAD_BYTES_MAX: Final = 512 * 1024
 """Bytes of messages that are read of a queue at a time, give or take one message."""
 STRANGER_BYTES: Final = 4096
 """Bytes of a refused registration that the journal keeps: strangers do not fill the disk."""
+READS_MAX: Final = 5
+"""Times that a disk may fail at one delivery; then it is taken for unreadable."""
 ANSWER_WITHIN_US: Final = 30 * 1_000_000
 """How long after its expiry a command that was sent may go unanswered; then nobody knows."""
 COMMAND_DIGITS: Final = frozenset({2, 4, 6})
@@ -92,6 +97,10 @@ class CoreEngine:
         """Why the store did not take the last batch; None: it did. Read by other threads."""
         self.disk_free: int | None = None
         """Bytes that the store may still grow by, as of the last sweep; the same."""
+        self._unread: Counter[tuple[str, int]] = Counter()
+        """Receiver and Seq of what the disk failed at, and how often."""
+        self._first_seq = 0
+        """Journal rows before it are of earlier processes; 0: not known yet."""
         self.journal_seq = 0
         """The newest journal row that is on disk; the same."""
 
@@ -122,6 +131,7 @@ class CoreEngine:
         try:
             subject.describe = about
             with self._unit.transaction():
+                self._first_seq = self._first_seq or self._unit.next_seq
                 self._handler.begin(batch, now)
                 done = [self._do(work, now) for work in batch]
                 subject.of = None
@@ -280,6 +290,9 @@ class CoreEngine:
 
     def _give_up(self, work: GiveUp) -> Done:
         done = Done()
+        delivery = self._unit.find_delivery(work.receiver, work.seq)
+        if delivery is None or delivery.state != "open":
+            return done  # answered, or given up, meanwhile
         self._unit.set_delivery(work.receiver, work.seq, "unknown", int(Result.TIMEOUT))
         row = self._unit.find_journal(work.journal_seq)
         detail = f"{work.receiver} may have done it before the link was lost; ask with 215 or 293"
@@ -299,7 +312,12 @@ class CoreEngine:
             return
         if row.type // 100 not in COMMAND_DIGITS:
             return
-        command = as_command(stored_message(row))
+        try:
+            command = as_command(stored_message(row))
+        except Exception:
+            # Nor must it stop what else expires: whoever looks after linkage finds it here.
+            logger.exception("%s cannot be told: %s", row.source, detail, extra={"seq": row.seq})
+            return
         if not isinstance(command, CreateEvent):
             outcome = outcome_of(command, str(row.seq), int(result), detail)
             self._handler.own_notice(outcome, row, done)
@@ -313,20 +331,50 @@ class CoreEngine:
             if size >= LOAD_BYTES_MAX:
                 done.value = False
                 break
-            try:
-                delivery = self._read_delivery(row, now)
+            delivery = self._readable(row, now, done)
+            if delivery is not None:
                 done.deliveries.append(delivery)
                 size += delivery.size
-            except Exception:
-                # What cannot be written today cannot be tomorrow: it must not stop the others.
-                logger.exception(
-                    "%s %d cannot be delivered",
-                    row.receiver,
-                    row.seq,
-                    extra={"peer": row.receiver, "seq": row.seq, "journal_seq": row.journal_seq},
-                )
-                self._unit.set_delivery(row.receiver, row.seq, "failed", int(Result.INTERNAL))
         return done
+
+    def _readable(self, row: DeliveryRow, now: Now, done: Done) -> Delivery | None:
+        """A delivery, or what its receiver is told instead of one that cannot be read any more.
+
+        Raises:
+            Exception: the disk failed at it, as it may not the next time.
+        """
+        place = row.receiver, row.seq
+        try:
+            delivery = self._read_delivery(row, now)
+        except Exception as error:
+            if isinstance(error, FAILURE) and not isinstance(error, OUR_FAULT):
+                self._unread[place] += 1
+                if self._unread[place] < READS_MAX:
+                    raise
+            logger.exception(
+                "%s %d cannot be delivered",
+                *place,
+                extra={"peer": row.receiver, "seq": row.seq, "journal_seq": row.journal_seq},
+            )
+            self._unread.pop(place, None)
+            return self._instead(row, now, done)
+        self._unread.pop(place, None)
+        return delivery
+
+    def _instead(self, row: DeliveryRow, now: Now, done: Done) -> Delivery | None:
+        """What cannot be read today cannot be tomorrow: it must not stop the others.
+
+        Nor is it missed in silence: a notice becomes a 195, of a command the sender is told.
+        """
+        self._unit.set_delivery(row.receiver, row.seq, "failed", int(Result.INTERNAL))
+        if row.expires_at is None:
+            peer = self._peers.get(row.receiver)
+            told = None if peer is None else self._handler.tell_unreadable(peer, row.seq)
+            return None if told is None else self._read_delivery(told, now)
+        with suppress(*FAILURE):
+            entry = self._unit.find_journal(row.journal_seq)
+            self._report(entry, Result.INTERNAL, f"{row.receiver} cannot be sent it", done)
+        return None
 
     def _read_delivery(self, row: DeliveryRow, now: Now) -> Delivery:
         entry = self._unit.find_journal(row.journal_seq)
@@ -350,6 +398,10 @@ class CoreEngine:
                     continue
                 result, state = Result.TIMEOUT, "unknown"
                 detail = f"{row.receiver} was sent it and has not answered; ask with 215 or 293"
+            elif row.journal_seq < self._first_seq:
+                # 309 says that it was not executed; what an earlier process sent nobody knows.
+                result, state = Result.TIMEOUT, "unknown"
+                detail = f"{row.receiver} may have got it before linkage was started again"
             self._unit.set_delivery(row.receiver, row.seq, state, int(result))
             self._report(self._unit.find_journal(row.journal_seq), result, detail, done)
         return done

@@ -104,8 +104,7 @@ class Links:
         await self._commits.do(Observe(peer_id, EntryKind.SESSION_OPENED, detail))
 
     def _take(self, link: Link, peer: Peer, how: Pass | None) -> None:
-        outbox = self._queues.of(peer.id)
-        older = outbox.link
+        older = self._queues.of(peer.id).link
         if older is not None and older is not link:
             self.peer_at.pop(older, None)
             self.passes.pop(older, None)
@@ -114,7 +113,7 @@ class Links:
         self.peer_at[link] = peer
         if how is not None:
             self.passes[link] = how
-        outbox.attach(link)
+        self._queues.attach(peer.id, link)
         peer.connected = True
 
     def begin(self, link: Link) -> None:
@@ -131,9 +130,8 @@ class Links:
         peer = self.peer_at.pop(link, None)
         if peer is None:
             return
-        outbox = self._queues.of(peer.id)
-        if outbox.link is link:
-            outbox.detach()
+        if self._queues.of(peer.id).link is link:
+            self._queues.detach(peer.id)
             peer.connected = False
         self._ended(peer, reason)
 

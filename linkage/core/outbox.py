@@ -82,13 +82,17 @@ class Outbox:
         """Answered since `restart`: what is read from disk meanwhile may still show them open."""
 
     # --- the link --------------------------------------------------------------------------------
-    def attach(self, link: Link) -> None:
-        """A new link: everything unanswered goes out again, in order, once `begin` is called."""
-        self.detach()
+    def attach(self, link: Link) -> list[Delivery]:
+        """A new link: everything unanswered goes out again, in order, once `begin` is called.
+
+        Returns what `detach` does, of an older link.
+        """
+        unknown = self.detach()
         self.link = link
         # A process that died may have pushed a whole window; how far it got nobody wrote down.
         if self._doubtful is None:
             self._doubtful = link.window
+        return unknown
 
     def begin(self, after: int) -> None:
         """Pushing may start; the queue is read from disk after a position."""
@@ -121,8 +125,13 @@ class Outbox:
         self._held = False
         self.pump(now_us)
 
-    def detach(self) -> None:
-        """The link is gone; what was pushed and not answered stays open on disk."""
+    def detach(self) -> list[Delivery]:
+        """The link is gone; what was pushed and not answered stays open on disk.
+
+        Returns the commands among it: their outcome is unknown from now on, whether or not the
+        receiver comes back before they expire. The caller reports that.
+        """
+        out = [delivery for delivery, _ in self._pushed.values() if delivery is not None]
         self.link = None
         self._begun = False
         self.behind = True
@@ -132,6 +141,7 @@ class Outbox:
         self._answers.clear()
         self._pushed.clear()
         self._queued_bytes = self._flight_bytes = 0
+        return [delivery for delivery in out if _is_command(delivery)]
 
     # --- what goes in ----------------------------------------------------------------------------
     def offer(self, delivery: Delivery, now_us: int) -> None:

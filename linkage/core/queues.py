@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, ParamSpec, TypeVar
 
 from linkage.core.commits import Commits
@@ -13,7 +13,7 @@ from linkage.core.handover import Handover
 from linkage.core.outbox import QUEUE_MAX, Outbox, Settled
 from linkage.core.peers import Peers
 from linkage.core.strain import Strain
-from linkage.core.work import Acknowledge, Done, GiveUp, LoadQueue, Retire, Submit, Work
+from linkage.core.work import Acknowledge, Delivery, Done, GiveUp, LoadQueue, Retire, Submit, Work
 from linkage.observation.figures import Figures
 from linkage.ports import Link
 from protocol.envelope import Request, Response
@@ -112,11 +112,24 @@ class Queues:
             self._steady_us(),
             complete=bool(done.value),
         )
-        for delivery in unknown:
-            self._commits.put(GiveUp(work.receiver, delivery.row.seq, delivery.row.journal_seq))
+        self._give_up(outbox, unknown)
         self._load(outbox)
 
+    def _give_up(self, outbox: Outbox, unknown: Iterable[Delivery]) -> None:
+        for delivery in unknown:
+            self._commits.put(GiveUp(outbox.receiver, delivery.row.seq, delivery.row.journal_seq))
+
     # --- links -----------------------------------------------------------------------------------
+    def attach(self, receiver: str, link: Link) -> None:
+        """A receiver has a new link; nothing is pushed before `begin`."""
+        outbox = self.of(receiver)
+        self._give_up(outbox, outbox.attach(link))
+
+    def detach(self, receiver: str) -> None:
+        """A receiver has no link any more."""
+        outbox = self.of(receiver)
+        self._give_up(outbox, outbox.detach())
+
     def begin(self, receiver: str, after: int) -> None:
         """Start to push what waits for a receiver after a position."""
         outbox = self.of(receiver)

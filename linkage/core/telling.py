@@ -333,6 +333,17 @@ class Teller:
                 )
             )
 
+    def tell_unreadable(self, peer: Peer, seq: int) -> DeliveryRow | None:
+        """195 in the place of a notice that cannot be read any more; None: the peer hears none."""
+        notice = m.GapNotice(from_seq=seq, to_seq=seq)
+        type_ = _own_type(peer, notice)
+        if type_ is None:
+            return None
+        row = self._own_row(notice, Applied())
+        told = DeliveryRow(receiver=peer.id, seq=seq, journal_seq=row.seq, type=type_)
+        self._unit.put_delivery(told)
+        return told
+
     def unread_gap(self, receiver: str) -> m.GapNotice | None:
         """The 195 that stands in the place of what is gone of a queue, until it is answered."""
         delivery = self._unit.find_delivery(receiver, self._unit.gone_to(receiver))

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,17 +15,19 @@ from typing import Any
 import pytest
 
 from linkage.core import Core
+from linkage.core.engine import READS_MAX, CoreEngine
 from linkage.core.message_log import REFUSALS_PER_S
+from linkage.core.work import LoadQueue
 from linkage.ports import EntryKind
 from linkage.store.chain import breaks
 from linkage.store.rebuild import differences, rebuild
-from linkage.store.rows import Operation
+from linkage.store.rows import JournalRow, Operation
 from linkage.store.unit import UnitOfWork
 from protocol import messages as m
 from protocol.codec import decode
 from protocol.dialect import Dialect
 from protocol.envelope import Request
-from tests.unit.linkage.bench import PEERS, SECRET, chain, peer
+from tests.unit.linkage.bench import PEERS, SECRET, Bench, chain, peer
 from tests.unit.linkage.links import WAIT_S, FakeLink, Site, StuckUnit, accept, as_sent
 from tests.unit.linkage.said import create, hangup, incoming, transfer
 
@@ -305,21 +308,86 @@ async def test_a_link_that_fails_is_closed_and_nobody_else_notices(
     assert (await again.heard(1))[0].type == 191
 
 
-async def test_what_cannot_be_delivered_does_not_block_the_queue(
+@asynccontextmanager
+async def damaged(site: Site, type_: int, call_id: str) -> AsyncIterator[None]:
+    """An entry of the journal that cannot be read for a while."""
+    which = f"WHERE type = {type_} AND call_id = '{call_id}'"
+    written = await site.sql(f"SELECT hex(body) FROM journal {which}")
+    await site.sql(f"UPDATE journal SET body = x'00' {which}")
+    yield
+    await site.sql(f"UPDATE journal SET body = x'{written}' {which}")
+
+
+async def test_a_notice_that_cannot_be_read_is_told_as_a_gap_and_blocks_nothing(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     pbx = await site.connect("pbx")
     for number in range(3):
         await site.say(pbx, incoming(f"C{number}"))
-    written = await site.sql("SELECT hex(body) FROM journal WHERE type = 100 AND call_id = 'C1'")
-    await site.sql("UPDATE journal SET body = x'00' WHERE type = 100 AND call_id = 'C1'")
     caplog.set_level(logging.CRITICAL, "linkage.core")
 
-    desk = await site.connect("desk")
-    await desk.heard(2)
+    async with damaged(site, 100, "C1"):
+        desk = await site.connect("desk")
+        await desk.heard(3)
 
-    assert desk.seqs == [1, 3]
-    await site.sql(f"UPDATE journal SET body = x'{written}' WHERE type = 100 AND call_id = 'C1'")
+    assert list(zip(desk.seqs, desk.types, strict=True)) == [(1, 100), (2, 195), (3, 100)]
+    gap = desk.pushed[1].message
+    assert isinstance(gap, m.GapNotice)
+    assert (gap.from_seq, gap.to_seq) == (2, 2)
+
+
+async def test_a_command_that_cannot_be_read_holds_up_nobody_else_s(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    pbx, desk = await site.connect("pbx", window=1), await site.connect("desk")
+    desk.answers = accept
+    for call in ("C0", "C1", "C2"):
+        await site.say(pbx, incoming(call))
+    for call in ("C0", "C1", "C2"):  # the first takes the window, the others wait
+        await site.say(desk, transfer(call))
+    caplog.set_level(logging.CRITICAL, "linkage.core")
+
+    async with damaged(site, 205, "C1"):
+        site.clock.advance(31)
+        await site.sweep()
+        await desk.until(lambda: 105 in desk.types)
+
+    outcomes = [request.message for request in desk.pushed if request.type == 105]
+    assert [(outcome.call_id, outcome.result) for outcome in outcomes] == [("C2", 309)]
+
+
+class BadDisk(UnitOfWork):
+    """Fails at reading one entry, so many times."""
+
+    at = 0
+    times = 0
+
+    def find_journal(self, seq: int) -> JournalRow | None:
+        if seq == self.at and self.times:
+            self.times -= 1
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().find_journal(seq)
+
+
+@pytest.mark.parametrize(("fails", "types"), [(1, [100, 100]), (READS_MAX, [100, 195])])
+def test_a_disk_that_fails_for_a_moment_costs_nobody_a_notice(
+    bench: Bench, fails: int, types: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "linkage.core")
+    for call in ("C1", "C2"):
+        bench.say("pbx", incoming(call))
+    unit = BadDisk(bench.engine)
+    unit.at = next(row.seq for row in bench.journal() if row.call_id == "C2")
+    unit.times = fails
+    bench.core = CoreEngine(unit, bench.peers, 30)
+    bench.heard("desk")
+
+    tries = 1
+    while isinstance(bench.do(LoadQueue("desk", 0, 10, 1))[0].value, OSError):
+        tries += 1
+
+    assert tries == min(fails + 1, READS_MAX)
+    assert [(item.seq, item.type) for item in bench.heard("desk")] == list(enumerate(types, 1))
 
 
 # --- bounds --------------------------------------------------------------------------------------

@@ -567,6 +567,36 @@ async def test_a_command_whose_link_died_is_reported_and_not_repeated(site: Site
     assert again.pushed[0].resend
 
 
+async def test_a_command_whose_link_died_is_not_told_to_be_expired(site: Site) -> None:
+    pbx, desk = await prepared(site)
+    await site.say(desk, transfer(), "t1", expire_s=10)
+    await pbx.heard(1)
+
+    site.core.closed(pbx, "cut")
+    await desk.until(lambda: 105 in desk.types)
+    site.clock.advance(11)
+    await site.sweep()
+
+    results = [request.message.result for request in desk.pushed if request.type == 105]
+    assert results == [503], "309 would say that it was not done; and it is told once"
+
+
+async def test_a_command_that_a_killed_process_may_have_sent_is_not_told_to_be_expired(
+    site: Site,
+) -> None:
+    pbx, desk = await prepared(site)
+    await site.say(desk, transfer(), "t1", expire_s=10)
+    await pbx.heard(1)
+
+    await site.kill()
+    desk = await site.connect("desk", last_seq=1)
+    site.clock.advance(11)
+    await site.sweep()
+    await desk.until(lambda: 105 in desk.types)
+
+    assert [request.message.result for request in desk.pushed if request.type == 105] == [503]
+
+
 async def test_a_command_that_a_killed_process_may_have_sent_is_not_repeated(site: Site) -> None:
     pbx, desk = await prepared(site)
     await asyncio.gather(*(site.say(desk, call_out(None, f"139{n}"), f"c{n}") for n in range(70)))
