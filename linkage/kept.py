@@ -9,6 +9,7 @@ from linkage.config import Config
 from linkage.core import Core
 from linkage.core.keeper import Keeper
 from linkage.ports import Capability, Clock
+from linkage.store.checkpoints import Checkpoints
 from linkage.store.database import open_for_reading, open_store
 from linkage.store.lock import hold_store
 from linkage.store.renumber import notice_older_store
@@ -33,6 +34,7 @@ class KeptCore:
         spans: Put | None = None,
     ) -> None:
         self._stack = stack
+        self._path = config.database_path
         stack.enter_context(hold_store(config.database_path))
         engine = open_store(config.database_path)
         stack.callback(engine.dispose)
@@ -44,6 +46,7 @@ class KeptCore:
 
     async def start(self) -> None:
         """Core, then housekeeper; that one ends last, so that it notes the journal's end."""
+        self._stack.enter_context(Checkpoints(self._path))
         self._stack.push_async_callback(self._keeper.stop)
         await self.core.start()
         self._stack.push_async_callback(self.core.stop)

@@ -113,9 +113,8 @@ def _remedy(problem: str) -> str:
 
 def _engine(path: Path, *, read_only: bool) -> Engine:
     def connect() -> sqlite3.Connection:
-        mode = "ro" if read_only else "rwc"
         return sqlite3.connect(
-            f"file:{_quoted(path)}?mode={mode}",
+            uri_of(path, "ro" if read_only else "rwc"),
             uri=True,
             check_same_thread=False,
             timeout=BUSY_TIMEOUT_MS / 1000,
@@ -134,6 +133,7 @@ def _engine(path: Path, *, read_only: bool) -> Engine:
         if not read_only:
             cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute("PRAGMA synchronous=FULL")
+            # Pages; most are taken in before already where `linkage.store.checkpoints` runs.
             cursor.execute("PRAGMA wal_autocheckpoint=4000")
         cursor.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         cursor.execute("PRAGMA temp_store=MEMORY")
@@ -142,5 +142,7 @@ def _engine(path: Path, *, read_only: bool) -> Engine:
     return engine
 
 
-def _quoted(path: Path) -> str:
-    return str(path.resolve()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+def uri_of(path: Path, mode: str) -> str:
+    """What the driver opens the file by; `mode` is ro, rw or rwc."""
+    quoted = str(path.resolve()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{quoted}?mode={mode}"
