@@ -1,0 +1,24 @@
+"""An Asterisk in this process, and an adapter with a trunk to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.adapters.fake_asterisk import FakeAsterisk
+from tests.unit.adapters.running import Place
+
+TRUNK = "PJSIP/{number}@trunk"
+
+
+@pytest.fixture
+async def asterisk() -> AsyncIterator[FakeAsterisk]:
+    async with FakeAsterisk() as server:
+        yield server
+
+
+@pytest.fixture
+def place(asterisk: FakeAsterisk, tmp_path: Path) -> Place:
+    return Place.at(tmp_path, asterisk.settings(trunk=TRUNK))

@@ -1,0 +1,184 @@
+"""What is done with members of a conference."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol.messages import (
+    CallMode,
+    ConferenceAction,
+    ConferenceMemberNotice,
+    ConferenceNotice,
+    ConferenceNoticeAction,
+    CreateEvent,
+    Hangup,
+    HangupNotice,
+    HangupScope,
+    IncomingCallNotice,
+    MemberAction,
+    MemberNoticeAction,
+)
+from protocol.reasons import Reason
+from protocol.results import Result
+from tests.unit.adapters.conferences.scene import (
+    about,
+    control,
+    convene,
+    ended,
+    forgotten,
+    group,
+    person,
+    refused,
+    result,
+    rings,
+    two,
+)
+from tests.unit.adapters.fake_asterisk import FakeAsterisk
+from tests.unit.adapters.running import Place
+
+
+async def test_a_member_is_muted_made_deaf_and_put_on_hold(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    async with place.run() as adapter:
+        _, conference_id = await two(asterisk, adapter)
+        line = asterisk.leg("1002")
+        steps = [
+            (MemberAction.MUTE, MemberNoticeAction.MUTED, {"in"}),
+            (MemberAction.DEAF, MemberNoticeAction.DEAF, {"in", "out"}),
+            (MemberAction.UNMUTE, MemberNoticeAction.UNMUTED, {"out"}),
+            (MemberAction.UNDEAF, MemberNoticeAction.UNDEAF, set()),
+        ]
+        for action, said, silent in steps:
+            await adapter.do(about(conference_id, action, staff_id="2"))
+            told = await adapter.notices.next(ConferenceMemberNotice, action=said)
+            assert (told.phone_num, told.staff_id) == ("1002", "2")
+            assert line.silent == silent
+        hold = about(conference_id, MemberAction.HOLD, phone_num="1002")
+        await adapter.do(hold)
+        held = await adapter.notices.next(ConferenceMemberNotice, action=MemberNoticeAction.HOLD)
+        assert (line.bridge, line.music) == (None, True)
+        assert await refused(adapter, hold) == Result.WRONG_STATE
+        await adapter.do(about(conference_id, MemberAction.RETRIEVE, member_id=held.member_id))
+        await adapter.notices.next(ConferenceMemberNotice, action=MemberNoticeAction.RETRIEVE)
+        await asterisk.until(lambda: line.bridge is not None and not line.music)
+        again = about(conference_id, MemberAction.RETRIEVE, member_id=held.member_id)
+        assert await refused(adapter, again) == Result.WRONG_STATE
+    assert (held.request_id, held.call_id) == ("C6", held.member_id)
+
+
+async def test_all_but_who_commands_it_are_muted(asterisk: FakeAsterisk, place: Place) -> None:
+    async with place.run() as adapter:
+        _, conference_id = await two(asterisk, adapter)
+        await adapter.do(control(conference_id, ConferenceAction.MUTE_ALL, login_id="23"))
+        await adapter.notices.any(ConferenceNotice, action=ConferenceNoticeAction.MODE)
+        assert asterisk.leg("1001").silent == set()
+        assert asterisk.leg("1002").silent == {"in"}
+        await adapter.do(control(conference_id, ConferenceAction.UNMUTE_ALL))
+        await adapter.notices.any(
+            ConferenceMemberNotice, action=MemberNoticeAction.UNMUTED, phone_num="1002"
+        )
+        assert asterisk.leg("1002").silent == set()
+    assert len(adapter.notices.of(ConferenceMemberNotice, action=MemberNoticeAction.UNMUTED)) == 1
+
+
+async def test_a_member_is_shown_out_and_one_who_only_rings_is_called_off(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    async with place.run() as adapter:
+        _, conference_id = await two(asterisk, adapter)
+        await adapter.do(about(conference_id, MemberAction.KICK, phone_num="1002"))
+        kicked = await adapter.notices.any(
+            ConferenceMemberNotice, action=MemberNoticeAction.KICKED
+        )
+        leg = await adapter.notices.any(HangupNotice, phone_num="1002")
+        await convene(
+            adapter,
+            group(CallMode.ALL, person("3", "1003", "139")),
+            conference_id=conference_id,
+        )
+        await rings(adapter, "1003")
+        mute = about(conference_id, MemberAction.MUTE, phone_num="1003")
+        assert await refused(adapter, mute) == Result.WRONG_STATE
+        await adapter.do(about(conference_id, MemberAction.KICK, phone_num="1003"))
+        called_off = await result(adapter, "3")
+        gone = about(conference_id, MemberAction.KICK, phone_num="1002")
+        assert await refused(adapter, gone) == Result.NOT_A_MEMBER
+    assert (kicked.reason, kicked.request_id, leg.reason) == (Reason.KICKED, "C2", Reason.KICKED)
+    assert called_off.reason == Reason.KICKED
+    assert "139@trunk" not in asterisk.dialled
+
+
+async def test_members_are_added_by_number_only_and_once(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    async with place.run() as adapter:
+        _, conference_id = await two(asterisk, adapter)
+        nameless = about(conference_id, MemberAction.ADD, staff_id="3")
+        assert await refused(adapter, nameless) == Result.MISSING_FIELD
+        there = about(conference_id, MemberAction.ADD, phone_num="1001")
+        assert await refused(adapter, there) == Result.ALREADY_EXISTS
+        odd = about(conference_id, MemberAction.ADD, phone_num="1/2")
+        assert await refused(adapter, odd) == Result.BAD_VALUE
+
+
+async def test_one_member_is_hung_up_by_his_call_id_or_number(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    async with place.run() as adapter:
+        _, conference_id = await two(asterisk, adapter)
+        member = adapter.notices.of(ConferenceMemberNotice, phone_num="1001")[0]
+        await adapter.do(Hangup(conference_id=conference_id, call_id=member.call_id))
+        await adapter.notices.any(
+            ConferenceMemberNotice, action=MemberNoticeAction.LEFT, phone_num="1001"
+        )
+        leg = Hangup(conference_id=conference_id, phone_num="1002", scope=HangupScope.LEG)
+        await adapter.do(leg)
+        await ended(adapter)
+        await forgotten(place, asterisk)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [Hangup(phone_num="1002"), Hangup(event_id="E1", login_id="13")],
+    ids=["number", "login"],
+)
+async def test_who_hangs_up_somebody_does_not_end_the_conference_for_all(
+    asterisk: FakeAsterisk, place: Place, one: Hangup
+) -> None:
+    async with place.run() as adapter:
+        call_id, _ = await two(asterisk, adapter)
+        await adapter.do(one)
+        await adapter.notices.any(
+            ConferenceMemberNotice, action=MemberNoticeAction.LEFT, phone_num="1002"
+        )
+        assert asterisk.leg("1001").bridge is not None
+        await adapter.do(Hangup(call_id=call_id))
+        await ended(adapter)
+        await forgotten(place, asterisk)
+
+
+async def test_a_telephones_own_hold_and_transfer_keys_are_taken_as_what_they_are(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    async with place.run() as adapter:
+        call_id, _ = await two(asterisk, adapter)
+        await asterisk.say("ChannelHold", asterisk.leg("1001").id)
+        held = await adapter.notices.next(ConferenceMemberNotice, action=MemberNoticeAction.HOLD)
+        await asterisk.say("ChannelUnhold", asterisk.leg("1001").id)
+        await adapter.notices.next(ConferenceMemberNotice, action=MemberNoticeAction.RETRIEVE)
+        channel = asterisk.leg("1001").id
+        await asterisk.refer(channel, "1003")
+        await asterisk.until(
+            lambda: not any(each.name.startswith("Local/") for each in asterisk.lines.values())
+        )
+        await asterisk.hang_up(channel)
+        await adapter.notices.any(
+            ConferenceMemberNotice, action=MemberNoticeAction.LEFT, phone_num="1001"
+        )
+        assert not adapter.notices.of(IncomingCallNotice)
+        await adapter.do(CreateEvent(call_id=call_id, event_id="E7"))
+        await adapter.do(Hangup(event_id="E7", scope=HangupScope.EVENT))
+        over, _ = await ended(adapter)
+    assert held.phone_num == "1001"
+    assert over.event_id == "E7"
