@@ -5,6 +5,7 @@ Every refusal of sections 2, 4 and 7, in one place.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -21,12 +22,13 @@ from linkage.correlation.entry import MANUAL, Records
 from linkage.keyring import KeyringError
 from linkage.peer_settings import PeerSettings
 from linkage.ports import Role
-from linkage.store.rows import Event, Operation
+from linkage.store.rows import MICROSECONDS, Event, Operation, to_us
 from protocol import messages as m
 from protocol.envelope import Request
 from protocol.message import Message
 from protocol.registration import (
     PROTO_VERSION,
+    TIME_TOLERANCE_S,
     check_nonce,
     check_time,
     peer_id_of,
@@ -51,13 +53,15 @@ NEW_CALL: Final = frozenset({210, 217, 218})
 class RefusedError(Exception):
     """A request that is not taken.
 
-    `result` for its sender, the text for the journal and `Detail`.
+    `result` for its sender, the text for the journal and `Detail`; `retry_after_s`: it may come
+    again then.
     """
 
-    def __init__(self, result: Result, detail: str) -> None:
+    def __init__(self, result: Result, detail: str, retry_after_s: int | None = None) -> None:
         super().__init__(detail)
         self.result = result
         self.detail = detail
+        self.retry_after_s = retry_after_s
 
 
 def check_registration(peers: Peers, request: Request, now: datetime) -> Peer:
@@ -102,6 +106,28 @@ def check_registration(peers: Peers, request: Request, now: datetime) -> Peer:
         )
     _check_login(peer, settings, message)
     return peer
+
+
+def check_repeatable(request: Request, now: datetime, since_us: int) -> None:
+    """Whether a registration that proved genuine may be a repetition nobody could know of.
+
+    Args:
+        request: the registration.
+        now: the wall clock.
+        since_us: from when on all nonces are known (`UnitOfWork.nonces_since`). A time far ahead
+            is that of a clock which has been set back: what it says holds for nobody then.
+
+    Raises:
+        RefusedError: 404, until a registration made anew is later than that.
+    """
+    made_us = to_us(getattr(request.message, "time"))  # noqa: B009 - as above
+    if made_us >= since_us or since_us - to_us(now) > TIME_TOLERANCE_S * MICROSECONDS:
+        return
+    raise RefusedError(
+        Result.OVERLOAD,
+        "it was made before this store was put in place of another, whose Nonces are not known",
+        retry_after_s=math.ceil((since_us - made_us) / MICROSECONDS),
+    )
 
 
 def _check_login(peer: Peer, settings: PeerSettings, message: Message) -> None:

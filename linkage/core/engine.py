@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from linkage.core import keeping
-from linkage.core.access import RefusedError, check_registration
+from linkage.core.access import RefusedError, check_registration, check_repeatable
 from linkage.core.handling import Handler
 from linkage.core.peers import Peer, Peers
 from linkage.core.pressure import STORE_RETRY_S
@@ -220,6 +220,7 @@ class CoreEngine:
         now_us = now.utc_us
         try:
             peer = check_registration(self._peers, request, now.utc)
+            check_repeatable(request, now.utc, self._unit.nonces_since)
             self._use_nonce(peer, signed_fields(request).nonce, now_us)
         except RefusedError as refusal:
             claimed = peer_id_of(request.message) or "?"
@@ -233,7 +234,8 @@ class CoreEngine:
                     body=request.raw[:STRANGER_BYTES],
                 )
             )
-            return Done(_response(request, refusal.result, result_text(refusal.result)))
+            answer = _response(request, refusal.result, result_text(refusal.result))
+            return Done(replace(answer, retry_after_s=refusal.retry_after_s))
         done = Done(value=peer.id)
         last_seq = self._resume(peer, getattr(request.message, "last_seq", None), done)
         self._see(EntryKind.SESSION_OPENED, peer.id, now)

@@ -26,7 +26,7 @@ def keep(
     """A slice of retention."""
     match work:
         case Announce():
-            return announce(unit, teller, peers)
+            return announce(unit, teller, peers, now)
         case Retire():
             return retire(unit, teller, peers, work, now)
         case Seal():
@@ -79,10 +79,16 @@ def _at(unit: UnitOfWork, row: DeliveryRow | None) -> datetime | None:
     return None if entry is None else from_us(entry.recorded_at)
 
 
-def announce(unit: UnitOfWork, teller: Teller, peers: Peers) -> Done:
-    """195 for the Seqs that were left out by `linkage.store.renumber`; once."""
+def announce(unit: UnitOfWork, teller: Teller, peers: Peers, now: Now) -> Done:
+    """195 for the Seqs that were left out by `linkage.store.renumber`; once.
+
+    What registered until now may have done so at the store that was there before, which may have
+    served until a moment ago.
+    """
     done = Done()
     gaps = take_gaps(unit.connection)
+    if gaps:
+        unit.know_nonces_since(now.utc_us)
     begin = gaps.pop("", None)
     if begin is not None:
         unknown = [item for item in peers.by_id.values() if item.id not in gaps]

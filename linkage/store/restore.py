@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import ExitStack
+import sqlite3
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -92,6 +93,7 @@ def restore(
         try:
             _copy(backup, manifest, fresh, advance)
             skipped = _make_ready(fresh, manifest, data, now)
+            _bring_nonces(data / DATABASE, fresh / DATABASE)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
@@ -137,6 +139,25 @@ def _make_ready(fresh: Path, manifest: Manifest, data: Path, now: datetime) -> i
     if end is not None:
         write_head(fresh / "linkage.head", end)
     return skipped
+
+
+def _bring_nonces(before: Path, fresh: Path) -> None:
+    """The nonces that were used since the backup, as far as the store of before can be read.
+
+    Registrations from before are refused in any case (`check_repeatable`); these are for those of
+    peers whose clocks are ahead of ours.
+    """
+    if not before.exists():
+        return
+    with (
+        closing(sqlite3.connect(fresh, isolation_level=None)) as connection,
+        suppress(sqlite3.Error),  # a store that is damaged is why one restores
+    ):
+        connection.execute("ATTACH ? AS before", (f"{before}",))
+        connection.execute(
+            "INSERT OR IGNORE INTO main.nonce (peer_id, nonce, used_at) "
+            "SELECT peer_id, nonce, used_at FROM before.nonce"
+        )
 
 
 def _check(reader: StoreReader, archive: Path, manifest: Manifest) -> None:

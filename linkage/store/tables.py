@@ -284,6 +284,9 @@ floor: Final = Table(
 )
 """Numbers below which none is given any more, because they were before a backup was restored."""
 
+NONCES_SINCE: Final = "nonces"
+"""`floor` of the time, in microseconds, from which every nonce that was used is known here."""
+
 ALARMS: Final = "!alarms"
 """Where raised alarms stand in `adapter_memory`, by a name that no adapter can have: AlarmId →
 what it says."""

@@ -57,6 +57,8 @@ class Transaction:
         """Know nothing: what is known is read from the disk again."""
         self._next: dict[str, int] = {}
         self._peers: dict[str, tuple[str, int]] = {}
+        self.nonces_since = 0
+        """From when on every nonce that was used is known, in microseconds; 0: from ever."""
         self._last: tuple[int, bytes] | None = None
         self._clear()
 
@@ -121,8 +123,9 @@ class Transaction:
             self._next[table] = (
                 self.connection.execute(select(func.max(column))).scalar() or 0
             ) + 1
-        floors = self.connection.execute(select(tables.floor))
-        self.begin_numbers_at({row.name: row.value for row in floors})
+        floors = {row.name: row.value for row in self.connection.execute(select(tables.floor))}
+        self.begin_numbers_at(floors)
+        self.nonces_since = floors.get(tables.NONCES_SINCE, 0)
         for row in self.connection.execute(select(tables.peer)):
             self._peers[row.peer_id] = (row.role, row.next_seq)
 

@@ -184,6 +184,14 @@ class UnitOfWork(Projections):
         written = self.connection.execute(_USE_NONCE, values)
         return written.rowcount == 1
 
+    def know_nonces_since(self, now_us: int) -> None:
+        """What was used before is not known: an older store was put in place."""
+        values = {"name": tables.NONCES_SINCE, "value": now_us}
+        self.connection.execute(
+            upsert(tables.floor).values(values).on_conflict_do_update(["name"], set_=values)
+        )
+        self.nonces_since = now_us
+
     # --- adapters' memory ------------------------------------------------------------------------
     def remember(self, adapter: str, key: str, value: str | None) -> None:
         """Write one key of an adapter's memory; None deletes it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -392,3 +393,89 @@ def test_a_clock_that_went_back_leaves_numbers_out_all_the_same(
     made = backed.backup(into)
     earlier = backed.clock.utc() - timedelta(days=400)
     assert put_back(made.folder, into / "data", earlier).skipped >= 1_000_000
+
+
+# --- who registered meanwhile --------------------------------------------------------------------
+def registration(bench: Bench, nonce: str, ahead_s: float = 0.0) -> Register:
+    made_at = bench.clock.utc() + timedelta(seconds=ahead_s)
+    message = make_registration(Role.APPLICATION, "desk", SECRET, made_at, nonce)
+    return Register(as_sent(Request(id="r1", message=message)), "10.0.0.1:1")
+
+
+def judged(bench: Bench, work: Register) -> tuple[int, int | None]:
+    (done,) = bench.do(work)
+    assert done.response is not None
+    return done.response.result, done.response.retry_after_s
+
+
+def test_a_registration_that_was_overheard_after_the_backup_opens_nothing_after_its_restore(
+    backed: Backed, into: Path
+) -> None:
+    made = backed.backup(into)
+    overheard = registration(backed, "nonce-overheard")
+    assert judged(backed, overheard) == (0, None)
+    backed.close()
+    shutil.rmtree(backed.data)  # the disk has died
+    backed.clock.advance(2)
+    put_back(made.folder, backed.data, backed.clock.utc())
+    backed.clock.advance(20)  # others may have served from elsewhere until here
+    late = registration(backed, "nonce-of-a-moment-ago", ahead_s=-0.5)
+    backed.open()
+    backed.do(Announce())
+    assert judged(backed, overheard) == (404, 22)
+    assert judged(backed, late) == (404, 1)
+    assert judged(backed, registration(backed, "nonce-of-now")) == (0, None)
+    assert backed.journal()[-2].result == 404
+    backed.clock.advance(290)
+    assert judged(backed, overheard)[0] in {201, 404}
+
+
+def test_a_peer_whose_clock_is_behind_registers_as_soon_as_that_is_past_the_restore(
+    backed: Backed, into: Path
+) -> None:
+    made = backed.backup(into)
+    replace_by(backed, made.folder)
+    assert judged(backed, registration(backed, "nonce-0001", ahead_s=-60)) == (404, 60)
+    backed.clock.advance(60)
+    assert judged(backed, registration(backed, "nonce-0002", ahead_s=-60)) == (0, None)
+
+
+def test_what_the_store_of_before_knew_of_peers_with_a_clock_ahead_is_brought_along(
+    backed: Backed, into: Path
+) -> None:
+    made = backed.backup(into)
+    overheard = registration(backed, "nonce-overheard", ahead_s=100)
+    assert judged(backed, overheard) == (0, None)
+    replace_by(backed, made.folder)
+    assert judged(backed, overheard) == (201, None)
+
+
+def test_a_store_of_before_that_is_damaged_holds_up_no_restore(backed: Backed, into: Path) -> None:
+    made = backed.backup(into)
+    backed.close()
+    backed.config.database_path.write_bytes(b"no database at all" * 1000)
+    put_back(made.folder, backed.data, backed.clock.utc(), force=True)
+    backed.open()
+    backed.do(Announce())
+
+
+def test_only_the_first_start_asks_for_newer_registrations(backed: Backed, into: Path) -> None:
+    made = backed.backup(into)
+    replace_by(backed, made.folder)
+    backed.clock.advance(10)
+    before = registration(backed, "nonce-before-a-restart")
+    backed.clock.advance(10)
+    backed.restart()
+    backed.do(Announce())
+    assert judged(backed, before) == (0, None)
+
+
+def test_a_restore_under_a_clock_that_was_ahead_does_not_lock_everybody_out(
+    backed: Backed, into: Path
+) -> None:
+    made = backed.backup(into)
+    right = backed.clock.utc()
+    backed.clock.jump(right + timedelta(days=7))
+    replace_by(backed, made.folder)
+    backed.clock.jump(right + timedelta(seconds=5))
+    assert judged(backed, registration(backed, "nonce-of-now")) == (0, None)
