@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from protocol import fields
-from protocol.envelope import Request, Response
+from protocol.envelope import Request, Response, bare_request, bare_response
 from protocol.message import made_of
 from protocol.messages import message_class
 from protocol.shapes import Reader, Shapes
@@ -79,7 +79,7 @@ def _read_request(payload: bytes) -> Request | None:
         message = _read_body(number, text, head.end())
         if message is None:
             return None
-        return Request(id=request_id, message=message, raw=payload)
+        return bare_request(request_id, message, payload)
     head = _REQUEST.match(text)
     if head is None or head[1] in fields.NULL_TOKENS:
         return None
@@ -134,11 +134,8 @@ def _read_response(payload: bytes) -> Response | None:
     found = _BARE_RESPONSE.fullmatch(payload)
     if found is not None:
         name, number, result = found.groups()
-        return Response(
-            request_id=name.decode(),
-            type=_NUMBERS[number],
-            result=_RESULTS[result],  # KeyError: written with zeros before it
-        )
+        # KeyError: a result that is written with zeros before it.
+        return bare_response(name.decode(), _NUMBERS[number], _RESULTS[result])
     text = payload.decode()
     long = _RESPONSE.fullmatch(text)
     if long is None or "&" in text or not text.isprintable():

@@ -33,7 +33,8 @@ every few bytes, and empty ones would cost nothing to go on for ever."""
 UNREAD_MAX: Final = 1024 * 1024
 """Bytes that may lie unparsed when more is given: who reads on without parsing has no brake."""
 
-_HEADERS: Final = {"big": Struct(">BBH"), "little": Struct("<BBH")}
+_HEADERS: Final = {"big": Struct(">BxH"), "little": Struct("<BxH")}
+"""Flag and length; the reserved byte is sent as 0 and ignored on receipt."""
 
 
 class Heartbeat(Enum):
@@ -61,7 +62,7 @@ def encode_frame(flag: int, payload: bytes, dialect: Dialect = DEFAULT) -> bytes
         size += HEADER_BYTES
     if size > LENGTH_MAX:
         raise LocalProtocolError(f"{len(payload)} bytes do not fit one frame")
-    return _HEADERS[dialect.byte_order].pack(flag, 0, size) + payload
+    return _HEADERS[dialect.byte_order].pack(flag, size) + payload
 
 
 @cache
@@ -86,7 +87,7 @@ class FrameWriter:
         """See `encode_message`."""
         size = len(payload)
         if size <= self._most:
-            return self._pack(self._flag, 0, size + self._own_bytes) + payload
+            return self._pack(self._flag, size + self._own_bytes) + payload
         return self._write_long(payload)
 
     def _write_long(self, payload: bytes) -> bytes:
@@ -189,10 +190,8 @@ class Framer:
         """
         if self._broken:
             return
-        buffer = self._buffer
-        if not buffer or self._start == len(buffer):  # nothing is left of what came before
+        if not self._buffer:
             self._buffer = bytes(data)
-            self._start = 0
             return
         if self.unread_bytes > UNREAD_MAX:
             raise LocalProtocolError(f"{self.unread_bytes} bytes unparsed: call next_event first")
@@ -213,22 +212,30 @@ class Framer:
             buffer = self._buffer
             start = self._start
             begin = start + HEADER_BYTES
-            if len(buffer) < begin:
+            size = len(buffer)
+            if size < begin:
                 break
-            flag, _, length = self._unpack(buffer, start)
+            flag, length = self._unpack(buffer, start)
             length -= self._own_bytes
             if not 0 <= length <= self._room:
                 self._check_length(flag, length)
             end = begin + length
-            if len(buffer) < end:
-                break
+            if size <= end:
+                if size < end:
+                    break
+                # All is parsed, as at the end of most reads.
+                self._buffer = b""
+                end = 0
             self._start = end
-            payload = bytes(buffer[begin:end])
+            payload = buffer[begin : begin + length]
+            if type(payload) is not bytes:
+                payload = bytes(payload)
             if flag == self._flag_message:
                 return self._complete(payload) if self._pieces else payload
             if not self._take_other(flag, payload):
                 return HEARTBEAT
-        self._drop_parsed()
+        if self._start:
+            self._drop_parsed()
         return None
 
     def _take_other(self, flag: int, payload: bytes) -> bool:
@@ -281,11 +288,7 @@ class Framer:
 
     def _drop_parsed(self) -> None:
         """Keep no more than what is not parsed yet."""
-        if not self._start:
-            return
-        if self._start == len(self._buffer):
-            self._buffer = b""
-        elif isinstance(self._buffer, bytearray):
+        if isinstance(self._buffer, bytearray):
             del self._buffer[: self._start]
         else:
             self._buffer = bytearray(memoryview(self._buffer)[self._start :])

@@ -27,6 +27,8 @@ SEEN_MAX: Final = 64
 _REPEAT_MAX: Final = 60_000
 """Beyond, a text is not bounded by the pattern but checked afterwards."""
 _VALUE: Final = r"[^<>&\x00-\x1f\x7f]"
+_NO_VALUE: Final = "|".join(f"{token}<" for token in sorted(fields.NULL_TOKENS - {""}))
+"""What no value may begin with: that there is none makes another shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +101,12 @@ def _parse_and_check(value: fields.Value) -> Callable[[str], Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """A pattern for everything behind the head; its groups are the values of `names`.
+    """A pattern for everything behind the head; its groups have the names of the fields.
 
-    `reads` are those that are no plain text: position and what makes the value.
+    `reads` are the fields that are no plain text, each with what makes its value.
     """
 
     matches: Callable[[str, int], re.Match[str] | None]
-    names: tuple[str, ...]
     reads: tuple[tuple[str, Callable[[str], Any]], ...]
 
 
@@ -133,10 +134,7 @@ class Shapes:
         for shape in self._shapes:
             found = shape.matches(text, start)
             if found is not None:
-                groups = found.groups()
-                if not fields.NULL_TOKENS.isdisjoint(groups):
-                    continue  # no value where this shape has one: another shape
-                values = dict(zip(shape.names, groups))  # noqa: B905 - hot, and made together
+                values = found.groupdict()
                 for name, read in shape.reads:
                     values[name] = read(values[name])
                 return values
@@ -193,7 +191,6 @@ class Shapes:
         there = [entries[tag] for tag, token in key if token is None]
         return _Shape(
             re.compile(pattern).fullmatch,
-            tuple(entry.name for entry in there),
             tuple((entry.name, entry.read) for entry in there if entry.size is None),
         )
 
@@ -201,8 +198,8 @@ class Shapes:
 def _element(entry: Entry, token: str | None) -> str:
     if token is not None:
         content = re.escape(token)
-    elif entry.size is None or entry.size > _REPEAT_MAX:
-        content = f"(?! )({_VALUE}*)(?<! )"
     else:
-        content = f"(?! )({_VALUE}{{1,{entry.size}}})(?<! )"
+        is_bounded = entry.size is not None and entry.size <= _REPEAT_MAX
+        repeated = f"{{1,{entry.size}}}" if is_bounded else "+"
+        content = f"(?! |{_NO_VALUE})(?P<{entry.name}>{_VALUE}{repeated})(?<! )"
     return f"<{entry.element}>{content}</{entry.element}>"
