@@ -22,6 +22,7 @@ from linkage.core.pressure import STORE_RETRY_S
 from linkage.core.render import COMMANDS, outcome_of, render, stored_message
 from linkage.core.stuck import Doubts
 from linkage.core.telling import as_journalled
+from linkage.core.timekeeping import Timekeeper
 from linkage.core.traces import Traces
 from linkage.core.work import (
     Acknowledge,
@@ -93,6 +94,7 @@ class CoreEngine:
         self._peers = peers
         self._handler = Handler(self._unit, peers, command_expire_s, doubts)
         self._handler.traces = Traces(self._unit, conversations)
+        self._timekeeper = Timekeeper(unit, peers.own_id)
         self.store_error: str | None = None
         """Why the store did not take the last batch; None: it did. Read by other threads."""
         self.disk_free: int | None = None
@@ -103,6 +105,8 @@ class CoreEngine:
         """Journal rows before it are of earlier processes; 0: not known yet."""
         self.journal_seq = 0
         """The newest journal row that is on disk; the same."""
+        self.clock_off_us = 0
+        """By how much the wall clock was set, and may be wrong for all that is known; the same."""
 
     def process(self, batch: Sequence[Work], now: Now) -> list[Done]:
         """Do a batch in one transaction.
@@ -132,6 +136,8 @@ class CoreEngine:
             subject.describe = about
             with self._unit.transaction():
                 self._first_seq = self._first_seq or self._unit.next_seq
+                self._timekeeper.look(now)
+                self._handler.steps = self._timekeeper.steps
                 self._handler.begin(batch, now)
                 done = [self._do(work, now) for work in batch]
                 subject.of = None
@@ -140,7 +146,10 @@ class CoreEngine:
             subject.of = None
             self._handler.forget()
             self._handler.traces.forget()
+            self._timekeeper.forget()
             raise
+        self._timekeeper.settled(now)
+        self.clock_off_us = self._timekeeper.off_us(now.steady_us)
         if self._time is not None and self._writes is not None:
             self._writes.observe(self._time() - handled_at)
         self.journal_seq = self._unit.next_seq - 1

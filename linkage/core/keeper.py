@@ -68,12 +68,20 @@ class CautiousTime:
     """The wall clock for who throws things away: one that is set ahead is not believed at once.
 
     A clock that is wrong by a month for a minute must not cost what waits for peers. One that is
-    set back is believed: then everything is kept a little longer.
+    set back is believed: then everything is kept a little longer. Neither is one believed that is
+    ahead when linkage starts: how long it did not run is not known.
+
+    Args:
+        clock: the clocks.
+        newest_us: when something was recorded last; None: nothing was yet.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, newest_us: int | None = None) -> None:
         self._clock = clock
         self._offset_us = self._offset_now_us()
+        if newest_us is not None:
+            now_us = round(clock.now() * MICROSECONDS)
+            self._offset_us = min(self._offset_us, newest_us - now_us)
         self._ahead_since: float | None = None
 
     def _offset_now_us(self) -> int:
@@ -104,7 +112,9 @@ class Keeper:
         self._engine = engine
         self._config = config
         self._clock = clock
-        self._time = CautiousTime(clock)
+        with engine.connect() as connection:
+            newest = newest_of(connection)
+        self._time = CautiousTime(clock, None if newest is None else newest.at)
         self._task: asyncio.Task[None] | None = None
         self._pool = ThreadPoolExecutor(1, "linkage-keeper")
         self._stopping = threading.Event()
@@ -156,7 +166,7 @@ class Keeper:
                 )  # fmt: skip
         for receiver in await self._beside(queues_to_trim, self._engine):
             await self._trim(Trim(Trimmed.QUEUE, SLICE_ROWS, receiver))
-        await self._trim(Trim(Trimmed.NONCES, SLICE_ROWS))
+        await self._trim(Trim(Trimmed.NONCES, SLICE_ROWS, now_us=now_us))
         await self._trim(Trim(Trimmed.JOURNAL, SLICE_ROWS))  # what a crash may have left
         while (segment := await self._beside(self._archive, now_us)) is not None:
             await self._core.keep(Seal(segment))

@@ -129,6 +129,8 @@ def trim(unit: UnitOfWork, work: Trim, now: Now) -> Done:
         case Trimmed.NONCES:
             # A clock that is set ahead, and back again, must not let one be used twice.
             now_us = min(now.utc_us, now.steady_us)
+            if work.now_us is not None:
+                now_us = min(now_us, work.now_us)
             removed = retention.trim_nonces(unit.connection, now_us, work.limit)
         case Trimmed.JOURNAL:
             removed = retention.trim_journal(unit.connection, work.limit)

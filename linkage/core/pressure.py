@@ -7,6 +7,7 @@ Pure: told how things stand, it answers with alarms, and with how long a peer is
 | `store` | the disk did not take a batch | 404, `RetryAfter` 5 |
 | `overload` | too much waits for the disk, or it waits too long | 404, `RetryAfter` 1 |
 | `disk-low` | less is free than `disk_free_mb` | taken |
+| `clock` | the clock was set by more than a registration may be off | taken |
 
 Each is raised at once and cleared when it has been over for `CALM_S`, so that a disk that is full
 every other second is one alarm. A peer that was told to wait is refused until then: what it has
@@ -21,13 +22,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from linkage.core.timekeeping import told
 from linkage.core.work import Alarm
-from linkage.store.rows import to_us
+from linkage.store.rows import MICROSECONDS, to_us
+from protocol.registration import TIME_TOLERANCE_S
 
 STORE: Final = "store"
 OVERLOAD: Final = "overload"
 DISK_LOW: Final = "disk-low"
-CONDITIONS: Final = (STORE, OVERLOAD, DISK_LOW)
+CLOCK: Final = "clock"
+CONDITIONS: Final = (STORE, OVERLOAD, DISK_LOW, CLOCK)
 CALM_S: Final = 10.0
 OVERLOAD_RETRY_S: Final = 1
 STORE_RETRY_S: Final = 5
@@ -38,8 +42,9 @@ OVER: Final = {
     STORE: "the store is written again",
     OVERLOAD: "requests are taken again",
     DISK_LOW: "there is room again on the disk of the store",
+    CLOCK: "the clock is where it was, or has stood for a day where it was set",
 }
-LEVELS: Final = {STORE: "critical", OVERLOAD: "major", DISK_LOW: "warning"}
+LEVELS: Final = {STORE: "critical", OVERLOAD: "major", DISK_LOW: "warning", CLOCK: "major"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +59,16 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How things stand: what waits, how long the oldest has, free bytes (None: not known)."""
+    """How things stand: what waits, how long the oldest has, free bytes (None: not known).
+
+    `clock_off_us`: by how much the clock was set.
+    """
 
     inbox: int
     oldest_s: float
     store_error: str | None
     disk_free: int | None
+    clock_off_us: int = 0
 
 
 @dataclass(slots=True)
@@ -141,6 +150,7 @@ class Pressure:
         yield OVERLOAD, self._overload(standing)
         if standing.disk_free is not None:
             yield DISK_LOW, self._disk_low(standing.disk_free)
+        yield CLOCK, _clock(standing.clock_off_us)
 
     def _overload(self, standing: Standing) -> str | None:
         # Half of it before more is taken: not one in, one out at the very bound.
@@ -162,3 +172,9 @@ class Pressure:
     def _alarm(self, name: str, *, raised: bool, at: int) -> Alarm:
         text = self._conditions[name].text if raised else OVER[name]
         return Alarm(name, self._source, text, raised=raised, level=LEVELS[name], at=at)
+
+
+def _clock(off_us: int) -> str | None:
+    if abs(off_us) <= TIME_TOLERANCE_S * MICROSECONDS:
+        return None
+    return f"{told(off_us)}: registrations and commands are judged by it; see that it is right"

@@ -124,6 +124,7 @@ class Strain:
             oldest_s=0.0 if failing else oldest_s,
             store_error=self._engine.store_error,
             disk_free=self._engine.disk_free,
+            clock_off_us=self._engine.clock_off_us,
         )
         for alarm in self.pressure.look(standing, self._clock.now(), self._clock.utc()):
             self._offer(alarm)

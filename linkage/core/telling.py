@@ -16,6 +16,7 @@ from linkage.core.work import Delivery, Done, Now, Submit, Work
 from linkage.correlation import Applied, Bound, Entry, final_event, natives_of
 from linkage.ports import EntryKind, Role
 from linkage.store.rows import DeliveryRow, JournalRow, Operation, to_us
+from linkage.store.steps import Steps
 from linkage.store.unit import UnitOfWork
 from protocol import messages as m
 from protocol.codec import decode, encode
@@ -46,6 +47,8 @@ class Teller:
         self._unit = unit
         self._peers = peers
         self.traces = Traces(unit)
+        self.steps = Steps()
+        """Where in the journal the clock was set: ages are counted without that."""
         self._seen: dict[tuple[str, str], list[JournalRow]] = {}
         self._now = Now(datetime.fromtimestamp(0, UTC), 0)
         self._now_us = 0
@@ -87,8 +90,10 @@ class Teller:
         body = body_of(request.raw)
         for row in reversed(rows):
             if row.type == request.type and body_of(row.body) == body:
-                since = 0 if request.resend else self._now_us - DUPLICATES_KEPT_US
-                return None if row.recorded_at < since else row
+                if request.resend:
+                    return row
+                since = self._now_us - DUPLICATES_KEPT_US
+                return None if self.steps.placed(row.seq, row.recorded_at) < since else row
         return None
 
     def refuse(self, work: Submit, result: int, detail: str) -> Done:

@@ -178,11 +178,15 @@ class Trimmed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trim:
-    """Take away at most `limit` rows that are kept no longer; `receiver` says of whose queue."""
+    """Take away at most `limit` rows that are kept no longer.
+
+    `receiver` says of whose queue, `now_us` what time it is for nonces, as far as is certain.
+    """
 
     what: Trimmed
     limit: int
     receiver: str = ""
+    now_us: int | None = None
 
 
 Work = (

@@ -27,6 +27,7 @@ class EntryKind(StrEnum):
     ALARM_CLEARED = "AlarmCleared"
     ARCHIVED = "Archived"
     RENUMBERED = "Renumbered"
+    CLOCK_SET = "ClockSet"
     STARTED = "Started"
     STOPPED = "Stopped"
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, delete, func, select, tuple_
 
 from linkage.store.archive import DAY_US, Anchor, anchor_of
+from linkage.store.steps import Steps, read_steps
 from linkage.store.tables import delivery, is_open, journal, nonce, peer
 
 NONCE_KEPT_US: Final = 900 * 1_000_000
@@ -68,8 +69,9 @@ class Overdue:
 def find_overdue(engine: Engine, limits: QueueLimits, now_us: int) -> list[Overdue]:
     """What may go of every queue; most of the time nothing."""
     with engine.connect() as connection:
-        fetched_before = seq_at(connection, now_us - limits.replay_us)
-        waited_since = seq_at(connection, now_us - limits.age_us)
+        steps = read_steps(connection)
+        fetched_before = seq_at(connection, now_us - limits.replay_us, steps)
+        waited_since = seq_at(connection, now_us - limits.age_us, steps)
         queues = connection.execute(select(peer).where(peer.c.next_seq - 1 > peer.c.gone_to)).all()
         found: list[Overdue] = []
         for queue in queues:
@@ -96,10 +98,11 @@ def _of_queue(
             yield Overdue(queue.peer_id, before, why)
 
 
-def seq_at(connection: Connection, moment_us: int) -> int:
+def seq_at(connection: Connection, moment_us: int, steps: Steps) -> int:
     """The seq of the first journal row of that moment or later; of the next one where none is.
 
-    By halving: rows are recorded in the order of time, give or take a clock that was set.
+    By halving: rows are recorded in the order of time, but for a clock that was set, which `steps`
+    allow for.
     """
     low = connection.execute(select(func.min(journal.c.seq))).scalar() or 1
     high = (connection.execute(select(func.max(journal.c.seq))).scalar() or 0) + 1
@@ -111,7 +114,7 @@ def seq_at(connection: Connection, moment_us: int) -> int:
             .order_by(journal.c.seq)
             .limit(1)
         ).first()
-        if row is None or row.recorded_at >= moment_us:
+        if row is None or steps.placed(row.seq, row.recorded_at) >= moment_us:
             high = middle
         else:
             low = row.seq + 1
@@ -206,9 +209,10 @@ def find_archivable(
         return None
     with engine.connect() as connection:
         anchor = anchor_of(connection)
+        steps = read_steps(connection)
         last = min(
-            _unwanted(connection, anchor, limits, now_us),
-            seq_at(connection, now_us - JOURNAL_MIN_US) - 1,
+            _unwanted(connection, anchor, limits, now_us, steps),
+            seq_at(connection, now_us - JOURNAL_MIN_US, steps) - 1,
             (connection.execute(select(func.max(journal.c.seq))).scalar() or 0) - 1,
         )
         if last <= anchor.seq:
@@ -219,22 +223,26 @@ def find_archivable(
         )
         rows = part.order_by(journal.c.seq).limit(SEGMENT_ROWS).subquery()
         found = connection.execute(
-            select(func.count(), func.max(rows.c.seq), func.min(rows.c.recorded_at))
+            select(func.count(), func.max(rows.c.seq), func.min(rows.c.seq))
         ).one()
-    entries, last, oldest = found
-    waits = limits.age_us is not None and oldest is not None
-    if not entries or (
-        entries < SEGMENT_MIN and waits and oldest > now_us - (limits.age_us or 0) - DAY_US
-    ):
+        entries, last, first = found
+        row = connection.execute(part.where(journal.c.seq == first)).first()
+    if row is None:
         return None
+    if entries < SEGMENT_MIN and limits.age_us is not None:
+        oldest = steps.placed(row.seq, row.recorded_at)
+        if oldest > now_us - limits.age_us - DAY_US:
+            return None
     return anchor, last
 
 
-def _unwanted(connection: Connection, anchor: Anchor, limits: JournalLimits, now_us: int) -> int:
+def _unwanted(
+    connection: Connection, anchor: Anchor, limits: JournalLimits, now_us: int, steps: Steps
+) -> int:
     """The last seq that is too old, or that makes the database too large."""
     last = 0
     if limits.age_us is not None:
-        last = seq_at(connection, now_us - limits.age_us) - 1
+        last = seq_at(connection, now_us - limits.age_us, steps) - 1
     if limits.size_bytes is None:
         return last
     pages, free, page_bytes = (

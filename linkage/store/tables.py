@@ -291,5 +291,8 @@ ALARMS: Final = "!alarms"
 """Where raised alarms stand in `adapter_memory`, by a name that no adapter can have: AlarmId →
 what it says."""
 
+CLOCK: Final = "!clock"
+"""Where the moves of the wall clock stand there (`linkage.store.steps`)."""
+
 PROJECTIONS: Final = (event, event_link, operation, binding, file)
 """What a rebuild makes anew."""

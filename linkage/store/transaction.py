@@ -60,6 +60,8 @@ class Transaction:
         self.nonces_since = 0
         """From when on every nonce that was used is known, in microseconds; 0: from ever."""
         self._last: tuple[int, bytes] | None = None
+        self.found_at: int | None = None
+        """When the entry was recorded that was the newest when the store was read."""
         self._clear()
 
     def _clear(self) -> None:
@@ -110,11 +112,12 @@ class Transaction:
 
     def _load_position(self) -> None:
         last = self.connection.execute(
-            select(tables.journal.c.seq, tables.journal.c.hash)
+            select(tables.journal.c.seq, tables.journal.c.hash, tables.journal.c.recorded_at)
             .order_by(tables.journal.c.seq.desc())
             .limit(1)
         ).first()
         self._last = (0, GENESIS) if last is None else (last.seq, last.hash)
+        self.found_at = None if last is None else last.recorded_at
         for table, column in (
             ("operation", tables.operation.c.op_id),
             ("binding", tables.binding.c.binding_id),

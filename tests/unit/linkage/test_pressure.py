@@ -46,7 +46,9 @@ def test_what_a_process_before_had_raised_is_cleared_at_the_first_look() -> None
     first = pressure.look(Standing(**WELL | {"disk_free": None}), 0.0, UTC_NOW)
     second = pressure.look(Standing(**WELL), 1.0, UTC_NOW)
 
-    assert {(alarm.id, alarm.raised) for alarm in first} == {("store", False), ("overload", False)}
+    assert {(alarm.id, alarm.raised) for alarm in first} == {
+        ("store", False), ("overload", False), ("clock", False),
+    }  # fmt: skip
     assert [(alarm.id, alarm.raised) for alarm in second] == [("disk-low", False)]
 
 
@@ -57,6 +59,8 @@ def test_what_a_process_before_had_raised_is_cleared_at_the_first_look() -> None
         ("overload", {"inbox": 100}),
         ("overload", {"oldest_s": 10.0}),
         ("disk-low", {"disk_free": 511 * MIB}),
+        ("clock", {"clock_off_us": 301 * 1_000_000}),
+        ("clock", {"clock_off_us": -301 * 1_000_000}),
     ],
 )
 def test_a_condition_is_told_once_and_is_over_when_it_has_been_calm(
