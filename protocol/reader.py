@@ -19,8 +19,9 @@ from protocol import fields
 from protocol.dialect import DEFAULT, Dialect
 from protocol.envelope import REQUEST_ID_MAX, Request, Response
 from protocol.errors import InvalidMessageError, RemoteProtocolError
-from protocol.message import FieldPlan, Message, Part, plan_of
+from protocol.message import FieldPlan, Message, Part, find_registered, plan_of
 from protocol.messages import message_class
+from protocol.messages.mirror import own_names
 from protocol.neutral import UnreadableError, Vocabulary, neutral_tree
 from protocol.results import Result
 
@@ -246,9 +247,13 @@ def _make_reader(cls: type[Part]) -> _Reader:
 
 @cache
 def _vocabulary() -> Vocabulary:
-    """Every name that a reader of any message would take for something."""
-    names = set(ENVELOPE)
-    waiting: list[type[Part]] = [cls for cls in map(message_class, range(1000)) if cls is not None]
+    """Every name that a reader of any message would take for something.
+
+    Mirrors are left unmade: their names are those of what they mirror, and the making of them
+    all, at the first message, would hold up a serving process for seconds where it is busy.
+    """
+    names = set(ENVELOPE) | own_names()
+    waiting: list[type[Part]] = [cls for cls in map(find_registered, range(1000)) if cls]
     seen: set[type[Part]] = set(waiting)
     while waiting:
         for plan in plan_of(waiting.pop()):

@@ -1,10 +1,23 @@
-"""What tests of several packages share: stores that hold the patent's two embodiments."""
+"""What tests of several packages share: stores with the patent's two embodiments, and profiles.
+
+The profiles of Hypothesis: `dev` while working, `ci` at the gate, `nightly` for long hunts. Chosen
+by HYPOTHESIS_PROFILE; `make test` chooses `ci`, where the examples are the same in every run. None
+measures time: the machines are shared, and a slow example proves nothing.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dev", BUSY, max_examples=30)
+settings.register_profile("ci", BUSY, max_examples=30, derandomize=True)
+settings.register_profile("nightly", BUSY, max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 CONFIG = """\
 listen = ["127.0.0.1:0"]

@@ -69,6 +69,11 @@ def every_class() -> Iterator[type[Message]]:
             yield cls
 
 
+def own_names() -> frozenset[str]:
+    """Element names that mirrors have beside those of what they mirror."""
+    return frozenset(element_name(name) for digit in PREFIX for name, _, _ in _own(digit))
+
+
 def convert(message: Message, number: int, **further: Any) -> Message | None:
     """The message of another type with all fields that both have; None where there is none.
 
@@ -146,4 +151,12 @@ def _own(digit: int) -> Iterator[tuple[str, Any, Any]]:
         yield "display", Display | None, None
 
 
-__all__ = ["Display", "as_command", "convert", "every_class", "message_class", "source_of"]
+__all__ = [
+    "Display",
+    "as_command",
+    "convert",
+    "every_class",
+    "message_class",
+    "own_names",
+    "source_of",
+]

@@ -415,7 +415,7 @@ async def test_a_recording_is_saved_with_both_voices_and_its_digest(tmp_path: Pa
             await phone.wait()
         end = await over(adapter, call_id)
         saved = await adapter.notices.any(
-            RecordingNotice, action=RecordingNoticeAction.SAVED, timeout_s=10
+            RecordingNotice, action=RecordingNoticeAction.SAVED, timeout_s=30
         )
         actions = [each.action for each in adapter.notices.of(RecordingNotice)]
         await nothing_left(stage.place)

@@ -57,7 +57,7 @@ CALLER = "13912344444"
 OFFICERS = {"1001": "23", "1002": "13"}
 EXPERT = "1003"
 """Whose telephone is busy."""
-WITHIN_S = 25.0
+WITHIN_S = 30.0
 RATE_HZ = 8000
 M = TypeVar("M", bound=Message)
 

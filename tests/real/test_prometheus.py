@@ -136,6 +136,6 @@ async def test_what_a_serving_linkage_shows_is_sound(tmp_path: Path) -> None:
 
 
 def scraped(host: str, port: int) -> bytes:
-    with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=30) as answer:
         found: bytes = answer.read()
         return found

@@ -66,7 +66,7 @@ def test_serve_says_where_it_listens_and_stops_cleanly(site: Path, number: signa
     with running("serve", "-c", site) as server:
         line = read_until(server.stdout, "listens on 127.0.0.1:")
         server.send_signal(number)
-        _, errors = server.communicate(timeout=20)
+        _, errors = server.communicate(timeout=60)
 
     assert "listens on" in line
     assert server.returncode == 0
@@ -78,7 +78,7 @@ def test_serve_logs_json_for_programs(site: Path) -> None:
     with running("serve", "--json", "-c", site) as server:
         announcement = read_until(server.stdout, "listening")
         server.send_signal(signal.SIGTERM)
-        _, errors = server.communicate(timeout=20)
+        _, errors = server.communicate(timeout=60)
 
     assert int(port_of(announcement)) > 0
     assert json.loads(errors.splitlines()[-1])["event"] == "stopped"
@@ -89,7 +89,7 @@ def test_a_second_linkage_on_the_same_data_is_one_clear_line(site: Path) -> None
         read_until(server.stdout, "listening")
         second = linkage("serve", "-c", site)
         server.send_signal(signal.SIGTERM)
-        server.communicate(timeout=20)
+        server.communicate(timeout=60)
 
     assert second.returncode == 1
     assert f"another linkage (process {server.pid}) serves this data" in second.stderr
@@ -103,7 +103,7 @@ def test_a_port_in_use_is_one_clear_line(site: Path, tmp_path: Path) -> None:
         linkage("init", other, "--listen", f"127.0.0.1:{port}")
         second = linkage("serve", "-c", other / "linkage.toml")
         server.send_signal(signal.SIGTERM)
-        server.communicate(timeout=20)
+        server.communicate(timeout=60)
 
     assert second.returncode == 1
     assert second.stderr.splitlines()[-1].startswith(f"linkage: cannot listen on 127.0.0.1:{port}")
@@ -171,7 +171,7 @@ def simulate(words: Sequence[object], wanted: str) -> None:
     with running("simulate", *words) as process:
         read_until(process.stdout, wanted)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
 
 
@@ -184,9 +184,9 @@ def test_a_simulated_platform_and_application_meet_at_a_linkage(site: Path) -> N
             simulate(("platform", *where), "100 IncomingCallNotice")
             read_until(application.stdout, "→ 201 CreateEvent")
             application.send_signal(signal.SIGTERM)
-            application.communicate(timeout=20)
+            application.communicate(timeout=60)
         server.send_signal(signal.SIGTERM)
-        server.communicate(timeout=20)
+        server.communicate(timeout=60)
 
     assert application.returncode == 0
 
@@ -198,7 +198,7 @@ def test_a_simulator_with_a_wrong_secret_is_told_what_to_check(site: Path) -> No
             "simulate", "application", "-c", site, "--port", port, "--secret", "wrong" * 5
         )
         server.send_signal(signal.SIGTERM)
-        server.communicate(timeout=20)
+        server.communicate(timeout=60)
 
     assert done.returncode == 1
     assert "201 bad credentials" in done.stderr

@@ -36,7 +36,7 @@ TRANSCRIPTS = Path(__file__).parents[1] / "fixtures" / "transcripts"
 PLATFORM_SECRET = "the secret of the platform"
 APPLICATION_SECRET = "the secret of the desk"
 FLAG_HEARTBEAT = 0x02
-TIMEOUT_S = 20
+TIMEOUT_S = 30.0
 PLAYED = [name for name in built_in_scenarios() if load_scenario(name).expects]
 
 

@@ -29,7 +29,7 @@ from simulators.watch import Sighting, Way
 
 SECRET = "a secret for the tests"
 SPEED = 50.0
-TIMEOUT_S = 20
+TIMEOUT_S = 30.0
 
 
 @pytest.fixture

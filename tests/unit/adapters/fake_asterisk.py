@@ -226,7 +226,7 @@ class FakeAsterisk:
         for socket in self._sockets:
             await socket.send_str(text)
 
-    async def until(self, condition: Any, timeout_s: float = 10.0) -> None:
+    async def until(self, condition: Any, timeout_s: float = 30.0) -> None:
         """Wait until requests have brought something about."""
         async with asyncio.timeout(timeout_s), self._arrived:
             while not condition():

@@ -15,7 +15,7 @@ from linkage.ports import StoredFile
 from protocol.message import Message, plan_of
 
 M = TypeVar("M", bound=Message)
-WAIT_S = 20.0
+WAIT_S = 30.0
 
 
 class FakeMemory:

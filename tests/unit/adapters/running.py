@@ -41,7 +41,7 @@ class Running:
             await self.task
         await told
 
-    async def ended(self, timeout_s: float = 20.0) -> BaseException | None:
+    async def ended(self, timeout_s: float = 30.0) -> BaseException | None:
         """What `run` raised, once it did."""
         await asyncio.wait({self.task}, timeout=timeout_s)
         assert self.task.done(), "the adapter still runs"

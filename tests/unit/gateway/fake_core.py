@@ -56,8 +56,8 @@ class FakeCore:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def until(self, condition: Callable[[], object]) -> None:
-        """Wait for something to have happened here; fails after 5 s."""
-        async with asyncio.timeout(5):
+        """Wait for something to have happened here; fails after 30 s."""
+        async with asyncio.timeout(30):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()

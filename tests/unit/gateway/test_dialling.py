@@ -36,7 +36,7 @@ class Application:
         self.callers.put_nowait(far)
 
     async def called(self) -> Far:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await self.callers.get()
 
     async def stop(self) -> None:
@@ -60,7 +60,7 @@ class Pauses:
         await self.go.acquire()
 
     async def next(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await self.waiting.wait()
         self.waiting.clear()
         self.go.release()

@@ -84,7 +84,7 @@ class Far:
 
     async def frame(self) -> tuple[int, bytes]:
         """The next frame: flag and payload."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             flag, _, length = struct.unpack(">BBH", await self.reader.readexactly(4))
             return flag, await self.reader.readexactly(length)
 
@@ -107,7 +107,7 @@ class Far:
 
     async def ended(self) -> bytes:
         """What came until the gateway ended the connection."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             try:
                 return await self.reader.read()
             except ConnectionResetError:

@@ -30,7 +30,7 @@ ROLES = {
     "pbx": Role.PLATFORM,
     "pbx2": Role.PLATFORM,
 }
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 
 def as_sent(request: Request) -> Request:

@@ -19,7 +19,7 @@ from linkage.store.database import open_store
 from linkage.store.unit import UnitOfWork
 from tests.unit.linkage.bench import config
 
-WITHIN_S = 20
+WITHIN_S = 30.0
 
 
 class Bench:

@@ -143,7 +143,7 @@ async def host(
         lot=lambda: 1.0,
     )
     await host.start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await adapter.running.wait()
     yield host
     await host.stop()
@@ -301,7 +301,7 @@ async def test_commands_for_one_call_wait_their_turn_and_others_do_not(
         hang_up("a3", "a"),
     ):
         host.push(request)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await both.wait()
     assert sorted(adapter.begun) == ["a1", "b1", "none"]
     release.set()
@@ -323,7 +323,7 @@ async def test_a_command_that_expires_while_it_waits_its_turn_is_not_executed(
     adapter.executing = wait
     host.push(hang_up("1"))
     host.push(hang_up("2"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await executing.wait()
     clock.advance(31)
     release.set()
@@ -363,7 +363,7 @@ async def test_stopping_answers_what_is_in_work_and_tells_the_core(
 
     adapter.executing = wait
     host.push(hang_up("1"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await executing.wait()
     await host.stop("going home")
     assert [answer.result for answer in core.answers] == [Result.TIMEOUT]
@@ -397,7 +397,7 @@ async def test_an_adapter_that_will_not_end_is_left_behind(
     await host.stop()
     assert core.ends == [(host, "linkage stops")]
     release.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await ended.wait()
 
 
@@ -472,7 +472,7 @@ async def test_one_outage_is_one_alarm_however_many_attempts_it_takes(
     for _ in range(3):
         adapter.runs.put_nowait(AdapterUnavailableError("no route"))
     await core.until(lambda: core.notes)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while adapter.started < 4:  # noqa: ASYNC110 - the adapter has no event for its fourth run
             await asyncio.sleep(0)
     assert [note.detail for note in core.notes] == [
@@ -552,7 +552,7 @@ async def test_an_adapter_that_ends_itself_oddly_is_run_again(
 ) -> None:
     adapter.runs.put_nowait(nonsense)  # type: ignore[arg-type]  # what no adapter should raise
     await core.until(lambda: core.notes)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while adapter.started < 2:  # noqa: ASYNC110 - the adapter has no event for its second run
             await asyncio.sleep(0)
     assert host.state is not AdapterState.REFUSED
@@ -561,7 +561,7 @@ async def test_an_adapter_that_ends_itself_oddly_is_run_again(
 
 # --- a link that the core closes -----------------------------------------------------------------
 async def ran(adapter: Scripted, times: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while adapter.started < times:  # noqa: ASYNC110 - the adapter has no event for a later run
             await asyncio.sleep(0)
 
@@ -656,7 +656,7 @@ async def test_commands_in_work_are_answered_once_and_before_the_link_is_taken_a
     adapter.executing = slow_to_leave
     host.push(hang_up("1", "c1"))
     host.push(hang_up("2", "c1"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await executing.wait()
     core.at_begin = lambda _: answered.append(len(core.answers))
     close_as_the_core_does(core, host, "internal error")
@@ -719,7 +719,7 @@ async def test_an_adapter_that_a_newer_link_replaced_stays_ended_and_says_so(
 
 
 async def all_tasks_of(host: AdapterHost) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(host._tasks):  # noqa: ASYNC110 - tasks that end set no event
             await asyncio.sleep(0)
 
@@ -737,7 +737,7 @@ async def test_a_stopped_host_does_not_come_back(
     await host.start()
     await ran(adapter, 1)
     close_as_the_core_does(core, host, "internal error")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await paused.wait()
     await host.stop()
     host.close("internal error")

@@ -29,7 +29,7 @@ from protocol.messages import (
 )
 from tests.unit.linkage.bench import SECRET, peer
 
-WAIT_S = 20.0
+WAIT_S = 30.0
 
 
 class Vendor(Adapter):

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linkage.logs.masking import mask_event, mask_numbers
@@ -76,7 +76,7 @@ def holding(number: str) -> st.SearchStrategy[Any]:
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.data(), NUMBERS, st.booleans())
 def test_no_number_shows_in_a_message_a_field_or_an_exception(
     data: st.DataObject, number: str, as_json: bool

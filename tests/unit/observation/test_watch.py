@@ -50,7 +50,7 @@ def fetch(
         f"http://{host}:{port}{path}", method=method, headers=headers or {}
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as refused:
         with refused:
@@ -202,7 +202,7 @@ def test_watchers_that_say_nothing_do_not_pile_up() -> None:
         try:
             late = socket.create_connection(watch.address)
             with late:
-                late.settimeout(10)
+                late.settimeout(30)
                 assert late.recv(1) == b""
         finally:
             for client in idle:
@@ -298,7 +298,7 @@ async def test_an_adapter_that_is_down_keeps_linkage_ready_one_that_is_refused_d
     watch = serving()
     watch_adapters(watch, lambda: [host])
     await host.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await adapter.running.wait()
         adapter.running.clear()
         adapter.runs.put_nowait(AdapterUnavailableError("gone"))

@@ -611,6 +611,22 @@ def test_a_late_answer_is_told_once_and_still_taken() -> None:
     assert linkage.unanswered == 1
 
 
+def test_a_busy_stream_is_never_late_and_one_that_stops_in_a_message_is() -> None:
+    linkage = listening(timers=Timers(frame_within_s=3, heartbeat_s=100, dead_after_s=100))
+    rest = b""
+    for now in range(0, 20, 2):
+        whole = frame(f'<request Id="{now}" Type="299"/>')
+        # Each piece ends in the middle of a message.
+        linkage.receive_data(rest + whole[:20], now)
+        rest = whole[20:]
+        assert all(isinstance(event, Request) for event in linkage.events())
+        linkage.handle_timer(now + 1)
+    assert not linkage.closed
+    assert linkage.get_timer() == 21
+    linkage.handle_timer(21)
+    assert "not complete within 3 s" in str(linkage.close_reason)
+
+
 def test_an_answer_in_time_is_never_late() -> None:
     linkage = listening(timers=Timers(answer_within_s=3, heartbeat_s=100, dead_after_s=100))
     linkage.send(request(199, "a"), 1)

@@ -38,7 +38,7 @@ def incoming(call: str = "C1") -> m.IncomingCallNotice:
 
 async def until(site: Traced, count: int) -> None:
     """That many spans are there."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(site.spans) < count:
             await site.settled()
 

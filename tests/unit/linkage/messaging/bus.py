@@ -23,7 +23,7 @@ from protocol.registration import make_registration
 from tests.unit.linkage.bench import PEERS, SECRET
 from tests.unit.linkage.links import ROLES, Site, as_sent
 
-WAIT_S = 20.0
+WAIT_S = 30.0
 QUICK = BusSettings(heartbeat_s=0.05, dead_after_s=2.0, hold_s=WAIT_S)
 IMPATIENT = BusSettings(heartbeat_s=0.05, dead_after_s=2.0, hold_s=0.4)
 
