@@ -109,8 +109,6 @@ async def run_scenario(
         site = with_fresh_ids(site, clock)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(background.stop)
-        if isinstance(clock, VirtualClock):
-            background.start(clock.run(), "virtual clock")
         application = await stack.enter_async_context(
             open_application(
                 host,
@@ -143,6 +141,10 @@ async def run_scenario(
                 watch.observe(on_sighting)
         platform.play(scenario.calls)
         limit = clock.call_at(began + scenario.limit_s, referee.over.set)
+        if isinstance(clock, VirtualClock):
+            # Only now that both are here and watched: while one still connects nothing stirs, and
+            # time would jump to what the other does at the start, or to the end.
+            background.start(clock.run(), "virtual clock")
         await _until_over(referee, background, application, platform)
         # Left standing it would be what the virtual clock jumps to next: ten minutes ahead.
         limit.cancel()

@@ -54,6 +54,11 @@ _NOTES: Final = {
     "monitor": "",
 }
 _TAIL: Final = """
+# Metrics and health for Prometheus, probes and `linkage top`:
+#
+# [watch]
+# listen = "127.0.0.1:9464"
+#
 # A telephone system behind one of linkage's own adapters:
 #
 # [[adapter]]

@@ -32,8 +32,9 @@ def peers(as_json: bool, config_file: Path) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for name in ("peer", "role", "by"):
-        table.add_column(name, overflow="fold")
+    table.add_column("peer", overflow="fold")
+    table.add_column("role", no_wrap=True)
+    table.add_column("by", overflow="fold")
     table.add_column("next seq", justify="right")
     table.add_column("waiting", justify="right")
     table.add_column("last seen", no_wrap=True)
@@ -48,7 +49,7 @@ def peers(as_json: bool, config_file: Path) -> None:
             "" if waiting is None else str(waiting),
             local_time(
                 None if row["last_seen"] is None else datetime.fromisoformat(row["last_seen"])
-            ),
+            )[:19],
             harmless(row["alarm"] or ""),
         )
     console().print(table)

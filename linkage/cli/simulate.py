@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -245,11 +246,21 @@ def _run(
             f"{target.peer_id} ({target.role}) at {address_text(*target.address)}; Ctrl-C stops it"
         )
     show = _show_json if as_json else _show
+    client = logging.getLogger("linkage.client")
+    client.addHandler(_Connection())
+    client.setLevel(logging.INFO)
 
     async def work() -> None:
         await serve(show)
 
     run(until_stopped(work))
+
+
+class _Connection(logging.Handler):
+    """Tells on stderr how the connection stands: who waits for linkage should know that he does."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(harmless(record.getMessage()), err=True)
 
 
 def _show(sighting: Sighting) -> None:

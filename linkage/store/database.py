@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,6 +39,10 @@ def open_store(path: Path) -> Engine:
         raise StoreError(
             f"{path.parent}: cannot be made: {error.strerror}; choose another `data`"
         ) from None
+    with suppress(OSError):  # what is wrong with it, SQLite says better
+        # The directory may be of somebody else's making, and open to all. The files that SQLite
+        # puts beside the database get its mode.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     engine = _engine(path, read_only=False)
     with _explained(path):
         migrate(engine, path)

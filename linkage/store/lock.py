@@ -36,7 +36,7 @@ def hold_file(path: Path, does: str, place: str = "directory") -> Iterator[None]
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise StoreError(
             f"{path.parent}: {error.strerror}; "

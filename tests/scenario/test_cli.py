@@ -181,6 +181,7 @@ def test_a_simulated_platform_and_application_meet_at_a_linkage(site: Path) -> N
         where = ("-c", site, "--port", port, "--speed", "20")
         with running("simulate", "application", *where) as application:
             read_until(application.stdout, "Ctrl-C stops it")
+            read_until(application.stderr, f"duty-desk: ready with 127.0.0.1:{port}")
             simulate(("platform", *where), "100 IncomingCallNotice")
             read_until(application.stdout, "→ 201 CreateEvent")
             application.send_signal(signal.SIGTERM)

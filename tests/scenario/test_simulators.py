@@ -20,7 +20,7 @@ from linkage.config import Config
 from protocol.messages import CreateEvent, RecordingAction, RecordingControl, RecordingNotice
 from simulators.application import open_application
 from simulators.background import Background
-from simulators.clock import RealClock
+from simulators.clock import RealClock, VirtualClock
 from simulators.platform import open_platform, with_fresh_ids
 from simulators.runner import run_scenario
 from simulators.scenario import Expectation, Place, load_scenario, parse_scenario
@@ -191,6 +191,23 @@ async def test_a_scenario_that_goes_otherwise_says_what_was_missing_and_what_was
     assert "no-answer: FAILED" in described
     assert "missing:    105 at the application" in described
     assert result.took_s == pytest.approx(60.0)
+
+
+async def test_nothing_of_a_scenario_happens_before_both_ends_are_there(
+    address: tuple[str, int],
+) -> None:
+    """Its clock jumps as soon as nothing stirs, and while one still connects, nothing does."""
+    sent: list[Sighting] = []
+    await run_scenario(
+        replace(load_scenario("conference"), limit_s=2.0),
+        address,
+        platform_secret=SECRET,
+        application_secret=SECRET,
+        clock=VirtualClock(quiet_s=0.0),
+        on_sighting=sent.append,
+    )
+    assert sent
+    assert (sent[0].message.number, sent[0].way) == (210, Way.SENT)
 
 
 async def test_an_error_in_a_script_ends_the_run_with_it(address: tuple[str, int]) -> None:

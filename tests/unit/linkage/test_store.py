@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 
 from linkage.store import projections, tables, transaction
 from linkage.store.database import HEAD, StoreError, open_for_reading, open_store
@@ -433,6 +434,20 @@ def test_a_store_is_made_once_and_opened_again(tmp_path: Path) -> None:
             version = connection.exec_driver_sql("SELECT version_num FROM alembic_version")
             assert version.scalar() == HEAD
         engine.dispose()
+
+
+def test_a_store_is_its_users_alone_in_whatever_directory(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    before = os.umask(0o022)
+    try:
+        engine = open_store(tmp_path / "linkage.db")
+        with engine.begin() as connection:
+            connection.execute(text("PRAGMA user_version = 1"))
+            modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+        engine.dispose()
+    finally:
+        os.umask(before)
+    assert modes == {"linkage.db": 0o600, "linkage.db-wal": 0o600, "linkage.db-shm": 0o600}
 
 
 def test_the_migrations_make_the_tables_that_the_code_knows(tmp_path: Path) -> None:
