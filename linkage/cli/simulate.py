@@ -257,7 +257,7 @@ def _run(
 
 
 class _Connection(logging.Handler):
-    """Tells on stderr how the connection stands: who waits for linkage should know that he does."""
+    """Tells on stderr how the connection stands: who waits should know for what."""
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(harmless(record.getMessage()), err=True)

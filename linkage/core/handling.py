@@ -8,6 +8,7 @@ from typing import Final
 
 from linkage.core import queries, routing
 from linkage.core.access import Asked, RefusedError, check_command, check_sender
+from linkage.core.ownership import check_kept, check_named
 from linkage.core.peers import Peer, Peers
 from linkage.core.stuck import Doubts, Inquirer
 from linkage.core.telling import NOTICES, as_journalled
@@ -126,11 +127,14 @@ class Handler(Inquirer):
         asked = check_command(self._unit, peer, command, owner)
         if command.number in ANSWERED_HERE:
             return self._answer_here(work, peer, command, asked, expires_at)
+        check_named(self._unit, command, asked.owner)
         earlier = self._cancelled(work.source, command)
         if earlier is None:
             platform = routing.platform_for(self._unit, self._peers, command, asked)
         else:
             platform = routing.platform_of(self._peers, command, earlier)
+        if platform is not None:
+            check_kept(self._unit, command, asked.owner, platform.id)
         return self._forward(work, command, asked, platform, expires_at, earlier)
 
     def _cancelled(self, source: str, command: Message) -> JournalRow | None:

@@ -70,6 +70,24 @@ def open_operations(connection: Connection, kinds: Collection[str]) -> list[Oper
     return [Operation(**row._mapping) for row in rows][::-1]
 
 
+def open_calls_of(
+    connection: Connection, login_id: str | None, number: str | None
+) -> list[Operation]:
+    """Calls and legs that have not ended, and that a dispatcher, or else a number, is in."""
+    column = operation.c
+    who = (
+        column.login_id == login_id
+        if number is None
+        else (column.from_num == number) | (column.to_num == number)
+    )
+    rows = connection.execute(
+        _OPERATIONS.where(column.ended_at.is_(None), column.kind.in_(("call", "leg")), who)
+        .order_by(column.op_id.desc())
+        .limit(OPEN_MAX)
+    )
+    return [Operation(**row._mapping) for row in rows]
+
+
 def open_and_heard(
     connection: Connection, kind: str, after: int, limit: int
 ) -> list[tuple[Operation, int]]:
@@ -113,6 +131,13 @@ def files_of(connection: Connection, op_ids: Collection[int]) -> dict[int, FileR
     )
     rows = connection.execute(statement.order_by(file.c.created_at))
     return {row.op_id: FileRecord(**row._mapping) for row in rows}
+
+
+def operation_of_file(connection: Connection, platform: str, file_id: str) -> int | None:
+    """The OpId of what a platform's file is of."""
+    return connection.execute(
+        select(file.c.op_id).where(file.c.platform == platform, file.c.file_id == file_id)
+    ).scalar()
 
 
 def latest_platform(connection: Connection, event_pk: int) -> str | None:

@@ -61,8 +61,8 @@ def _tell(message: Message, plan: Any) -> str | None:
 
 
 def _word(name: str, value: Any) -> str:
-    if name == "reason":
-        return f"{value} {reason_text(int(value))}"
+    if name == "reason" and isinstance(value, int):  # of commands it is a sentence
+        return f"{value} {reason_text(value)}"
     if name == "result":
         return f"{value} {result_text(int(value))}"
     if isinstance(value, Enum):

@@ -27,7 +27,7 @@ def detail_of(message: Message) -> str:
 def _outcome(message: Any) -> str:
     reason = getattr(message, "reason", None)
     if reason is not None:
-        return f"{reason} {reason_text(int(reason))}"
+        return f"{reason} {reason_text(reason)}" if isinstance(reason, int) else str(reason)
     if message.result is not None:
         said = f": {message.detail}" if message.detail else ""
         return f"{message.result} {result_text(int(message.result))}{said}"

@@ -14,6 +14,7 @@ from tests.unit.linkage.said import call_out, create, hangup, incoming, transfer
 
 MOVE, BIND, UNBIND = m.BindAction.MOVE, m.BindAction.BIND, m.BindAction.UNBIND
 MERGE, UNMERGE = m.LinkAction.MERGE, m.LinkAction.UNMERGE
+RELEASE, JOIN = m.SupervisionAction.FORCE_RELEASE, m.ConferenceAction.MERGE
 CLOSE, REOPEN = m.CloseAction.CLOSE, m.CloseAction.REOPEN
 
 
@@ -33,11 +34,22 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made.say("pbx", incoming("C2", to_num="3333"))
     made.say("other", create("X1", "C2"))
     made.say("pbx", m.ConferenceNotice(conference_id="7", call_id="C2"))
+    made.say("pbx", saved("R1", "F1", "C1"))
+    made.say("pbx", saved("R2", "F2", "C2"))
     for receiver in ("desk", "other", "pbx", "pbx2", "watch", "cs"):
         made.heard(receiver)
     yield made
     made.check()
     made.close()
+
+
+def saved(record_id: str, file_id: str, call_id: str) -> m.RecordingNotice:
+    return m.RecordingNotice(
+        record_id=record_id,
+        file_id=file_id,
+        call_id=call_id,
+        action=m.RecordingNoticeAction.SAVED,
+    )
 
 
 def refused(bench: Bench, source: str, message: Message) -> int:
@@ -73,6 +85,20 @@ def refused(bench: Bench, source: str, message: Message) -> int:
         (m.BindEvent(event_id="E1", op_id="2", action=MOVE), 203),
         (m.LinkEvent(event_id="E1", other_event_id="X1", action=MERGE), 203),
         (m.SnapshotRequest(event_id="X1"), 203),
+        # another's call by another name
+        (m.Supervise(target_call_id="C2", action=RELEASE, reason="why"), 203),
+        (m.Supervise(target_login_id="23", action=RELEASE, reason="why"), 203),
+        (m.Hangup(phone_num="139123444444"), 203),
+        (m.Transfer(from_login_id="23", to_login_id="24", mode=m.TransferMode.BLIND), 203),
+        (m.Hold(login_id="23", action=m.HoldAction.HOLD), 203),
+        (m.Hold(call_id="C1", op_id="2", action=m.HoldAction.HOLD), 203),
+        (m.Hold(call_id="C1", parent_call_id="C2", action=m.HoldAction.HOLD), 203),
+        (m.ConferenceControl(conference_id="1", action=JOIN, to_conference_id="7"), 302),
+        (m.ConferenceControl(call_id="C1", action=JOIN, to_conference_id="7"), 203),
+        # what a platform keeps of another's
+        (m.RecordingControl(action=m.RecordingAction.FETCH, record_id="R2"), 203),
+        (m.GetFile(file_id="F2", purpose="to listen"), 203),
+        (m.MediaControl(call_id="C1", action=m.MediaAction.PLAY, file_id="F2"), 203),
         # unknown
         (transfer("C9"), 301),
         (create("E2", "C9"), 301),
@@ -99,6 +125,21 @@ def refused(bench: Bench, source: str, message: Message) -> int:
 )
 def test_what_an_application_may_not_ask(bench: Bench, message: Message, result: int) -> None:
     assert refused(bench, "desk", message) == result
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        m.Supervise(target_call_id="C1", action=RELEASE, reason="why"),
+        m.RecordingControl(action=m.RecordingAction.FETCH, record_id="R1"),
+        m.GetFile(file_id="F1", purpose="to listen"),
+        m.GetFile(file_id="a sound of the platform's", purpose="to listen"),
+        m.Supervise(target_login_id="99", action=RELEASE, reason="why"),
+    ],
+)
+def test_what_is_ones_own_or_nobodys_goes_to_the_platform(bench: Bench, message: Message) -> None:
+    assert bench.say("desk", message).result == 1
+    assert [type(request.message) for request in bench.heard("pbx")] == [type(message)]
 
 
 def test_a_call_with_an_event_is_moved_and_not_bound_again(bench: Bench) -> None:
@@ -145,7 +186,7 @@ def test_a_monitor_asks_and_commands_nothing(bench: Bench) -> None:
 
     (page,) = bench.answers("watch", m.QueryEventRecord(event_id="X1"))
     assert isinstance(page, m.EventRecordNotice)
-    assert len(page.records) == 2
+    assert len(page.records) == 3
 
 
 def test_a_role_sends_its_own_directions_only(bench: Bench) -> None:

@@ -11,6 +11,7 @@ import pytest
 from lxml import etree
 
 from linkage.store.reader import StoreReader
+from linkage.store.summary import summarise
 from linkage.timeline import (
     Kind,
     Ladder,
@@ -22,6 +23,7 @@ from linkage.timeline import (
     render_text,
 )
 from linkage.timeline.cells import cells
+from linkage.timeline.detail import detail_of
 from protocol import messages as m
 from tests.unit.store.embodiments import DESK, PBX, Writer, write_alarm
 
@@ -201,3 +203,13 @@ def test_hostile_text_stays_text_in_svg(hostile: Ladder) -> None:
     names = {etree.QName(element).localname for element in root.iter()}
     assert names == {"svg", "title", "style", "rect", "text", "line", "g", "path", "circle"}
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", drawn)
+
+
+def test_a_reason_is_a_code_in_notices_and_a_sentence_in_commands() -> None:
+    supervise = m.Supervise(
+        target_call_id="C1", action=m.SupervisionAction.MONITOR, reason="a complaint"
+    )
+    assert "Reason a complaint" in summarise(supervise)
+    assert "a complaint" in detail_of(supervise)
+    assert detail_of(m.AppLeave(reason="maintenance")) == "Reason maintenance"
+    assert "101 busy" in detail_of(m.HangupNotice(call_id="C1", reason=101))

@@ -1,0 +1,112 @@
+"""Whose is what a command names beside its call and its event? Another's is refused with 203.
+
+A command may reach into a call by more than its CallId: by the call that is supervised (207), the
+conference that somebody is moved to (203, 204), a dispatcher or a number without any call (202,
+205, 206 …), a recording, a message or a file that a platform keeps (208, 221, 285 …). What linkage
+does not know is the platform's to judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from linkage.core.access import RefusedError
+from linkage.correlation.apply import may_use
+from linkage.store import lookup
+from linkage.store.rows import Operation
+from linkage.store.unit import UnitOfWork
+from protocol.message import Message
+from protocol.results import Result
+
+KEPT: Final = {
+    208: ("rec", "record_id"),
+    221: ("sms", "sms_id"),
+    222: ("sms", "sms_id"),
+    231: ("fax", "fax_id"),
+    232: ("fax", "fax_id"),
+    241: ("mail", "mail_id"),
+    242: ("mail", "mail_id"),
+    251: ("video", "video_id"),
+}
+"""Commands about what a platform has already: the prefix of its native key, and the field."""
+AT_SOMEBODYS_CALL: Final = frozenset({200, 202, 205, 206, 207, 208, 209, 213, 214})
+"""Commands that, where they name no call, are for the one that a dispatcher or a number is in."""
+
+
+def check_named(unit: UnitOfWork, message: Message, owner: str) -> None:
+    """Calls and conferences under other names, people in calls, an OpId.
+
+    Raises:
+        RefusedError: 203, one of them belongs to another application.
+    """
+    _check(unit, owner, "TargetCallId", _named(message, "target_call_id"), unit.find_calls)
+    _check(
+        unit, owner, "ToConferenceID", _named(message, "to_conference_id"), unit.find_conferences
+    )
+    _check(unit, owner, "ParentCallId", message.parent_call_id, unit.find_calls)
+    if message.op_id is not None and message.op_id.isdecimal():
+        operation = unit.operation(int(message.op_id))
+        if operation is not None and not may_use(unit, owner, operation):
+            raise _anothers(f"OpId {message.op_id}")
+    _check_people(unit, message, owner)
+
+
+def check_kept(unit: UnitOfWork, message: Message, owner: str, platform: str) -> None:
+    """What the platform that the command goes to keeps under an id of its own.
+
+    Raises:
+        RefusedError: 203, it belongs to another application.
+    """
+    kind, name = KEPT.get(message.number, ("", ""))
+    named = _named(message, name)
+    if named is not None:
+        operation = unit.find_operation(platform, f"{kind}:{named}")
+        if operation is not None and not may_use(unit, owner, operation):
+            raise _anothers(f"{kind} {named}")
+    single = _named(message, "file_id")
+    for file_id in (*getattr(message, "file_ids", ()), *([] if single is None else [single])):
+        op_id = lookup.operation_of_file(unit.connection, platform, file_id)
+        operation = None if op_id is None else unit.operation(op_id)
+        if operation is not None and not may_use(unit, owner, operation):
+            raise _anothers(f"FileId {file_id}")
+
+
+def _check_people(unit: UnitOfWork, message: Message, owner: str) -> None:
+    named = message.call_id or message.conference_id or _named(message, "target_call_id")
+    if message.number not in AT_SOMEBODYS_CALL or named or _named(message, "record_id"):
+        return
+    login = (
+        _named(message, "target_login_id") or _named(message, "from_login_id") or message.login_id
+    )
+    number = _named(message, "phone_num")
+    if login is None and number is None:
+        return
+    unit.flush()
+    for call in lookup.open_calls_of(unit.connection, login, number):
+        if not may_use(unit, owner, call):
+            raise RefusedError(
+                Result.OTHER_TENANT,
+                f"{number or login} is in a call of another application: name a CallId of yours",
+            )
+
+
+def _check(
+    unit: UnitOfWork,
+    owner: str,
+    element: str,
+    written: str | None,
+    find: Callable[[str], Sequence[Operation]],
+) -> None:
+    there = () if written is None else find(written)
+    if there and not any(may_use(unit, owner, item) for item in there):
+        raise _anothers(f"{element} {written}")
+
+
+def _named(message: Message, name: str) -> str | None:
+    value = getattr(message, name, None)
+    return value if isinstance(value, str) else None
+
+
+def _anothers(what: str) -> RefusedError:
+    return RefusedError(Result.OTHER_TENANT, f"{what} belongs to another application")
