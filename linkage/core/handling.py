@@ -281,10 +281,12 @@ class Handler(Inquirer):
         """
         newest = self._unit.next_delivery_seq(peer.id) - 1
         to_seq = min(newest, command.to_seq or newest)
-        if command.from_seq < 1 or to_seq - command.from_seq >= REPLAY_MAX:
+        backwards = 0 < (command.to_seq or 0) < command.from_seq
+        if command.from_seq < 1 or backwards or to_seq - command.from_seq >= REPLAY_MAX:
             raise RefusedError(
                 Result.BAD_VALUE,
-                f"FromSeq starts at 1, and at most {REPLAY_MAX} are replayed at once",
+                f"FromSeq starts at 1, ToSeq is not before it, and at most {REPLAY_MAX} are "
+                "replayed at once",
             )
         types = _types_asked(command.numbers)
         asked = self._journal(work, result=1)

@@ -77,6 +77,7 @@ class Question:
     asked_us: int
     deadline_us: int
     pages: set[int] = field(default_factory=set)
+    last_page: int = 1
     calls: set[str] = field(default_factory=set)
     with_legs: set[str] = field(default_factory=set)
     numbers: dict[str, set[str]] = field(default_factory=dict)
@@ -97,7 +98,9 @@ class Question:
         for conference in page.conferences:
             self._take_conference(conference)
         self.pages.add(page.page or 1)
-        return len(self.pages) >= (page.pages or 1)
+        self.last_page = max(self.last_page, page.pages or 1, page.page or 1)
+        # Counted up to the last: a platform that counts otherwise than it says has not said all.
+        return len(self.pages) == self.last_page
 
     def _take_call(self, call: m.CallSnapshot) -> None:
         self.calls.add(call.call_id)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from structlog.contextvars import bind_contextvars
 
@@ -45,6 +45,7 @@ class Commands:
 
     Args:
         figures: counts them.
+        start: begins a task, and owns it.
         answered: told of each answer.
         emit: tells a notice; what lives on the platform is one.
         worked: told of each command that the platform did.
@@ -58,6 +59,7 @@ class Commands:
         clock: Clock,
         figures: AdapterFigures,
         *,
+        start: Callable[[Coroutine[Any, Any, Outcome | Exception], str], asyncio.Task[Any]],
         answered: Callable[[Response], None],
         emit: Emit,
         worked: Callable[[], None],
@@ -68,6 +70,7 @@ class Commands:
         self._peer = adapter.context.peer_id
         self._clock = clock
         self._figures = figures
+        self._start = start
         self._answered = answered
         self._emit = emit
         self._worked = worked
@@ -151,8 +154,7 @@ class Commands:
     async def _execute(self, request: Request, deadline: float) -> Response:
         if self._clock.now() >= deadline:
             raise CommandError(Result.EXPIRED, "the command expired before it could be done")
-        async with asyncio.timeout(self._within_s):
-            outcome = await self._do(request)
+        outcome = await self._within_time(request)
         self._worked()
         return Response(
             request_id=request.id,
@@ -162,6 +164,25 @@ class Commands:
             call_id=outcome.call_id,
             conference_id=outcome.conference_id,
         )
+
+    async def _within_time(self, request: Request) -> Outcome:
+        """What the adapter makes of a command, if it says so in time.
+
+        One that is not to be stopped, for it lets go of its cancellation, is left behind: it must
+        not keep the place of every command that comes after it.
+        """
+        work = self._start(_caught(self._do(request)), f"doing {request.id}")
+        try:
+            await asyncio.wait((work,), timeout=self._within_s)
+        finally:
+            if not work.done():
+                work.cancel()
+        if not work.done():
+            raise TimeoutError
+        result = work.result()
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     def _is_asked(self, message: Message) -> bool:
         """Whether a 215 is for us: what linkage asks of every adapter, see `Adapter.living`."""
@@ -193,6 +214,14 @@ class Commands:
             raise CommandError(
                 Result.NOT_SUPPORTED, f"{name} does not do {message.english} {action!r}"
             )
+
+
+async def _caught(work: Awaitable[Outcome]) -> Outcome | Exception:
+    """What came of it, errors included: they are for the command's sender, not for the log."""
+    try:
+        return await work
+    except Exception as error:  # noqa: BLE001 - told where it is taken
+        return error
 
 
 def _refusal(request: Request, result: int, detail: str) -> Response:

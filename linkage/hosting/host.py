@@ -91,6 +91,7 @@ class AdapterHost:
             adapter,
             clock,
             self.figures,
+            start=self._work.start,
             answered=partial(core.answered, self),
             emit=self._emit,
             worked=self._came_up,

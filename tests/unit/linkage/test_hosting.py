@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -9,7 +10,7 @@ import pytest
 
 from linkage.clock import ManualClock
 from linkage.hosting import AdapterHost, AdapterState
-from linkage.hosting.commands import WINDOW
+from linkage.hosting.commands import CONCURRENT_MAX, WINDOW
 from linkage.hosting.host import LinkClosedError
 from linkage.hosting.ids import RequestIds
 from linkage.ports import (
@@ -399,6 +400,28 @@ async def test_an_adapter_that_will_not_end_is_left_behind(
     release.set()
     async with asyncio.timeout(30):
         await ended.wait()
+
+
+async def test_commands_that_are_not_to_be_stopped_do_not_keep_the_places_of_others(
+    host: AdapterHost, core: FakeCore, adapter: Scripted
+) -> None:
+    release = asyncio.Event()
+
+    async def stubborn(_request: Request) -> Outcome:
+        while not release.is_set():
+            with suppress(asyncio.CancelledError):
+                await release.wait()
+        return Outcome()
+
+    adapter.executing = stubborn
+    for number in range(CONCURRENT_MAX):
+        host.push(hang_up(f"s{number}", f"c{number}"))
+    await core.until(lambda: len(core.answers) == CONCURRENT_MAX)
+    adapter.executing = adapter.accept
+
+    assert (await answer_to(host, core, hang_up("next", "c1"))).result == 1
+    assert {answer.result for answer in core.answers[:-1]} == {Result.TIMEOUT}
+    release.set()
 
 
 # --- notices -------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from linkage.core.handling import REPLAY_MAX
 from linkage.core.outbox import (
     FLIGHT_BYTES_MAX,
     LOAD_BELOW,
@@ -44,6 +45,18 @@ class Sink:
 
     def close(self, reason: str) -> None:
         raise AssertionError(reason)
+
+
+class Recorder(Sink):
+    """And whether each was said to be sent before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.resent: list[bool] = []
+
+    def push(self, request: Request) -> None:
+        super().push(request)
+        self.resent.append(request.resend)
 
 
 def delivery(
@@ -164,6 +177,10 @@ def test_a_pause_has_bounds_and_so_have_the_tries() -> None:
         outbox.pump(now := now + PUT_OFF_MAX_S * SECOND)
     assert outbox.answered(overload(1), now) == 1, "at last it counts as refused"
     assert sink.seqs[-1] == 2
+    outbox.restart(0)
+    read(outbox, delivery(1))
+    outbox.answered(answer(2), now)
+    assert outbox.answered(overload(1), now) is None, "asked for once more, it has new tries"
 
 
 def test_a_command_is_not_put_off_for_it_must_not_be_executed_later() -> None:
@@ -173,14 +190,61 @@ def test_a_command_is_not_put_off_for_it_must_not_be_executed_later() -> None:
     assert outbox.answered(overload(1), 0) == 1
 
 
-def test_a_new_link_is_owed_no_pause() -> None:
+def test_of_two_pauses_the_longer_counts() -> None:
+    outbox, sink = open_outbox(window=2)
+    read(outbox, delivery(1), delivery(2))
+    outbox.answered(overload(1, retry_after_s=9), 0)
+    outbox.answered(overload(2, retry_after_s=2), 0)
+    outbox.pump(9 * SECOND - 1)
+    assert sink.seqs == [1, 2]
+    outbox.pump(9 * SECOND)
+    assert sink.seqs == [1, 2, 1, 2]
+
+
+def test_a_new_link_is_owed_no_pause_and_has_all_its_tries() -> None:
     outbox, sink = open_outbox(window=1)
     read(outbox, delivery(1))
-    outbox.answered(overload(1), 0)
+    for _ in range(TRIES_MAX):
+        assert outbox.answered(overload(1), 0) is None
+        outbox.pump(2 * SECOND)
     outbox.attach(sink)
     outbox.begin(0)
     read(outbox, delivery(1))
-    assert sink.seqs == [1, 1]
+    assert sink.seqs[-1] == 1
+    assert len(sink.seqs) == TRIES_MAX + 2
+    assert outbox.answered(overload(1), 0) is None
+
+
+def test_what_was_put_off_makes_nothing_behind_it_look_new_to_the_next_link() -> None:
+    outbox, sink = open_outbox(window=2)
+    read(outbox)
+    for seq in (1, 2):
+        outbox.offer(delivery(seq), 0)
+    outbox.answered(overload(1), 0)
+    outbox.pump(2 * SECOND)
+    assert sink.seqs == [1, 2, 1]
+    again = Recorder()
+    outbox.attach(again)
+    outbox.begin(0)
+    read(outbox, delivery(1), delivery(2))
+    assert again.resent == [True, True]
+
+
+def test_a_place_that_is_out_is_not_given_to_anything_else() -> None:
+    outbox, _ = open_outbox()
+    read(outbox, delivery(1), delivery(2))
+    assert not outbox.hold(2), "the answer to it would be taken for the other's"
+    assert outbox.hold(3)
+
+
+def test_a_link_that_is_gone_leaves_commands_of_which_nobody_knows() -> None:
+    outbox, _ = open_outbox(window=3)
+    read(outbox)
+    for seq, type_ in enumerate((202, 106, 201, 205), start=1):
+        outbox.offer(delivery(seq, type_), 0)
+
+    assert [item.row.seq for item in outbox.detach()] == [1], "4 waits, 201 may be repeated"
+    assert outbox.detach() == []
 
 
 def test_nothing_is_pushed_before_the_disk_was_read() -> None:
@@ -469,6 +533,23 @@ async def test_a_replay_of_nothing_ends_at_once(site: Site) -> None:
 
     assert isinstance(end.message, m.ReplayEndNotice)
     assert end.message.count == 0
+
+
+async def test_a_replay_has_bounds(site: Site) -> None:
+    await site.connect("desk")
+    await site.sql("UPDATE peer SET next_seq = 30000 WHERE peer_id = 'desk'")
+    await site.restart()
+    desk = await site.connect("desk")
+
+    for from_seq, to_seq, result in (
+        (0, 3, 103),
+        (5, 4, 103),
+        (5, 5, 1),
+        (1, REPLAY_MAX, 1),
+        (1, REPLAY_MAX + 1, 103),
+    ):
+        asked = m.ReplayRequest(from_seq=from_seq, to_seq=to_seq)
+        assert (await site.say(desk, asked)).result == result, asked
 
 
 # --- commands ------------------------------------------------------------------------------------

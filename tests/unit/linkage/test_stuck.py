@@ -159,6 +159,13 @@ def test_an_answer_counts_once_all_its_pages_are_there(stuck: Inquest) -> None:
     assert stuck.open_kinds() == ["call", "leg"]
 
 
+def test_pages_that_contradict_each_other_are_no_complete_answer(stuck: Inquest) -> None:
+    (question,) = stuck.ask()
+    for page, pages in ((1, 2), (3, 2), (4, 1)):
+        stuck.reply(question, page=page, pages=pages)
+    assert stuck.open_kinds() == ["call", "leg"]
+
+
 def test_what_was_heard_of_after_the_question_is_not_closed(stuck: Inquest) -> None:
     (question,) = stuck.ask()
     stuck.say("pbx", m.HoldNotice(call_id="c1", action=m.HoldNoticeAction.HOLD))
