@@ -457,6 +457,21 @@ async def test_a_session_that_is_being_replaced_settles_nothing_that_the_newer_o
     assert [request.seq for request in await newer.heard(2)] == [2, 3]
 
 
+async def test_a_link_that_is_taken_over_from_an_earlier_core_gives_way_to_one_that_is_anew(
+    site: Site,
+) -> None:
+    kept, newer = FakeLink(site.core, "desk"), FakeLink(site.core, "desk")
+
+    response, taken = await asyncio.gather(
+        site.core.register(newer, site.registration("desk")),
+        site.core.resume(kept, "desk", ()),
+    )
+
+    assert response.result == 0
+    assert not taken
+    assert newer.reasons == []
+
+
 async def test_a_registration_that_is_refused_costs_no_answer_of_the_session_that_stays(
     site: Site,
 ) -> None:

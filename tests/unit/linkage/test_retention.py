@@ -242,8 +242,11 @@ async def test_a_legacy_receiver_is_told_nothing_but_the_journal_is(tmp_path: Pa
         assert [row.kind for row in site.journal()].count(EntryKind.GAP) == 1
 
 
+@pytest.mark.parametrize(
+    ("last_seq", "gone"), [(1, [(2, 3)]), (2, [(3, 3)]), (3, [])], ids=["two", "one", "none"]
+)
 async def test_what_was_fetched_is_kept_for_a_while_and_then_said_to_be_gone(
-    tmp_path: Path,
+    tmp_path: Path, last_seq: int, gone: list[tuple[int, int]]
 ) -> None:
     async with kept(tmp_path) as (site, pbx):
         desk = await site.connect("desk")
@@ -258,9 +261,9 @@ async def test_what_was_fetched_is_kept_for_a_while_and_then_said_to_be_gone(
         await site.keep()
         assert site.count(tables.delivery) == 1
 
-        again = await site.connect("desk", last_seq=1)
-        await again.heard(2)
-        assert gaps(again.pushed) == [(2, 3)]
+        again = await site.connect("desk", last_seq=last_seq)
+        await again.heard(1 + len(gone))
+        assert gaps(again.pushed) == gone
         assert calls(again.pushed) == ["C4"]
 
 
@@ -282,6 +285,11 @@ async def test_a_replay_of_what_is_gone_says_so(tmp_path: Path) -> None:
         end = desk.pushed[-1].message
         assert isinstance(end, m.ReplayEndNotice)
         assert end.count == 1
+
+        await site.settled()
+        await site.say(desk, m.ReplayRequest(from_seq=4, to_seq=4))
+        await desk.until(lambda: desk.types.count(194) == 2)
+        assert gaps(desk.pushed) == [(2, 4), (4, 4)]
 
 
 async def test_what_was_asked_for_again_meanwhile_is_not_taken_for_fetched(tmp_path: Path) -> None:
