@@ -171,7 +171,9 @@ class Commands:
         One that is not to be stopped, for it lets go of its cancellation, is left behind: it must
         not keep the place of every command that comes after it.
         """
-        work = self._start(_caught(self._do(request)), f"doing {request.id}")
+        work: asyncio.Task[Outcome | Exception] = self._start(
+            _caught(self._do(request)), f"doing {request.id}"
+        )
         try:
             await asyncio.wait((work,), timeout=self._within_s)
         finally:
