@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import ssl
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from gateway.peers import AddressBook
@@ -37,13 +37,25 @@ class Dialler:
         self._sleep = sleep
         self._lot = lot
         self._tasks = TaskSet("dialler")
+        self._calling: dict[str, asyncio.Task[Any]] = {}
+        self._peers: tuple[PeerProfile, ...] = ()
 
     def start(self, peers: Sequence[PeerProfile], tls: Tls | None = None) -> None:
         """Begin to call all of them; returns at once. `tls` is for those with `dial_tls`."""
         self._tls = tls
-        for peer in peers:
-            if peer.dial is not None:
-                self._tasks.start(self._supervise(peer, peer.dial).run(), peer.id)
+        self._peers = tuple(peers)
+        self.keep_to({peer.id for peer in peers})
+
+    def keep_to(self, peer_ids: Collection[str]) -> None:
+        """Call these of the peers, and nobody else; what is open is not closed by it."""
+        for peer in self._peers:
+            task = self._calling.get(peer.id)
+            if peer.id not in peer_ids:
+                if task is not None:
+                    self._calling.pop(peer.id).cancel()
+            elif peer.dial is not None and task is None:
+                work = self._supervise(peer, peer.dial).run()
+                self._calling[peer.id] = self._tasks.start(work, peer.id)
 
     async def stop(self) -> None:
         """Call nobody any more; what is open stays open."""

@@ -20,7 +20,10 @@ LEAVE: Final[dict[Role, int]] = {
 }
 """By which message, for each role."""
 
+NOT_LET_IN: Final = "it may not come in from there, or in that way, any more"
+"""Why a session is closed when the rules have changed while it was open."""
 RESULTS: Final = {
+    NOT_LET_IN: Result.SESSION_EXPIRED,
     REPLACED: Result.REPLACED,
     EXPIRED: Result.SESSION_EXPIRED,
     SHUT_OUT: Result.SESSION_EXPIRED,

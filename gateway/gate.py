@@ -32,7 +32,7 @@ class Gate:
 
     def _objection(self, host: str) -> Objection | None:
         services = self._services
-        if not is_within(host, services.settings.allow):
+        if not is_within(host, services.allow):
             return Objection("allow", "the address is not in `allow`")
         rate = services.settings.accepts
         if services.accepts.take(neighbourhood(host), rate, services.clock.now()):

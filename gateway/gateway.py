@@ -15,9 +15,10 @@ from gateway.peers import AddressBook
 from gateway.refusals import Refusals
 from gateway.roster import Roster
 from gateway.services import Services
+from gateway.session import Session
 from gateway.settings import GatewaySettings
 from gateway.tls import Tls, TlsFiles
-from linkage.ports import Clock, CorePort, PeerProfile
+from linkage.ports import Clock, CorePort, Network, PeerProfile
 from linkage.supervision import Lot, Sleep
 
 logger = logging.getLogger("linkage.gateway")
@@ -59,6 +60,7 @@ class Gateway:
             roster=Roster(settings),
             refusals=Refusals(core, settings.refusals_window_s, work),
             profiles={peer.id: peer for peer in peers},
+            allow=list(settings.allow),
             work=work,
         )
         self._book = AddressBook(settings.message_bytes)
@@ -107,6 +109,23 @@ class Gateway:
     def figures(self) -> GatewayFigures:
         """What was counted since the start."""
         return self._services.figures
+
+    def take_up(self, peers: Sequence[PeerProfile], allow: Sequence[Network]) -> None:
+        """Let in whom changed rules let in, and end the sessions that would not come in any more.
+
+        Args:
+            peers: those of the start, as far as they are still there; how they may come in is
+                taken up, and nothing else.
+            allow: networks that may connect; none: all.
+        """
+        known = {peer.id for peer in self._peers}
+        self._services.profiles.clear()
+        self._services.profiles.update({peer.id: peer for peer in peers if peer.id in known})
+        self._services.allow[:] = allow
+        self._dialler.keep_to(self._services.profiles)
+        for member in self._services.roster.members:
+            if isinstance(member, Session):
+                member.reconsider()
 
     async def close(self, reason: str = "linkage stops") -> None:
         """Answer what is in work, tell everybody, and close; all of it in bounded time.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +12,7 @@ from gateway.posted import Posted
 from gateway.refusals import Refusals
 from gateway.roster import Roster
 from gateway.settings import GatewaySettings
-from linkage.ports import Clock, CorePort, PeerProfile
+from linkage.ports import Clock, CorePort, Network, PeerProfile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +29,10 @@ class Services:
     settings: GatewaySettings
     roster: Roster
     refusals: Refusals
-    profiles: Mapping[str, PeerProfile]
+    profiles: dict[str, PeerProfile]
     """The configured peers by id."""
+    allow: list[Network] = field(default_factory=list)
+    """Networks that may connect; none: all. This and `profiles` change while serving."""
     work: set[asyncio.Task[Any]]
     posted: Posted = field(default_factory=Posted)
     accepts: Buckets = field(default_factory=Buckets)

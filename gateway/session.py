@@ -22,12 +22,12 @@ from gateway.admission import (
     check_registration,
     remember_failure,
 )
-from gateway.farewell import farewell
+from gateway.farewell import NOT_LET_IN, farewell
 from gateway.gate import host_of
-from gateway.peers import neighbourhood
+from gateway.peers import is_within, neighbourhood
 from gateway.pipe import Pipe
 from gateway.services import Services
-from linkage.ports import EntryKind, PeerProfile, fields_of
+from linkage.ports import SHUT_OUT, EntryKind, PeerProfile, fields_of
 from protocol.connection import WINDOW, Connection, ConnectionState
 from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError
@@ -105,6 +105,24 @@ class Session(Pipe):
         self._connection.close(reason)
         self._pump()
 
+    def reconsider(self) -> None:
+        """Close the session where the rules, which have changed, would not let it in."""
+        known = self._services.profiles.get(self._peer)
+        problem = None if self._connection.closed else self._objection(known)
+        if problem is not None:
+            self._note(EntryKind.STRANGER, problem, result=Result.FORBIDDEN)
+            self.close(NOT_LET_IN if known is not None else SHUT_OUT)
+
+    def _objection(self, known: PeerProfile | None) -> str | None:
+        if known is None and self._admitted:
+            return f"{self._peer!r} is no peer any more"
+        if self._dialled:
+            return None  # we chose where to connect
+        if not is_within(self._origin.host, self._services.allow):
+            return "the address is not in `allow` any more"
+        refusal = None if known is None else check_origin(known, self._origin)
+        return None if refusal is None else refusal.reason
+
     def _say_goodbye(self, reason: str) -> None:
         request = farewell(self._connection, reason, self._services.clock.now())
         if request is None:
@@ -130,7 +148,8 @@ class Session(Pipe):
 
     async def _adopt(self) -> None:
         assert self._profile is not None, "only peers that are known are adopted"
-        refusal = None if self._dialled else check_origin(self._profile, self._origin)
+        profile = self._services.profiles.get(self._profile.id, self._profile)
+        refusal = None if self._dialled else check_origin(profile, self._origin)
         if refusal is not None:
             self._note(EntryKind.STRANGER, refusal.reason, result=refusal.result)
             self._connection.close(refusal.reason)

@@ -38,7 +38,7 @@ from linkage.ports import (
     Clock,
     StoredFile,
 )
-from linkage.reloading import plan_reload
+from linkage.reloading import plan_reload, profiles_of
 from linkage.tracing.export import start_traces
 from linkage.tracing.spans import Put
 from linkage.watch import (
@@ -151,14 +151,21 @@ class Server:
 
     # --- new settings ----------------------------------------------------------------------------
     async def reload(self, config: Config) -> list[str]:
-        """Take up new settings of adapters, and start again those that were refused for good.
+        """Take up who may come in, and new settings of adapters; see `linkage.reloading`.
 
-        An adapter whose settings are as before and that works is left alone, and so are peers and
-        calls. Returns what was done and what was not, in lines for a person; settings that an
-        adapter does not take leave the one that runs.
+        Sessions that would not come in any more are closed. Adapters that were refused for good
+        are started again; one whose settings are as before and that works is left alone, and so
+        are all other peers, and calls. Returns what was done and what was not, in lines for a
+        person; settings that an adapter does not take leave the one that runs.
         """
+        assert self._core is not None, "reload is for a server that serves"
+        assert self._gateway is not None, "the same"
         changes = plan_reload(self.config, config, self.hosts)
-        return changes.remarks + [await self._run_again(item) for item in changes.again]
+        self.config = changes.config
+        await self._core.take_up(changes.config, changes.gone)
+        self._gateway.take_up(profiles_of(changes), changes.config.allow)
+        again = [await self._run_again(item) for item in changes.again]
+        return changes.access + changes.remarks + again
 
     async def _run_again(self, item: AdapterSettings) -> str:
         assert self._core is not None, "reload is for a server that serves"

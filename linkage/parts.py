@@ -24,7 +24,8 @@ from adapters.registry import load_adapter
 from gateway import Gateway, ListenError
 from linkage.app import DirectoryFiles
 from linkage.clock import SystemClock
-from linkage.config import Config
+from linkage.config import AdapterSettings, Config
+from linkage.core import Core
 from linkage.front import make_gateway
 from linkage.hosting import AdapterHost
 from linkage.kept import KeptCore
@@ -39,8 +40,10 @@ from linkage.messaging.sockets import BusError
 from linkage.observation.http import Phase, Watch
 from linkage.observation.lag import LoopLag
 from linkage.peer_settings import PEER_ID
-from linkage.ports import AdapterContext, Clock
+from linkage.ports import Adapter, AdapterContext, AdapterError, Clock
+from linkage.reloading import plan_reload, profiles_of
 from linkage.tracing.export import start_traces
+from linkage.tracing.spans import Put
 from linkage.watch import (
     watch_adapters,
     watch_bus,
@@ -100,6 +103,13 @@ class LinkagePart(ABC):
     async def _start(self) -> None:
         """Bring it up; what is pushed on `_stack` is undone at the end."""
 
+    @abstractmethod
+    async def reload(self, config: Config) -> list[str]:
+        """Take up of a changed configuration what is this part's (`linkage.reloading`).
+
+        Returns what was done and what was not, in lines for a person. Each part is told by itself.
+        """
+
     async def wait(self) -> None:
         """Until cancelled.
 
@@ -135,6 +145,8 @@ class CorePart(LinkagePart):
         BusError, KeyFileError: the bus cannot be opened.
     """
 
+    _core: Core
+
     async def _start(self) -> None:
         config = self.config
         spans = start_traces(config, self._stack, self.watch)
@@ -151,9 +163,17 @@ class CorePart(LinkagePart):
         )
         hub.start(place, keys, allowed)
         self._stack.push_async_callback(hub.stop)
+        self._core = core
         if self.watch is not None:
             watch_core(self.watch, core, config.database_path, self._clock)
             watch_hub(self.watch, lambda: hub.parts)
+
+    async def reload(self, config: Config) -> list[str]:
+        """Secrets, and who is a peer no more."""
+        changes = plan_reload(self.config, config, ())
+        self.config = changes.config
+        await self._core.take_up(changes.config, changes.gone)
+        return changes.access + changes.remarks
 
 
 class RemotePart(LinkagePart):
@@ -216,6 +236,14 @@ class GatewayPart(RemotePart):
                 lambda: Counter(roles[peer] for peer in client.peers if peer in roles),
             )
 
+    async def reload(self, config: Config) -> list[str]:
+        """Allow-lists, TLS and certificates of peers, and who is a peer no more."""
+        assert self._gateway is not None, "reload is for a part that serves"
+        changes = plan_reload(self.config, config, ())
+        self.config = changes.config
+        self._gateway.take_up(profiles_of(changes), changes.config.allow)
+        return changes.access + changes.remarks
+
 
 class AdapterPart(RemotePart):
     """One adapter with its host.
@@ -226,40 +254,73 @@ class AdapterPart(RemotePart):
     """
 
     hosts: tuple[AdapterHost, ...] = ()
+    _starting: asyncio.Task[None]
+    _spans: Put | None
 
     async def _start(self) -> None:
         peer_id = self.name.partition(":")[2]
         item = next(item for item in self.config.adapter if item.id == peer_id)
         cls = load_adapter(item.kind)
         client = self._make_client(capabilities={peer_id: cls.capabilities})
-        local = is_ipc(endpoint(self.config.messaging.address, self.config.data_path))
-        adapter = cls(
-            AdapterContext(
-                peer_id=peer_id,
-                settings=item.settings,
-                clock=self._clock,
-                memory=RemoteMemory(client, peer_id),
-                files=DirectoryFiles(self.config.files_path) if local else RemoteFiles(client),
-            )
-        )
+        adapter = self._make_adapter(item)
         self._stack.push_async_callback(client.stop)
         client.start()
-        spans = start_traces(self.config, self._stack, self.watch)
-        host = AdapterHost(adapter, client, self._clock, spans=spans)
-        self.hosts = (host,)
-        starting = asyncio.get_running_loop().create_task(host.start(), name=f"start {peer_id}")
-        self._stack.push_async_callback(_stop_host, host, starting)
+        self._spans = start_traces(self.config, self._stack, self.watch)
+        self._run(adapter)
+        self._stack.push_async_callback(self._stop_host)
         if self.watch is not None:
             watch_adapters(self.watch, lambda: self.hosts)
 
+    def _make_adapter(self, item: AdapterSettings) -> Adapter:
+        local = is_ipc(endpoint(self.config.messaging.address, self.config.data_path))
+        return load_adapter(item.kind)(
+            AdapterContext(
+                peer_id=item.id,
+                settings=item.settings,
+                clock=self._clock,
+                memory=RemoteMemory(self._client, item.id),
+                files=(
+                    DirectoryFiles(self.config.files_path) if local else RemoteFiles(self._client)
+                ),
+            )
+        )
 
-async def _stop_host(host: AdapterHost, starting: asyncio.Task[None]) -> None:
-    """A host that no core has taken yet is not waited for."""
-    if not starting.done():
-        starting.cancel()
-        await asyncio.wait({starting})
-        return
-    await host.stop()
+    def _run(self, adapter: Adapter) -> None:
+        host = AdapterHost(adapter, self._client, self._clock, spans=self._spans)
+        self.hosts = (host,)
+        loop = asyncio.get_running_loop()
+        self._starting = loop.create_task(host.start(), name=f"start {host.peer_id}")
+
+    async def _stop_host(self, reason: str = "linkage stops") -> None:
+        """A host that no core has taken yet is not waited for."""
+        if not self._starting.done():
+            self._starting.cancel()
+            await asyncio.wait({self._starting})
+            return
+        for host in self.hosts:
+            await host.stop(reason)
+
+    async def reload(self, config: Config) -> list[str]:
+        """The settings of this adapter; one that was refused for good is started again."""
+        own = [item for item in config.adapter if item.id == self.hosts[0].peer_id]
+        mine = [item for item in self.config.adapter if item.id == self.hosts[0].peer_id]
+        changes = plan_reload(
+            self.config.model_copy(update={"adapter": tuple(mine)}),
+            config.model_copy(update={"adapter": tuple(own)}),
+            self.hosts,
+        )
+        return changes.remarks + [await self._run_again(item) for item in changes.again]
+
+    async def _run_again(self, item: AdapterSettings) -> str:
+        try:
+            adapter = self._make_adapter(item)
+        except AdapterError as error:
+            return f"adapter {item.id}: not taken up, it goes on as before: {error}"
+        await self._stop_host("its settings were read again")
+        self._run(adapter)
+        others = (other for other in self.config.adapter if other.id != item.id)
+        self.config = self.config.model_copy(update={"adapter": (*others, item)})
+        return f"adapter {item.id}: started again"
 
 
 def open_part(config: Config, name: str, clock: Clock | None = None) -> LinkagePart:

@@ -1,34 +1,45 @@
 """What a changed configuration means for a linkage that serves (SIGHUP).
 
-Adapters are taken up at once: they fail by nature, and it must not cost everybody else their
-sessions to give one another password. What everything rests on (peers, listeners, limits) is read
-at the start; secrets need neither, for `linkage peer rotate` writes files that are read again by
-themselves.
+Two things are taken up at once. Adapters: they fail by nature, and it must not cost everybody else
+their sessions to give one another password. And who may come in: a peer that is shut out, an
+address that is allowed no more, cannot wait for a good moment to restart; sessions that would not
+come in any more are closed. What everything rests on (new peers, roles, listeners, limits) is read
+at the start.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from linkage.config import AdapterSettings, Config
+from linkage.config import AdapterSettings, Config, PeerSettings
 from linkage.hosting import AdapterHost, AdapterState
+from linkage.ports import PeerProfile
 
 RESTART: Final = "takes effect when linkage is started again"
+ACCESS: Final = ("inline_secret", "secret_file", "allow", "require_tls", "require_certificate")
+"""What of a peer's settings says how it may come in."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Changes:
-    """`again`: adapters to be started anew; `remarks`: lines about what is not taken up."""
+    """`again`: adapters to be started anew; `remarks`: lines about what is not taken up.
 
+    `config`: as before, with who may come in as of now. `gone`: peers that are shut out, for they
+    are not in the file any more; `access`: lines about all this, none where nothing changed.
+    """
+
+    config: Config
     again: list[AdapterSettings] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    gone: frozenset[str] = frozenset()
+    access: list[str] = field(default_factory=list)
 
 
 def plan_reload(old: Config, new: Config, hosts: Iterable[AdapterHost]) -> Changes:
     """What to do about a new configuration; nothing is done here."""
-    changes = Changes()
+    changes = Changes(config=with_access_of(old, new))
     before = {item.id: item for item in old.adapter}
     refused = {host.peer_id for host in hosts if host.state is AdapterState.REFUSED}
     for item in new.adapter:
@@ -40,7 +51,45 @@ def plan_reload(old: Config, new: Config, hosts: Iterable[AdapterHost]) -> Chang
         elif was.settings != item.settings or item.id in refused:
             changes.again.append(item)
     changes.remarks += [f"adapter {gone}: it is gone, which {RESTART}" for gone in before]
-    apart = {"adapter", "source"}
-    if old.model_dump(exclude=apart) != new.model_dump(exclude=apart):
-        changes.remarks.append(f"what changed beside the adapters {RESTART}")
+    changes.gone = frozenset(peer.id for peer in old.peer) - {peer.id for peer in new.peer}
+    changes.access = list(_access_lines(old, changes))
+    if _rest(changes.config, changes.gone) != _rest(new):
+        changes.remarks.append(f"what changed beside adapters and who may come in {RESTART}")
     return changes
+
+
+def profiles_of(changes: Changes) -> list[PeerProfile]:
+    """The peers that may come in, as a gateway must know them."""
+    per_s = changes.config.limits.requests_per_s
+    return [peer.profile(per_s) for peer in changes.config.peer if peer.id not in changes.gone]
+
+
+def with_access_of(old: Config, new: Config) -> Config:
+    """A configuration with who may come in as of another one; peers that are gone stay in it."""
+    there = {peer.id: peer for peer in new.peer}
+    peers = tuple(_with_access(peer, there.get(peer.id, peer), old) for peer in old.peer)
+    return old.model_copy(update={"peer": peers, "allow": new.allow})
+
+
+def _with_access(peer: PeerSettings, other: PeerSettings, config: Config) -> PeerSettings:
+    values = {name: getattr(other, name) for name in ACCESS}
+    if all(getattr(peer, name) == value for name, value in values.items()):
+        return peer
+    changed = peer.model_copy(update=values)
+    changed.use_secrets_of(config.source.parent)
+    return changed
+
+
+def _access_lines(old: Config, changes: Changes) -> Iterator[str]:
+    if old.allow != changes.config.allow:
+        yield "`allow` is taken up"
+    for was, now in zip(old.peer, changes.config.peer, strict=True):
+        if was is not now:
+            yield f"peer {now.id}: how it may come in is taken up"
+    for peer_id in sorted(changes.gone):
+        yield f"peer {peer_id}: it is gone, so it is shut out; that its queue ends {RESTART}"
+
+
+def _rest(config: Config, without: frozenset[str] = frozenset()) -> dict[str, object]:
+    kept = tuple(peer for peer in config.peer if peer.id not in without)
+    return config.model_copy(update={"peer": kept}).model_dump(exclude={"adapter", "source"})

@@ -12,8 +12,11 @@ from linkage import __version__
 from linkage.cli.common import config_option, print_json, read_config
 
 if TYPE_CHECKING:
+    import asyncio
+
     from linkage.app import Server
     from linkage.config import Config
+    from linkage.parts import LinkagePart
 
 logger = logging.getLogger("linkage.serve")
 
@@ -64,9 +67,10 @@ def serve(
 ) -> None:
     """Run the middleware until Ctrl-C or SIGTERM.
 
-    Prints where it listens once it is ready; logs go to stderr. SIGHUP has it read the settings of
-    its adapters again, and start again those that were refused for good. With --only, one part of
-    it: each can be started, stopped and killed alone, in any order.
+    Prints where it listens once it is ready; logs go to stderr. SIGHUP has it read the file again:
+    who may come in (sessions that would not any more are closed) and the settings of adapters, of
+    which those that were refused for good are started again. With --only, one part of it: each can
+    be started, stopped, killed and told by SIGHUP alone, in any order.
     """
     from linkage.cli.running import run, until_stopped
     from linkage.logs.setup import log_as_configured
@@ -80,7 +84,7 @@ def serve(
         if part is None:
             await _serve(config, config_file, as_json=as_json)
         else:
-            await _serve_part(config, part, as_json=as_json)
+            await _serve_part(config, config_file, part, as_json=as_json)
 
     run(until_stopped(work))
     logger.info("stopped")
@@ -93,13 +97,10 @@ async def _serve(config: Config, config_file: Path, *, as_json: bool) -> None:
     async with Server(config) as server:
         with settled_in(), hung_up() as hangup:
             _announce(config, server.addresses, as_json=as_json)
-            while True:  # until cancelled
-                await hangup.wait()
-                hangup.clear()
-                await _reload(server, config_file)
+            await _reload_at_each(hangup, server, config_file)
 
 
-async def _reload(server: Server, config_file: Path) -> None:
+async def _reload(served: Server | LinkagePart, config_file: Path) -> None:
     """SIGHUP: what is wrong with the new settings changes nothing."""
     from linkage.config import ConfigError, load_config
 
@@ -109,25 +110,48 @@ async def _reload(server: Server, config_file: Path) -> None:
         logger.error("not read again: %s", error)  # noqa: TRY400 - a person's mistake, no bug
         return
     # `--listen` is no change of the file's.
-    lines = await server.reload(config.model_copy(update={"listen": server.config.listen}))
+    config = config.model_copy(update={"listen": served.config.listen})
+    try:
+        lines = await served.reload(config)
+    except Exception:
+        logger.exception("not taken up as a whole; what serves goes on")
+        return
     for line in lines or ["nothing to be done"]:
         logger.warning("settings read again: %s", line)
 
 
-async def _serve_part(config: Config, name: str, *, as_json: bool) -> None:
-    from linkage.cli.running import settled_in
+async def _reload_at_each(
+    hangup: asyncio.Event, served: Server | LinkagePart, config_file: Path
+) -> None:
+    while True:  # until cancelled
+        await hangup.wait()
+        hangup.clear()
+        await _reload(served, config_file)
+
+
+async def _serve_part(config: Config, config_file: Path, name: str, *, as_json: bool) -> None:
+    import asyncio
+
+    from linkage.cli.running import hung_up, settled_in
     from linkage.parts import open_part
 
     async with open_part(config, name) as part:
         places = [address_text(host, port) for host, port in part.addresses]
-        if as_json:
-            event = "listening" if places else "serving"
-            print_json({"event": event, "part": name, "addresses": places}, indent=None)
-        else:
-            where = f", listens on {', '.join(places)}" if places else ""
-            click.echo(f"linkage {__version__}: {name}{where}; Ctrl-C stops it")
-        with settled_in():
-            await part.wait()
+        with settled_in(), hung_up() as hangup:
+            if as_json:
+                event = "listening" if places else "serving"
+                print_json({"event": event, "part": name, "addresses": places}, indent=None)
+            else:
+                where = f", listens on {', '.join(places)}" if places else ""
+                click.echo(f"linkage {__version__}: {name}{where}; Ctrl-C stops it")
+            reloading = asyncio.get_running_loop().create_task(
+                _reload_at_each(hangup, part, config_file)
+            )
+            try:
+                await part.wait()
+            finally:
+                reloading.cancel()
+                await asyncio.wait({reloading})
 
 
 def _announce(config: Config, addresses: tuple[tuple[str, int], ...], *, as_json: bool) -> None:

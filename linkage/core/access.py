@@ -77,7 +77,7 @@ def check_registration(peers: Peers, request: Request, now: datetime) -> Peer:
     settings = None if peer is None else peer.settings
     # One answer for every kind of stranger: who guesses learns nothing. The journal has the
     # reason.
-    if peer is None or settings is None or settings.legacy:
+    if peer is None or settings is None or settings.legacy or peer.shut_out:
         raise RefusedError(Result.BAD_CREDENTIALS, f"no peer {peer_id!r} registers here")
     if REGISTRATION_TYPE[peer.role] != request.type:
         raise RefusedError(

@@ -13,7 +13,7 @@ import asyncio
 import json
 import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -254,6 +254,18 @@ class Core:
     def begin(self, link: Link) -> None:
         """See `CorePort.begin`."""
         self._links.begin(link)
+
+    async def take_up(self, config: Config, gone: Collection[str]) -> None:
+        """Let in whom a changed configuration lets in, and end the sessions of the others.
+
+        Args:
+            config: of the same peers; how they may come in is taken up, and nothing else.
+            gone: those of them that are shut out.
+        """
+        for settings in config.peer:
+            self.peers.by_id[settings.id].settings = settings
+        self._links.shut_out(gone)
+        await self.warden.look()
 
     def closed(self, link: Link, reason: str) -> None:
         """See `CorePort.closed`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from linkage.core.commits import Commits
@@ -14,7 +14,7 @@ from linkage.core.peers import Peer, Peers
 from linkage.core.queues import Queues
 from linkage.core.warden import Pass
 from linkage.core.work import Done, Observe, Register
-from linkage.ports import EXPIRED, REPLACED, Clock, EntryKind, Link, Role
+from linkage.ports import EXPIRED, REPLACED, SHUT_OUT, Clock, EntryKind, Link, Role
 from protocol.envelope import Request, Response
 from protocol.registration import make_registration, peer_id_of
 from protocol.results import Result
@@ -73,7 +73,7 @@ class Links:
 
     async def adopt(self, link: Link, peer_id: str) -> None:
         """See `CorePort.adopt`."""
-        peer = self._peers.by_id[peer_id]
+        peer = self._known(peer_id)
         self._introductions.pop(peer_id, None)
         secret = self._introduced.pop(peer_id, None)
         await self._opened(peer_id, f"from {link.address}")
@@ -83,7 +83,7 @@ class Links:
         self, link: Link, peer_id: str, told: Sequence[tuple[Request, datetime]]
     ) -> bool:
         """See `CoreService.resume`."""
-        peer = self._peers.by_id[peer_id]
+        peer = self._known(peer_id)
         if self._queues.of(peer_id).link is not None:
             return False
         await self._opened(peer_id, f"from {link.address}, kept over a restart of the core")
@@ -99,6 +99,12 @@ class Links:
             link, peer, None if registration is None else Pass(peer, registration=registration)
         )
         return True
+
+    def _known(self, peer_id: str) -> Peer:
+        peer = self._peers.by_id[peer_id]
+        if peer.shut_out:
+            raise KeyError(peer_id)
+        return peer
 
     async def _opened(self, peer_id: str, detail: str) -> None:
         await self._commits.do(Observe(peer_id, EntryKind.SESSION_OPENED, detail))
@@ -121,6 +127,14 @@ class Links:
         peer = self.peer_at.get(link)
         if peer is not None:
             self._queues.begin(peer.id, self._positions.pop(link, 0))
+
+    def shut_out(self, peer_ids: Collection[str]) -> None:
+        """Let nobody in as one of these peers, and everybody else again; who is here goes."""
+        for peer in self._peers.by_id.values():
+            peer.shut_out = peer.id in peer_ids
+        for link, peer in list(self.peer_at.items()):
+            if peer.shut_out:
+                self.end(link, SHUT_OUT, SHUT_OUT)
 
     # --- out -------------------------------------------------------------------------------------
     def closed(self, link: Link, reason: str) -> None:
@@ -153,7 +167,7 @@ class Links:
     # --- where linkage dials ---------------------------------------------------------------------
     async def introduce(self, peer_id: str) -> Request:
         """See `CorePort.introduce`."""
-        settings = self._peers.by_id[peer_id].settings
+        settings = self._known(peer_id).settings
         utc = self._clock.utc()
         valid = () if settings is None else settings.valid_secrets(utc)
         if not valid:

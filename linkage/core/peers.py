@@ -42,6 +42,8 @@ class Peer:
     login: str | None = None
     connected: bool = False
     ahead_s: float = 0.0
+    shut_out: bool = False
+    """It was taken out of the configuration while linkage serves."""
     legacy: bool = field(init=False, default=False)
     """Speaks only the patent."""
     encoding: str = field(init=False, default="utf-8")

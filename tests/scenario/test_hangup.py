@@ -6,7 +6,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from tests.unit.adapters.fake_asterisk import FakeAsterisk
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 60
+Says = Callable[..., Awaitable[None]]
 
 
 def settings(asterisk: FakeAsterisk, password: str) -> str:
@@ -33,14 +36,12 @@ async def asterisk() -> AsyncIterator[FakeAsterisk]:
         yield server
 
 
-async def test_an_adapter_with_a_wrong_password_gets_the_right_one_by_sighup(
-    tmp_path: Path, asterisk: FakeAsterisk
-) -> None:
-    config = tmp_path / "linkage.toml"
-    config.write_text(settings(asterisk, "wrong"))
+@asynccontextmanager
+async def served(config: Path, *options: str) -> AsyncIterator[tuple[Process, Says]]:
+    """`linkage serve`, and what waits for a line of its log."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "linkage", "serve", "-c", config,
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        sys.executable, "-m", "linkage", "serve", "-c", config, *options,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert process.stderr is not None
@@ -55,6 +56,19 @@ async def test_an_adapter_with_a_wrong_password_gets_the_right_one_by_sighup(
                     return
 
     try:
+        yield process, says
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def test_an_adapter_with_a_wrong_password_gets_the_right_one_by_sighup(
+    tmp_path: Path, asterisk: FakeAsterisk
+) -> None:
+    config = tmp_path / "linkage.toml"
+    config.write_text(settings(asterisk, "wrong"))
+    async with served(config) as (process, says):
         await says("refuses us for good")
         config.write_text("listen = 7")
         process.send_signal(signal.SIGHUP)
@@ -64,7 +78,17 @@ async def test_an_adapter_with_a_wrong_password_gets_the_right_one_by_sighup(
         await says("pbx: up")
         process.terminate()
         assert await process.wait() == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+
+
+async def test_a_part_of_linkage_reads_the_file_again_by_sighup(tmp_path: Path) -> None:
+    config = tmp_path / "linkage.toml"
+    desk = '[[peer]]\nid = "desk"\nrole = "application"\nsecret = "sixteen-letters-and-more"\n'
+    config.write_text(desk)
+    async with served(config, "--only", "core") as (process, says):
+        assert process.stdout is not None
+        await asyncio.wait_for(process.stdout.readline(), WAIT_S)
+        config.write_text("")
+        process.send_signal(signal.SIGHUP)
+        await says("peer desk: it is gone, so it is shut out")
+        process.terminate()
+        assert await process.wait() == 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,10 +13,16 @@ import pytest
 
 from adapters import registry
 from linkage.app import Server
-from linkage.client import Application
+from linkage.client import (
+    Application,
+    CommandRefusedError,
+    RegistrationRefusedError,
+)
 from linkage.config import Config
 from linkage.hosting import AdapterState
+from linkage.parts import AdapterPart, open_part
 from linkage.ports import Adapter, AdapterContext, AdapterRefusedError, Capability, Emit, Outcome
+from linkage.reloading import RESTART
 from linkage.store.reader import StoreReader
 from protocol.envelope import Request
 from protocol.messages import (
@@ -26,7 +34,9 @@ from protocol.messages import (
     LinkState,
     PlatformLink,
     PlatformStatusNotice,
+    RotateKey,
 )
+from protocol.results import Result
 from tests.unit.linkage.bench import SECRET, peer
 
 WAIT_S = 30.0
@@ -203,7 +213,7 @@ async def test_what_a_reload_does_not_take_up_is_said(
     new = config(tmp_path, {"password": "right"}, {"password": "right"}, {}, id="other")
     assert await server.reload(new) == [
         "adapter pbx2: it is new, which takes effect when linkage is started again",
-        "what changed beside the adapters takes effect when linkage is started again",
+        f"what changed beside adapters and who may come in {RESTART}",
         "adapter pbx0: started again",
     ]
     lines = await server.reload(config(tmp_path, {"password": "right"}))
@@ -233,3 +243,140 @@ async def test_an_adapter_that_misbehaves_disturbs_no_other(tmp_path: Path, mann
         task.cancel()
     await asyncio.gather(*LEAKED, return_exceptions=True)
     LEAKED.clear()
+
+
+# --- who may come in -----------------------------------------------------------------------------
+DESK = peer("desk", "application", numbers=["2222"])
+OTHER = peer("other", "application", numbers=["3333"])
+
+
+@dataclass
+class Serving:
+    """A linkage in one process, or in parts that are told one after the other."""
+
+    folder: Path
+    address: tuple[str, int]
+    reloads: list[Callable[[Config], Awaitable[list[str]]]]
+
+    async def reload(self, *peers: dict[str, Any], **more: Any) -> list[str]:
+        new = site_of(self.folder, *peers, **more)
+        return [line for reload in self.reloads for line in await reload(new)]
+
+    def desk(self, secret: str = SECRET) -> Application:
+        return Application(*self.address, "desk", secret=secret)
+
+    def other(self) -> Application:
+        return Application(*self.address, "other", secret=SECRET)
+
+
+def site_of(folder: Path, *peers: dict[str, Any], **more: Any) -> Config:
+    document = {"source": folder / "linkage.toml", "listen": ["127.0.0.1:0"], "peer": list(peers)}
+    return Config.model_validate(document | more)
+
+
+@pytest.fixture(params=["whole", "parts"])
+async def serving(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Serving]:
+    ours = site_of(tmp_path, DESK, OTHER)
+    async with AsyncExitStack() as stack:
+        if request.param == "whole":
+            server = await stack.enter_async_context(Server(ours))
+            yield Serving(tmp_path, server.addresses[0], [server.reload])
+            return
+        core = await stack.enter_async_context(open_part(ours, "core"))
+        gateway = await stack.enter_async_context(open_part(ours, "gateway"))
+        yield Serving(tmp_path, gateway.addresses[0], [core.reload, gateway.reload])
+
+
+async def ended(application: Application) -> None:
+    """Its session was closed, and it is not let in again."""
+
+    async def until_refused() -> None:
+        while True:
+            await application.next_notice()
+
+    with pytest.raises(RegistrationRefusedError):
+        await asyncio.wait_for(until_refused(), WAIT_S)
+
+
+async def stays(application: Application) -> None:
+    """It is answered on the session that it has."""
+    with pytest.raises(CommandRefusedError):
+        await application.send(RotateKey(key_id="2", digest="x" * 64))
+
+
+async def test_a_peer_that_is_taken_out_is_shut_out_at_once_and_let_in_when_it_is_back(
+    serving: Serving,
+) -> None:
+    async with serving.other() as other:
+        async with serving.desk() as desk:
+            lines = await serving.reload(OTHER)
+            assert {line.partition(":")[0] for line in lines} == {"peer desk"}
+            await ended(desk)
+        await stays(other)
+        await serving.reload(DESK, OTHER)
+        async with serving.desk() as desk:
+            await stays(desk)
+
+
+async def test_a_secret_that_is_changed_in_the_file_ends_the_session_that_it_opened(
+    serving: Serving,
+) -> None:
+    async with serving.other() as other, serving.desk() as desk:
+        await serving.reload(DESK | {"secret": "another-secret-of-the-desk"}, OTHER)
+        await ended(desk)
+        await stays(other)
+    async with serving.desk("another-secret-of-the-desk") as desk:
+        await stays(desk)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"allow": ["10.0.0.0/8"]}, {"require_tls": True}], ids=["allow", "tls"]
+)
+async def test_a_peer_that_would_not_come_in_any_more_goes(
+    serving: Serving, changed: dict[str, Any]
+) -> None:
+    async with serving.other() as other, serving.desk() as desk:
+        await serving.reload(DESK | changed, OTHER)
+        await ended(desk)
+        await stays(other)
+
+
+async def test_who_is_not_allowed_to_connect_any_more_goes(serving: Serving) -> None:
+    async with serving.desk() as desk:
+        assert "`allow` is taken up" in await serving.reload(DESK, OTHER, allow=["10.0.0.0/8"])
+        async with asyncio.timeout(WAIT_S):
+            told = (await desk.next_notice()).message
+        assert told.result == Result.SESSION_EXPIRED
+        reader, writer = await asyncio.open_connection(*serving.address)
+        assert await reader.read() == b""
+        writer.close()
+        await serving.reload(DESK, OTHER)
+        async with asyncio.timeout(WAIT_S):
+            await desk.wait_ready()
+
+
+async def test_a_reload_without_a_change_touches_nobody(serving: Serving) -> None:
+    async with serving.desk() as desk:
+        assert await serving.reload(DESK, OTHER) == []
+        await stays(desk)
+
+
+async def test_the_part_of_an_adapter_takes_up_its_settings(tmp_path: Path) -> None:
+    ours = config(tmp_path, {"password": "wrong"}, {"password": "right"})
+    async with open_part(ours, "core"), open_part(ours, "adapter:pbx0") as part:
+        assert isinstance(part, AdapterPart)
+
+        async def until(state: AdapterState) -> None:
+            async with asyncio.timeout(WAIT_S):
+                while part.hosts[0].state is not state:  # noqa: ASYNC110 - a host sets no event
+                    await asyncio.sleep(0.01)
+
+        await until(AdapterState.REFUSED)
+        lines = await part.reload(config(tmp_path, {"password": ""}, {"password": "changed"}))
+        assert lines == [
+            "adapter pbx0: not taken up, it goes on as before: settings: a password is wanted"
+        ], "of the other adapter nothing is said"
+        lines = await part.reload(config(tmp_path, {"password": "right"}, {"password": "right"}))
+        assert lines == ["adapter pbx0: started again"]
+        await until(AdapterState.UP)
+        assert await part.reload(part.config) == []
