@@ -412,7 +412,8 @@ class Connection:
 
     @property
     def _register_until(self) -> float:
-        return self._opened_at + self._timers.register_within_s
+        # Who has registered waits for our answer, however long that takes us.
+        return math.inf if self._registering else self._opened_at + self._timers.register_within_s
 
     # --- the machine -------------------------------------------------------------------------
     def close(self, reason: str) -> None:

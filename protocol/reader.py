@@ -24,6 +24,7 @@ from protocol.messages import message_class
 from protocol.messages.mirror import own_names
 from protocol.neutral import UnreadableError, Vocabulary, neutral_tree
 from protocol.results import Result
+from protocol.salvage import salvage
 
 DEPTH_MAX: Final = 16
 """Levels of nesting, the root being the first; the deepest message of the catalogue has 5."""
@@ -45,7 +46,11 @@ def read_tree(payload: bytes, dialect: Dialect = DEFAULT) -> Request | Response:
     Raises:
         RemoteProtocolError: as `codec.decode` says.
     """
-    root = _parse(payload, dialect)
+    try:
+        root = _parse(payload, dialect)
+    except RemoteProtocolError as error:
+        error.request_id, error.request_type = salvage(payload)
+        raise
     name = str(root.tag).lower()
     if name == "request":
         return _read_request(root, payload)

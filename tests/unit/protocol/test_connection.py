@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from protocol.codec import encode
 from protocol.connection import (
     RECEIVED_MAX,
     WINDOW,
@@ -442,6 +443,26 @@ def test_a_malformed_request_is_answered_if_its_id_can_be_read() -> None:
     assert linkage.received_unanswered == 0
 
 
+@pytest.mark.parametrize(
+    "xml",
+    [
+        '<request Id="4" Type="100"><Content>fish & chips</Content></request>',
+        '<?xml version="1.0"?>\n<Request Type="100" Id="4" Time=""><CallId>&x;</CallId></Request>',
+        '<request Id="4" Type="100"><CallId>1</CallId>',
+        '<request Id="4" Type="100">' + "<A>" * 20 + "</A>" * 20 + "</request>",
+        '<request Id="4" Type="100"/><request Id="5" Type="100"/>',
+    ],
+)
+def test_a_request_that_is_no_xml_is_answered_if_it_begins_soundly(xml: str) -> None:
+    linkage = listening()
+    linkage.receive_data(frame(xml), 0)
+    [event] = linkage.events()
+    assert isinstance(event, Malformed)
+    assert (event.result, event.request_id) == (Result.BAD_FRAME, "4")
+    [written] = sent_by(linkage)
+    assert written.startswith('<response RequestId="4" Type="100" Result="100" Detail="')
+
+
 def test_a_type_that_is_no_number_is_answered_as_000() -> None:
     linkage = listening()
     linkage.receive_data(frame('<request Id="4" Type="ring"/>'), 0)
@@ -450,8 +471,15 @@ def test_a_type_that_is_no_number_is_answered_as_000() -> None:
 
 
 @pytest.mark.parametrize(
-    "xml", ["", "x", "<request", '<request Type="100"/>', "<other/>", "<response/>"]
-)
+    "xml",
+    [
+        "", "x", "<request", '<request Type="100"/>', "<other/>", "<response/>",
+        '<request Id="4" Type="100" x', '<request Id="4" Id="5" Type="100"/>',
+        '<request Id="a&b" Type="100"/>', '<request Id="12345678901234567">&</request>',
+        '<request Id="NULL" Type="100">&</request>', '<response RequestId="4" Type="100">&',
+        '<!DOCTYPE request [<!ENTITY e "x">]><request Id="4" Type="100"/>',
+    ],
+)  # fmt: skip
 def test_where_no_id_can_be_read_nothing_is_answered(xml: str) -> None:
     linkage = listening()
     linkage.receive_data(frame(xml), 0)
@@ -589,6 +617,17 @@ def test_an_unregistered_peer_is_put_out_after_ten_seconds() -> None:
     assert linkage.get_timer() == 10
     linkage.handle_timer(10)
     assert list(linkage.events()) == [Closed("not registered within 10 s")]
+
+
+def test_who_has_registered_waits_for_the_answer_however_late_it_is() -> None:
+    linkage = listening(None)
+    asked = registration(Role.APPLICATION)
+    linkage.receive_data(encode_frame(0x01, encode(asked)), 9)
+    assert list(linkage.events()) == [asked]
+    linkage.handle_timer(12)
+    assert list(linkage.events()) == []
+    linkage.send(answer(asked), 12)
+    assert linkage.state is ConnectionState.REGISTERED
 
 
 def test_a_late_answer_is_told_once_and_still_taken() -> None:
