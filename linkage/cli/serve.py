@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from linkage.app import Server
     from linkage.config import Config
+    from linkage.logs.redaction import SecretsOf
     from linkage.parts import LinkagePart
 
 logger = logging.getLogger("linkage.serve")
@@ -78,29 +79,29 @@ def serve(
     config = read_config(config_file)
     if listen:
         config = config.model_copy(update={"listen": tuple(listen)})
-    log_as_configured(config, level=log_level, as_json=as_json)
+    hidden = log_as_configured(config, level=log_level, as_json=as_json)
 
     async def work() -> None:
         if part is None:
-            await _serve(config, config_file, as_json=as_json)
+            await _serve(config, config_file, hidden, as_json=as_json)
         else:
-            await _serve_part(config, config_file, part, as_json=as_json)
+            await _serve_part(config, config_file, part, hidden, as_json=as_json)
 
     run(until_stopped(work))
     logger.info("stopped")
 
 
-async def _serve(config: Config, config_file: Path, *, as_json: bool) -> None:
+async def _serve(config: Config, config_file: Path, hidden: SecretsOf, *, as_json: bool) -> None:
     from linkage.app import Server
     from linkage.cli.running import hung_up, settled_in
 
     async with Server(config) as server:
         with settled_in(), hung_up() as hangup:
             _announce(config, server.addresses, as_json=as_json)
-            await _reload_at_each(hangup, server, config_file)
+            await _reload_at_each(hangup, server, config_file, hidden)
 
 
-async def _reload(served: Server | LinkagePart, config_file: Path) -> None:
+async def _reload(served: Server | LinkagePart, config_file: Path, hidden: SecretsOf) -> None:
     """SIGHUP: what is wrong with the new settings changes nothing."""
     from linkage.config import ConfigError, load_config
 
@@ -109,6 +110,7 @@ async def _reload(served: Server | LinkagePart, config_file: Path) -> None:
     except ConfigError as error:
         logger.error("not read again: %s", error)  # noqa: TRY400 - a person's mistake, no bug
         return
+    hidden.add(config)
     # `--listen` is no change of the file's.
     config = config.model_copy(update={"listen": served.config.listen})
     try:
@@ -121,15 +123,17 @@ async def _reload(served: Server | LinkagePart, config_file: Path) -> None:
 
 
 async def _reload_at_each(
-    hangup: asyncio.Event, served: Server | LinkagePart, config_file: Path
+    hangup: asyncio.Event, served: Server | LinkagePart, config_file: Path, hidden: SecretsOf
 ) -> None:
     while True:  # until cancelled
         await hangup.wait()
         hangup.clear()
-        await _reload(served, config_file)
+        await _reload(served, config_file, hidden)
 
 
-async def _serve_part(config: Config, config_file: Path, name: str, *, as_json: bool) -> None:
+async def _serve_part(
+    config: Config, config_file: Path, name: str, hidden: SecretsOf, *, as_json: bool
+) -> None:
     import asyncio
 
     from linkage.cli.running import hung_up, settled_in
@@ -145,7 +149,7 @@ async def _serve_part(config: Config, config_file: Path, name: str, *, as_json: 
                 where = f", listens on {', '.join(places)}" if places else ""
                 click.echo(f"linkage {__version__}: {name}{where}; Ctrl-C stops it")
             reloading = asyncio.get_running_loop().create_task(
-                _reload_at_each(hangup, part, config_file)
+                _reload_at_each(hangup, part, config_file, hidden)
             )
             try:
                 await part.wait()

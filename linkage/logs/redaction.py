@@ -7,6 +7,7 @@ text of a line is searched for the secrets of the configuration and for password
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any, Final
 
@@ -19,17 +20,24 @@ SHORTEST: Final = 6
 """Characters; a shorter password would hide every other word that it is part of."""
 REFRESH_AFTER_S: Final = 30.0
 """Secrets are rotated while linkage serves."""
+CONFIGS_MAX: Final = 8
+"""Configurations read again whose secrets are still hidden."""
 _IN_URL: Final = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
 _SENSITIVE: Final = re.compile(r"pass|secret|token|credential|api_?key", re.IGNORECASE)
 
 
 class Redactor:
-    """A processor of structlog."""
+    """A processor of structlog.
+
+    The secrets lie in files: they are read before the first line, and after that in a thread, for
+    who writes a line may be the event loop. A lock is not needed: what is replaced is one name.
+    """
 
     def __init__(self, secrets: Callable[[], Iterable[str]]) -> None:
         self._secrets = secrets
         self._pattern: re.Pattern[str] | None = None
-        self._due = float("-inf")
+        self._read_at: float | None = None
+        self._reading: threading.Thread | None = None
 
     def __call__(
         self, _logger: Any, _name: str, event: MutableMapping[str, Any]
@@ -43,9 +51,22 @@ class Redactor:
         return event
 
     def _refresh(self, now: float) -> None:
-        if now < self._due:
-            return
-        self._due = now + REFRESH_AFTER_S
+        if self._read_at is None:
+            self._read_at = now
+            self._read()
+        # Either way: a clock that is set back must not keep a new secret unknown.
+        elif abs(now - self._read_at) >= REFRESH_AFTER_S and not self._is_reading:
+            self._read_at = now
+            self._reading = threading.Thread(
+                target=self._read, name="linkage-secrets", daemon=True
+            )
+            self._reading.start()
+
+    @property
+    def _is_reading(self) -> bool:
+        return self._reading is not None and self._reading.is_alive()
+
+    def _read(self) -> None:
         # The longest first: one may be the beginning of another.
         found = sorted({text for text in self._secrets() if len(text) >= SHORTEST}, key=len)
         self._pattern = (
@@ -56,6 +77,22 @@ class Redactor:
         if "://" in text:
             text = _IN_URL.sub(rf"\1:{HIDDEN}", text)
         return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
+
+
+class SecretsOf:
+    """Those of a configuration, and of those that were read again since."""
+
+    def __init__(self, config: Config) -> None:
+        self._configs: tuple[Config, ...] = (config,)
+
+    def add(self, config: Config) -> None:
+        """A configuration was read again; what was secret in those before still is."""
+        self._configs = (*self._configs, config)[-CONFIGS_MAX:]
+
+    def __call__(self) -> Iterator[str]:
+        """All of them, as they stand now."""
+        for config in self._configs:
+            yield from secrets_of(config)
 
 
 def secrets_of(config: Config) -> Iterator[str]:

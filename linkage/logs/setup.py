@@ -19,7 +19,7 @@ import structlog
 from linkage.config import Config
 from linkage.logs.context import add_subject
 from linkage.logs.masking import mask_event
-from linkage.logs.redaction import Redactor, secrets_of
+from linkage.logs.redaction import Redactor, SecretsOf
 from linkage.logs.writer import BackgroundHandler
 from linkage.timeline.cells import harmless
 
@@ -37,18 +37,25 @@ PRIORITIES: Final[Mapping[str, int]] = {
 }
 
 
-def log_as_configured(config: Config, *, level: str | None = None, as_json: bool = False) -> None:
-    """Log as `[log]` says; the command line's `level` and `as_json` go before it."""
+def log_as_configured(
+    config: Config, *, level: str | None = None, as_json: bool = False
+) -> SecretsOf:
+    """Log as `[log]` says; the command line's `level` and `as_json` go before it.
+
+    Returns what is hidden in it, to be told of a configuration that is read again.
+    """
     log = config.log
+    hidden = SecretsOf(config)
     set_up_logging(
         level=level or log.level,
         as_json=as_json or log.format == "json",
         levels=log.levels,
         messages=log.messages,
         mask_numbers=log.mask_numbers,
-        secrets=lambda: secrets_of(config),
+        secrets=hidden,
         background=True,
     )
+    return hidden
 
 
 def set_up_logging(

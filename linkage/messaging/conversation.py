@@ -46,6 +46,8 @@ TICK_S: Final = 0.25
 GREET_AGAIN_S: Final = 1.0
 REFUSED_AGAIN_S: Final = 5.0
 """Between two hellos: to a core that does not answer, and to one that refused the last."""
+AT_ONCE: Final = 256
+"""Links that a new core is asked at a time to take over."""
 QUIET_BEATS: Final = 3
 """Heartbeats missed from which the core counts as absent for those that wait."""
 
@@ -339,9 +341,13 @@ class Conversation:
     async def _resume(self, conversation: int) -> None:
         """Make every link known to a core that has just come; then ask it what waits."""
         known = [local for local in self.links if local.peer_id is not None]
-        taken = await asyncio.gather(
-            *[self._resume_link(local) for local in known], return_exceptions=True
-        )
+        taken: list[Any] = []
+        # Slice by slice: the new core must not meet ten thousand of them in one turn of its loop.
+        for slice_ in (known[at : at + AT_ONCE] for at in range(0, len(known), AT_ONCE)):
+            if self._number != conversation or self._state is not State.RESUMING:
+                return
+            asked = [self._resume_link(local) for local in slice_]
+            taken += await asyncio.gather(*asked, return_exceptions=True)
         if self._number != conversation or self._state is not State.RESUMING:
             return
         for local, result in zip(known, taken, strict=True):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from linkage.config import ConfigError, load_config
-from linkage.logs.redaction import secrets_of
+from linkage.logs.redaction import SecretsOf, secrets_of
 from linkage.logs.setup import make_formatter
 from tests.unit.logs.logged import Log, logging_to
 
@@ -138,14 +139,51 @@ def test_secrets_do_not_get_through_wherever_they_stand() -> None:
     assert shown["url"] == "amqp://user:[secret]@host/x"
 
 
-def test_a_secret_that_is_rotated_is_soon_known() -> None:
-    secrets = ["old-secret"]
-    formatter = make_formatter(as_json=True, secrets=lambda: secrets)
-    record = logging.LogRecord("tests", logging.INFO, "", 1, "new-secret", (), None)
-    assert "new-secret" in formatter.format(record)
-    secrets.append("new-secret")
-    record.created += 31
-    assert "new-secret" not in formatter.format(record)
+class Disk:
+    """Where secrets lie. It hangs until it is let go, but for the first time."""
+
+    def __init__(self, *secrets: str) -> None:
+        self.secrets = list(secrets)
+        self.free = threading.Event()
+        self.readers: list[threading.Thread] = []
+
+    def __call__(self) -> list[str]:
+        reader = threading.current_thread()
+        self.readers.append(reader)
+        if len(self.readers) > 1:
+            assert reader is not threading.main_thread(), "who writes a line waits for the disk"
+            assert self.free.wait(20)
+        return list(self.secrets)
+
+
+@pytest.mark.parametrize("after_s", [31, -7 * 86_400], ids=["later", "clock-set-back"])
+def test_a_secret_that_is_rotated_is_soon_known_and_nobody_waits_for_it(after_s: float) -> None:
+    disk = Disk("old-secret")
+    formatter = make_formatter(as_json=True, secrets=disk)
+    record = logging.LogRecord("tests", logging.INFO, "", 1, "old-secret new-secret", (), None)
+    assert "[secret] new-secret" in formatter.format(record)
+    disk.secrets.append("new-secret")
+    record.created += after_s
+    for _ in range(3):
+        assert "[secret] new-secret" in formatter.format(record), "it is being read"
+    record.created += after_s
+    formatter.format(record)
+    assert len(disk.readers) == 2, "one at a time"
+    disk.free.set()
+    disk.readers[1].join(20)
+    assert "[secret] [secret]" in formatter.format(record)
+
+
+def test_what_a_configuration_says_that_is_read_again_is_hidden_too(tmp_path: Path) -> None:
+    path = tmp_path / "linkage.toml"
+    path.write_text(TOML)
+    hidden = SecretsOf(load_config(path))
+    path.write_text(TOML.replace("hunter22", "hunter23"))
+    hidden.add(load_config(path))
+    assert {"hunter22", "hunter23"} <= set(hidden())
+    for _ in range(100):
+        hidden.add(load_config(path))
+    assert len(list(hidden())) < 100
 
 
 def test_the_secrets_of_a_configuration_are_those_of_peers_and_adapters(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from linkage.messaging.envelope import Kind, pack_item, seal
 from linkage.ports import EntryKind
 from protocol import messages as m
 from protocol.envelope import Response
+from tests.unit.linkage.links import ROLES, StuckUnit
 from tests.unit.linkage.messaging.bus import IMPATIENT, WAIT_S, Bus, Peer, until
 from tests.unit.linkage.said import incoming
 
@@ -94,6 +95,31 @@ async def test_links_and_what_they_were_sent_outlive_a_killed_core(tmp_path: Pat
 
     assert desk.seqs == [1, 2, 3, 4], "nothing was sent twice on a link that lived on"
     assert (pbx.reasons, desk.reasons) == ([], [])
+
+
+async def test_a_new_core_is_asked_to_take_over_a_few_links_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("linkage.messaging.conversation.AT_ONCE", 2)
+    async with Bus(tmp_path) as bus:
+        gateway = await bus.connected()
+        peers = [await bus.join(gateway, name) for name in ROLES]
+        await bus.vanish()
+        gateway._talk._lose("it was noticed")
+        StuckUnit.gate.clear()
+        try:
+            bus.site.core._engine._unit.__class__ = StuckUnit
+            StuckUnit.entered.clear()
+            bus.open()
+            await until(StuckUnit.entered.is_set)
+            await until(lambda: len(gateway._talk.calls) == 2)
+            await until(lambda: bus.hub is not None and bus.hub.parts == {"gateway": 2})
+        finally:
+            StuckUnit.gate.set()
+        await until(lambda: gateway.connected)
+        assert bus.hub is not None
+        assert bus.hub.parts == {"gateway": len(peers)}
+        assert [peer.reasons for peer in peers] == [[]] * len(peers)
 
 
 async def test_a_request_that_the_dead_core_had_taken_is_answered_as_the_first_time(
