@@ -64,8 +64,10 @@ class RefusedError(Exception):
         self.retry_after_s = retry_after_s
 
 
-def check_registration(peers: Peers, request: Request, now: datetime) -> Peer:
-    """The peer that a registration proves to be; the nonce is the caller's to remember.
+def check_registration(peers: Peers, request: Request, now: datetime) -> tuple[Peer, str]:
+    """The peer that a registration proves to be, and by which of its secrets.
+
+    The nonce is the caller's to remember.
 
     Raises:
         RefusedError: 201 (unknown peer, wrong secret, wrong role, clock off), 105 (version), 103
@@ -105,7 +107,7 @@ def check_registration(peers: Peers, request: Request, now: datetime) -> Peer:
             Result.BAD_CREDENTIALS, "Time is more than 300 s from ours: set the clock"
         )
     _check_login(peer, settings, message)
-    return peer
+    return peer, fitting[0]
 
 
 def check_repeatable(request: Request, now: datetime, since_us: int) -> None:

@@ -26,6 +26,7 @@ from linkage.core.timekeeping import Timekeeper
 from linkage.core.traces import Traces
 from linkage.core.work import (
     Acknowledge,
+    Admitted,
     Alarm,
     Announce,
     AskAround,
@@ -228,7 +229,7 @@ class CoreEngine:
         request = work.request
         now_us = now.utc_us
         try:
-            peer = check_registration(self._peers, request, now.utc)
+            peer, secret = check_registration(self._peers, request, now.utc)
             check_repeatable(request, now.utc, self._unit.nonces_since)
             self._use_nonce(peer, signed_fields(request).nonce, now_us)
         except RefusedError as refusal:
@@ -245,7 +246,7 @@ class CoreEngine:
             )
             answer = _response(request, refusal.result, result_text(refusal.result))
             return Done(replace(answer, retry_after_s=refusal.retry_after_s))
-        done = Done(value=peer.id)
+        done = Done(value=Admitted(peer.id, secret))
         last_seq = self._resume(peer, getattr(request.message, "last_seq", None), done)
         self._see(EntryKind.SESSION_OPENED, peer.id, now)
         row = self._row(now_us, EntryKind.SESSION_OPENED, peer.id, request=request)

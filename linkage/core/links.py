@@ -13,7 +13,7 @@ from linkage.core.handover import Handover
 from linkage.core.peers import Peer, Peers
 from linkage.core.queues import Queues
 from linkage.core.warden import Pass
-from linkage.core.work import Done, Observe, Register
+from linkage.core.work import Admitted, Done, Observe, Register
 from linkage.ports import EXPIRED, REPLACED, SHUT_OUT, Clock, EntryKind, Link, Role
 from protocol.envelope import Request, Response
 from protocol.registration import make_registration, peer_id_of
@@ -50,10 +50,11 @@ class Links:
         if done.response is None:
             return Response(request_id=request.id, type=request.type, result=Result.INTERNAL)
         if done.response.accepted:
-            peer = self._peers.by_id[done.value]
+            admitted: Admitted = done.value
+            peer = self._peers.by_id[admitted.peer_id]
             peer.learn(request.message, came_at)
             self._positions[link] = done.response.last_seq or 0
-            self._take(link, peer, Pass(peer, registration=request))
+            self._take(link, peer, Pass(peer, secret=admitted.secret))
         return done.response
 
     async def _judged(self, work: Register) -> Done:

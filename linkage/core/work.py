@@ -56,6 +56,14 @@ class Register:
 
 
 @dataclass(frozen=True, slots=True)
+class Admitted:
+    """What a registration brought that was accepted: who it is, by which of its secrets."""
+
+    peer_id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Observe:
     """An entry of linkage's own."""
 

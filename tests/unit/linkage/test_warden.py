@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from linkage.core.warden import Pass, Warden
+from linkage.core.work import Admitted
 from linkage.keyring import rotate
 from linkage.ports import EXPIRED, EntryKind, Link
 from protocol.messages import CallDirection, Diagnose, IncomingCallNotice
@@ -170,3 +171,7 @@ async def test_a_look_that_fails_ends_nobody_and_is_not_the_last(
         await warden.stop()
         assert "looked for again" in caplog.text
         assert desk.reasons == []
+
+
+def test_what_was_admitted_does_not_show_its_secret() -> None:
+    assert WORD not in repr(Admitted("desk", WORD))
