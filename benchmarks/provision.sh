@@ -50,6 +50,16 @@ quietly() {
         fail "failed: $*"
     fi
 }
+# The same for what fetches: a mirror may be busy, and the next attempt find it well.
+patiently() {
+    local attempt
+    for attempt in 1 2; do
+        if "$@" >"$log" 2>&1; then return; fi
+        say "attempt $attempt failed, once more in $((attempt * 10)) s: $*"
+        sleep $((attempt * 10))
+    done
+    quietly "$@"
+}
 
 rm -rf --one-file-system "$part"
 mkdir -p "$part/debs"
@@ -58,8 +68,8 @@ say "1/3 fetching ${#PACKAGES[@]} packages (40 MB)"
 if ! apt-get download -q "${PACKAGES[@]}" >"$log" 2>&1; then
     # The usual reason: the lists are missing or older than what the mirror has.
     [[ $(id -u) == 0 ]] || { tail -n 5 "$log" >&2; fail "run as root once: apt-get update"; }
-    quietly apt-get update -q
-    quietly apt-get download -q "${PACKAGES[@]}"
+    patiently apt-get update -q
+    patiently apt-get download -q "${PACKAGES[@]}"
 fi
 
 say "2/3 unpacking them into $ROOT"

@@ -47,15 +47,14 @@ fi
 
 log=$(mktemp)
 part=$ROOT.part
-cleanup() {
+unmount() {
     # debootstrap mounts these into the new system and an interrupted one leaves them behind.
     local folder
     for folder in proc sys dev/pts dev; do
         if mountpoint -q "$part/$folder"; then umount -l "$part/$folder" || true; fi
     done
-    rm -f "$log"
 }
-trap cleanup EXIT
+trap 'unmount; rm -f "$log"' EXIT
 
 quietly() {
     if ! "$@" >"$log" 2>&1; then
@@ -63,13 +62,23 @@ quietly() {
         fail "failed: $*"
     fi
 }
+# The same for what fetches: a mirror may be busy, and the next attempt find it well.
+patiently() {
+    local attempt
+    for attempt in 1 2; do
+        if "$@" >"$log" 2>&1; then return; fi
+        say "attempt $attempt failed, once more in $((attempt * 10)) s: $*"
+        sleep $((attempt * 10))
+    done
+    quietly "$@"
+}
 
 export DEBIAN_FRONTEND=noninteractive
 if ! dpkg-query -W -f '${db:Status-Status}\n' "${TOOLS[@]}" 2>/dev/null \
     | awk '$1 == "installed" { n++ } END { exit n != '${#TOOLS[@]}' }'; then
     say "1/3 installing ${TOOLS[*]}"
-    quietly apt-get update -q
-    quietly apt-get install -y -q --no-install-recommends "${TOOLS[@]}"
+    patiently apt-get update -q
+    patiently apt-get install -y -q --no-install-recommends "${TOOLS[@]}"
 else
     say "1/3 ${TOOLS[*]} are installed"
 fi
@@ -78,7 +87,7 @@ command -v sipp >/dev/null || fail "sip-tester is installed, but sipp is not on 
 # Of Prometheus only the tool: installed as a package, the server would start at once.
 if ! have_promtool; then
     folder=$(mktemp -d)
-    (cd "$folder" && quietly apt-get download -q prometheus)
+    (cd "$folder" && patiently apt-get download -q prometheus)
     dpkg-deb --fsys-tarfile "$folder"/prometheus_*.deb | tar -x -C "$folder" ./usr/bin/promtool
     install -D "$folder/usr/bin/promtool" "$PROMTOOL"
     rm -rf "$folder"
@@ -105,10 +114,12 @@ for scheme in http https; do
 done
 
 say "2/3 unpacking Asterisk from Debian sid into $ROOT (about a minute, 500 MB)"
-cleanup
-rm -rf --one-file-system "$part"
-log=$(mktemp)
-quietly debootstrap --variant=minbase --include="$PEERS" sid "$part" "${mirror%/}"
+unpack() {   # from the beginning: of a half-finished system it makes no whole one
+    unmount
+    rm -rf --one-file-system "$part"
+    debootstrap --variant=minbase --include="$PEERS" sid "$part" "${mirror%/}"
+}
+patiently unpack
 rm -rf "$part"/var/cache/apt/archives/*.deb "$part"/var/lib/apt/lists/*
 if [[ -e $ROOT ]]; then rm -rf --one-file-system "$ROOT"; fi
 mv "$part" "$ROOT"

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +160,7 @@ async def test_the_next_number_is_tried_after_a_rejection_and_after_silence(
 ) -> None:
     async with scene(tmp_path, ["1001"]) as stage, stage.place.run() as adapter:
         outcome = await convene(
-            adapter, CallMode.ALL, staff("1", "Leader", "1005", "1004", "1002"), timeout=1
+            adapter, CallMode.ALL, staff("1", "Leader", "1005", "1004", "1002"), timeout=3
         )
         told = await result(adapter, "1")
         reasons = [
@@ -182,7 +181,7 @@ async def test_a_conference_to_which_nobody_comes_ends_by_itself(tmp_path: Path)
             staff("1", "Busy", "1003"),
             staff("2", "Silent", "1004"),
             staff("3", "Unwilling", "1005"),
-            timeout=1,
+            timeout=3,
         )
         over = await ended(adapter)
         reasons = {each.staff_id: each.reason for each in adapter.notices.of(CallOutResultNotice)}
@@ -231,8 +230,8 @@ async def rescript(phone: SippOfficer, *script: Talk, tone_hz: float = OFFICER_T
 
 async def test_it_ends_when_the_last_member_hangs_up(tmp_path: Path) -> None:
     async with scene(tmp_path, ["1001"]) as stage, stage.place.run() as adapter:
-        await rescript(stage.phones["1001"], Talk(1))
-        await rescript(stage.phones["1002"], Talk(1.5))
+        await rescript(stage.phones["1001"], Talk(2))
+        await rescript(stage.phones["1002"], Talk(5))
         await convene(adapter, CallMode.ALL, staff("1", "A", "1001"), staff("2", "B", "1002"))
         over = await ended(adapter)
         left = adapter.notices.of(ConferenceMemberNotice, action=MemberNoticeAction.LEFT)
@@ -270,7 +269,7 @@ async def test_a_recording_has_everybodys_voice_but_that_of_the_muted(
             )
         await adapter.notices.any(RecordingNotice, action=RecordingNoticeAction.START)
         await adapter.notices.any(MediaNotice, action=MediaNoticeAction.DONE)
-        await asyncio.sleep(1.5)  # something to record
+        await stage.asterisk.recorded()
         await end(adapter, outcome)
         saved = await adapter.notices.any(RecordingNotice, action=RecordingNoticeAction.SAVED)
         await nothing_left(stage.place)

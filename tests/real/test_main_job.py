@@ -141,11 +141,6 @@ def call(asterisk: AsteriskServer) -> SippCaller:
     )
 
 
-async def talk() -> None:
-    """Real audio takes real time: a recording needs something that was said."""
-    await asyncio.sleep(1.5)
-
-
 async def open_event(desk: Desk) -> str:
     """The call arrives, is answered by the first officer.
 
@@ -214,7 +209,7 @@ async def test_a_blind_transfer_keeps_the_event_and_everything_is_found_under_it
         await at.desk.next(
             CallStateNotice, lambda item: item.state is CallState.BRIDGED and item.login_id == "13"
         )
-        await talk()
+        await at.asterisk.recorded()
         await at.desk.application.send(Hangup(call_id=call_id, scope=HangupScope.CALL))
         ended = await at.desk.next(HangupNotice, lambda item: item.call_id == call_id)
         assert ended.event_id == EVENT
@@ -244,7 +239,7 @@ async def test_an_attended_transfer_keeps_the_event(tmp_path: Path) -> None:
         await transfer(TransferMode.COMPLETE)
         done = await at.desk.next(TransferNotice, is_phase(CallPhase.DONE))
         assert done.event_id == EVENT
-        await talk()
+        await at.asterisk.recorded()
         await at.desk.application.send(Hangup(call_id=call_id, scope=HangupScope.CALL))
         ended = await at.desk.next(HangupNotice, lambda item: item.call_id == call_id)
         assert ended.event_id == EVENT
@@ -272,7 +267,7 @@ async def test_a_call_goes_on_under_its_event_when_linkage_is_killed_in_the_midd
         assert reply.accepted
         done = await at.desk.next(TransferNotice, is_phase(CallPhase.DONE), after)
         assert done.event_id == EVENT
-        await talk()
+        await at.asterisk.recorded()
         await at.desk.application.send(Hangup(call_id=call_id, scope=HangupScope.CALL))
         ended = await at.desk.next(HangupNotice, lambda item: item.call_id == call_id, after)
         assert ended.event_id == EVENT
@@ -325,7 +320,7 @@ async def test_a_conference_is_convened_for_an_event_and_found_again_under_it(
             ("S1003", Reason.BUSY, EVENT),
             ("S1002", None, EVENT),
         }
-        await talk()
+        await at.asterisk.recorded()
         await at.desk.application.send(
             ConferenceControl(
                 call_id=stands.call_id,

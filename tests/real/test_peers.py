@@ -55,16 +55,18 @@ async def test_both_voices_are_in_the_recording(
     staffed: AsteriskServer, officer: SippOfficer
 ) -> None:
     async with AriProbe(staffed) as ari:
-        async with SippCaller(staffed.sip_port, dials=HOTLINE, script=(Talk(3),)) as caller:
+        async with SippCaller(staffed.sip_port, dials=HOTLINE, script=(Talk(60),)) as caller:
             channel = await talk(ari)
             await ari.post("/bridges/bridge/record", name="both", format="wav")
+            await staffed.recorded()
+            await ari.delete(f"/channels/{channel}")
             await caller.wait()
             await ari.next("StasisEnd", about(channel))
             await ari.delete("/channels/leg")
             await ari.next("RecordingFinished")
         samples = samples_of(staffed.recordings / "both.wav")
         assert await ari.get("/recordings/stored/both/file")
-    assert caller.log == ["answered", "hung up"]
+    assert caller.log == ["answered", "was hung up"]
     assert officer.log[:2] == ["invited", "answered"]
     assert len(samples) > 8000  # a second
     assert loudness(samples) > 1000
@@ -93,7 +95,7 @@ async def test_a_caller_who_gives_up_is_told_from_one_who_hangs_up(
 ) -> None:
     async with (
         AriProbe(asterisk, subscribe_all=True) as ari,
-        SippCaller(asterisk.sip_port, dials=HOTLINE, patience_s=0.3) as caller,
+        SippCaller(asterisk.sip_port, dials=HOTLINE, patience_s=1.5) as caller,
     ):
         await ari.start_of("caller")
         assert (await ari.next("ChannelDestroyed"))["tech_cause"] == 487
@@ -118,7 +120,7 @@ async def test_a_busy_officer_is_busy() -> None:
                 endpoint=f"PJSIP/{number}",
                 app="linkage",
                 channelId=number,
-                timeout="1",
+                timeout="3",
             )
             causes[number] = (await ari.next("ChannelDestroyed", about(number)))["cause"]
     assert causes == {"1002": 17, "1003": 19}

@@ -13,7 +13,7 @@ import aiohttp
 
 from tests.real.peers.asterisk import AsteriskServer, PeerError
 
-WAIT_TIMEOUT_S: Final = 15.0
+WAIT_TIMEOUT_S: Final = 30.0
 
 Event = dict[str, Any]
 

@@ -32,8 +32,12 @@ DEFAULT_ROOT: Final = "/var/cache/linkage-real/asterisk"
 # As seen inside the chroot.
 RUN_FOLDER: Final = PurePosixPath("/linkage-run")
 RTP_PORTS: Final = 200
-START_TIMEOUT_S: Final = 30.0
-STOP_TIMEOUT_S: Final = 5.0
+START_TIMEOUT_S: Final = 60.0
+STOP_TIMEOUT_S: Final = 30.0
+RECORD_TIMEOUT_S: Final = 60.0
+RECORD_LOOK_S: Final = 0.05
+RECORDING_BYTES_PER_S: Final = 16_000
+"""16 bit, mono, 8 kHz."""
 LOG_TAIL: Final = 30
 # 100 ms is the least that Asterisk takes; an invitation to a dead address then costs 6.4 s.
 TIMER_T1_MS: Final = 100
@@ -195,6 +199,23 @@ class AsteriskServer:
         """Stop and remove the folder."""
         await self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def recorded(self, seconds: float = 1.5, timeout_s: float = RECORD_TIMEOUT_S) -> None:
+        """Return when a recording has that much more in it than now.
+
+        Real audio takes real time, and more of it where the machine is busy. Asterisk writes to
+        the file what fills a buffer: about two seconds.
+        """
+        before = self._recording_bytes()
+        more = round(seconds * RECORDING_BYTES_PER_S)
+        async with asyncio.timeout(timeout_s):
+            while all(
+                size < before.get(path, 0) + more for path, size in self._recording_bytes().items()
+            ):
+                await asyncio.sleep(RECORD_LOOK_S)
+
+    def _recording_bytes(self) -> dict[Path, int]:
+        return {path: path.stat().st_size for path in self.recordings.rglob("*.wav")}
 
     async def cli(self, command: str) -> str:
         """Return what Asterisk's console answers to `command`, e.g. `core show channels`."""

@@ -16,8 +16,8 @@ from typing import Any, Final, Self
 from tests.real.peers.asterisk import AsteriskServer
 from tests.real.peers.ports import free_port
 
-READY_WITHIN_S: Final = 20.0
-COMMAND_WITHIN_S: Final = 30.0
+READY_WITHIN_S: Final = 60.0
+COMMAND_WITHIN_S: Final = 60.0
 PROGRAM: Final = (sys.executable, "-m", "linkage")
 
 

@@ -36,7 +36,7 @@ CALLER_TONE_HZ: Final = 440
 OFFICER_TONE_HZ: Final = 1000
 # SIPp binds its echo socket first and takes streams from the ports after it.
 RTP_PORTS: Final = 40
-STOP_TIMEOUT_S: Final = 5.0
+STOP_TIMEOUT_S: Final = 30.0
 WAIT_TIMEOUT_S: Final = 60.0
 FOREVER_S: Final = 3600.0
 # What an outgoing call may be refused with.
