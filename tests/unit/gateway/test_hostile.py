@@ -212,10 +212,11 @@ async def test_a_peer_whose_requests_wait_for_the_core_is_not_dead(
     await core.until(lambda: core.started)
     for _ in range(6):  # six heartbeats of ours: twice the time after which silence kills
         assert await far.frame() == (0x02, b"")
+    assert core.notes == core.ends == []
     core.gate.set()
-    assert await far.result() == ("1", 0)
-    assert await far.result() == ("2", 0)
-    assert core.notes == []
+    # Not the answers: with nothing in work its silence counts again, and where the machine is
+    # busy it may be dead before they are read.
+    await core.until(lambda: [item.id for item in core.submitted] == ["1", "2"])
 
 
 async def slow_application(gateway: Gateway, core: FakeCore) -> Far:

@@ -133,8 +133,18 @@ class Site:
         self.core = Core(self.config, self.unit(self.engine), self.clock, {})
 
     async def __aenter__(self) -> Self:
-        await self.core.start()
+        await self._start()
         return self
+
+    async def _start(self) -> None:
+        await self.core.start()
+        self._rest()
+
+    def _rest(self) -> None:
+        """Leave the sweep to the test: the core's own goes by real seconds, in which no test that
+        turns the clock knows where it is, once the machine is busy."""
+        assert self.core._sweeping is not None
+        self.core._sweeping.cancel()
 
     async def __aexit__(self, *_: object) -> None:
         await self.core.stop()
@@ -143,18 +153,16 @@ class Site:
     async def restart(self) -> None:
         await self.__aexit__()
         self._open()
-        await self.core.start()
+        await self._start()
 
     async def kill(self) -> None:
         """What a process leaves that ends without a word: the disk as it is."""
-        assert self.core._sweeping is not None
-        self.core._sweeping.cancel()
         await self.core.warden.stop()
         self.core._commits._inbox.clear()
         await self.core._commits._worker.stop()
         self.engine.dispose()
         self._open()
-        await self.core.start()
+        await self._start()
 
     async def settled(self) -> None:
         """Everything that was handed in so far has been done."""
@@ -163,9 +171,8 @@ class Site:
 
     async def sweep(self) -> None:
         """What the core does every second."""
-        assert self.core._sweeping is not None
-        self.core._sweeping.cancel()
         self.core._sweep()
+        self._rest()
         await self.settled()
 
     # --- peers -----------------------------------------------------------------------------------
