@@ -209,10 +209,12 @@ class AsteriskServer:
         before = self._recording_bytes()
         more = round(seconds * RECORDING_BYTES_PER_S)
         async with asyncio.timeout(timeout_s):
-            while all(
-                size < before.get(path, 0) + more for path, size in self._recording_bytes().items()
-            ):
+            while not self._has_grown(before, more):  # noqa: ASYNC110 - no event tells of it
                 await asyncio.sleep(RECORD_LOOK_S)
+
+    def _has_grown(self, before: Mapping[Path, int], more: int) -> bool:
+        now = self._recording_bytes()
+        return any(size >= before.get(path, 0) + more for path, size in now.items())
 
     def _recording_bytes(self) -> dict[Path, int]:
         return {path: path.stat().st_size for path in self.recordings.rglob("*.wav")}
