@@ -176,6 +176,7 @@ async def test_a_caller_reaches_the_first_officer_and_everything_is_told(tmp_pat
     assert (end.reason, end.side, end.login_id) == (Reason.NORMAL, HangupSide.CALLER, "23")
     assert end.answer_time is not None
     assert end.end_time is not None
+    assert end.duration is not None
     assert end.start_time < end.answer_time < end.end_time  # type: ignore[operator] # it is set
     assert end.duration == pytest.approx((end.end_time - end.answer_time).total_seconds(), abs=1)
     assert end.duration >= 1

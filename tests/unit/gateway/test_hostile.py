@@ -212,7 +212,8 @@ async def test_a_peer_whose_requests_wait_for_the_core_is_not_dead(
     await core.until(lambda: core.started)
     for _ in range(6):  # six heartbeats of ours: twice the time after which silence kills
         assert await far.frame() == (0x02, b"")
-    assert core.notes == core.ends == []
+    assert not core.notes
+    assert not core.ends
     core.gate.set()
     # Not the answers: with nothing in work its silence counts again, and where the machine is
     # busy it may be dead before they are read.
