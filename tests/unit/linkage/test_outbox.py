@@ -472,6 +472,35 @@ async def test_a_link_that_is_taken_over_from_an_earlier_core_gives_way_to_one_t
     assert newer.reasons == []
 
 
+async def test_a_registration_does_not_overtake_answers_that_wait_for_the_disk(
+    site: Site,
+) -> None:
+    pbx, desk = await site.connect("pbx"), await site.connect("desk")
+    for call in ("C1", "C2"):
+        await site.say(pbx, incoming(call))
+    await desk.heard(2)
+    await site.write_protect()
+    assert (await site.say(pbx, hangup())).result == 404
+    for request in desk.pushed[:2]:
+        desk.answer(request)
+    await site.settled()
+    await site.write_protect(on=False)
+
+    link = FakeLink(site.core, "desk")
+    early = asyncio.ensure_future(
+        site.core.register(link, site.registration("desk", last_seq=0))
+    )
+    await asyncio.sleep(0)  # it is in the same turn as the next attempt at the disk
+    await site.sweep()
+    again = link
+    if (await early).accepted:
+        site.core.begin(link)
+    else:
+        again = await site.connect("desk", last_seq=0)
+
+    await again.until(lambda: {1, 2} <= set(again.seqs))
+
+
 async def test_a_registration_that_is_refused_costs_no_answer_of_the_session_that_stays(
     site: Site,
 ) -> None:

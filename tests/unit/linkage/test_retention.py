@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from linkage.clock import ManualClock
 from linkage.config import RetentionSettings
 from linkage.core import keeper
 from linkage.core.keeper import CautiousTime, Keeper
@@ -22,11 +23,11 @@ from linkage.store.head import read_head
 from linkage.store.reader import StoreReader
 from linkage.store.rebuild import differences, rebuild
 from linkage.store.renumber import notice_older_store
-from linkage.store.rows import to_us
+from linkage.store.rows import MICROSECONDS, to_us
 from linkage.store.verify import verify
 from protocol import messages as m
 from protocol.envelope import Request
-from tests.unit.linkage.bench import PEERS, chain, legacy
+from tests.unit.linkage.bench import PEERS, Bench, chain, legacy
 from tests.unit.linkage.links import FakeLink, Site, accept
 from tests.unit.linkage.said import incoming
 
@@ -144,6 +145,31 @@ async def test_a_clock_that_is_set_ahead_drops_nothing_before_it_has_stood_for_a
         await desk.heard(1)
         assert [first for first, _ in gaps(desk.pushed)] == [1]
         assert calls(desk.pushed) == []
+
+
+def test_the_newest_entry_is_never_archived_for_the_numbers_go_on_from_it(bench: Bench) -> None:
+    for _ in range(3):
+        bench.say("pbx", m.PlatformLeave(reason="done"))
+    newest = bench.journal()[-1]
+
+    limits = retention.JournalLimits(size_bytes=1)
+    later_us = newest.recorded_at + 10 * retention.DAY_US
+    found = retention.find_archivable(bench.engine, limits, later_us)
+
+    assert found is not None
+    assert found[1] == newest.seq - 1
+
+
+def test_a_clock_that_is_set_back_is_believed_at_once() -> None:
+    clock = ManualClock()
+    time = CautiousTime(clock)
+    began_us = time.now_us()
+    clock.jump(clock.utc() - timedelta(days=30))
+    assert time.now_us() == began_us - 30 * DAY_S * MICROSECONDS
+    clock.jump(clock.utc() + timedelta(days=30))
+    assert time.now_us() == began_us - 30 * DAY_S * MICROSECONDS, "and not that it was set right"
+    clock.advance(DAY_S)
+    assert time.now_us() == began_us + DAY_S * MICROSECONDS
 
 
 async def test_no_more_wait_than_may(tmp_path: Path) -> None:

@@ -245,6 +245,21 @@ def test_a_silent_platform_is_tried_later_and_later_with_one_alarm(stuck: Inques
     stuck.reply(question, calls=(row("c1"),))
     assert alarms(stuck) == [m.AlarmAction.CLEAR]
 
+    stuck.clock.advance(5 * HOUR)
+    assert stuck.ask()
+    stuck.silence()
+    assert stuck.ask() == []
+    assert alarms(stuck) == [], "after an answer the rounds are counted anew"
+
+
+def test_a_question_that_the_disk_did_not_take_is_put_again(stuck: Inquest) -> None:
+    with stuck.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only=1")
+    assert stuck.ask() == []
+    with stuck.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only=0")
+    assert len(stuck.ask()) == 1
+
 
 def test_an_alarm_that_the_disk_did_not_take_is_raised_later(stuck: Inquest) -> None:
     stuck.peers.by_id["pbx"].connected = False
