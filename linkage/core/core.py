@@ -103,14 +103,15 @@ class Core:
         )
         self._steady_us = steady_us_of(clock)
         self._commits = Commits(self._engine, clock, self._steady_us, self._settle)
+        handover = Handover()
         self._strain = Strain(
             config,
             self._engine,
             clock,
             put=self._commits.put,
             tell=self._tell_at_once,
+            handover=handover,
         )
-        handover = Handover()
         self._queues = Queues(
             self.peers,
             self.figures,
@@ -121,7 +122,7 @@ class Core:
             closed=self.closed,
             delivered=self._delivered,
         )
-        self._links = Links(self.peers, clock, self._commits, self._queues, handover)
+        self._links = Links(self.peers, clock, self._commits, self._queues, self._strain, handover)
         self.warden = Warden(lambda: self._links.passes, self._links.end, clock)
         self._sweeping: asyncio.TimerHandle | None = None
         self._sweep_waits = False

@@ -12,6 +12,7 @@ from linkage.core.commits import Commits
 from linkage.core.handover import Handover
 from linkage.core.peers import Peer, Peers
 from linkage.core.queues import Queues
+from linkage.core.strain import Strain
 from linkage.core.warden import Pass
 from linkage.core.work import Admitted, Done, Observe, Register
 from linkage.ports import EXPIRED, REPLACED, SHUT_OUT, Clock, EntryKind, Link, Role
@@ -26,12 +27,19 @@ class Links:
     """The live conversations; a peer has one at the most. See `CorePort` for what each call is."""
 
     def __init__(
-        self, peers: Peers, clock: Clock, commits: Commits, queues: Queues, handover: Handover
+        self,
+        peers: Peers,
+        clock: Clock,
+        commits: Commits,
+        queues: Queues,
+        strain: Strain,
+        handover: Handover,
     ) -> None:
         self._peers = peers
         self._clock = clock
         self._commits = commits
         self._queues = queues
+        self._strain = strain
         self._handover = handover
         self.peer_at: dict[Link, Peer] = {}
         self._positions: dict[Link, int] = {}
@@ -63,7 +71,7 @@ class Links:
         if claimed is None or getattr(work.request.message, "last_seq", None) is None:
             return await self._commits.do(work)
         accepted = False
-        self._handover.begin(claimed)
+        self._strain.hand_over(claimed)
         try:
             done = await self._commits.do(work)
             accepted = done.response is not None and done.response.accepted

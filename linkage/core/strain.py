@@ -14,6 +14,7 @@ from typing import Final
 
 from linkage.config import Config
 from linkage.core.engine import CoreEngine
+from linkage.core.handover import Handover
 from linkage.core.pressure import (
     OVERLOAD_RETRY_S,
     STORE_RETRY_S,
@@ -39,6 +40,7 @@ class Strain:
     Args:
         put: queues work of linkage's own, and tells what became of it.
         tell: tells an alarm to whoever is connected, without a place in a queue.
+        handover: takes the answers of sessions that are about to be replaced.
     """
 
     def __init__(
@@ -49,12 +51,14 @@ class Strain:
         *,
         put: Callable[[Work, Callable[[Done], None] | None], None],
         tell: Callable[[Alarm], None],
+        handover: Handover,
     ) -> None:
         self.pressure = Pressure(_bounds_of(config), config.id)
         self._engine = engine
         self._clock = clock
         self._put = put
         self._tell = tell
+        self._handover = handover
         self._kept: list[Work] = []
         self._told: set[Alarm] = set()
         self.waiting: Counter[str] = Counter()
@@ -90,6 +94,8 @@ class Strain:
             return
         if isinstance(work, Alarm) and work.raised:
             self._tell_at_once(work)
+        if isinstance(work, Acknowledge) and self._handover.holds(work):
+            return
         lost = isinstance(work, Observe) and not self.has_room
         if isinstance(done.value, OSError) and isinstance(work, _KEPT) and not lost:
             self._kept.append(work)
@@ -101,6 +107,18 @@ class Strain:
         self._told.discard(alarm)
         if done.value and not alarm.raised:
             logger.warning("%s: %s", alarm.id, alarm.text)
+
+    def hand_over(self, receiver: str) -> None:
+        """A newer session of a peer registers: what the older answered and is not on disk waits.
+
+        Written after the registration it would settle what the newer one is still to get.
+        """
+        self._handover.begin(receiver)
+        self._kept = [
+            work
+            for work in self._kept
+            if not (isinstance(work, Acknowledge) and self._handover.holds(work))
+        ]
 
     def offer_kept(self) -> bool:
         """Try once more, as one batch with what else there is in this turn of the loop.

@@ -20,12 +20,12 @@ from linkage.core.outbox import (
     TRIES_MAX,
     Outbox,
 )
-from linkage.core.work import Delivery
+from linkage.core.work import Delivery, Sweep
 from linkage.ports import EntryKind
 from linkage.store.rows import DeliveryRow
 from protocol import messages as m
 from protocol.envelope import Request, Response
-from tests.unit.linkage.bench import PEERS, peer
+from tests.unit.linkage.bench import PEERS, SECRET, peer
 from tests.unit.linkage.links import FakeLink, Site, accept
 from tests.unit.linkage.said import call_out, create, hangup, incoming, transfer
 
@@ -472,9 +472,8 @@ async def test_a_link_that_is_taken_over_from_an_earlier_core_gives_way_to_one_t
     assert newer.reasons == []
 
 
-async def test_a_registration_does_not_overtake_answers_that_wait_for_the_disk(
-    site: Site,
-) -> None:
+async def answered_on_a_full_disk(site: Site) -> None:
+    """Two notices that a session has answered, which is not on disk yet."""
     pbx, desk = await site.connect("pbx"), await site.connect("desk")
     for call in ("C1", "C2"):
         await site.say(pbx, incoming(call))
@@ -486,19 +485,43 @@ async def test_a_registration_does_not_overtake_answers_that_wait_for_the_disk(
     await site.settled()
     await site.write_protect(on=False)
 
+
+async def test_a_registration_in_the_turn_of_the_next_attempt_at_the_disk_misses_nothing(
+    site: Site,
+) -> None:
+    await answered_on_a_full_disk(site)
+
     link = FakeLink(site.core, "desk")
-    early = asyncio.ensure_future(
-        site.core.register(link, site.registration("desk", last_seq=0))
-    )
-    await asyncio.sleep(0)  # it is in the same turn as the next attempt at the disk
-    await site.sweep()
+    async with asyncio.TaskGroup() as group:
+        early = group.create_task(site.core.register(link, site.registration("desk", last_seq=0)))
+        await asyncio.sleep(0)
+        await site.sweep()
     again = link
-    if (await early).accepted:
+    if early.result().accepted:
         site.core.begin(link)
     else:
         again = await site.connect("desk", last_seq=0)
 
     await again.until(lambda: {1, 2} <= set(again.seqs))
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+async def test_answers_that_wait_for_the_disk_settle_nothing_that_a_newer_session_lacks(
+    site: Site, accepted: bool
+) -> None:
+    await answered_on_a_full_disk(site)
+    site.core._commits.put(Sweep(frozenset(), site.core._steady_us()))
+    await site.settled()
+    assert not site.core.store_failing
+
+    again = FakeLink(site.core, "desk")
+    secret = SECRET if accepted else "a guess"
+    asked = site.registration("desk", last_seq=0, secret=secret)
+    assert (await site.core.register(again, asked)).accepted is accepted
+    await site.sweep()
+
+    open_ = "SELECT count(*) FROM delivery WHERE receiver = 'desk' AND state = 'open' AND seq < 3"
+    assert await site.sql(open_) == (2 if accepted else 0)
 
 
 async def test_a_registration_that_is_refused_costs_no_answer_of_the_session_that_stays(
