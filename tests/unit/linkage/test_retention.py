@@ -16,7 +16,7 @@ from linkage.config import RetentionSettings
 from linkage.core import keeper
 from linkage.core.keeper import CautiousTime, Keeper
 from linkage.ports import EntryKind
-from linkage.store import retention, tables
+from linkage.store import archive, retention, tables
 from linkage.store.chain import breaks
 from linkage.store.database import open_for_reading
 from linkage.store.head import read_head
@@ -153,7 +153,7 @@ def test_the_newest_entry_is_never_archived_for_the_numbers_go_on_from_it(bench:
     newest = bench.journal()[-1]
 
     limits = retention.JournalLimits(size_bytes=1)
-    later_us = newest.recorded_at + 10 * retention.DAY_US
+    later_us = newest.recorded_at + 10 * archive.DAY_US
     found = retention.find_archivable(bench.engine, limits, later_us)
 
     assert found is not None
