@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -167,9 +167,12 @@ def test_the_demo_on_asterisk_says_what_it_needs(site: Path) -> None:
         assert "make test-real" in done.stderr
 
 
-def simulate(words: Sequence[object], wanted: str) -> None:
+@contextmanager
+def simulated(*words: object, wanted: str) -> Iterator[None]:
+    """Run a simulator that is to write `wanted`; when that is used up, interrupt it."""
     with running("simulate", *words) as process:
         read_until(process.stdout, wanted)
+        yield
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
@@ -182,8 +185,9 @@ def test_a_simulated_platform_and_application_meet_at_a_linkage(site: Path) -> N
         with running("simulate", "application", *where) as application:
             read_until(application.stdout, "Ctrl-C stops it")
             read_until(application.stderr, f"duty-desk: ready with 127.0.0.1:{port}")
-            simulate(("platform", *where), "100 IncomingCallNotice")
-            read_until(application.stdout, "→ 201 CreateEvent")
+            # It stays until the call has arrived: what it wrote may still be on its way.
+            with simulated("platform", *where, wanted="100 IncomingCallNotice"):
+                read_until(application.stdout, "→ 201 CreateEvent")
             application.send_signal(signal.SIGTERM)
             application.communicate(timeout=60)
         server.send_signal(signal.SIGTERM)
