@@ -17,7 +17,7 @@ import pytest
 from linkage.core import Core
 from linkage.core.engine import READS_MAX, CoreEngine
 from linkage.core.message_log import REFUSALS_PER_S
-from linkage.core.work import LoadQueue
+from linkage.core.work import Done, LoadQueue
 from linkage.ports import EntryKind
 from linkage.store.chain import breaks
 from linkage.store.rebuild import differences, rebuild
@@ -388,6 +388,27 @@ def test_a_disk_that_fails_for_a_moment_costs_nobody_a_notice(
 
     assert tries == min(fails + 1, READS_MAX)
     assert [(item.seq, item.type) for item in bench.heard("desk")] == list(enumerate(types, 1))
+
+
+class Broken:
+    """What does a batch has a bug, and does none."""
+
+    def process(self, *_: object) -> list[Done]:
+        raise ZeroDivisionError
+
+
+async def test_a_batch_that_fails_as_a_whole_is_answered_all_the_same(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "linkage.core")
+    pbx = await site.connect("pbx")
+    whole, site.core._commits._breaker = site.core._commits._breaker, Broken()  # type: ignore[assignment]  # that is the bug
+    async with asyncio.timeout(WAIT_S):
+        answers = await asyncio.gather(*(site.say(pbx, incoming(f"C{n}")) for n in range(3)))
+    site.core._commits._breaker = whole
+
+    assert {answer.result for answer in answers} == {500}
+    assert (await site.say(pbx, incoming("C4"))).result == 0
 
 
 # --- bounds --------------------------------------------------------------------------------------

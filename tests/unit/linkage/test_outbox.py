@@ -778,7 +778,24 @@ async def test_a_command_that_is_never_answered_is_given_up(site: Site) -> None:
     outcome = next(r.message for r in desk.pushed if r.type == 105)
     assert (outcome.request_id, outcome.result) == ("t1", 503)
     await site.sweep()
+    site.core.closed(pbx, "cut")
+    await site.settled()
     assert desk.types.count(105) == 1
+
+
+async def test_a_command_that_was_done_is_not_opened_again_by_an_older_position(
+    site: Site,
+) -> None:
+    pbx, desk = await prepared(site)
+    await site.say(desk, transfer(), "t1")
+    pbx.answer((await pbx.heard(1))[0])
+    await site.settled()
+
+    again = await site.connect("pbx", last_seq=0)
+    await site.settled()
+
+    assert again.pushed == []
+    assert 105 not in desk.types, "its outcome is no secret"
 
 
 async def test_a_business_screen_s_command_is_treated_like_any(site: Site) -> None:

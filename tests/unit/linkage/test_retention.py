@@ -22,7 +22,7 @@ from linkage.store.database import open_for_reading
 from linkage.store.head import read_head
 from linkage.store.reader import StoreReader
 from linkage.store.rebuild import differences, rebuild
-from linkage.store.renumber import notice_older_store
+from linkage.store.renumber import notice_older_store, renumber
 from linkage.store.rows import MICROSECONDS, to_us
 from linkage.store.verify import verify
 from protocol import messages as m
@@ -158,6 +158,17 @@ def test_the_newest_entry_is_never_archived_for_the_numbers_go_on_from_it(bench:
 
     assert found is not None
     assert found[1] == newest.seq - 1
+
+
+def test_no_number_is_given_that_is_known_to_have_been_given(bench: Bench) -> None:
+    bench.say("pbx", incoming())
+    newest = bench.journal()[-1]
+    beyond = newest.seq + 5_000_000
+
+    with bench.engine.begin() as connection:
+        renumber(connection, newest.recorded_at, "an older store", "linkage", beyond=beyond)
+
+    assert bench.journal()[-1].seq > beyond
 
 
 def test_a_clock_that_is_set_back_is_believed_at_once() -> None:
