@@ -120,15 +120,17 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest(**value, files=files)
     except FileNotFoundError:
         raise BackupError(f"{folder}: holds no whole backup (no {MANIFEST})") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BackupError(f"{path}: is damaged: {error!r}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BackupError(f"{path}: is damaged: {error}; take another backup") from None
 
 
 def _within(name: str) -> str:
-    """A path of a manifest, which must not lead out of the backup."""
+    """A path of a manifest, which must not lead out of the backup, nor to what is not backed up."""
     path = Path(name)
     if path.is_absolute() or ".." in path.parts:
         raise ValueError(f"{name} leads out of the backup")
+    if "\0" in name or (name != DATABASE and path.parts[:1] not in {(one,) for one in FOLDERS}):
+        raise ValueError(f"{name!r} is nothing that a backup holds")
     return name
 
 

@@ -110,15 +110,20 @@ def restore(
 
 def _copy(backup: Path, manifest: Manifest, fresh: Path, advance: Advance) -> None:
     fresh.mkdir(mode=0o700, parents=True)
+    within = backup.resolve()
     for name, kept in manifest.files.items():
-        target = fresh / name
+        source, target = backup / name, fresh / name
+        # A backup may come from elsewhere: what a link in it leads to is none of it, and a pipe
+        # would never end.
+        if source.exists() and not (source.is_file() and source.resolve() == within / name):
+            raise BackupError(f"{source}: is no file of the backup; take another backup")
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            found = copy_file(backup / name, target, advance)
+            found = copy_file(source, target, advance)
         except FileNotFoundError:
-            raise BackupError(f"{backup / name}: is missing; take another backup") from None
+            raise BackupError(f"{source}: is missing; take another backup") from None
         if found != kept.sha256:
-            raise BackupError(f"{backup / name}: is damaged (SHA-256); take another backup")
+            raise BackupError(f"{source}: is damaged (SHA-256); take another backup")
     for folder in {path.parent for path in fresh.rglob("*")} | {fresh}:
         sync_folder(folder)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -263,6 +264,8 @@ def test_a_damaged_backup_is_refused_and_nothing_changed(
         ({"format": "other"}, "another format"),
         ({"schema": "9999"}, "newer linkage"),
         ({"files": {"../../out": {"size_bytes": 1, "sha256": ""}}}, "leads out"),
+        ({"files": {"linkage.lock": {"size_bytes": 1, "sha256": ""}}}, "nothing that a backup"),
+        ({"files": {"files/a\0b": {"size_bytes": 1, "sha256": ""}}}, "nothing that a backup"),
         ({"files": []}, "is damaged"),
         ({"more": 1}, "is damaged"),
     ],
@@ -274,6 +277,34 @@ def test_a_manifest_that_cannot_be_trusted_is_refused(
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(BackupError, match=said):
         put_back(path.parent, into / "data", backed.clock.utc())
+
+
+def test_a_manifest_as_deep_as_a_bomb_is_damaged(backed: Backed, into: Path) -> None:
+    path = backed.backup(into).folder / "manifest.json"
+    path.write_text("[" * 200_000)
+    with pytest.raises(BackupError, match="is damaged"):
+        put_back(path.parent, into / "data", backed.clock.utc())
+
+
+@pytest.mark.parametrize("kind", ["link", "linked directory", "pipe"])
+def test_what_leads_out_of_a_backup_is_none_of_it(
+    backed: Backed, into: Path, tmp_path: Path, kind: str
+) -> None:
+    made = backed.backup(into)
+    recording = made.folder / "files/ab/ab12.wav"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    recording.rename(elsewhere / recording.name)
+    if kind == "pipe":
+        os.mkfifo(recording)
+    elif kind == "link":
+        recording.symlink_to(elsewhere / recording.name)
+    else:
+        recording.parent.rmdir()
+        recording.parent.symlink_to(elsewhere)
+    with pytest.raises(BackupError, match="is no file of the backup"):
+        put_back(made.folder, into / "data", backed.clock.utc())
+    assert not (into / "data").exists()
 
 
 # --- numbers afterwards --------------------------------------------------------------------------
