@@ -125,7 +125,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _within(name: str) -> str:
-    """A path of a manifest, which must not lead out of the backup, nor to what is not backed up."""
+    """A path of a manifest, which must not lead out of the backup, nor to what is never in one."""
     path = Path(name)
     if path.is_absolute() or ".." in path.parts:
         raise ValueError(f"{name} leads out of the backup")

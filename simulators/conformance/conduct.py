@@ -17,6 +17,9 @@ KEPT_MAX: Final = 20
 CALL_OUT_RESULT: Final = 110
 """The patent itself gives two of these one Id."""
 
+ENCODING: Final = "utf-8"
+"""Of the dialects that the kit speaks."""
+
 Pair = tuple[str, int]
 
 
@@ -104,8 +107,15 @@ def _has_empty(*values: str | None) -> bool:
 
 
 def _body(request: Request) -> bytes:
-    """What is inside the request, as it came: attributes such as Resend may differ."""
-    root = etree.fromstring(request.raw, etree.XMLParser(resolve_entities=False, no_network=True))
+    """What is inside the request, as it came: attributes such as Resend may differ.
+
+    Read as the codec reads it: by the dialect's encoding, whatever the XML declares.
+    """
+    parser = etree.XMLParser(encoding=ENCODING, resolve_entities=False, no_network=True)
+    try:
+        root = etree.fromstring(request.raw, parser)
+    except etree.XMLSyntaxError:  # what the tolerant reader takes, this parser need not
+        return request.raw
     return b"".join(etree.tostring(child) for child in root)
 
 

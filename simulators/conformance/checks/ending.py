@@ -16,23 +16,32 @@ SHOWN: Final = 3
 
 
 def _watched(
-    offences: Callable[[Conduct], list[str]], expected: str, counted: Callable[[Conduct], str]
+    offences: Callable[[Conduct], list[str]],
+    expected: str,
+    counted: Callable[[Conduct], tuple[int, str]],
 ) -> Callable[[Bench], Awaitable[str]]:
     async def run(bench: Bench) -> str:
         found = offences(bench.conduct)
         more = f" (and {len(found) - SHOWN} more)" if len(found) > SHOWN else ""
         demand(not found, expected, "; ".join(found[:SHOWN]) + more)
-        return counted(bench.conduct)
+        number, what = counted(bench.conduct)
+        if not number:
+            raise SkippedError(f"it sent no {what}: nothing shows it")
+        return f"{number} {what}"
 
     return run
 
 
-def _requests(conduct: Conduct) -> str:
-    return f"{conduct.seen_requests} requests"
+def _requests(conduct: Conduct) -> tuple[int, str]:
+    return conduct.seen_requests, "requests"
 
 
-def _responses(conduct: Conduct) -> str:
-    return f"{conduct.seen_responses} responses"
+def _responses(conduct: Conduct) -> tuple[int, str]:
+    return conduct.seen_responses, "responses"
+
+
+def _messages(conduct: Conduct) -> tuple[int, str]:
+    return conduct.seen_requests + conduct.seen_responses, "messages"
 
 
 async def _farewell(bench: Bench) -> str:
@@ -63,7 +72,7 @@ CHECKS: Final = (
         title="All that it sends is well-formed and valid",
         section="2",
         remedy="Compare what you send with the XSD of its type in docs/reference/xsd.",
-        run=_watched(lambda conduct: conduct.broken, "valid frames and messages", _requests),
+        run=_watched(lambda conduct: conduct.broken, "valid frames and messages", _messages),
     ),
     Check(
         name="direction",
@@ -85,7 +94,7 @@ CHECKS: Final = (
         title="It writes NULL where there is no value, and leaves attributes out",
         section="2",
         remedy="Write NULL or leave the element out; EMPTY is only read.",
-        run=_watched(lambda conduct: conduct.empty, "no EMPTY, and no NULL as an id", _requests),
+        run=_watched(lambda conduct: conduct.empty, "no EMPTY, and no NULL as an id", _messages),
     ),
     Check(
         name="farewell",

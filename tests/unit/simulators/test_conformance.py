@@ -7,10 +7,14 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import pytest
 from lxml import etree
 
+from protocol.codec import decode
+from protocol.dialect import DEFAULT
+from protocol.envelope import Request
 from protocol.roles import Role
 from simulators.conformance import (
     CHECKS,
@@ -23,6 +27,8 @@ from simulators.conformance import (
     run_conformance,
     to_junit,
 )
+from simulators.conformance.conduct import Conduct
+from simulators.conformance.line import Line
 from tests.unit.simulators.implementation import SECRET, Defect, Implementation
 
 NUMBERS = ("13912344444", "13912344445")
@@ -244,6 +250,22 @@ async def test_nobody_connects_and_the_run_still_ends() -> None:
     assert report.find("connects").status is Status.FAIL
     assert report.find("fragments").status is Status.SKIP
     assert not report.passed()
+    # Whoever says nothing has shown nothing.
+    assert verdicts(report, Status.PASS) == {}
+
+
+async def test_what_an_implementation_declares_of_its_encoding_hurts_nobody() -> None:
+    written = '<request Id="1" Type="201"><EventId>1</EventId><Title>{}</Title></request>'
+    conduct = Conduct(Role.APPLICATION)
+    nobody = cast("asyncio.StreamWriter", None)  # nothing is sent
+    line = Line(asyncio.StreamReader(), nobody, DEFAULT, conduct.take)
+    for declared, title in (("UTF-16", "火灾"), ("gb2312", "火灾"), ("gb2312", "水灾")):
+        raw = f'<?xml version="1.0" encoding="{declared}"?>{written.format(title)}'.encode()
+        item = decode(raw)
+        assert isinstance(item, Request)
+        conduct.take(line, item)
+    assert len(conduct.ids) == 1
+    assert "'1' for a 201 and again for another 201" in conduct.ids[0]
 
 
 async def test_nobody_listens_and_the_run_still_ends() -> None:
