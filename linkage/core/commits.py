@@ -60,6 +60,8 @@ class Commits:
         self._patient = False
         self._turn_began = 0.0
         self._taken = 0
+        self.turns = 0
+        """Counts what was handed over: while it stays, what was put is the loop's still."""
         self.unsettled: dict[int, float] = {}
         """When each thing was taken that is not settled yet, by its number: the monotonic time of
         the first of its turn of the loop."""
@@ -136,6 +138,7 @@ class Commits:
         if self._inbox:
             self._worker.hand_over(self._inbox)
             self._inbox = []
+            self.turns += 1
 
     # --- how it stands ---------------------------------------------------------------------------
     @property

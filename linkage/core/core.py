@@ -180,7 +180,8 @@ class Core:
 
     def _count(self, work: Work, done: Done, seconds: float, now: float) -> None:
         if isinstance(work, Acknowledge):
-            self.figures.deliveries[min(work.response.result, RESULT_MAX)] += 1
+            answers = 1 + len(work.further)
+            self.figures.deliveries[min(work.response.result, RESULT_MAX)] += answers
         elif isinstance(work, _REQUESTS) and done.response is not None:
             self.figures.requests[work.request.type, done.response.result] += 1
             self.figures.answers.observe(seconds)

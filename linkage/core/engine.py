@@ -291,6 +291,8 @@ class CoreEngine:
         response = work.response
         state = "done" if response.accepted else "refused"
         self._unit.set_delivery(work.receiver, work.seq, state, response.result)
+        for seq in work.further:
+            self._unit.set_delivery(work.receiver, seq, state, response.result)
         done = Done()
         if not response.accepted:
             detail = response.detail or result_text(response.result)

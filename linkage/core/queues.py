@@ -26,6 +26,7 @@ R = TypeVar("R")
 
 LOAD_AGAIN_S: Final = 1.0
 """After a disk that could not be read."""
+_NEVER: Final = (-1, Acknowledge("", 0, Response(request_id="", type=0, result=0)))
 ANSWERS_OF_A_PREFIX: Final = 9_999_999
 """What the patent's 16 characters have room for behind it."""
 
@@ -59,6 +60,8 @@ class Queues:
         self._closed = closed
         self._delivered = delivered
         self._outboxes: dict[str, Outbox] = {}
+        self._accepted: dict[str, tuple[int, Acknowledge]] = {}
+        """The last acceptance of each receiver, and in which turn of the commits it was put."""
         self._answer_ids = _AnswerIds()
 
     def of(self, receiver: str) -> Outbox:
@@ -141,12 +144,27 @@ class Queues:
         outbox = self._outboxes[receiver]
         seq = self._guarded(outbox, outbox.answered, response, self._steady_us())
         if seq is not None:
-            work = Acknowledge(receiver, seq, response)
-            if not self._handover.holds(work):
-                # A death before this is on disk costs a repetition, which the receiver knows.
-                self._commits.put(work, patient=response.accepted)
+            self._acknowledge(receiver, seq, response)
         if outbox.behind:
             self._load(outbox)
+
+    def _acknowledge(self, receiver: str, seq: int, response: Response) -> None:
+        """Have it written that an answer came; acceptances of one turn of the loop as one work.
+
+        A death before it is on disk costs a repetition, which the receiver knows.
+        """
+        turn, last = self._accepted.get(receiver, _NEVER)
+        if turn == self._commits.turns and response.result == last.response.result:
+            # Not handed over yet, so it stands before whatever registration came in between.
+            last.further.append(seq)
+            return
+        work = Acknowledge(receiver, seq, response)
+        if self._handover.holds(work):
+            return
+        accepted = response.accepted
+        self._commits.put(work, patient=accepted)
+        if accepted:
+            self._accepted[receiver] = self._commits.turns, work
 
     def answer(self, receiver: str, message: Message, now_us: int) -> None:
         """Push what has no place in a queue."""

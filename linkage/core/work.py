@@ -93,11 +93,15 @@ class Alarm:
 
 @dataclass(slots=True)
 class Acknowledge:
-    """A receiver answered the delivery `seq` of its queue."""
+    """A receiver answered the delivery `seq` of its queue.
+
+    `further` are those that it accepted alike in the same turn of the loop.
+    """
 
     receiver: str
     seq: int
     response: Response
+    further: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -690,3 +690,51 @@ async def test_a_receiver_that_makes_results_up_fills_neither_the_figures_nor_th
     assert list(site.core.figures.deliveries) == [999]
     lines = [line for line in caplog.messages if "refused by desk" in line]
     assert len(lines) == REFUSALS_PER_S
+
+
+async def test_what_a_receiver_accepts_in_one_turn_is_one_piece_of_work(site: Site) -> None:
+    pbx, desk = await site.connect("pbx"), await site.connect("desk")
+    for number in range(5):
+        await site.say(pbx, incoming(f"C{number}"))
+    pushed = list(await desk.heard(5))
+    await site.settled()
+
+    for request, result in zip(pushed, (0, 0, 300, 0, 1), strict=True):
+        desk.answer(request, result)
+    assert site.core.inbox == 3, "three accepted alike, a refusal, and one accepted otherwise"
+    await site.settled()
+
+    states = "SELECT group_concat(state || result) FROM (SELECT * FROM delivery ORDER BY seq)"
+    assert await site.sql(states) == "done0,done0,refused300,done0,done1"
+    assert site.core.figures.deliveries == {0: 3, 300: 1, 1: 1}
+
+
+async def test_what_was_accepted_in_another_turn_is_another_piece_of_work(site: Site) -> None:
+    pbx, desk = await site.connect("pbx"), await site.connect("desk")
+    for number in range(2):
+        await site.say(pbx, incoming(f"C{number}"))
+        desk.answer((await desk.heard(number + 1))[number])
+        await site.settled()
+
+    assert await site.sql("SELECT count(*) FROM delivery WHERE state = 'done'") == 2
+
+
+async def test_an_acceptance_beside_a_registration_joins_none_from_before_it(site: Site) -> None:
+    pbx, old = await site.connect("pbx"), await site.connect("desk")
+    for number in range(2):
+        await site.say(pbx, incoming(f"C{number}"))
+    first, second = await old.heard(2)
+    await site.settled()
+
+    old.answer(first)
+    newer = FakeLink(site.core, "desk")
+    registering = asyncio.ensure_future(  # noqa: TID251 - awaited below
+        site.core.register(newer, site.registration("desk", last_seq=first.seq))
+    )
+    await asyncio.sleep(0)
+    old.answer(second)
+    assert (await registering).result == 0
+    site.core.begin(newer)
+    await site.settled()
+
+    assert newer.seqs == [second.seq], "the newer session has not got it"
