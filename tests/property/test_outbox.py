@@ -40,10 +40,13 @@ class Line:
         self.before: list[int] = []
         """Out already when all was asked for again: not to be pushed once more."""
         self.unanswered: list[int] = []
+        self.data: list[str] = []
+        """Ids of the data answers that are out."""
 
     def push(self, request: Request) -> None:
         seq = request.seq
         if seq is None:
+            self.data.append(request.id)
             return
         row = self.queue.rows[seq]
         assert not self.pushed or seq > self.pushed[-1], "out of order, or twice"
@@ -188,7 +191,12 @@ class Queue:
 
     def the_receiver_asks_for_data(self, by: int) -> None:
         self.outbox.answer(Request(id=f"q{by}", message=m.SnapshotNotice()), self.now_us)
-        self.outbox.answered(response(f"q{by}"), self.now_us)
+        self.the_receiver_takes_data()
+
+    def the_receiver_takes_data(self) -> None:
+        """What waited for the window too, once it is out: nobody leaves that unanswered."""
+        while self.line is not None and self.line.data:
+            self.outbox.answered(response(self.line.data.pop()), self.now_us)
 
     # --- the end ---------------------------------------------------------------------------------
     def check(self) -> None:
@@ -212,6 +220,7 @@ class Queue:
             self.the_disk_answers()
             self.ask_the_disk()
             self.the_receiver_answers(2)
+            self.the_receiver_takes_data()
         assert not self.line.unanswered
         arrived = {*self.line.pushed, *self.line.before}
         for seq in expected:
