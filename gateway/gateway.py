@@ -11,7 +11,7 @@ from typing import Any
 from gateway.dialler import Dialler
 from gateway.figures import GatewayFigures
 from gateway.listener import Listener
-from gateway.peers import AddressBook
+from gateway.peers import AddressBook, format_address
 from gateway.refusals import Refusals
 from gateway.roster import Roster
 from gateway.services import Services
@@ -78,7 +78,7 @@ class Gateway:
         await self._listener.start(self._listen, self._listen_tls, tls)
         self._dialler.start(self._peers, tls)
         for host, port in self.addresses:
-            logger.info("listening on %s:%d", host, port)
+            logger.info("listening on %s", format_address((host, port)))
 
     def _make_tls(self) -> Tls | None:
         if self._listen_tls or any(peer.dial_tls for peer in self._peers):

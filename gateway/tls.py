@@ -87,7 +87,7 @@ class Tls:
         self._state = state
         try:
             self._server, self._client = self._load()
-        except ListenError as error:
+        except (ListenError, OSError) as error:  # a file may go between one look and the next
             logger.error("%s; the certificate from before stays in use", error)  # noqa: TRY400 - not a bug
         else:
             logger.info("TLS: took up the changed files")

@@ -131,7 +131,8 @@ def _look(places: list[Address], at: float) -> tuple[Reading, list[str]]:
     for host, port in places:
         try:
             reading.add(_get(host, port, "/metrics"))
-            problems += json.loads(_get(host, port, "/readyz?format=json"))["problems"]
+            told = json.loads(_get(host, port, "/readyz?format=json"))["problems"]
+            problems += [str(problem) for problem in told]
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             problems.append(f"{host}:{port}: {str(error) or type(error).__name__}")
     return reading, problems
@@ -153,10 +154,13 @@ def render(shown: dict[str, Any]) -> RenderableType:
     from rich.text import Text
 
     head = Text(
-        f"linkage {', '.join(shown['versions'])} · {', '.join(shown['parts'])} · "
-        f"{shown['connections']} connections\n",
+        harmless(
+            f"linkage {', '.join(shown['versions'])} · {', '.join(shown['parts'])} · "
+            f"{shown['connections']} connections"
+        ),
         style="bold",
     )
+    head.append("\n")
     for problem in shown["problems"]:
         head.append(f"✗ {harmless(problem)}\n", style="bold red")
     for alarm in shown["alarms"]:
@@ -217,8 +221,8 @@ def _types(rows: list[dict[str, Any]]) -> Table:
     table.add_column("refused/s", justify="right")
     for row in rows[: ROWS["types"]]:
         table.add_row(
-            str(row["type"]),
-            row["name"],
+            harmless(str(row["type"])),
+            harmless(row["name"]),
             _rate(row["accepted_per_s"]),
             _rate(row["refused_per_s"]),
         )
@@ -236,7 +240,7 @@ def _peers(rows: list[dict[str, Any]]) -> Table:
         style = None if row["connected"] else "yellow" if row["waiting"] else "dim"
         table.add_row(
             harmless(row["peer"]),
-            row["role"],
+            harmless(row["role"]),
             "yes" if row["connected"] else "no",
             str(row["waiting"]),
             _time(row["oldest_s"]) if row["waiting"] else "",
@@ -254,7 +258,7 @@ def _adapters(rows: list[dict[str, Any]]) -> Table:
     for row in rows[: ROWS["adapters"]]:
         table.add_row(
             harmless(row["adapter"]),
-            row["state"],
+            harmless(row["state"]),
             _rate(row["notices_per_s"]),
             _rate(row["commands_per_s"]),
             str(row["in_work"]),

@@ -139,6 +139,19 @@ def test_the_picture_shows_what_matters() -> None:
     assert "asterisk1" in text
 
 
+def test_no_text_of_a_linkage_is_obeyed_by_the_terminal() -> None:
+    evil = "\x1b]0;title\x07"
+    shown = view(change(), [evil]) | {"versions": [evil], "parts": [evil]}
+    shown["peers"] = [row | {"peer": evil, "role": evil} for row in shown["peers"]]
+    shown["adapters"] = [row | {"adapter": evil, "state": evil} for row in shown["adapters"]]
+    shown["types"] = [row | {"type": evil, "name": evil} for row in shown["types"]]
+    console = Console(width=200, file=io.StringIO())
+    with console.capture() as capture:
+        console.print(render(shown))
+    assert "\\e]0;title\\x07" in capture.get()
+    assert "\x1b" not in capture.get()
+
+
 def test_without_a_watch_it_says_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "linkage.toml"
     path.write_text('listen = ["127.0.0.1:0"]\n')
