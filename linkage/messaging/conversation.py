@@ -341,13 +341,16 @@ class Conversation:
     async def _resume(self, conversation: int) -> None:
         """Make every link known to a core that has just come; then ask it what waits."""
         known = [local for local in self.links if local.peer_id is not None]
-        taken: list[Any] = []
-        # Slice by slice: the new core must not meet ten thousand of them in one turn of its loop.
-        for slice_ in (known[at : at + AT_ONCE] for at in range(0, len(known), AT_ONCE)):
+        # A few at a time: the new core must not meet ten thousand of them in one turn of its loop.
+        room = asyncio.Semaphore(AT_ONCE)
+        asked: list[asyncio.Future[Any]] = []
+        for local in known:
+            await room.acquire()
             if self._number != conversation or self._state is not State.RESUMING:
-                return
-            asked = [self._resume_link(local) for local in slice_]
-            taken += await asyncio.gather(*asked, return_exceptions=True)
+                break
+            asked.append(self._resume_link(local))
+            asked[-1].add_done_callback(lambda _: room.release())
+        taken = await asyncio.gather(*asked, return_exceptions=True)
         if self._number != conversation or self._state is not State.RESUMING:
             return
         for local, result in zip(known, taken, strict=True):
