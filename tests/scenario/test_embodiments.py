@@ -58,6 +58,8 @@ class LegacyApplication:
     def __init__(self, lines: list[Line], clock: VirtualClock) -> None:
         self.done = asyncio.Event()
         self.gone = asyncio.Event()
+        self.begin = asyncio.Event()
+        """Set when the platform is there: linkage dials the application whether it is or not."""
         self.problem: Exception | None = None
         self._lines = lines
         self._clock = clock
@@ -65,6 +67,7 @@ class LegacyApplication:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
+            await self.begin.wait()
             await self._play(reader, writer)
         except (AssertionError, asyncio.IncompleteReadError) as problem:
             self.problem = problem
@@ -142,6 +145,7 @@ async def legacy_run(name: str, data: Path) -> AsyncIterator[LegacyApplication]:
         ):
             platform.play(scenario.calls)
             background.start(clock.run(), "clock")
+            application.begin.set()
             try:
                 yield application
             finally:

@@ -188,7 +188,7 @@ async def test_a_silent_peer_is_dead_and_that_is_journalled(
     timers = Timers(heartbeat_s=0.02, dead_after_s=0.1)
     far = await connect(await start(GatewaySettings(timers=timers)))
     await far.register(190, "platform")
-    link = core.live["platform"]
+    link = core.begun[0]
     await core.until(lambda: core.ends)
     assert core.ends[0][0] is link
     await core.until(lambda: core.notes)
