@@ -39,9 +39,10 @@ KEYS: Final = (1, 8, 64, 500)
 key."""
 
 # For None, bytes and bool the driver looks for an adapter first, and where there is none it raises
-# and swallows two errors for each value: ten times the price of binding it. So there is one.
-sqlite3.register_adapter(type(None), lambda nothing: nothing)
-sqlite3.register_adapter(bytes, lambda blob: blob)
+# and swallows two errors for each value: ten times the price of binding it. So there is one. Each
+# gives what it gets, and is written in C: `bytes` copies nothing, an empty dictionary finds None.
+sqlite3.register_adapter(type(None), {}.get)
+sqlite3.register_adapter(bytes, bytes)
 sqlite3.register_adapter(bool, int)
 
 

@@ -48,8 +48,12 @@ _encode: Final = _line_encoder()
 
 def row_hash(previous: bytes, row: JournalRow) -> bytes:
     """The hash of a row that follows the row with hash `previous` (32 bytes each)."""
-    line = _encode(_values(row)).encode()
-    return sha256(b"".join((previous, line, row.body))).digest()
+    return hash_of(previous, _values(row), row.body)
+
+
+def hash_of(previous: bytes, values: tuple[Any, ...], body: bytes) -> bytes:
+    """The same of a row that was taken apart: its values in the order of `COLUMNS`, its body."""
+    return sha256(b"".join((previous, _encode(values).encode(), body))).digest()
 
 
 def breaks(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Select, bindparam, exc, func, select, update
@@ -22,7 +22,7 @@ from linkage.store.bulk import (
     keys_of,
     maker,
 )
-from linkage.store.chain import GENESIS, row_hash
+from linkage.store.chain import COLUMNS, GENESIS, hash_of
 from linkage.store.rows import DeliveryRow, JournalRow
 
 SEEN_MAX: Final = 2048
@@ -192,8 +192,10 @@ class Transaction:
         assert self._last is not None
         seq, previous = self._last
         assert row.seq == seq + 1
-        own = row_hash(previous, row)
-        self._journal.append((*_values(row), previous, own))
+        values = _hashed(row)
+        body = row.body
+        own = hash_of(previous, values, body)
+        self._journal.append((*_stored(values), body, previous, own))
         self._rows.append(row)
         self._last = (row.seq, own)
 
@@ -241,7 +243,10 @@ ROW_COLUMNS: Final = in_table_order(tables.journal, columns_of(JournalRow))
 JOURNAL_COLUMNS: Final = (*ROW_COLUMNS, "prev_hash", "hash")
 DELIVERY_COLUMNS: Final = in_table_order(tables.delivery, columns_of(DeliveryRow))
 
-_values: Final = getter(ROW_COLUMNS)
+# A row is read once, in the order of its hash, and brought into that of the table.
+_hashed: Final = getter(COLUMNS)
+_stored: Final = itemgetter(*[COLUMNS.index(name) for name in ROW_COLUMNS if name != "body"])
+assert ROW_COLUMNS[-1] == "body", "the body stands last in the table"
 _journal_row: Final = maker(tables.journal, JournalRow)
 
 _JOURNAL: Final = select(*[tables.journal.c[name] for name in columns_of(JournalRow)])
