@@ -71,6 +71,8 @@ READS_MAX: Final = 5
 ANSWER_WITHIN_US: Final = 30 * 1_000_000
 """How long after its expiry a command that was sent may go unanswered; then nobody knows."""
 COMMAND_DIGITS: Final = frozenset({2, 4, 6})
+ACKNOWLEDGED: Final = Done()
+"""What came of all that was acknowledged: nothing more; nobody adds to it."""
 
 
 class CoreEngine:
@@ -293,13 +295,14 @@ class CoreEngine:
         self._unit.set_delivery(work.receiver, work.seq, state, response.result)
         for seq in work.further:
             self._unit.set_delivery(work.receiver, seq, state, response.result)
+        if response.accepted:
+            return ACKNOWLEDGED
         done = Done()
-        if not response.accepted:
-            detail = response.detail or result_text(response.result)
-            row = self._request_of(response.request_id)
-            self._report(row, response.result, f"{work.receiver}: {detail}", done)
-            if row is not None and row.source == self._peers.own_id:
-                self._handler.refused_with(work.receiver, row.seq, response.result, done)
+        detail = response.detail or result_text(response.result)
+        row = self._request_of(response.request_id)
+        self._report(row, response.result, f"{work.receiver}: {detail}", done)
+        if row is not None and row.source == self._peers.own_id:
+            self._handler.refused_with(work.receiver, row.seq, response.result, done)
         return done
 
     def _give_up(self, work: GiveUp) -> Done:

@@ -19,6 +19,7 @@ from linkage.store import lookup
 from linkage.store.rows import JournalRow, to_us
 from linkage.store.unit import UnitOfWork
 from protocol import messages as m
+from protocol.envelope import Response
 from protocol.errors import InvalidMessageError
 from protocol.message import Direction, Message
 from protocol.results import Result
@@ -53,14 +54,14 @@ class Handler(Inquirer):
         request = as_journalled(work.request, peer)
         if request is not work.request:
             work = replace(work, request=request)
-        first = self._find_duplicate(work)
+        first = self._find_duplicate(work) if self._seen else None
         if first is not None:
             return Done(self._response(request, first.result or 0, "duplicate"), row=first)
         try:
-            check_sender(peer, request.type)
+            number = request.message.number
+            check_sender(peer, number)
             # Notices are by far most of what comes.
-            is_notice = request.message.number in NOTICES
-            done = self._notice(work) if is_notice else self._take(work, peer)
+            done = self._notice(work) if number in NOTICES else self._take(work, peer)
         except RefusedError as refusal:
             done = self.refuse(work, refusal.result, refusal.detail)
         done.row, self._row = self._row, None
@@ -85,11 +86,12 @@ class Handler(Inquirer):
                 return self._pass_on(work, receivers, self._expires_at(work, peer))
 
     def _notice(self, work: Submit) -> Done:
-        message = work.request.message
+        request = work.request
+        message = request.message
         if isinstance(message, m.PlatformLeave):
             self._journal(work, result=0)
-            return Done(self._response(work.request, Result.OK))
-        command = self._command_row(work)
+            return Done(self._response(request, Result.OK))
+        command = None if message.request_id is None else self._command_row(work)
         command_event = None if command is None else command.event_pk
         owner, unowned = routing.owner_of_new(self._peers, message)
         applied = apply(self._unit, self._entry(work, message, owner, command_event))
@@ -100,12 +102,11 @@ class Handler(Inquirer):
             owner=owner,
             command_seq=None if command is None else command.seq,
         )
-        done = Done(self._response(work.request, Result.OK, op_id=_op_id(applied)))
-        if applied.operation is not None and self._owner_of(applied.operation) is None:
-            root = self._unit.operation(applied.operation.root) or applied.operation
-            unowned = routing.takers_of(self._peers, root, message)
+        op_id = _op_id(applied)
+        done = Done(Response(request_id=request.id, type=message.number, result=0, op_id=op_id))
         self._deliver_notice(row, message, applied, command, unowned, done)
-        self._tell_bound(applied.bound, None, done)
+        if applied.bound:
+            self._tell_bound(applied.bound, None, done)
         if command is not None and command.source == self._peers.own_id:
             self.answered_with(work.source, command.seq, message, done)
         return done

@@ -44,6 +44,8 @@ class Peer:
     ahead_s: float = 0.0
     shut_out: bool = False
     """It was taken out of the configuration while linkage serves."""
+    role_name: str = field(init=False)
+    """The role as a text: what the enumeration works out anew each time it is asked."""
     legacy: bool = field(init=False, default=False)
     """Speaks only the patent."""
     encoding: str = field(init=False, default="utf-8")
@@ -52,6 +54,7 @@ class Peer:
     _types: frozenset[int] = field(init=False, default=frozenset())
 
     def __post_init__(self) -> None:
+        self.role_name = self.role.value
         self._sends = SENDS[self.role]
         if self.settings is not None:
             self.legacy = self.settings.legacy

@@ -50,10 +50,10 @@ def render(
         trace: as the receiver is told of it.
     """
     fills = _fills(row, message)
-    own = command is not None and command.source == delivery.receiver
-    reference = _reference(message, command, own=own)
     shown = filled(message, fills) if fills else message
-    if reference != message.request_id:
+    if command is not None or message.request_id is not None:
+        own = command is not None and command.source == delivery.receiver
+        reference = _reference(message, command, own=own)
         # A notice may name nothing but the command it answers: to everybody else that leads
         # nowhere, but without it the message could not be read at all.
         with suppress(InvalidMessageError):

@@ -25,6 +25,8 @@ TO_EVERYBODY: Final = frozenset({170, 172, 173, 191, 195, 197, 198})
 """Notices about a platform as a whole; without an operation they concern every application."""
 ONLY_ASKED_FOR: Final = frozenset({162, 171, 180, 182, 192, 193, 194, 196})
 """Data answers: only to who asked."""
+NOBODYS: Final = TO_EVERYBODY | ONLY_ASKED_FOR
+"""Notices that never tell of a new call."""
 TO_SCREEN: Final = 200
 """Added to a 1xx to give the 3xx that mirrors it."""
 
@@ -34,7 +36,7 @@ def owner_of_new(peers: Peers, message: Message) -> tuple[str | None, list[Peer]
 
     Several: nobody's yet, and all are told.
     """
-    if message.number in ONLY_ASKED_FOR or message.number in TO_EVERYBODY:
+    if message.number in NOBODYS:
         return None, []
     incoming = getattr(message, "direction", None) is not m.CallDirection.OUT
     number = getattr(message, "to_num" if incoming else "phone_num", None)

@@ -20,7 +20,6 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from linkage.core import routing
 from linkage.core.alarms import AlarmTeller
 from linkage.core.peers import Peer
 from linkage.core.question import (
@@ -283,9 +282,7 @@ class Inquirer(AlarmTeller):
             "%s %s of %s is over, nobody told: closed with reason %d",
             operation.kind, operation.native, operation.platform, Reason.STATE_LOST,
         )  # fmt: skip
-        root = self._find(operation.root) or operation
-        unowned = routing.takers_of(self._peers, root, notice)
-        self._deliver_notice(row, notice, applied, None, unowned, done)
+        self._deliver_notice(row, notice, applied, None, (), done)
 
 
 def _why_not(peer: Peer) -> str | None:

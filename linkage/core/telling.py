@@ -50,6 +50,9 @@ class Teller:
         self.steps = Steps()
         """Where in the journal the clock was set: ages are counted without that."""
         self._seen: dict[tuple[str, str], list[JournalRow]] = {}
+        self._repeats = False
+        """Whether an Id comes more than once in the batch: else what is journalled of it need not
+        be found by its other messages."""
         self._now = Now(datetime.fromtimestamp(0, UTC), 0)
         self._now_us = 0
         self._row: JournalRow | None = None
@@ -60,17 +63,20 @@ class Teller:
         self._now, self._now_us = now, now.utc_us
         self._row = None
         self._seen = {}
-        keys: set[tuple[str, str]] = set()
+        keys: list[tuple[str, str]] = []
         natives: set[tuple[str, str]] = set()
         for work in batch:
             if isinstance(work, Submit):
                 source, request = work.source, work.request
-                keys.add((source, request.id))
+                keys.append((source, request.id))
                 message = request.message
                 if message.number in NOTICES:
-                    natives.update([(source, native) for native in natives_of(message)])
+                    for native in natives_of(message):
+                        natives.add((source, native))
         self._unit.prefetch(natives)
-        for row in self._unit.find_requests(keys):
+        distinct = set(keys)
+        self._repeats = len(distinct) < len(keys)
+        for row in self._unit.find_requests(distinct):
             if row.kind in REQUESTS and row.type is not None:
                 self._keep_seen(row)
 
@@ -151,7 +157,8 @@ class Teller:
         if self.traces.begun or command_seq is not None:
             row.trace = self.traces.of_request(row, request.trace, applied)
         self._unit.append(row)
-        self._keep_seen(row)
+        if self._repeats:
+            self._keep_seen(row)
         self._row = row
         return row
 
@@ -198,25 +205,27 @@ class Teller:
         done: Done,
         expires_at: int | None = None,
     ) -> None:
-        delivery = self._unit.enqueue(peer.id, peer.role.value, row.seq, type_, expires_at)
+        delivery = self._unit.enqueue(peer.id, peer.role_name, row.seq, type_, expires_at)
         trace = self.traces.outgoing(row, peer.id) if self.traces.begun else row.trace
         request = render(row, message, delivery, command, self._now, trace)
         done.deliveries.append(Delivery(delivery, request, size=len(row.body)))
 
     def _put_found(self, row: JournalRow, applied: Applied | None, message: Message) -> None:
         """What correlation found, for the journal and for those who are told."""
-        row.event_id = message.event_id
-        row.call_id = message.call_id
-        row.conference_id = message.conference_id
-        if applied is None:
-            return
-        operation, event = applied.operation, applied.event
-        if event is not None:
+        operation = event = None
+        if applied is not None:
+            operation, event = applied.operation, applied.event
+        if event is None:
+            row.event_id = message.event_id
+        else:
             row.event_pk = event.event_pk
             # Merging redirects: the row stays with its event, its readers hear of the other.
             told = final_event(self._unit, event) if message.number in NOTICES else event
             row.event_id = told.event_id
-        if operation is not None:
+        if operation is None:
+            row.call_id = message.call_id
+            row.conference_id = message.conference_id
+        else:
             row.op_id = operation.op_id
             row.call_id = message.call_id or operation.call_id
             row.conference_id = message.conference_id or operation.conference_id
@@ -245,11 +254,19 @@ class Teller:
         unowned: Iterable[Peer],
         done: Done,
     ) -> None:
+        """Queue a notice for everyone who gets it.
+
+        `unowned` are those that could take it, where it is about no call; while nobody has the
+        call that it is about, they are found by that.
+        """
         operation = applied.operation
         owner = None if operation is None else self._owner_of(operation)
+        if operation is not None and owner is None:
+            root = self._unit.operation(operation.root) or operation
+            unowned = routing.takers_of(self._peers, root, message)
         audience = routing.audience(self._peers, message, applied, command, unowned, owner)
         for peer, type_ in audience:
-            if peer.takes(type_, message, operation):
+            if not peer.legacy or peer.takes(type_, message, operation):
                 self._enqueue(peer, row, message, type_, command, done)
 
     def _owner_of(self, operation: Operation) -> str | None:

@@ -66,7 +66,9 @@ def _apply_notice(records: Records, entry: Entry) -> Applied:
     if isinstance(entry.message, m.PlatformLeave):
         return Applied()  # of the session, whatever else it names
     operation, is_new = locate(records, entry)
-    named = _named_event(records, entry, operation)
+    named = None
+    if entry.message.event_id is not None:
+        named = _named_event(records, entry.message.event_id, entry, operation)
     if operation is None:
         return Applied(None, named or _event(records, entry.command_event))
     applied = Applied(operation)
@@ -75,8 +77,9 @@ def _apply_notice(records: Records, entry: Entry) -> Applied:
         _bind_named(records, entry, operation, named, applied, is_new=is_new)
     elif operation.event_pk is None:
         _inherit(records, entry, operation, applied, is_new=is_new)
-    _derive(records, entry, operation, applied)
-    applied.event = _event(records, operation.event_pk)
+    if operation.event_pk is not None:
+        applied.event = _event(records, operation.event_pk)
+        _derive(records, entry, operation, applied)
     return applied
 
 
@@ -87,14 +90,13 @@ def _apply_lost(records: Records, op_id: int, entry: Entry) -> Applied:
     return Applied(operation, _event(records, operation.event_pk))
 
 
-def _named_event(records: Records, entry: Entry, operation: Operation | None) -> Event | None:
+def _named_event(
+    records: Records, event_id: str, entry: Entry, operation: Operation | None
+) -> Event | None:
     """The event that a notice names.
 
     The owner's, or the only application's that has one by this EventId.
     """
-    event_id = entry.message.event_id
-    if event_id is None:
-        return None
     owner = entry.owner
     if operation is not None:
         bound = _event(records, operation.event_pk)
@@ -137,7 +139,7 @@ def _inherit(
 
 def _derive(records: Records, entry: Entry, operation: Operation, applied: Applied) -> None:
     """The rest of the call follows: whatever of its tree has no event yet."""
-    event = _event(records, operation.event_pk)
+    event = applied.event
     if event is None:
         return
     for other in records.tree(operation.root):

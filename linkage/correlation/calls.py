@@ -69,8 +69,18 @@ def incoming_call(records: Records, entry: Entry) -> tuple[Operation | None, boo
     assert isinstance(message, m.IncomingCallNotice)
     operation, is_new = find_or_make_call(records, entry)
     operation.direction = "in" if message.direction is m.CallDirection.IN else "out"
-    fill(operation, from_num=message.phone_num, to_num=message.to_num, login_id=message.login_id)
+    _fill_numbers(operation, message)
     return operation, is_new
+
+
+def _fill_numbers(operation: Operation, message: m.IncomingCallNotice | m.CallStateNotice) -> None:
+    """`fill`, written out for the two that are most of what comes."""
+    if message.phone_num is not None:
+        operation.from_num = message.phone_num
+    if message.to_num is not None:
+        operation.to_num = message.to_num
+    if message.login_id is not None:
+        operation.login_id = message.login_id
 
 
 def call_state(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
@@ -80,7 +90,7 @@ def call_state(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
     if message.call_id is None:
         return None, False
     operation, is_new = find_or_make_call(records, entry)
-    fill(operation, from_num=message.phone_num, to_num=message.to_num, login_id=message.login_id)
+    _fill_numbers(operation, message)
     if message.state is not None:
         operation.state = message.state.name.lower()
     if message.state is m.CallState.ANSWERED and operation.answered_at is None:

@@ -33,7 +33,7 @@ def make(
 ) -> Operation:
     """A new operation, under its parent where it has one."""
     op_id = records.next_op_id()
-    entry.made.add(op_id)
+    entry.made += (op_id,)
     return records.add_operation(
         Operation(
             op_id=op_id,

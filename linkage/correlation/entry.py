@@ -40,7 +40,7 @@ class Entry:
     command_event: int | None = None
     reconstructed: bool = False
     lost: int | None = None
-    made: set[int] = field(default_factory=set, compare=False)
+    made: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,8 @@ key."""
 # For None, bytes and bool the driver looks for an adapter first, and where there is none it raises
 # and swallows two errors for each value: ten times the price of binding it. So there is one. Each
 # gives what it gets, and is written in C: `bytes` copies nothing, an empty dictionary finds None.
-sqlite3.register_adapter(type(None), {}.get)
+_NOTHINGS: Final[dict[None, None]] = {}
+sqlite3.register_adapter(type(None), _NOTHINGS.get)
 sqlite3.register_adapter(bytes, bytes)
 sqlite3.register_adapter(bool, int)
 

@@ -127,7 +127,8 @@ class Projections(Transaction):
 
     def _clear(self) -> None:
         super()._clear()
-        self._new_native: dict[str, list[int]] = {}
+        self._new_native: dict[str, list[int]] | None = None
+        """OpIds of what is new by native key, once somebody asked for them."""
         self._bindings: list[Binding] = []
         self._valid: dict[int, Binding] = {}
         self._ended: list[Row] = []
@@ -193,11 +194,19 @@ class Projections(Transaction):
     def _find_native(self, native: str) -> list[Operation]:
         found = self._same_id.get(native)
         if found is None:
-            found = self._new_native.get(native, [])[::-1]
+            found = self._new_under(native)[::-1]
             rows = self._driver.execute(_SAME_ID, ("native",), (native,))
             found += [self._operations.take(row).op_id for row in rows]
             self._same_id[native] = found
         return self._all(found[:SAME_ID_MAX])
+
+    def _new_under(self, native: str) -> list[int]:
+        """OpIds of what is not flushed yet: commands ask for them, notices seldom do."""
+        if self._new_native is None:
+            self._new_native = {}
+            for op_id, operation in self._operations.new.items():
+                self._new_native.setdefault(operation.native, []).append(op_id)
+        return self._new_native.get(native, [])
 
     def _first_operation(
         self, statement: Select[Any], order: tuple[str, ...], values: Row
@@ -236,7 +245,8 @@ class Projections(Transaction):
             members = self._trees.get(root)
             if members is not None:
                 members.append(op_id)
-        self._new_native.setdefault(operation.native, []).append(op_id)
+        if self._new_native is not None:
+            self._new_native.setdefault(operation.native, []).append(op_id)
         if operation.native in self._same_id:
             self._same_id[operation.native].insert(0, op_id)
         return self._index(self._operations.add(op_id, operation))
