@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
 from operator import attrgetter
 from typing import Any, Final, TypeVar, cast
@@ -34,6 +34,10 @@ TOGETHER: Final = (32, 16, 8, 4, 2, 1)
 """Numbers of rows that an INSERT is compiled for. Each statement lets go of the interpreter's
 lock, and must get it back from the event loop; a row a statement would do so some thousand times a
 batch. Times the columns they stay below the 999 parameters that every SQLite takes."""
+SHARED_FROM: Final = TOGETHER[0]
+"""Rows from which on it is worth while to look for what they share."""
+INSERTS_KEPT: Final = 512
+"""Texts of INSERT statements; which columns are left out or shared differs from batch to batch."""
 KEYS: Final = (1, 8, 64, 500)
 """Numbers of keys that a statement is compiled for; what is less is filled up with its last
 key."""
@@ -90,24 +94,31 @@ class Driver:
     def insert(self, table: Table, names: tuple[str, ...], rows: Sequence[Row]) -> None:
         """Insert rows whose values stand in the order of `names`, which is the table's.
 
-        A column that is None in all of them is left out: most are.
+        A column that is None in all of them is left out: most are. What is the same in all of
+        them is bound once a statement: to bind a value costs as much as to store it.
         """
         if not rows:
             return
-        columns = list(zip(*rows, strict=True))
-        used = [
-            index
-            for index, column in enumerate(columns)
-            if column[0] is not None or column.count(None) < len(rows)
-        ]
-        if len(used) < len(names):
-            names = tuple([names[index] for index in used])
-            rows = list(zip(*[columns[index] for index in used], strict=True))
+        shared: list[Any] = []
+        same: list[str] = []
+        own: list[str] = []
+        columns: list[Row] = []
+        for name, column in zip(names, zip(*rows, strict=True), strict=True):
+            first = column[0]
+            if len(rows) < SHARED_FROM or column.count(first) < len(rows):
+                if first is not None or column.count(None) < len(rows):
+                    own.append(name)
+                    columns.append(column)
+            elif first is not None:
+                same.append(name)
+                shared.append(first)
+        rows = list(zip(*columns, strict=True))
         start = 0
         for size in TOGETHER:
             while len(rows) - start >= size:
-                values = list(chain.from_iterable(rows[start : start + size]))
-                self._driver.execute(_insert(table, names, size, self._dialect), values)
+                values = [*shared, *chain.from_iterable(rows[start : start + size])]
+                text = _insert(table, tuple(same), tuple(own), size, self._dialect)
+                self._driver.execute(text, values)
                 start += size
 
     def update(
@@ -171,11 +182,20 @@ def _look_up(make: Callable[[int], Select[Any]], keys: int, more: int, dialect: 
     return _text(make(keys), (*_names("key", keys), *_names("more", more)), dialect)
 
 
-@cache
-def _insert(table: Table, names: tuple[str, ...], rows: int, dialect: Dialect) -> str:
+@lru_cache(maxsize=INSERTS_KEPT)
+def _insert(
+    table: Table, same: tuple[str, ...], own: tuple[str, ...], rows: int, dialect: Dialect
+) -> str:
+    """An INSERT of so many rows that takes the values which all share, and then those of each."""
+    names = in_table_order(table, (*same, *own))
     statement = insert(table).values({name: bindparam(name) for name in names})
     single = _text(statement, names, dialect)
-    return single + f", {single[single.rindex('(') :]}" * (rows - 1)
+    values = []
+    for row in range(rows):
+        at = {name: 1 + number for number, name in enumerate(same)}
+        at |= {name: 1 + len(same) + row * len(own) + number for number, name in enumerate(own)}
+        values.append("(" + ", ".join([f"?{at[name]}" for name in names]) + ")")
+    return single[: single.rindex("(")] + ", ".join(values)
 
 
 @cache
