@@ -1,0 +1,54 @@
+"""Many rows in few statements: what goes in comes out, whatever the rows have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from linkage.store import tables
+from linkage.store.bulk import SHARED_FROM, Driver, Row
+from linkage.store.database import open_store
+from linkage.store.transaction import DELIVERY_COLUMNS
+
+MANY = 3 * SHARED_FROM + 7
+"""Statements of several sizes, with and without rows that share."""
+
+
+def row(seq: int, **values: object) -> Row:
+    given = {"receiver": "desk", "seq": seq, "journal_seq": 2 * seq, "type": 100, "state": "open"}
+    given |= {"attempts": 0} | values
+    return tuple([given.get(name) for name in DELIVERY_COLUMNS])
+
+
+MIXED = {
+    "all share": [row(seq) for seq in range(MANY)],
+    "one differs": [row(seq, type=102 if seq == MANY - 1 else 100) for seq in range(MANY)],
+    "one has what the others have not": [
+        row(seq, result=0 if seq == SHARED_FROM else None) for seq in range(MANY)
+    ],
+    "one has not what the others have": [
+        row(seq, expires_at=None if not seq else 5) for seq in range(MANY)
+    ],
+    "all differ": [
+        row(seq, receiver=f"desk{seq}", type=seq, state=f"s{seq}", attempts=seq, result=-seq)
+        for seq in range(MANY)
+    ],
+    "too few to share": [row(seq) for seq in range(SHARED_FROM - 1)],
+    "just enough": [row(seq) for seq in range(SHARED_FROM)],
+    "one alone": [row(1)],
+    "none": [],
+}
+
+
+@pytest.mark.parametrize("rows", MIXED.values(), ids=MIXED.keys())
+def test_what_is_inserted_is_read_again(rows: list[Row], tmp_path: Path) -> None:
+    store = open_store(tmp_path / "linkage.db")
+    with store.begin() as connection:
+        Driver(connection).insert(tables.delivery, DELIVERY_COLUMNS, rows)
+    columns = [tables.delivery.c[name] for name in DELIVERY_COLUMNS]
+    with store.connect() as connection:
+        found = connection.execute(select(*columns).order_by(tables.delivery.c.journal_seq)).all()
+    store.dispose()
+    assert [tuple(each) for each in found] == rows
