@@ -6,16 +6,13 @@ core's; the name that is answered stands on every message of that connection.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import zmq
 from zmq.utils import z85
 
 from linkage.messaging.sockets import Socket
-
-logger = logging.getLogger("linkage.messaging")
 
 ADDRESS: Final = "inproc://zeromq.zap.01"
 _VERSION: Final = b"1.0"
@@ -27,9 +24,14 @@ class Guard(Socket):
     """Answers ZeroMQ's questions while it is open; must be opened before the socket it guards."""
 
     def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], allowed: Mapping[bytes, str]
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        allowed: Mapping[bytes, str],
+        turned_away: Callable[[str], None],
     ) -> None:
+        """`turned_away` is told from which host somebody came whose key is nobody's."""
         super().__init__(context, zmq.REP)
+        self._turned_away = turned_away
         self._allowed = allowed
         self._socket.bind(ADDRESS)
         self._watch()
@@ -50,8 +52,5 @@ class Guard(Socket):
         key = z85.encode(frames[6])
         part = self._allowed.get(key)
         if part is None:
-            where = frames[3].decode("ascii", "replace")
-            logger.warning(
-                "bus: a connection from %s shows a key that is nobody's: turned away", where
-            )
+            self._turned_away(frames[3].decode("ascii", "replace"))
         return part

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 from collections.abc import Collection, Coroutine, Mapping
 from typing import Any, Final
@@ -43,6 +44,7 @@ DRAIN_WITHIN_S: Final = 5.0
 COMPLAIN_EVERY_S: Final = 1.0
 SOURCE_MAX: Final = 64
 """Characters of an alarm's id."""
+STRANGERS_EVERY_S: Final = 60.0
 ANSWERED: Final = frozenset({Kind.SUBMIT, *CALLS})
 _UNKNOWN: Final = pack_item(Kind.UNKNOWN)
 
@@ -74,6 +76,8 @@ class Hub:
         self._incarnation = secrets.token_hex(8)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._guard: Guard | None = None
+        self._strangers = 0
+        self._strangers_told_at = -math.inf
         self._router: Router | None = None
         self._parts: dict[bytes, Part] = {}
         self._work: set[asyncio.Task[None]] = set()
@@ -100,7 +104,7 @@ class Hub:
         """
         try:
             if keys is not None:
-                self._guard = Guard(self._context, allowed or {})
+                self._guard = Guard(self._context, allowed or {}, self._turn_away)
             self._router = Router(self._context, place, keys, self._came)
         except BaseException:
             self._close_sockets()
@@ -290,6 +294,17 @@ class Hub:
         """A part that should be here is not: an alarm, until it says hello."""
         text = f"{name} is not here: see whether `linkage serve --only {name}` runs"
         self._note(name, EntryKind.ALARM, text)
+
+    def _turn_away(self, host: str) -> None:
+        """Somebody's key is nobody's. ZeroMQ tries again and again: told once a minute at most."""
+        self._strangers += 1
+        now = self._clock.now()
+        if now - self._strangers_told_at < STRANGERS_EVERY_S:
+            return
+        text = f"{self._strangers} on the bus with a key that is nobody's, last from {host}"
+        self._strangers, self._strangers_told_at = 0, now
+        logger.warning("bus: turned away: %s", text)
+        self._note(host, EntryKind.STRANGER, text)
 
     def _note(self, name: str, kind: EntryKind, text: str) -> None:
         task = asyncio.get_running_loop().create_task(self._journal(name, kind, text))

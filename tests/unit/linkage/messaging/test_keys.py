@@ -130,6 +130,7 @@ async def test_a_key_that_is_nobodys_is_turned_away(
         keys = (read_pair(tmp_path / "other", "gateway"), read_public(tmp_path / "keys", "core"))
         gateway = bus.part(keys=keys)
         await until(lambda: "a key that is nobody's" in caplog.text)
+        await until(lambda: "Stranger" in [row.kind for row in bus.site.journal()])
 
         assert not gateway.connected
 
