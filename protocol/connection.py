@@ -186,7 +186,7 @@ class Connection:
     def excuse_silence(self, now: float) -> None:
         """Nobody listened until now (the owner did not read): the silence proves nothing."""
         self._received_at = now
-        if self._begun_at is not math.inf:
+        if self._begun_at != math.inf:
             self._begun_at = now
 
     def receive_eof(self, now: float) -> None:
@@ -229,7 +229,7 @@ class Connection:
         """
         if not self._framer.in_message:
             self._begun_at = math.inf
-        elif self._begun_at is math.inf:
+        elif self._begun_at == math.inf:
             self._begun_at = self._now
 
     def _check_end(self) -> bool:

@@ -38,7 +38,7 @@ class Awaited:
     def next_due(self) -> float | None:
         """When the next answer will be late; None: there is none to be late."""
         for _, due in self._waiting.values():
-            if due is not math.inf:
+            if due != math.inf:
                 return due
         return None
 
