@@ -29,7 +29,7 @@ from typing import Any, Final
 from benchmarks.codec import FULL_REQUEST, REQUEST
 from benchmarks.comparison.frames import SECRET, FramePeer, answer_to, frame, registration
 from benchmarks.machine import describe_machine
-from benchmarks.process import run
+from benchmarks.process import BenchmarkError, run
 from gateway.reception import Reception
 from gateway.refusals import Refusals
 from gateway.roster import Roster
@@ -50,6 +50,9 @@ from protocol.roles import Role
 RUNS: Final = 7
 MESSAGES: Final = 4_096
 WINDOW: Final = 64
+SETTLES_S: Final = 10.0
+SLOWEST_PER_S: Final = 100
+"""Messages a second: what takes longer waits for a far end that is gone."""
 
 
 class NoCore:
@@ -281,6 +284,23 @@ async def whole(messages: int, folder: Path) -> float:
     return spent / messages / 1000
 
 
+async def in_time(name: str, measurement: Coroutine[Any, Any, float], messages: int) -> float:
+    """A measurement, in bounded time: a session that was dropped never gets what is waited for.
+
+    Raises:
+        BenchmarkError: it does not end.
+    """
+    within_s = SETTLES_S + messages / SLOWEST_PER_S
+    try:
+        async with asyncio.timeout(within_s):
+            return await measurement
+    except TimeoutError:
+        raise BenchmarkError(
+            f"{name}: {messages} messages did not pass within {within_s:g} s; a session was "
+            "closed, or the machine is too slow: see what was logged, or take fewer --messages"
+        ) from None
+
+
 def operations(messages: int) -> dict[str, Callable[[], Coroutine[Any, Any, float]]]:
     """Name → what to measure."""
 
@@ -297,23 +317,30 @@ def operations(messages: int) -> dict[str, Callable[[], Coroutine[Any, Any, floa
 
 
 def measure(runs: int, messages: int) -> dict[str, tuple[float, float]]:
-    """Median and best by name, in microseconds of the loop thread's processor time."""
+    """Median and best by name, in microseconds of the loop thread's processor time.
+
+    Raises:
+        BenchmarkError: one of them does not end.
+    """
     found = {}
     for name, operation in operations(messages).items():
-        costs = [run(operation()) for _ in range(runs + 1)]
+        costs = [run(in_time(name, operation(), messages)) for _ in range(runs + 1)]
         costs.pop(0)  # the first run fills the tables that are made on first use
         found[name] = (statistics.median(costs), min(costs))
     return found
 
 
 def main(arguments: list[str]) -> int:
-    """Measure and print; always 0, a benchmark judges nothing."""
+    """Measure and print; 0 however slow it is, a benchmark judges nothing."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.edge", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--runs", type=int, default=RUNS, help=f"how many runs ({RUNS})")
     parser.add_argument("--messages", type=int, default=MESSAGES, help=f"in a run ({MESSAGES})")
     chosen = parser.parse_args(arguments)
-    figures = measure(chosen.runs, max(WINDOW, chosen.messages // WINDOW * WINDOW))
+    try:
+        figures = measure(chosen.runs, max(WINDOW, chosen.messages // WINDOW * WINDOW))
+    except BenchmarkError as error:
+        parser.exit(2, f"{error}\n")
     if chosen.json:
         report = {
             "machine": describe_machine(),
