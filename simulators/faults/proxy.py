@@ -266,8 +266,14 @@ class Link:
         if item.fault in {Fault.CUT, Fault.HALF_OPEN}:
             self.apply(item.fault)
             return
+        if item.fault is Fault.STALL:
+            self._proxy.note(self._number, item.direction, 0, item.fault)
         for direction, pump in self._pumps.items():
-            if item.concerns(self._number, direction):
+            if not item.concerns(self._number, direction):
+                continue
+            if item.fault is Fault.STALL:
+                pump.stall(item.seconds)
+            else:
                 pump.injector.force(replace(item, direction=direction))
 
 
@@ -298,6 +304,17 @@ class Pump:
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._ended = False
+        self._stalled_until = 0.0
+
+    def stall(self, seconds: float | None) -> None:
+        """Pass nothing on from now; both directions begin, and so end, together.
+
+        At its next frame each would begin for itself: the answer to a request that was held up
+        would be held up once more.
+        """
+        wanted_s = self.injector.plan.stall_s if seconds is None else seconds
+        until = asyncio.get_running_loop().time() + wanted_s
+        self._stalled_until = max(self._stalled_until, until)
 
     async def run(self) -> None:
         """Until the sending side has ended and everything was passed on."""
@@ -341,15 +358,14 @@ class Pump:
             await self._room.wait()
 
     async def _write(self) -> None:
-        loop = asyncio.get_running_loop()
         while (item := await self._next()) is not None:
             due, action = item
-            if due > loop.time():
-                await asyncio.sleep(due - loop.time())
+            await self._wait_till(due)
             try:
                 await self._do(action)
             except OSError:
                 self._link.do(Fault.CUT)
+        await self._wait_till(0.0)
         if (
             not self._writer.is_closing()
             and not self._link.silent
@@ -357,6 +373,15 @@ class Pump:
         ):
             with suppress(OSError):
                 self._writer.write_eof()
+
+    async def _wait_till(self, due: float) -> None:
+        """Until it is due and no stall holds it up, also one that begins meanwhile."""
+        loop = asyncio.get_running_loop()
+        while True:
+            wait_s = max(due, self._stalled_until) - loop.time()
+            if wait_s <= 0:
+                return
+            await asyncio.sleep(wait_s)
 
     async def _next(self) -> tuple[float, Action] | None:
         """The next action; None at the end. What nothing overtakes in time goes on by itself."""

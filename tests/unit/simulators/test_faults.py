@@ -403,6 +403,19 @@ async def test_a_fault_may_be_scripted_for_a_time() -> None:
         assert proxy.stats.up.faults["cut"] == 1
 
 
+async def test_a_stall_at_a_time_holds_up_both_directions_together() -> None:
+    told: asyncio.Queue[Occurrence] = asyncio.Queue()
+    plan = FaultPlan(script=(Planned(fault=Fault.STALL, at_s=0, seconds=0.4),))
+    began = asyncio.get_running_loop().time()
+    async with through(plan, told.put_nowait) as (_, end, _):
+        stalled = await asyncio.wait_for(told.get(), WITHIN_S)
+        assert (stalled.direction, stalled.frame, stalled.fault) == (None, 0, Fault.STALL)
+        end.writer.write(encode_frame(1, b"there and back"))
+        assert await end.receive() == b"there and back"
+        assert asyncio.get_running_loop().time() - began >= 0.4
+        assert told.empty(), "the answer was not held up once more"
+
+
 async def test_the_plan_may_be_exchanged_while_it_runs() -> None:
     async with through(FaultPlan()) as (proxy, end, _):
         end.writer.write(encode_frame(1, b"one"))
