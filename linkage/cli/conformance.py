@@ -79,7 +79,8 @@ ROLES: Final = ("application", "platform")
 def conformance(role: str, address: str | None, *, as_json: bool, **options: Any) -> None:
     """Drive an application or a platform through the specification.
 
-    The kit plays linkage towards it. Exit status 1 when any check failed. Use it against a test
+    The kit plays linkage towards it. Exit status 1 when any check failed, or when it was stopped
+    (Ctrl-C, SIGTERM), which leaves the report of what was tried until then. Use it against a test
     installation: it places and ends calls, and sends what no healthy peer would.
 
     \b
@@ -143,7 +144,7 @@ def _settings(role: str, address: str, options: dict[str, Any]) -> Settings:
 
 
 def _run(settings: Settings, *, as_json: bool) -> Report:
-    from linkage.cli.running import run
+    from linkage.cli.running import run, told_to_stop
     from simulators.conformance import ConformanceError, run_conformance
 
     out = console()
@@ -157,8 +158,12 @@ def _run(settings: Settings, *, as_json: bool) -> Report:
         if not as_json:
             _show(out, finding)
 
+    async def examine() -> Report:
+        with told_to_stop() as stop:
+            return await run_conformance(settings, on_ready=ready, on_finding=found, stop=stop)
+
     try:
-        return run(run_conformance(settings, on_ready=ready, on_finding=found))
+        return run(examine())
     except ConformanceError as error:
         raise FailureError(str(error)) from error
 
@@ -192,6 +197,8 @@ def _summarise(out: Console, report: Report) -> None:
     who = f"{report.peer_id}: " if report.peer_id else ""
     text = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
     verdict = "conforms" if report.passed() else "does not conform"
+    if report.stopped:
+        verdict = "stopped before its end"
     out.print()
     out.print(Text(f"{harmless(who)}{verdict}: {text}", "green" if report.passed() else "red"))
 

@@ -71,30 +71,41 @@ def hung_up() -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
+@contextmanager
+def told_to_stop() -> Iterator[asyncio.Event]:
+    """Set at the first SIGINT or SIGTERM; a second is not caught: it ends the process at once."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def let_go() -> None:
+        for number in STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+
+    def stop() -> None:
+        stopped.set()
+        let_go()
+
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield stopped
+    finally:
+        let_go()
+
+
 async def until_stopped(work: Callable[[], Awaitable[None]]) -> None:
     """Run until it ends or SIGINT or SIGTERM comes, then cancel it and wait for its end.
 
     A second signal is not caught: it ends the process at once.
     """
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        stopped.set()
-        for number in STOP_SIGNALS:
-            loop.remove_signal_handler(number)
-
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop)
-    task = asyncio.ensure_future(work())  # noqa: TID251 - owned here, awaited below
-    waiting = loop.create_task(stopped.wait())
-    try:
-        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for one in (task, waiting):
-            one.cancel()
-        results = await asyncio.gather(task, waiting, return_exceptions=True)
-        for number in STOP_SIGNALS:
-            loop.remove_signal_handler(number)
+    with told_to_stop() as stopped:
+        task = asyncio.ensure_future(work())  # noqa: TID251 - owned here, awaited below
+        waiting = asyncio.get_running_loop().create_task(stopped.wait())
+        try:
+            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in (task, waiting):
+                one.cancel()
+            results = await asyncio.gather(task, waiting, return_exceptions=True)
     if isinstance(results[0], Exception):
         raise results[0]

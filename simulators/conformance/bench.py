@@ -25,6 +25,7 @@ from simulators.background import Background
 from simulators.clock import RealClock
 from simulators.conformance.conduct import Conduct
 from simulators.conformance.greeting import Greeting, Reception
+from simulators.conformance.intake import Intake
 from simulators.conformance.line import Item, Line
 from simulators.conformance.model import (
     ConformanceError,
@@ -54,6 +55,11 @@ class Bench:
         self.clock = RealClock()
         self.reception = Reception(settings, self.conduct, self.clock)
         self.greetings: list[Greeting] = []
+        self.intake = Intake(self.end_check)
+        self.limit: asyncio.Timeout | None = None
+        """By which the check that runs can be ended."""
+        self.stopped = False
+        """True once somebody wants no more of the run."""
         self.hold: Callable[[Request], bool] = lambda _: False
         """Requests of the implementation that are not to be answered."""
         self.address = f"{settings.host}:{settings.port}"
@@ -100,12 +106,27 @@ class Bench:
             line.cut()
         await self._background.stop()
 
+    def obey(self, stop: asyncio.Event) -> None:
+        """Once it is set, the check that runs is ended and none is begun."""
+        self._background.start(self._stop_at(stop), "conformance obeys")
+
+    async def _stop_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self.stopped = True
+        self.end_check()
+
+    def end_check(self) -> None:
+        """End the check that runs, if one does."""
+        limit, self.limit = self.limit, None
+        if limit is not None:
+            limit.reschedule(0)
+
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = self._start(reader, writer)
         self._background.start(self._greet(line), "conformance greets")
 
     def _start(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Line:
-        line = Line(reader, writer, self.settings.dialect, self._take)
+        line = Line(reader, writer, self.settings.dialect, self._take, self.intake)
         self._lines.append(line)
         self._background.start(line.run(), "conformance reads")
         return line

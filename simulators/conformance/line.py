@@ -13,12 +13,11 @@ from protocol.dialect import Dialect
 from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError, RemoteProtocolError
 from protocol.frames import HEADER_BYTES, Framer, Heartbeat
+from simulators.conformance.intake import Intake
 
 READ_BYTES: Final = 64 * 1024
 RAW_SHOWN: Final = 160
 """Bytes of an offending message that a report quotes."""
-HEARD_MAX: Final = 100_000
-"""What is kept of one connection: whoever floods us beyond is cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Heard:
 
 
 class Line:
-    """A connection that keeps everything it hears, in order.
+    """A connection that keeps everything it hears, in order; it ends where `intake` is full.
 
     `take` is called with each item as it comes, before anybody who waits sees it.
     """
@@ -56,12 +55,14 @@ class Line:
         writer: asyncio.StreamWriter,
         dialect: Dialect,
         take: Callable[[Line, Item], None],
+        intake: Intake,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._dialect = dialect
         self._framer = Framer(dialect)
         self._take = take
+        self._intake = intake
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._first = b""
@@ -133,14 +134,16 @@ class Line:
     def _receive(self, data: bytes) -> None:
         if not self._first:
             self._first = data
-        if self._framer.broken:
+        if self._framer.broken or self.cut_by_us:
             return
         self._framer.receive_data(data)
-        while (item := self._next()) is not None:
+        self._intake.take(size=len(data))
+        while not self._intake.cut and (item := self._next()) is not None:
+            self._intake.take(messages=1)
             self.heard.append(Heard(self._loop.time(), item))
             self._take(self, item)
         self._changed.set()
-        if len(self.heard) > HEARD_MAX:
+        if self._intake.cut:
             self.cut()
 
     def _next(self) -> Item | None:
@@ -181,12 +184,19 @@ class Line:
         self, wanted: Callable[[Item], bool], mark: int, within_s: float
     ) -> Item | None:
         """The first item after a mark that is wanted; None when none comes in time."""
+        found: Item | None = None
+        looked_to = mark
 
-        def found() -> Item | None:
-            return next((item for item in self.since(mark) if wanted(item)), None)
+        def look() -> bool:
+            nonlocal found, looked_to
+            while found is None and looked_to < len(self.heard):
+                item = self.heard[looked_to].item
+                looked_to += 1
+                found = item if wanted(item) else None
+            return found is not None
 
-        await self.wait(lambda: found() is not None, within_s)
-        return found()
+        await self.wait(look, within_s)
+        return found
 
     async def stay(self, seconds: float) -> None:
         """Let time pass; returns early when the connection ends."""

@@ -145,22 +145,30 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All findings of one run, in order."""
+    """All findings of one run, in order; `stopped`: it was ended before it had tried all."""
 
     role: Role
     address: str
     peer_id: str | None
     findings: tuple[Finding, ...]
+    stopped: bool = False
 
     def count(self, status: Status) -> int:
         """How many checks ended so."""
         return sum(finding.status is status for finding in self.findings)
 
     def passed(self, *, strict: bool = False) -> bool:
-        """True when something was tried and nothing failed; `strict`: not even a warning."""
+        """True when something was tried, nothing failed, and nobody stopped it.
+
+        `strict`: not even a warning.
+        """
         bad = {Status.FAIL, Status.WARN} if strict else {Status.FAIL}
         tried = any(finding.status is not Status.SKIP for finding in self.findings)
-        return tried and not any(finding.status in bad for finding in self.findings)
+        return (
+            tried
+            and not self.stopped
+            and not any(finding.status in bad for finding in self.findings)
+        )
 
     def find(self, name: str) -> Finding:
         """The finding of a check.
@@ -180,6 +188,7 @@ class Report:
             "address": self.address,
             "peer_id": self.peer_id,
             "passed": self.passed(),
+            "stopped": self.stopped,
             "counts": {str(status): self.count(status) for status in Status},
             "checks": [
                 {

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
 
 from simulators.conformance.bench import Bench, open_bench
 from simulators.conformance.checks import checks_for
+from simulators.conformance.intake import OF_CHECK, OF_RUN
 from simulators.conformance.model import (
     SUBJECTS,
     Check,
@@ -19,12 +22,19 @@ from simulators.conformance.model import (
     Status,
 )
 
+WINDOW_SECTION: Final = "3"
+WINDOW_REMEDY: Final = (
+    "Let no more requests be unanswered than the window has, send a heartbeat only where you are "
+    "silent, and what was refused only after its RetryAfter."
+)
+
 
 async def run_conformance(
     settings: Settings,
     *,
     on_ready: Callable[[str], None] = lambda _: None,
     on_finding: Callable[[Finding], None] = lambda _: None,
+    stop: asyncio.Event | None = None,
 ) -> Report:
     """Drive an implementation through all checks of its role.
 
@@ -32,6 +42,7 @@ async def run_conformance(
         settings: where it is, who it is, how patient to be.
         on_ready: told the address once we listen there, or are about to dial it.
         on_finding: told of each finding as it is made.
+        stop: once it is set, the run ends; the report says what was not run.
 
     Raises:
         ConformanceError: the run cannot begin: an address in use, a check that there is not.
@@ -42,6 +53,8 @@ async def run_conformance(
     chosen = _choose(settings)
     findings: list[Finding] = []
     async with open_bench(settings) as bench:
+        if stop is not None:
+            bench.obey(stop)
         on_ready(bench.address)
         for check in chosen:
             finding = await _run_one(check, bench)
@@ -53,6 +66,7 @@ async def run_conformance(
             address=bench.address,
             peer_id=peer_id or settings.peer_id,
             findings=tuple(findings),
+            stopped=bench.stopped,
         )
 
 
@@ -67,24 +81,47 @@ def _choose(settings: Settings) -> list[Check]:
 
 
 async def _run_one(check: Check, bench: Bench) -> Finding:
-    if check.name in bench.settings.leave_out:
-        return Finding(check=check, status=Status.SKIP, note="left out by you")
+    why_not = _why_not(check, bench)
+    if why_not:
+        return Finding(check=check, status=Status.SKIP, note=why_not)
     loop = asyncio.get_running_loop()
     began = loop.time()
+    bench.intake.begin()
+    finding = await _verdict(check, bench)
+    if bench.intake.cut:
+        finding = Finding(
+            check=replace(check, section=WINDOW_SECTION, remedy=WINDOW_REMEDY),
+            status=Status.FAIL,
+            expected=f"no more than {OF_CHECK} while a check runs, {OF_RUN} in a run",
+            seen=bench.intake.cut,
+        )
+    return replace(finding, duration_s=loop.time() - began)
+
+
+def _why_not(check: Check, bench: Bench) -> str:
+    if check.name in bench.settings.leave_out:
+        return "left out by you"
+    if bench.stopped:
+        return "not run: the kit was stopped"
+    if bench.intake.spent:
+        return f"not run: the implementation has sent more than {OF_RUN}"
+    return ""
+
+
+async def _verdict(check: Check, bench: Bench) -> Finding:
     try:
-        note = await check.run(bench)
+        async with asyncio.timeout(None) as bench.limit:
+            note = await check.run(bench)
     except FailedError as verdict:
         return Finding(
-            check=check,
-            status=verdict.status,
-            expected=verdict.expected,
-            seen=verdict.seen,
-            duration_s=loop.time() - began,
+            check=check, status=verdict.status, expected=verdict.expected, seen=verdict.seen
         )
     except SkippedError as reason:
-        return Finding(
-            check=check, status=Status.SKIP, note=str(reason), duration_s=loop.time() - began
-        )
-    return Finding(
-        check=check, status=Status.PASS, note=note or "", duration_s=loop.time() - began
-    )
+        return Finding(check=check, status=Status.SKIP, note=str(reason))
+    except TimeoutError:
+        if not bench.stopped and not bench.intake.cut:
+            raise
+        return Finding(check=check, status=Status.SKIP, note="ended early: the kit was stopped")
+    finally:
+        bench.limit = None
+    return Finding(check=check, status=Status.PASS, note=note or "")

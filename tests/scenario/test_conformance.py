@@ -229,6 +229,38 @@ async def test_the_plain_python_client_conforms_through_the_command_line(tmp_pat
     assert b'failures="0"' in report_file.read_bytes()
 
 
+async def test_a_kit_that_is_stopped_from_outside_writes_what_it_has(tmp_path: Path) -> None:
+    port = await free_port()
+    report_file = tmp_path / "report.xml"
+    kit = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "linkage", "conformance", "--role", "platform"),
+        *(f"127.0.0.1:{port}", "--json", "--junit", str(report_file), "--connect-within", "3600"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "LINKAGE_SECRET": SECRET, "PYTHONPATH": str(ROOT)},
+    )
+    async with asyncio.timeout(WITHIN_S):
+        writer = await knock(port)
+        kit.terminate()
+        output, errors = await kit.communicate()
+    writer.close()
+    report = json.loads(output)
+    assert errors == b""
+    assert kit.returncode == 1
+    assert report["stopped"]
+    assert report["checks"][-1]["note"] == "not run: the kit was stopped"
+    assert b"not run: the kit was stopped" in report_file.read_bytes()
+
+
+async def knock(port: int) -> asyncio.StreamWriter:
+    """A connection to a program that is about to listen."""
+    while True:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            return writer
+        await asyncio.sleep(0.02)
+
+
 async def free_port() -> int:
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port: int = server.sockets[0].getsockname()[1]

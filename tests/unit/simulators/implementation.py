@@ -80,6 +80,8 @@ class Defect(StrEnum):
     NO_RESULT = auto()
     IGNORES_FAREWELL = auto()
     ENDS_WITH_THE_CALL = auto()
+    FLOODS = auto()
+    FLOODS_WITH_HEARTBEATS = auto()
 
 
 class Implementation:
@@ -265,6 +267,11 @@ class Conversation:
                 return
             raise ConnectionError
         self._registered = True
+        if self._vendor.has(Defect.FLOODS):
+            flood = b'<request Id="flood" Type="292"/>'
+            self._writer.write((struct.pack(">BBH", 1, 0, len(flood)) + flood) * 20_000)
+        if self._vendor.has(Defect.FLOODS_WITH_HEARTBEATS):
+            self._writer.write(struct.pack(">BBH", 2, 0, 0) * 20_000)
         last_seq = root.get("LastSeq")
         if self._vendor._last_seq is None and last_seq is not None:
             self._vendor._last_seq = int(last_seq)

@@ -28,6 +28,7 @@ from simulators.conformance import (
     to_junit,
 )
 from simulators.conformance.conduct import Conduct
+from simulators.conformance.intake import OF_CHECK, OF_RUN, Intake
 from simulators.conformance.line import Line
 from tests.unit.simulators.implementation import SECRET, Defect, Implementation
 
@@ -258,7 +259,7 @@ async def test_what_an_implementation_declares_of_its_encoding_hurts_nobody() ->
     written = '<request Id="1" Type="201"><EventId>1</EventId><Title>{}</Title></request>'
     conduct = Conduct(Role.APPLICATION)
     nobody = cast("asyncio.StreamWriter", None)  # nothing is sent
-    line = Line(asyncio.StreamReader(), nobody, DEFAULT, conduct.take)
+    line = Line(asyncio.StreamReader(), nobody, DEFAULT, conduct.take, Intake(lambda: None))
     for declared, title in (("UTF-16", "火灾"), ("gb2312", "火灾"), ("gb2312", "水灾")):
         raw = f'<?xml version="1.0" encoding="{declared}"?>{written.format(title)}'.encode()
         item = decode(raw)
@@ -321,6 +322,48 @@ async def test_findings_are_told_as_they_are_made() -> None:
             on_finding=told.append,
         )
     assert tuple(told) == report.findings
+
+
+async def test_a_flood_costs_the_check_in_which_it_comes() -> None:
+    report = await examine(Role.APPLICATION, Defect.FLOODS, only=("duplicate",))
+    (finding,) = report.findings
+    assert (finding.status, finding.check.section) == (Status.FAIL, "3")
+    assert finding.seen.startswith(f"{OF_CHECK.messages + 1} messages")
+
+
+async def test_a_run_ends_however_often_an_implementation_floods_it() -> None:
+    report = await examine(Role.APPLICATION, Defect.FLOODS_WITH_HEARTBEATS)
+    cut = [finding for finding in report.findings if "the rest is not read" in finding.seen]
+    assert 2 <= len(cut) <= OF_RUN.messages // OF_CHECK.messages
+    left = f"not run: the implementation has sent more than {OF_RUN}"
+    assert report.findings[-1].note == left
+    assert not report.passed()
+
+
+async def test_a_run_that_is_stopped_reports_what_was_tried_and_what_was_not() -> None:
+    stop = asyncio.Event()
+    names = ("connects", "registers", "answers-each-request", "duplicate")
+
+    def found(finding: Finding) -> None:
+        if finding.check.name == "registers":
+            # The next check waits for an answer that never comes.
+            asyncio.get_running_loop().call_soon(stop.set)
+
+    async with connecting(Implementation("application", Defect.NO_RESPONSE)) as ready:
+        report = await run_conformance(
+            settings(Role.APPLICATION, only=frozenset(names), answer_within_s=3600.0),
+            on_ready=ready.set_result,
+            on_finding=found,
+            stop=stop,
+        )
+    statuses = {finding.check.name: str(finding.status) for finding in report.findings}
+    assert statuses == dict(zip(names, ("pass", "pass", "skip", "skip"), strict=True))
+    assert verdicts(report, Status.SKIP) == {
+        "answers-each-request": "ended early: the kit was stopped",
+        "duplicate": "not run: the kit was stopped",
+    }
+    assert not report.passed()
+    assert report.to_plain()["stopped"] is True
 
 
 # --- the report ----------------------------------------------------------------------------------
