@@ -37,6 +37,8 @@ class FakeCore:
     peers: Collection[str] = ("app", "platform")
     gate: asyncio.Event | None = None
     refusals: list[Result] = field(default_factory=list)
+    retry_after_s: int | None = None
+    """What goes with each of `refusals`."""
     fail: Exception | None = None
     fail_notes: Exception | None = None
     detail: str | None = None
@@ -134,7 +136,11 @@ class FakeCore:
         self._tell()
         result = self.refusals.pop(0) if self.refusals else Result.OK
         return Response(
-            request_id=request.id, type=request.type, result=result, detail=self.detail
+            request_id=request.id,
+            type=request.type,
+            result=result,
+            detail=self.detail,
+            retry_after_s=None if result is Result.OK else self.retry_after_s,
         )
 
     def post(

@@ -81,3 +81,12 @@ def test_a_probe_that_is_taken_ends_it_but_not_for_who_was_refused(broken: Broke
     assert broken.say("pbx", "pbx2", "pbx") == [404, 0, 404], "it was told to wait 5 s"
     broken.bench.clock.advance(5)
     assert broken.say("pbx") == [0]
+
+
+def test_who_asks_again_while_it_is_to_wait_does_not_wait_longer(broken: Broken) -> None:
+    broken.bench.clock.advance(3)
+    assert broken.say("pbx") == [404]
+    broken.disk(takes=True)
+    broken.do(ALARM)
+    broken.bench.clock.advance(2)
+    assert broken.say("pbx") == [0]

@@ -23,6 +23,7 @@ from linkage.store.chain import breaks
 from linkage.store.rebuild import differences, rebuild
 from linkage.store.rows import JournalRow, Operation
 from linkage.store.unit import UnitOfWork
+from linkage.tracing.context import Conversations
 from protocol import messages as m
 from protocol.codec import decode
 from protocol.dialect import Dialect
@@ -388,6 +389,22 @@ def test_a_disk_that_fails_for_a_moment_costs_nobody_a_notice(
 
     assert tries == min(fails + 1, READS_MAX)
     assert [(item.seq, item.type) for item in bench.heard("desk")] == list(enumerate(types, 1))
+
+
+def test_the_trace_of_a_call_that_the_disk_did_not_take_is_no_other_call_s(bench: Bench) -> None:
+    bench.core = CoreEngine(
+        UnitOfWork(bench.engine), bench.peers, 30, conversations=Conversations("linkage", 1.0)
+    )
+    of_another = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    for refused in (1, 0):
+        with bench.engine.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA query_only={refused}")
+        trace = of_another if refused else None
+        said = bench.say("pbx", incoming(f"C{refused}"), trace=trace)
+        assert said.result == (404 if refused else 0)
+    told = [row.trace for row in bench.journal() if row.call_id == "C0"]
+    assert told
+    assert not any("a" * 32 in str(trace) for trace in told)
 
 
 class Broken:

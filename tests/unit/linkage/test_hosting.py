@@ -11,6 +11,7 @@ import pytest
 from linkage.clock import ManualClock
 from linkage.hosting import AdapterHost, AdapterState
 from linkage.hosting.commands import CONCURRENT_MAX, WINDOW
+from linkage.hosting.contained import contained
 from linkage.hosting.host import LinkClosedError
 from linkage.hosting.ids import RequestIds
 from linkage.ports import (
@@ -119,14 +120,17 @@ def adapter(clock: ManualClock) -> Scripted:
 class Pauses:
     def __init__(self) -> None:
         self.asked: list[float] = []
+        self.over = asyncio.Event()
+        self.over.set()
 
     async def sleep(self, seconds: float) -> None:
         self.asked.append(seconds)
         await asyncio.sleep(0)
+        await self.over.wait()
 
 
 @pytest.fixture
-def pauses() -> Pauses:
+async def pauses() -> Pauses:
     return Pauses()
 
 
@@ -451,6 +455,17 @@ async def test_a_notice_is_offered_again_until_the_overload_has_passed(
     assert core.notes == []
 
 
+async def test_a_notice_waits_as_long_as_the_core_asks_for(
+    host: AdapterHost, core: FakeCore, adapter: Scripted, pauses: Pauses
+) -> None:
+    core.refusals = [Result.OVERLOAD, Result.SWITCHING_OVER]
+    core.retry_after_s = 3
+    assert adapter.emit is not None
+    await adapter.emit(incoming())
+    assert pauses.asked == [3, 3]
+    assert len(core.submitted) == 3
+
+
 async def test_a_refused_notice_is_journalled_and_the_adapter_goes_on(
     host: AdapterHost, core: FakeCore, adapter: Scripted
 ) -> None:
@@ -507,6 +522,39 @@ async def test_one_outage_is_one_alarm_however_many_attempts_it_takes(
     await adapter.emit(incoming())
     await core.until(lambda: len(core.notes) == 2)
     assert core.notes[1].detail == "asterisk is up again"
+
+
+async def test_a_command_that_outlived_the_run_says_nothing_about_the_next_one(
+    host: AdapterHost, core: FakeCore, adapter: Scripted, pauses: Pauses
+) -> None:
+    executing, release = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: Request) -> Outcome:
+        executing.set()
+        await release.wait()
+        return await adapter.accept(request)
+
+    adapter.executing = slow
+    host._commands._within_s = 30.0
+    pauses.over.clear()
+    host.push(hang_up("1"))
+    async with asyncio.timeout(30):
+        await executing.wait()
+    adapter.runs.put_nowait(AdapterUnavailableError("no route"))
+    await core.until(lambda: core.notes)
+
+    release.set()
+    await core.until(lambda: core.answers)
+    assert core.answers[0].accepted
+    assert host.state is AdapterState.DOWN
+
+    pauses.over.set()
+    await ran(adapter, 2)
+    assert adapter.emit is not None
+    for result in (Result.OK, Result.OK, Result.NO_CALL):
+        core.refusals = [result]
+        await adapter.emit(incoming())
+    assert core.kinds() == [EntryKind.ALARM, EntryKind.ALARM_CLEARED, EntryKind.REFUSED]
 
 
 async def test_a_refusing_platform_is_not_tried_again(
@@ -580,6 +628,14 @@ async def test_an_adapter_that_ends_itself_oddly_is_run_again(
             await asyncio.sleep(0)
     assert host.state is not AdapterState.REFUSED
     assert core.kinds() == [EntryKind.ALARM]
+
+
+async def test_what_is_cancelled_from_outside_is_cancelled() -> None:
+    work = asyncio.get_running_loop().create_task(contained(asyncio.Event().wait()))
+    await asyncio.sleep(0)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
 
 
 # --- a link that the core closes -----------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from linkage.core import queues, strain
 from linkage.core.handling import REPLAY_MAX
 from linkage.core.outbox import (
     FLIGHT_BYTES_MAX,
@@ -20,9 +22,10 @@ from linkage.core.outbox import (
     TRIES_MAX,
     Outbox,
 )
-from linkage.core.work import Delivery, Sweep
+from linkage.core.work import Delivery, Done, LoadQueue, Sweep
 from linkage.ports import EntryKind
 from linkage.store.rows import DeliveryRow
+from linkage.store.unit import UnitOfWork
 from protocol import messages as m
 from protocol.envelope import Request, Response
 from tests.unit.linkage.bench import PEERS, SECRET, peer
@@ -539,6 +542,73 @@ async def test_a_registration_that_is_refused_costs_no_answer_of_the_session_tha
     await site.settled()
 
     assert await site.sql("SELECT state FROM delivery WHERE receiver = 'desk'") == "done"
+
+
+async def test_who_has_everything_is_told_how_far_that_is(site: Site) -> None:
+    pbx, desk = await site.connect("pbx"), await site.connect("desk")
+    desk.answers = accept
+    await site.say(pbx, incoming())
+    await many(site, pbx, 2)
+    await desk.heard(3)
+    await site.settled()
+
+    again = FakeLink(site.core, "desk")
+    welcome = await site.core.register(again, site.registration("desk"))
+    assert welcome.last_seq == 3
+
+
+class BadDisk(UnitOfWork):
+    """Queues cannot be read from it while `bad`."""
+
+    bad = False
+
+    def open_deliveries(self, receiver: str, after: int, limit: int) -> list[DeliveryRow]:
+        if self.bad:
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().open_deliveries(receiver, after, limit)
+
+
+async def test_a_queue_that_could_not_be_read_is_read_as_soon_as_it_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queues, "LOAD_AGAIN_S", 0.01)
+    async with Site(tmp_path, unit=BadDisk) as site:
+        pbx = await site.connect("pbx")
+        await site.say(pbx, incoming())
+        monkeypatch.setattr(BadDisk, "bad", True)
+        desk = await site.connect("desk", last_seq=0)
+        assert desk.pushed == []
+        monkeypatch.setattr(BadDisk, "bad", False)
+        await desk.heard(1)
+
+
+async def test_that_an_older_session_s_queue_could_not_be_read_ends_no_newer_reading(
+    site: Site,
+) -> None:
+    await site.connect("desk")
+    outbox = site.core._queues.of("desk")
+    outbox.restart(0)
+    outbox.loading = True
+    failed = Done(value=OSError("disk I/O error"))
+    older = LoadQueue("desk", 0, QUEUE_MAX, outbox.generation - 1)
+    site.core._queues.settle(older, failed, 0)
+    assert outbox.loading
+    site.core._queues.settle(replace(older, generation=outbox.generation), failed, 0)
+    assert not outbox.loading
+
+
+async def test_while_too_much_waits_for_the_disk_no_more_is_read_from_queues(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pbx = await site.connect("pbx")
+    await site.say(pbx, incoming())
+    monkeypatch.setattr(strain, "KEPT_MAX", 0)
+    desk = await site.connect("desk")
+    await site.settled()
+    assert desk.pushed == []
+    monkeypatch.setattr(strain, "KEPT_MAX", 1)
+    site.core._queues.load_all()
+    await desk.heard(1)
 
 
 async def test_who_knows_another_store_is_told_of_the_gap(site: Site) -> None:

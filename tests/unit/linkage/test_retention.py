@@ -169,6 +169,11 @@ def test_no_number_is_given_that_is_known_to_have_been_given(bench: Bench) -> No
         renumber(connection, newest.recorded_at, "an older store", "linkage", beyond=beyond)
 
     assert bench.journal()[-1].seq > beyond
+    for call_id in ("C2", "C3"):
+        bench.restart()
+        bench.say("pbx", incoming(call_id))
+    first, second, third = [operation.op_id for operation in bench.operations()]
+    assert first + 5_000_000 < second < third
 
 
 def test_a_clock_that_is_set_back_is_believed_at_once() -> None:

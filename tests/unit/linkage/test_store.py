@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select, text
 from linkage.store import projections, tables, transaction
 from linkage.store.database import HEAD, StoreError, open_for_reading, open_store
 from linkage.store.retention import trim_nonces
-from linkage.store.rows import Event, FileRecord, JournalRow, Operation
+from linkage.store.rows import DeliveryRow, Event, FileRecord, JournalRow, Operation
 from linkage.store.unit import StoreFailedError, UnitOfWork
 from tests.unit.linkage.bench import new_store
 
@@ -227,6 +227,27 @@ def test_a_replay_reopens_notices_only_and_counts_them(unit: UnitOfWork) -> None
         assert unit.reopen("peer", 1, 5, (300, 205)) == 1
 
 
+def test_what_is_gone_from_a_queue_is_neither_resumed_nor_replayed(unit: UnitOfWork) -> None:
+    with unit.transaction():
+        queued(unit, *[100] * 5)
+        unit.set_gone_to("peer", 3)
+        gap = DeliveryRow(receiver="peer", seq=3, journal_seq=1, type=195, expires_at=None)
+        unit.put_delivery(gap)
+    for act, again in (
+        (lambda: unit.reopen("peer", 1, 5, ()), [4, 5]),
+        (lambda: unit.resume_at("peer", 0), [3, 4, 5]),  # the 195 that tells of it
+    ):
+        with unit.transaction():
+            for seq in range(1, 6):
+                unit.set_delivery("peer", seq, "done", 0)
+            unit.flush()
+            assert act() in {None, len(again)}
+            found = unit.connection.exec_driver_sql(
+                "SELECT seq FROM delivery WHERE state = 'open' ORDER BY seq"
+            )
+            assert list(found.scalars()) == again
+
+
 def test_what_expires_is_found_when_it_has(unit: UnitOfWork) -> None:
     with unit.transaction():
         unit.enqueue("peer", "platform", 1, 205, expires_at=100)
@@ -346,20 +367,22 @@ def test_what_is_looked_up_by_its_id_has_what_came_since(unit: UnitOfWork) -> No
 
 def test_answers_are_written_one_by_one_however_they_came(unit: UnitOfWork) -> None:
     with unit.transaction():
-        queued(unit, *[100] * 10)
+        queued(unit, *[100] * 12)
         unit.enqueue("other", "application", 1, 100)
     with unit.transaction():
-        for seq in (3, 1, 2, 7, 9, 8):
+        for seq in (3, 1, 2, 7, 9, 8, 11):
             unit.set_delivery("peer", seq, "done", 0)
+        unit.set_delivery("peer", 12, "done", 1)
         unit.set_delivery("peer", 8, "refused", 500)
         unit.set_delivery("peer", 5, "expired", 309)
         assert open_seqs(unit) == [4, 6, 10]
         assert len(unit.open_deliveries("other", 0, 10)) == 1
         states = unit.connection.exec_driver_sql(
-            "SELECT seq, state, result FROM delivery WHERE seq IN (5, 7, 8, 9) ORDER BY seq"
+            "SELECT seq, state, result FROM delivery WHERE seq IN (5, 7, 8, 11, 12) ORDER BY seq"
         ).all()
-        assert [tuple(row) for row in states[:3]] == [
-            (5, "expired", 309), (7, "done", 0), (8, "refused", 500),
+        assert [tuple(row) for row in states] == [
+            (5, "expired", 309), (7, "done", 0), (8, "refused", 500), (11, "done", 0),
+            (12, "done", 1),
         ]  # fmt: skip
 
 

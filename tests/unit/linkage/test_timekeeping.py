@@ -67,6 +67,18 @@ def test_what_was_said_while_the_clock_was_ahead_is_news_again_after_two_days(
     assert comes_again(bench, "few-ids")
 
 
+def test_a_jump_that_the_disk_did_not_take_counts_once(bench: Bench) -> None:
+    bench.say("pbx", incoming("C1"))
+    jump(bench, WEEK)
+    for refused in (1, 0):
+        with bench.engine.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA query_only={refused}")
+        assert bench.say("pbx", incoming("C2")).result == (404 if refused else 0)
+    with bench.engine.connect() as connection:
+        (moved_us,) = read_steps(connection).moves.values()
+    assert moved_us == WEEK / timedelta(microseconds=1)
+
+
 def test_a_restart_in_between_forgets_nothing_of_it(bench: Bench) -> None:
     assert not comes_again(bench, "before")
     jump(bench, WEEK)

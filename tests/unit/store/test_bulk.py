@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
+from typing import cast
 
 import pytest
 from sqlalchemy import select
@@ -52,3 +54,21 @@ def test_what_is_inserted_is_read_again(rows: list[Row], tmp_path: Path) -> None
         found = connection.execute(select(*columns).order_by(tables.delivery.c.journal_seq)).all()
     store.dispose()
     assert [tuple(each) for each in found] == rows
+
+
+@pytest.mark.parametrize("many", [1, SHARED_FROM])
+def test_what_no_row_has_is_not_bound(many: int, tmp_path: Path) -> None:
+    store = open_store(tmp_path / "linkage.db")
+    executed: list[str] = []
+    with store.begin() as connection:
+        driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
+        driver.set_trace_callback(executed.append)
+        Driver(connection).insert(
+            tables.delivery, DELIVERY_COLUMNS, [row(seq) for seq in range(many)]
+        )
+        driver.set_trace_callback(None)
+    store.dispose()
+    (text,) = [text for text in executed if text.startswith("INSERT")]
+    assert "state" in text
+    assert "result" not in text
+    assert "expires_at" not in text

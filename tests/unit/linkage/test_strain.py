@@ -1,0 +1,104 @@
+"""What is refused at the door of the core, what it keeps for a disk that takes nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from linkage.core.handover import Handover
+from linkage.core.strain import KEPT_MAX, Strain
+from linkage.core.work import Acknowledge, Alarm, Done, Observe, Work
+from linkage.ports import EntryKind
+from protocol.envelope import Response
+from tests.unit.linkage.bench import Bench
+
+FAILED = Done(value=OSError("the store cannot be written"))
+ANSWER = Acknowledge("desk", 1, Response(request_id="1", type=106, result=0))
+SEEN = Observe("linkage", EntryKind.STRANGER, "knocked")
+
+
+class Door:
+    """A core's strain; `put` and `told` are what came of it."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.put: list[Work] = []
+        self.told: list[Alarm] = []
+        self.engine = bench.core
+        self.strain = Strain(
+            bench.config,
+            bench.core,
+            bench.clock,
+            put=lambda work, _: self.put.append(work),
+            tell=self.told.append,
+            handover=Handover(),
+        )
+        self.strain.look(0, 0.0)
+        self.put.clear()
+
+    @property
+    def raised(self) -> list[str]:
+        return [work.id for work in self.put if isinstance(work, Alarm) and work.raised]
+
+
+@pytest.fixture
+def door(bench: Bench) -> Door:
+    return Door(bench)
+
+
+def test_a_peer_is_refused_for_its_own_share_and_everybody_for_that_of_all(
+    door: Door, bench: Bench
+) -> None:
+    strain, bounds = door.strain, door.strain.pressure.bounds
+    strain.waiting["pbx"] = bounds.each
+    assert [strain.refusal(source, 0) for source in ("pbx", "pbx2")] == [1, 0]
+    strain.waiting.clear()
+    assert strain.refusal("pbx", 0) == 1, "as long as it was told"
+    bench.clock.advance(1)
+    assert strain.refusal("pbx", 0) == 0
+
+    assert strain.refusal("pbx2", bounds.inbox - 1) == 0
+    assert strain.refusal("pbx2", bounds.inbox) == 1
+
+
+def test_an_overload_refuses_everybody_until_it_is_over(door: Door, bench: Bench) -> None:
+    strain = door.strain
+    strain.look(0, strain.pressure.bounds.wait_s)
+    assert door.raised == ["overload"]
+    assert [alarm.id for alarm in door.told] == ["overload"], "it is long until it is on disk"
+    assert strain.refusal("pbx", 0) == 1
+    strain.look(0, 0.0)
+    bench.clock.advance(1)
+    assert strain.refusal("pbx", 0) == 0
+
+
+def test_many_that_wait_shortly_are_told_by_the_journal_alone(door: Door) -> None:
+    door.strain.look(door.strain.pressure.bounds.inbox, 0.0)
+    assert door.raised == ["overload"]
+    assert door.told == []
+
+
+def test_what_a_failing_disk_makes_wait_is_no_overload(door: Door, bench: Bench) -> None:
+    strain = door.strain
+    door.engine.store_error = "database or disk is full"
+    strain.look(0, strain.pressure.bounds.wait_s)
+    assert door.raised == ["store"]
+
+    assert strain.refusal("pbx", 0) == 5
+    door.engine.store_error = None
+    bench.clock.advance(4)
+    assert [strain.refusal(source, 0) for source in ("pbx", "pbx2")] == [1, 0]
+
+
+def test_what_waits_for_a_disk_is_bounded_and_then_the_least_of_it_is_lost(door: Door) -> None:
+    strain = door.strain
+    for _ in range(KEPT_MAX - 1):
+        strain.failed(ANSWER, FAILED)
+    room = [strain.has_room]
+    strain.failed(SEEN, FAILED)
+    room.append(strain.has_room)
+    strain.failed(SEEN, FAILED)
+    strain.failed(ANSWER, FAILED)
+
+    assert strain.offer_kept()
+    assert door.put == [*[ANSWER] * (KEPT_MAX - 1), SEEN, ANSWER]
+    assert [*room, strain.has_room] == [True, False, True]
+    assert not strain.offer_kept()
