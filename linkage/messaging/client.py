@@ -241,6 +241,8 @@ class CoreClient:
             live = self._talk.talking
             self._talk.say(Kind.ANSWERED, local.number, pack_response(response))
             local.answered(response, live=live)
+            for expired in local.take_expired():
+                self._talk.say(Kind.ANSWERED, local.number, pack_response(expired))
 
     async def note(
         self,

@@ -107,7 +107,7 @@ class Conversation:
         self._stream: Stream
         self._pace: Pace
         self.calls = Calls()
-        self.links = Links()
+        self.links = Links(clock.now)
         self.replaced: asyncio.Future[None]
         """Done when another process has taken this part's name: this one has nothing to do."""
 
@@ -329,6 +329,8 @@ class Conversation:
         answer = local.push(unpack_request(packed))
         if answer is not None:
             self._stream.say(Kind.ANSWERED, number, pack_response(answer))
+        for expired in local.take_expired():
+            self._stream.say(Kind.ANSWERED, number, pack_response(expired))
 
     def _end(self) -> None:
         self._lose("another process took over")

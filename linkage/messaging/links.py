@@ -2,28 +2,37 @@
 
 The peer does not notice a restart of the core, so its unanswered requests live on while the new
 core pushes from disk whatever is not acknowledged there. What the peer has already is not sent to
-it again; its answer is handed on when it comes, or at once where it came meanwhile.
+it again; its answer is handed on when it comes, or at once where it came meanwhile. What finds the
+window full waits here, and a command that expires meanwhile is answered 309: nobody executes it
+late (PROTOCOL.md section 2).
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final
 
 from linkage.ports import Link
 from protocol.envelope import Request, Response
+from protocol.results import Result
 
 KEPT_MAX: Final = 128
 """Answers kept for a core that may ask for them again: two windows."""
 
 
 class LocalLink:
-    """One link of this part, as it must be told to a core that knows nothing of it."""
+    """One link of this part, as it must be told to a core that knows nothing of it.
+
+    `now` gives monotonic seconds.
+    """
 
     __slots__ = (
         "_carried",
+        "_expired",
+        "_now",
         "_out",
         "_unanswered",
         "_waiting",
@@ -36,7 +45,8 @@ class LocalLink:
         "told",
     )
 
-    def __init__(self, number: int, link: Link) -> None:
+    def __init__(self, number: int, link: Link, now: Callable[[], float]) -> None:
+        self._now = now
         self.number = number
         self.link = link
         self.peer_id: str | None = None
@@ -51,7 +61,9 @@ class LocalLink:
         self._out: dict[str, Response | None] = {}
         self._carried: set[str] = set()
         """Unanswered since an earlier core, and not pushed by the present one yet."""
-        self._waiting: deque[Request] = deque()
+        self._waiting: deque[tuple[Request, float]] = deque()
+        """Beyond the window, each with when it expires."""
+        self._expired: list[Response] = []
         self._unanswered = 0
 
     def push(self, request: Request) -> Response | None:
@@ -62,7 +74,8 @@ class LocalLink:
                 del self._out[request.id]
             self._carried.discard(request.id)
             return answer
-        self._waiting.append(request)
+        expires = math.inf if request.expire_s is None else self._now() + request.expire_s
+        self._waiting.append((request, expires))
         self._push_waiting()
         return None
 
@@ -83,6 +96,7 @@ class LocalLink:
     def left(self) -> None:
         """The core is gone; the next one begins from disk."""
         self._waiting.clear()
+        self._expired.clear()
         answered = [id_ for id_, answer in self._out.items() if answer is not None]
         for id_ in answered[:-KEPT_MAX]:
             del self._out[id_]
@@ -91,16 +105,34 @@ class LocalLink:
     def _push_waiting(self) -> None:
         # The window is the peer's: what an earlier core pushed counts, too.
         while self._waiting and self._unanswered < self.link.window:
-            request = self._waiting.popleft()
+            request, expires = self._waiting.popleft()
+            if expires <= self._now():
+                self._expired.append(_expired(request))
+                continue
             self._out[request.id] = None
             self._unanswered += 1
             self.link.push(request)
+
+    def take_expired(self) -> list[Response]:
+        """What the core must be told of commands that expired before the peer had room."""
+        expired, self._expired = self._expired, []
+        return expired
+
+
+def _expired(request: Request) -> Response:
+    return Response(
+        request_id=request.id,
+        type=request.type,
+        result=Result.EXPIRED,
+        detail="it expired before its receiver had room for it",
+    )
 
 
 class Links:
     """All links of one part, by the object and by the number under which they cross."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
         self._by_link: dict[Link, LocalLink] = {}
         self._by_number: dict[int, LocalLink] = {}
         self._last = 0
@@ -116,7 +148,7 @@ class Links:
         local = self._by_link.get(link)
         if local is None:
             self._last += 1
-            local = LocalLink(self._last, link)
+            local = LocalLink(self._last, link, self._now)
             self._by_link[link] = self._by_number[local.number] = local
         return local
 

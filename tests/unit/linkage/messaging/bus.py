@@ -16,7 +16,7 @@ from linkage.messaging.client import CoreClient
 from linkage.messaging.hub import Hub
 from linkage.messaging.keys import Pair
 from linkage.messaging.settings import BusSettings
-from linkage.ports import Capability
+from linkage.ports import Capability, Clock
 from protocol.envelope import Request, Response
 from protocol.message import Message
 from protocol.registration import make_registration
@@ -32,6 +32,15 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(WAIT_S):
         while not condition():  # noqa: ASYNC110 - what happens at a socket sets no event of ours
             await asyncio.sleep(0.005)
+
+
+class Hasty(SystemClock):
+    """A clock that can be moved on."""
+
+    ahead_s = 0.0
+
+    def now(self) -> float:
+        return SystemClock.now() + self.ahead_s
 
 
 class Peer:
@@ -142,10 +151,16 @@ class Bus:
         name: str = "gateway",
         *,
         capabilities: Mapping[str, Capability] | None = None,
+        clock: Clock | None = None,
         **options: Any,
     ) -> CoreClient:
         client = CoreClient(
-            name, self.place, SystemClock(), self._settings, capabilities=capabilities, **options
+            name,
+            self.place,
+            clock or SystemClock(),
+            self._settings,
+            capabilities=capabilities,
+            **options,
         )
         client.start()
         self._stack.push_async_callback(client.stop)

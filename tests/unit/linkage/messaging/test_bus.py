@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ from linkage.ports import EntryKind
 from protocol import messages as m
 from protocol.envelope import Response
 from tests.unit.linkage.links import ROLES, StuckUnit
-from tests.unit.linkage.messaging.bus import IMPATIENT, WAIT_S, Bus, Peer, until
-from tests.unit.linkage.said import incoming
+from tests.unit.linkage.messaging.bus import IMPATIENT, QUICK, WAIT_S, Bus, Hasty, Peer, until
+from tests.unit.linkage.said import call_out, incoming
 
 
 async def test_a_notice_goes_all_the_way_through_another_process(tmp_path: Path) -> None:
@@ -95,6 +96,40 @@ async def test_links_and_what_they_were_sent_outlive_a_killed_core(tmp_path: Pat
 
     assert desk.seqs == [1, 2, 3, 4], "nothing was sent twice on a link that lived on"
     assert (pbx.reasons, desk.reasons) == ([], [])
+
+
+async def test_a_command_that_expires_before_the_platform_has_room_is_never_sent(
+    tmp_path: Path,
+) -> None:
+    clock, patient = Hasty(), replace(QUICK, dead_after_s=WAIT_S)
+    async with Bus(tmp_path, settings=patient) as bus:
+        gateway = await bus.connected(clock=clock)
+        pbx, desk = await bus.join(gateway, "pbx", window=1), await bus.join(gateway, "desk")
+
+        async def command(id_: str) -> None:
+            request = replace(bus.request(call_out(), id_), expire_s=5)
+            assert (await gateway.submit(desk, request)).result == 1
+
+        await command("first")
+        await until(lambda: pbx.pushed)
+        await bus.vanish()
+        gateway._talk._lose("it was noticed")
+        bus.site.clock.advance(6)  # to the new core, the first has expired and is out of the way
+        bus.open()
+        await until(lambda: gateway.connected)
+        await command("second")
+        await until(lambda: gateway._talk.links.of(pbx)._waiting)
+        clock.ahead_s = 6
+        pbx.answer(pbx.pushed[0])
+        await until(lambda: results_told(desk, "second"))
+
+    assert results_told(desk, "second") == [309]
+    assert len(pbx.pushed) == 1
+
+
+def results_told(desk: Peer, request_id: str) -> list[int | None]:
+    """What a desk was told of a command that failed."""
+    return [each.message.result for each in desk.pushed if each.message.request_id == request_id]
 
 
 async def test_a_new_core_is_asked_to_take_over_a_few_links_at_a_time(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from linkage.clock import ManualClock
 from linkage.messaging.links import KEPT_MAX, Links, LocalLink
 from protocol.envelope import Request, Response
-from protocol.messages import HangupNotice
+from protocol.messages import Hangup, HangupNotice
+from protocol.results import Result
 
 
 class Peer:
@@ -23,8 +25,16 @@ class Peer:
         raise AssertionError(reason)
 
 
+def link_to(peer: Peer, clock: ManualClock | None = None) -> LocalLink:
+    return LocalLink(1, peer, (clock or ManualClock()).now)
+
+
 def request(id_: str) -> Request:
     return Request(id=id_, message=HangupNotice(call_id="C1"))
+
+
+def command(id_: str, expire_s: int) -> Request:
+    return Request(id=id_, message=Hangup(call_id="C1"), expire_s=expire_s)
 
 
 def answer(id_: str) -> Response:
@@ -33,7 +43,7 @@ def answer(id_: str) -> Response:
 
 def test_a_push_goes_to_the_peer_and_its_answer_is_forgotten() -> None:
     peer = Peer()
-    local = LocalLink(1, peer)
+    local = link_to(peer)
 
     assert local.push(request("a")) is None
     local.answered(answer("a"), live=True)
@@ -44,7 +54,7 @@ def test_a_push_goes_to_the_peer_and_its_answer_is_forgotten() -> None:
 
 def test_what_the_peer_has_is_not_sent_again_for_the_next_core() -> None:
     peer = Peer()
-    local = LocalLink(1, peer)
+    local = link_to(peer)
     local.push(request("a"))
 
     local.left()
@@ -55,7 +65,7 @@ def test_what_the_peer_has_is_not_sent_again_for_the_next_core() -> None:
 
 def test_an_answer_given_while_no_core_was_there_is_handed_to_the_next_that_asks() -> None:
     peer = Peer()
-    local = LocalLink(1, peer)
+    local = link_to(peer)
     local.push(request("a"))
 
     local.left()
@@ -68,7 +78,7 @@ def test_an_answer_given_while_no_core_was_there_is_handed_to_the_next_that_asks
 
 def test_an_answer_that_comes_before_the_next_core_pushes_again_is_kept_for_it() -> None:
     peer = Peer()
-    local = LocalLink(1, peer)
+    local = link_to(peer)
     local.push(request("a"))
 
     local.left()
@@ -80,7 +90,7 @@ def test_an_answer_that_comes_before_the_next_core_pushes_again_is_kept_for_it()
 
 def test_what_was_answered_once_is_sent_again_where_it_is_asked_for_again() -> None:
     peer = Peer()
-    local = LocalLink(1, peer)
+    local = link_to(peer)
     local.push(request("a"))
     local.left()
     local.push(request("a"))  # by the next core, which hears the answer
@@ -92,7 +102,7 @@ def test_what_was_answered_once_is_sent_again_where_it_is_asked_for_again() -> N
 
 def test_what_an_earlier_core_pushed_counts_in_the_peers_window() -> None:
     peer = Peer(window=2)
-    local = LocalLink(1, peer)
+    local = link_to(peer)
     for id_ in "ab":
         local.push(request(id_))
 
@@ -109,7 +119,7 @@ def test_what_an_earlier_core_pushed_counts_in_the_peers_window() -> None:
 
 def test_what_waited_for_the_window_is_dropped_with_the_core_that_pushed_it() -> None:
     peer = Peer(window=1)
-    local = LocalLink(1, peer)
+    local = link_to(peer)
     for id_ in "ab":
         local.push(request(id_))
 
@@ -120,7 +130,7 @@ def test_what_waited_for_the_window_is_dropped_with_the_core_that_pushed_it() ->
 
 
 def test_answers_that_no_core_asks_for_are_bounded() -> None:
-    local = LocalLink(1, Peer(window=1))
+    local = link_to(Peer(window=1))
     for number in range(3 * KEPT_MAX):
         local.push(request(str(number)))
         local.left()
@@ -133,7 +143,7 @@ def test_answers_that_no_core_asks_for_are_bounded() -> None:
 
 def test_an_answer_to_nothing_asked_changes_nothing() -> None:
     peer = Peer(window=1)
-    local = LocalLink(1, peer)
+    local = link_to(peer)
 
     local.answered(answer("a"), live=True)
     for id_ in "bc":
@@ -143,7 +153,7 @@ def test_an_answer_to_nothing_asked_changes_nothing() -> None:
 
 
 def test_links_are_found_by_object_and_by_number_until_they_are_removed() -> None:
-    links, first, second = Links(), Peer(), Peer()
+    links, first, second = Links(ManualClock().now), Peer(), Peer()
     one, two = links.of(first), links.of(second)
 
     assert links.of(first) is one
@@ -153,3 +163,36 @@ def test_links_are_found_by_object_and_by_number_until_they_are_removed() -> Non
     assert (links.find(first), links.numbered(one.number)) == (None, None)
     assert links.of(first).number not in {one.number, two.number}
     assert len(links) == 2
+
+
+def test_a_command_that_expires_while_the_window_is_full_is_not_sent_and_told_as_expired() -> None:
+    clock, peer = ManualClock(), Peer(window=1)
+    local = link_to(peer, clock)
+    local.push(command("early", 30))
+    local.push(command("late", 30))
+    local.push(command("patient", 31))
+    local.push(request("notice"))
+
+    clock.advance(30)
+    before = local.take_expired()
+    local.answered(answer("early"), live=True)
+    (expired,) = local.take_expired()
+
+    assert peer.pushed == ["early", "patient"]
+    assert before == []
+    assert (expired.request_id, expired.type, expired.result) == ("late", 202, Result.EXPIRED)
+    assert local.take_expired() == [], "told once"
+
+
+def test_what_expired_while_the_core_went_is_the_next_cores_to_judge() -> None:
+    clock, peer = ManualClock(), Peer(window=1)
+    local = link_to(peer, clock)
+    local.push(command("early", 30))
+    local.push(command("late", 30))
+
+    local.left()
+    clock.advance(30)
+    local.answered(answer("early"), live=False)
+
+    assert peer.pushed == ["early"]
+    assert local.take_expired() == []
