@@ -10,6 +10,7 @@ from linkage.core.work import Acknowledge, Alarm, Done, Observe, Work
 from linkage.ports import EntryKind
 from protocol.envelope import Response
 from tests.unit.linkage.bench import Bench
+from tests.unit.linkage.said import incoming
 
 FAILED = Done(value=OSError("the store cannot be written"))
 ANSWER = Acknowledge("desk", 1, Response(request_id="1", type=106, result=0))
@@ -86,6 +87,16 @@ def test_what_a_failing_disk_makes_wait_is_no_overload(door: Door, bench: Bench)
     door.engine.store_error = None
     bench.clock.advance(4)
     assert [strain.refusal(source, 0) for source in ("pbx", "pbx2")] == [1, 0]
+
+
+def test_who_heard_from_the_disk_that_it_is_to_wait_is_held_to_it(
+    door: Door, bench: Bench
+) -> None:
+    strain = door.strain
+    work = bench.submit("pbx", incoming())
+    strain.failed(work, bench.core.not_now(work))
+    assert [strain.refusal(source, 0) for source in ("pbx", "pbx2")] == [5, 0]
+    assert not strain.offer_kept(), "a peer says it again"
 
 
 def test_what_waits_for_a_disk_is_bounded_and_then_the_least_of_it_is_lost(door: Door) -> None:

@@ -457,6 +457,8 @@ def test_a_registration_that_was_overheard_after_the_backup_opens_nothing_after_
     assert judged(backed, late) == (404, 1)
     assert judged(backed, registration(backed, "nonce-of-now")) == (0, None)
     assert backed.journal()[-2].result == 404
+    backed.restart()
+    assert judged(backed, overheard) == (404, 22), "the next start knows it too"
     backed.clock.advance(290)
     assert judged(backed, overheard)[0] in {201, 404}
 
