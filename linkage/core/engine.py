@@ -20,6 +20,7 @@ from linkage.core.handling import Handler
 from linkage.core.peers import Peer, Peers
 from linkage.core.pressure import STORE_RETRY_S
 from linkage.core.render import COMMANDS, outcome_of, render, stored_message
+from linkage.core.resuming import Resumer
 from linkage.core.stuck import Doubts
 from linkage.core.telling import as_journalled
 from linkage.core.timekeeping import Timekeeper
@@ -98,6 +99,7 @@ class CoreEngine:
         self._handler = Handler(self._unit, peers, command_expire_s, doubts)
         self._handler.traces = Traces(self._unit, conversations)
         self._timekeeper = Timekeeper(unit, peers.own_id)
+        self._resumer = Resumer(unit)
         self.store_error: str | None = None
         """Why the store did not take the last batch; None: it did. Read by other threads."""
         self.disk_free: int | None = None
@@ -142,6 +144,7 @@ class CoreEngine:
                 self._timekeeper.look(now)
                 self._handler.steps = self._timekeeper.steps
                 self._handler.begin(batch, now)
+                self._resumer.begin_batch()
                 done = [self._do(work, now) for work in batch]
                 subject.of = None
                 handled_at = 0.0 if self._time is None else self._time()
@@ -168,14 +171,7 @@ class CoreEngine:
         """What becomes of work that cannot be written: to be tried again."""
         if not isinstance(work, Submit | Register):
             return Done(value=OSError("the store cannot be written"))
-        response = Response(
-            request_id=work.request.id,
-            type=work.request.type,
-            result=Result.OVERLOAD,
-            detail="the store cannot be written now",
-            retry_after_s=STORE_RETRY_S,
-        )
-        return Done(response)
+        return Done(_later(work.request, "the store cannot be written now"))
 
     def _broken(self, work: Work, now: Now) -> Done:
         """A bug of ours costs one message: answered 500, kept in the journal to be looked at."""
@@ -232,8 +228,9 @@ class CoreEngine:
         now_us = now.utc_us
         try:
             peer, secret = check_registration(self._peers, request, now.utc)
-            check_repeatable(request, now.utc, self._unit.nonces_since)
-            self._use_nonce(peer, signed_fields(request).nonce, now_us)
+            if work.under_way is None:
+                check_repeatable(request, now.utc, self._unit.nonces_since)
+                self._use_nonce(peer, signed_fields(request).nonce, now_us)
         except RefusedError as refusal:
             claimed = peer_id_of(request.message) or "?"
             detail = f"{refusal.detail} (from {work.address})"
@@ -248,8 +245,17 @@ class CoreEngine:
             )
             answer = _response(request, refusal.result, result_text(refusal.result))
             return Done(replace(answer, retry_after_s=refusal.retry_after_s))
+        under_way = work.under_way or self._resumer.begin(peer.id)
+        if not self._resumer.is_latest(peer.id, under_way):
+            return Done(_later(request, "a newer registration of this peer came meanwhile"))
+        claimed_seq: int | None = getattr(request.message, "last_seq", None)
+        newest = self._unit.next_delivery_seq(peer.id) - 1
+        if claimed_seq is not None and claimed_seq <= newest:
+            rest = self._resumer.go_on(peer.id, claimed_seq, under_way)
+            if rest is not None:
+                return Done(value=rest)
         done = Done(value=Admitted(peer.id, secret))
-        last_seq = self._resume(peer, getattr(request.message, "last_seq", None), done)
+        last_seq = self._resume(peer, claimed_seq, done)
         self._see(EntryKind.SESSION_OPENED, peer.id, now)
         row = self._row(now_us, EntryKind.SESSION_OPENED, peer.id, request=request)
         self._unit.append(
@@ -276,7 +282,6 @@ class CoreEngine:
         """
         newest = self._unit.next_delivery_seq(peer.id) - 1
         if last_seq is not None and last_seq <= newest:
-            self._unit.resume_at(peer.id, last_seq)
             gone_to = self._unit.gone_to(peer.id)
             if last_seq < gone_to:
                 self._handler.tell_gone(peer, last_seq + 1, gone_to)
@@ -466,6 +471,11 @@ class CoreEngine:
 
 def _response(request: Request, result: int, detail: str) -> Response:
     return Response(request_id=request.id, type=request.type, result=int(result), detail=detail)
+
+
+def _later(request: Request, detail: str) -> Response:
+    """To be tried again."""
+    return replace(_response(request, Result.OVERLOAD, detail), retry_after_s=STORE_RETRY_S)
 
 
 def _with(row: JournalRow, **changes: object) -> JournalRow:

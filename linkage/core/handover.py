@@ -11,8 +11,13 @@ Only notices are meant: a command is never sent again, so its answer counts whoe
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 from linkage.core.work import Acknowledge
+
+HELD_MAX: Final = 10_000
+"""Answers of one peer that wait for a registration, which may take seconds. What is more is
+forgotten: it costs a repetition where the registration comes to nothing."""
 
 
 class Handover:
@@ -30,7 +35,9 @@ class Handover:
         """Whether an answer is to wait for what becomes of a registration; then it does."""
         if work.receiver not in self._registering or work.response.type // 100 % 2 == 0:
             return False
-        self._held.setdefault(work.receiver, []).append(work)
+        held = self._held.setdefault(work.receiver, [])
+        if len(held) < HELD_MAX:
+            held.append(work)
         return True
 
     def end(self, peer_id: str, *, accepted: bool) -> list[Acknowledge]:

@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from linkage.core.commits import Commits
@@ -14,7 +15,7 @@ from linkage.core.peers import Peer, Peers
 from linkage.core.queues import Queues
 from linkage.core.strain import Strain
 from linkage.core.warden import Pass
-from linkage.core.work import Admitted, Done, Observe, Register
+from linkage.core.work import Admitted, Done, Observe, Register, Resumption
 from linkage.ports import EXPIRED, REPLACED, SHUT_OUT, Clock, EntryKind, Link, Role
 from protocol.envelope import Request, Response
 from protocol.registration import make_registration, peer_id_of
@@ -74,6 +75,8 @@ class Links:
         self._strain.hand_over(claimed)
         try:
             done = await self._commits.do(work)
+            while isinstance(done.value, Resumption):
+                done = await self._commits.do(replace(work, under_way=done.value))
             accepted = done.response is not None and done.response.accepted
         finally:
             for answer in self._handover.end(claimed, accepted=accepted):

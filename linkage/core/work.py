@@ -45,14 +45,27 @@ class Submit:
 
 
 @dataclass(frozen=True, slots=True)
-class Register:
-    """A registration.
+class Resumption:
+    """How far the queue is prepared for a registration that is genuine (`linkage.core.resuming`).
 
-    `peer_id` is what it claims, judged in the thread because the nonce is on disk.
+    `number` counts the registrations of the peer. Notices from `before` on are open again; None:
+    all that the peer lacks.
+    """
+
+    number: int
+    before: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A registration, judged in the thread because the nonce is on disk.
+
+    It comes again with what it brought, `under_way`, as long as that is a `Resumption`.
     """
 
     request: Request
     address: str
+    under_way: Resumption | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import and_, bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from linkage.store import tables
@@ -21,6 +21,8 @@ from linkage.store.rows import DeliveryRow
 from linkage.store.transaction import DELIVERY_COLUMNS, JOURNAL_COLUMNS, StoreFailedError
 
 COMMAND_DIGITS: Final = (2, 4, 6)
+VISITS: Final = 4
+"""Rows that are looked at in the time that one is opened again."""
 _values: Final = getter(DELIVERY_COLUMNS)
 _IS_NOTICE: Final = ~(tables.delivery.c.type // 100).in_(COMMAND_DIGITS)
 
@@ -120,22 +122,57 @@ class UnitOfWork(Projections):
         )
         return [DeliveryRow(**row._mapping) for row in rows]
 
-    def resume_at(self, receiver: str, last_seq: int) -> None:
-        """The receiver has everything up to `last_seq`, and nothing of the notices after it."""
+    def reopen_after(
+        self, receiver: str, last_seq: int, before: int, most: int
+    ) -> tuple[int, int | None]:
+        """Open notices after `last_seq` again that are done: a slice of them, the last ones first.
+
+        Args:
+            receiver: whose queue.
+            last_seq: what it has.
+            before: from this Seq on they are open again already.
+            most: how many at most, of `VISITS` times as many that are looked at.
+
+        Returns what of `most` it cost, and the next `before`; None: there are no more.
+        """
         self.flush()
         table = tables.delivery
+        wanted = and_(table.c.state == "done", _IS_NOTICE)
+        after = max(last_seq, self.gone_to(receiver) - 1)
         mine = table.c.receiver == receiver
-        kept = table.c.seq >= self.gone_to(receiver)
-        self.connection.execute(
+        rest = (mine, table.c.seq > after, table.c.seq < before)
+        rows = select(table.c.seq, wanted.label("wanted")).where(*rest)
+        seen = rows.order_by(table.c.seq.desc()).limit(VISITS * most).subquery()
+        found = select(seen.c.seq).where(seen.c.wanted).limit(most).subquery()
+        opened, first = self.connection.execute(select(func.count(), func.min(found.c.seq))).one()
+        if opened:
+            self.connection.execute(
+                update(table)
+                .where(mine, table.c.seq.between(first, before - 1), wanted)
+                .values(state="open", result=None, attempts=1)
+            )
+        if opened == most:
+            return most, first
+        last_seen = select(table.c.seq).where(*rest).order_by(table.c.seq.desc())
+        further = self.connection.execute(last_seen.offset(VISITS * most - 1).limit(1)).scalar()
+        return (opened, None) if further is None else (most, further)
+
+    def settle_to(self, receiver: str, last_seq: int, most: int) -> int:
+        """The receiver has what is open up to `last_seq`: a slice of it, the first ones first.
+
+        Returns how many these are; fewer than `most`: there are no more.
+        """
+        self.flush()
+        table = tables.delivery
+        mine = (table.c.receiver == receiver, tables.is_open)
+        part = select(table.c.seq).where(*mine, table.c.seq <= last_seq).order_by(table.c.seq)
+        to_seq = self.connection.execute(part.offset(most - 1).limit(1)).scalar()
+        settled = self.connection.execute(
             update(table)
-            .where(mine, table.c.seq <= last_seq, tables.is_open)
+            .where(*mine, table.c.seq <= (last_seq if to_seq is None else to_seq))
             .values(state="done", result=0)
         )
-        self.connection.execute(
-            update(table)
-            .where(mine, kept, table.c.seq > last_seq, table.c.state == "done", _IS_NOTICE)
-            .values(state="open", result=None, attempts=1)
-        )
+        return settled.rowcount
 
     def reopen(self, receiver: str, from_seq: int, to_seq: int, types: Sequence[int]) -> int:
         """Open notices of the queue once more, for a replay; commands are never repeated.

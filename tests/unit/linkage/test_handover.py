@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from linkage.core.handover import Handover
+from linkage.core.handover import HELD_MAX, Handover
 from linkage.core.work import Acknowledge
 from protocol.envelope import Response
 
@@ -37,3 +37,10 @@ def test_answers_held_back_are_dropped_where_one_of_two_registrations_is_accepte
     handover.holds(answer())
     assert handover.end("desk", accepted=True) == []
     assert handover.end("desk", accepted=False) == []
+
+
+def test_a_registration_that_takes_long_does_not_hold_answers_without_end() -> None:
+    handover = Handover()
+    handover.begin("desk")
+    assert all(handover.holds(answer()) for _ in range(HELD_MAX + 1))
+    assert len(handover.end("desk", accepted=False)) == HELD_MAX

@@ -211,9 +211,35 @@ def test_resuming_settles_what_is_there_and_reopens_notices_only(unit: UnitOfWor
         for seq in range(2, 7):
             unit.set_delivery("peer", seq, "done", 0)
     with unit.transaction():
-        unit.resume_at("peer", 1)
+        assert unit.reopen_after("peer", 1, 100, 10) == (3, None)
+        assert unit.settle_to("peer", 1, 10) == 1
         assert open_seqs(unit) == [3, 5, 6]
         assert all(row.attempts == 1 for row in unit.open_deliveries("peer", 0, 100))
+
+
+def test_resuming_goes_slice_by_slice_from_both_ends(unit: UnitOfWork) -> None:
+    with unit.transaction():
+        queued(unit, *[100] * 9)
+        for seq in range(4, 10):
+            unit.set_delivery("peer", seq, "done", 0)
+    with unit.transaction():
+        assert unit.reopen_after("peer", 4, 100, 2) == (2, 8)
+        assert open_seqs(unit) == [1, 2, 3, 8, 9]
+        assert unit.reopen_after("peer", 4, 8, 3) == (3, 5)
+        assert unit.reopen_after("peer", 4, 5, 3) == (0, None)
+        assert [unit.settle_to("peer", 4, 2) for _ in range(2)] == [2, 1]
+        assert open_seqs(unit) == [5, 6, 7, 8, 9]
+
+
+def test_what_is_open_already_is_passed_over_in_slices_too(unit: UnitOfWork) -> None:
+    with unit.transaction():
+        queued(unit, *[100] * 9)
+        unit.set_delivery("peer", 1, "done", 0)
+    with unit.transaction():
+        assert unit.reopen_after("peer", 0, 100, 2) == (2, 2)
+        assert open_seqs(unit) == [2, 3, 4, 5, 6, 7, 8, 9]
+        assert unit.reopen_after("peer", 0, 2, 2) == (1, None)
+        assert open_seqs(unit) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 
 def test_a_replay_reopens_notices_only_and_counts_them(unit: UnitOfWork) -> None:
@@ -233,15 +259,16 @@ def test_what_is_gone_from_a_queue_is_neither_resumed_nor_replayed(unit: UnitOfW
         unit.set_gone_to("peer", 3)
         gap = DeliveryRow(receiver="peer", seq=3, journal_seq=1, type=195, expires_at=None)
         unit.put_delivery(gap)
-    for act, again in (
-        (lambda: unit.reopen("peer", 1, 5, ()), [4, 5]),
-        (lambda: unit.resume_at("peer", 0), [3, 4, 5]),  # the 195 that tells of it
-    ):
+    for replay, again in ((True, [4, 5]), (False, [3, 4, 5])):  # with the 195 that tells of it
         with unit.transaction():
             for seq in range(1, 6):
                 unit.set_delivery("peer", seq, "done", 0)
             unit.flush()
-            assert act() in {None, len(again)}
+            if replay:
+                opened = unit.reopen("peer", 1, 5, ())
+            else:
+                opened, _ = unit.reopen_after("peer", 0, 100, 10)
+            assert opened == len(again)
             found = unit.connection.exec_driver_sql(
                 "SELECT seq FROM delivery WHERE state = 'open' ORDER BY seq"
             )
