@@ -164,6 +164,6 @@ async def test_a_telephone_that_fails_says_why(asterisk: AsteriskServer) -> None
         await caller.wait()  # nobody has connected the application
         assert caller.log == ["refused 603"]
     bad = SippOfficer("1009", refuses='<broken "')
-    async with bad:
-        with pytest.raises(PeerError, match="1009"):
+    with pytest.raises(PeerError, match="1009"):
+        async with bad:
             await bad.wait()

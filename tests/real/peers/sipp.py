@@ -29,7 +29,7 @@ from typing import Final, Self
 
 from tests.real.peers.asterisk import PeerError
 from tests.real.peers.audio import write_tone
-from tests.real.peers.ports import LOOPBACK, free_port, free_ports
+from tests.real.peers.ports import LOOPBACK, free_port, free_ports, is_heard
 
 SCENARIOS: Final = Path(__file__).parent / "scenarios"
 CALLER_TONE_HZ: Final = 440
@@ -98,7 +98,11 @@ class Sipp(ABC):
 
     async def __aenter__(self) -> Self:
         """Start the telephone."""
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -126,7 +130,11 @@ class Sipp(ABC):
         return "\n".join(filter(None, [self._errors, *self._read("errors.log", [])]))
 
     async def start(self) -> None:
-        """Write the scenario and start SIPp."""
+        """Write the scenario, start SIPp, and return when it hears calls.
+
+        Raises:
+            PeerError: it ended instead, with its own words.
+        """
         if self.running:
             return
         self._folder = folder = Path(tempfile.mkdtemp(prefix="linkage-sipp-"))
@@ -148,6 +156,11 @@ class Sipp(ABC):
                 cwd=folder,
                 env={"PATH": os.environ.get("PATH", os.defpath), "TERM": "dumb"},
             )
+        async with asyncio.timeout(WAIT_TIMEOUT_S):
+            # What is sent to it before is lost; no event tells when it listens.
+            while self._process.returncode is None and not is_heard(self.port):  # noqa: ASYNC110 - see above
+                await asyncio.sleep(0.01)
+        self.check()
 
     async def wait(self, timeout_s: float = WAIT_TIMEOUT_S) -> None:
         """Return when all calls went by the scenario; raise `PeerError` when they did not."""
