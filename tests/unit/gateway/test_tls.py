@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import os
 import socket
 import ssl
 import warnings
@@ -33,6 +32,7 @@ from protocol.results import Result
 from protocol.roles import Role
 from tests.unit.gateway.fake_core import SECRET, FakeCore
 from tests.unit.gateway.wire import Far, incoming, registration
+from tests.unit.unprivileged import without_override
 
 NOW = datetime.now(UTC)  # noqa: TID251 - OpenSSL looks at the machine's clock
 AUTHORITY = Authority("authority of the tests", NOW)
@@ -518,10 +518,10 @@ def test_a_missing_certificate_is_named_with_the_remedy(files: Files) -> None:
         tls_of(files)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_an_unreadable_key_is_named(files: Files) -> None:
     (files.directory / "server.key").chmod(0)
-    with pytest.raises(ListenError, match=r"^tls.key: .*server.key: cannot be read: Permission"):
+    problem = r"^tls.key: .*server.key: cannot be read: Permission"
+    with without_override(), pytest.raises(ListenError, match=problem):
         tls_of(files)
 
 

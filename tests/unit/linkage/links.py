@@ -15,9 +15,10 @@ from sqlalchemy import Engine
 from linkage.clock import ManualClock
 from linkage.config import Config
 from linkage.core import Core
-from linkage.ports import Link, Role
+from linkage.ports import EntryKind, Link, Role
 from linkage.store.database import open_for_reading, open_store
 from linkage.store.unit import UnitOfWork
+from protocol import messages as m
 from protocol.codec import decode, encode
 from protocol.envelope import Request, Response
 from protocol.message import Message
@@ -240,3 +241,19 @@ class Site:
     async def write_protect(self, *, on: bool = True) -> None:
         """The disk takes nothing at all; what is on it can be read."""
         await self.sql(f"PRAGMA query_only={int(on)}")
+
+
+def messages_of(site: Site) -> list[Any]:
+    """The requests that were journalled."""
+    return [row for row in site.journal() if row.kind == EntryKind.MESSAGE]
+
+
+async def many(site: Site, pbx: FakeLink, count: int) -> None:
+    """That many notices of one call."""
+    for start in range(0, count, 200):
+        await asyncio.gather(
+            *(
+                site.say(pbx, m.HoldNotice(call_id="C1", login_id=str(number)))
+                for number in range(start, min(start + 200, count))
+            )
+        )

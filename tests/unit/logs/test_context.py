@@ -17,8 +17,8 @@ from linkage.store.unit import UnitOfWork
 from protocol import messages as m
 from protocol.envelope import Request, Response
 from tests.unit.gateway.fake_core import FakeCore
+from tests.unit.linkage.hosting.hosted import NoFiles, NoMemory
 from tests.unit.linkage.links import Site
-from tests.unit.linkage.test_hosting import NoFiles, NoMemory
 from tests.unit.logs.logged import Log, logging_to
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

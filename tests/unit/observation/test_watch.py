@@ -35,8 +35,8 @@ from protocol.messages import (
     PlatformStatusNotice,
 )
 from tests.unit.gateway.fake_core import FakeCore
+from tests.unit.linkage.hosting.hosted import NoFiles, NoMemory, Scripted
 from tests.unit.linkage.links import Site
-from tests.unit.linkage.test_hosting import NoFiles, NoMemory, Scripted
 
 SECRET = "a secret of the tests"
 ANYWHERE = ("127.0.0.1", 0)

@@ -54,15 +54,20 @@ def host(bus: Bus, client: CoreClient) -> tuple[AdapterHost, Sim]:
     return AdapterHost(adapter, client, clock), adapter
 
 
+async def at_work(bus: Bus) -> tuple[Peer, CoreClient, AdapterHost, Sim]:
+    """A desk that was told of a call, and the adapter that told it, in a part of its own."""
+    desk = await bus.join(await bus.connected(), "desk")
+    desk.answers = True
+    part = bus.part("adapter:sim", capabilities={"sim": Sim.capabilities})
+    running, sim = host(bus, part)
+    await running.start()
+    await until(lambda: any(push.type == 100 for push in desk.pushed))
+    return desk, part, running, sim
+
+
 async def test_an_adapter_works_over_the_bus_as_beside_the_core(tmp_path: Path) -> None:
     async with Bus(tmp_path, adapters=["sim"]) as bus:
-        gateway = await bus.connected()
-        desk = await bus.join(gateway, "desk")
-        desk.answers = True
-        part = bus.part("adapter:sim", capabilities={"sim": Sim.capabilities})
-        running, sim = host(bus, part)
-        await running.start()
-        await until(lambda: any(push.type == 100 for push in desk.pushed))
+        desk, _, running, sim = await at_work(bus)
 
         assert bus.site.core.peers.by_id["sim"].capability == {202: frozenset()}
         hangup = m.Hangup(call_id="C1")
@@ -75,13 +80,7 @@ async def test_an_adapter_works_over_the_bus_as_beside_the_core(tmp_path: Path) 
 
 async def test_a_command_in_work_when_the_part_dies_is_told_as_unknown(tmp_path: Path) -> None:
     async with Bus(tmp_path, adapters=["sim"]) as bus:
-        gateway = await bus.connected()
-        desk = await bus.join(gateway, "desk")
-        desk.answers = True
-        first = bus.part("adapter:sim", capabilities={"sim": Sim.capabilities})
-        running, sim = host(bus, first)
-        await running.start()
-        await until(lambda: any(push.type == 100 for push in desk.pushed))
+        desk, first, running, sim = await at_work(bus)
         await bus.say(desk, m.Hangup(call_id="C1"))
         await until(lambda: sim.asked)
 
@@ -98,13 +97,7 @@ async def test_a_command_in_work_when_the_part_dies_is_told_as_unknown(tmp_path:
 
 async def test_an_adapter_whose_link_the_core_closed_is_adopted_again(tmp_path: Path) -> None:
     async with Bus(tmp_path, adapters=["sim"]) as bus:
-        gateway = await bus.connected()
-        desk = await bus.join(gateway, "desk")
-        desk.answers = True
-        part = bus.part("adapter:sim", capabilities={"sim": Sim.capabilities})
-        running, sim = host(bus, part)
-        await running.start()
-        await until(lambda: any(push.type == 100 for push in desk.pushed))
+        desk, part, running, sim = await at_work(bus)
         await bus.say(desk, m.Hangup(call_id="C1"))
         await until(lambda: sim.asked)
 

@@ -1,52 +1,27 @@
-"""What the core promises about duplicates, the disk, its own bugs, and time."""
+"""What the core promises about the disk, duplicates, bounds and what it observes."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from linkage.core import Core
-from linkage.core.engine import READS_MAX, CoreEngine
 from linkage.core.message_log import REFUSALS_PER_S
-from linkage.core.work import Done, LoadQueue
 from linkage.ports import EntryKind
-from linkage.store.chain import breaks
 from linkage.store.rebuild import differences, rebuild
-from linkage.store.rows import JournalRow, Operation
 from linkage.store.unit import UnitOfWork
-from linkage.tracing.context import Conversations
 from protocol import messages as m
 from protocol.codec import decode
 from protocol.dialect import Dialect
 from protocol.envelope import Request
-from tests.unit.linkage.bench import PEERS, SECRET, Bench, chain, peer
-from tests.unit.linkage.links import WAIT_S, FakeLink, Site, StuckUnit, accept, as_sent
+from tests.unit.linkage.bench import PEERS, peer
+from tests.unit.linkage.links import WAIT_S, FakeLink, Site, StuckUnit, accept, messages_of
 from tests.unit.linkage.said import create, hangup, incoming, transfer
-
-
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    """A core; afterwards its journal is whole and explains what is there."""
-    async with Site(tmp_path) as made:
-        yield made
-        await made.settled()
-        assert list(breaks(chain(made.engine))) == []
-        again = rebuild(made.engine)
-        assert differences(made.engine, again) == []
-        again.dispose()
-
-
-def messages_of(site: Site) -> list[Any]:
-    return [row for row in site.journal() if row.kind == EntryKind.MESSAGE]
 
 
 # --- on disk -------------------------------------------------------------------------------------
@@ -212,222 +187,6 @@ async def test_a_peer_that_uses_one_id_for_everything_is_served(site: Site) -> N
     assert (await site.say(pbx, latest, "1")).detail == "duplicate"
 
 
-# --- our own bugs --------------------------------------------------------------------------------
-class FaultyUnit(UnitOfWork):
-    """Has a bug that one call meets."""
-
-    def find_operation(self, platform: str, native: str) -> Operation | None:
-        if native == "call:BUG":
-            raise ZeroDivisionError
-        return super().find_operation(platform, native)
-
-
-async def test_a_bug_costs_one_message_of_a_batch(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with Site(tmp_path, unit=FaultyUnit) as site:
-        pbx, desk = await site.connect("pbx"), await site.connect("desk")
-
-        answers = await asyncio.gather(
-            *(site.say(pbx, incoming(call)) for call in ("C1", "BUG", "C2"))
-        )
-        repeated = await site.say(pbx, incoming("BUG"), answers[1].request_id)
-        await desk.heard(2)
-
-        assert [answer.result for answer in answers] == [0, 500, 0]
-        assert [request.message.call_id for request in desk.pushed] == ["C1", "C2"]
-        assert "internal error" in caplog.text
-        # It stands in the journal for who looks for the bug, and is not met by a repetition.
-        assert (repeated.result, repeated.detail) == (500, "duplicate")
-        (entry,) = [row for row in site.journal() if row.result == 500]
-        assert (entry.kind, entry.call_id) == ("Refused", "BUG")
-
-
-class FaultyAndFullUnit(FaultyUnit):
-    """The disk takes nothing of what the bug leaves to be written, the first time."""
-
-    full = False
-    was_full = False
-
-    def find_operation(self, platform: str, native: str) -> Operation | None:
-        self.full = native == "call:BUG" and not self.was_full
-        return super().find_operation(platform, native)
-
-    def commit(self) -> None:
-        if self.full:
-            self.full, self.was_full = False, True
-            raise sqlite3.OperationalError("database or disk is full")
-        super().commit()
-
-
-async def test_a_bug_that_no_disk_takes_is_not_answered_for_good(tmp_path: Path) -> None:
-    async with Site(tmp_path, unit=FaultyAndFullUnit) as site:
-        pbx = await site.connect("pbx")
-        refused = await site.say(pbx, incoming("BUG"), "bug")
-        assert (refused.result, refused.retry_after_s) == (404, 5)
-        assert site.core.store_failing
-        site.clock.advance(6)
-        await site.sweep()
-        assert (await site.say(pbx, incoming("C1"))).result == 0
-        assert (await site.say(pbx, incoming("BUG"), "bug")).result == 500
-
-
-async def test_data_answers_do_not_get_an_id_of_before(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("linkage.core.queues.ANSWERS_OF_A_PREFIX", 3)
-    ids = [site.core._queues._answer_ids.take() for _ in range(20)]
-    assert len(set(ids)) == 20
-    assert max(map(len, ids)) <= 16
-
-
-async def test_what_cannot_even_be_written_down_is_refused_and_the_core_goes_on(
-    site: Site, caplog: pytest.LogCaptureFixture
-) -> None:
-    pbx = await site.connect("pbx")
-
-    # As an adapter with a bug might: nothing from a wire has such an Id.
-    refused = await site.core.submit(pbx, Request(id="x" * 17, message=incoming()))
-
-    assert refused.result == 500
-    assert "cannot be journalled" in caplog.text
-    assert (await site.say(pbx, incoming())).result == 0
-
-
-async def test_a_link_that_fails_is_closed_and_nobody_else_notices(
-    site: Site, caplog: pytest.LogCaptureFixture
-) -> None:
-    pbx, desk, other = [await site.connect(name) for name in ("pbx", "desk", "other")]
-    desk.fails = True
-
-    await site.say(pbx, m.PlatformStatusNotice(load=1))
-    await other.heard(1)
-
-    assert desk.reasons == ["internal error"]
-    assert "queue of desk failed" in caplog.text
-    again = await site.connect("desk")
-    assert (await again.heard(1))[0].type == 191
-
-
-@asynccontextmanager
-async def damaged(site: Site, type_: int, call_id: str) -> AsyncIterator[None]:
-    """An entry of the journal that cannot be read for a while."""
-    which = f"WHERE type = {type_} AND call_id = '{call_id}'"
-    written = await site.sql(f"SELECT hex(body) FROM journal {which}")
-    await site.sql(f"UPDATE journal SET body = x'00' {which}")
-    yield
-    await site.sql(f"UPDATE journal SET body = x'{written}' {which}")
-
-
-async def test_a_notice_that_cannot_be_read_is_told_as_a_gap_and_blocks_nothing(
-    site: Site, caplog: pytest.LogCaptureFixture
-) -> None:
-    pbx = await site.connect("pbx")
-    for number in range(3):
-        await site.say(pbx, incoming(f"C{number}"))
-    caplog.set_level(logging.CRITICAL, "linkage.core")
-
-    async with damaged(site, 100, "C1"):
-        desk = await site.connect("desk")
-        await desk.heard(3)
-
-    assert list(zip(desk.seqs, desk.types, strict=True)) == [(1, 100), (2, 195), (3, 100)]
-    gap = desk.pushed[1].message
-    assert isinstance(gap, m.GapNotice)
-    assert (gap.from_seq, gap.to_seq) == (2, 2)
-
-
-async def test_a_command_that_cannot_be_read_holds_up_nobody_else_s(
-    site: Site, caplog: pytest.LogCaptureFixture
-) -> None:
-    pbx, desk = await site.connect("pbx", window=1), await site.connect("desk")
-    desk.answers = accept
-    for call in ("C0", "C1", "C2"):
-        await site.say(pbx, incoming(call))
-    for call in ("C0", "C1", "C2"):  # the first takes the window, the others wait
-        await site.say(desk, transfer(call))
-    caplog.set_level(logging.CRITICAL, "linkage.core")
-
-    async with damaged(site, 205, "C1"):
-        site.clock.advance(31)
-        await site.sweep()
-        await desk.until(lambda: 105 in desk.types)
-
-    outcomes = [request.message for request in desk.pushed if request.type == 105]
-    assert [(outcome.call_id, outcome.result) for outcome in outcomes] == [("C2", 309)]
-
-
-class BadDisk(UnitOfWork):
-    """Fails at reading one entry, so many times."""
-
-    at = 0
-    times = 0
-
-    def find_journal(self, seq: int) -> JournalRow | None:
-        if seq == self.at and self.times:
-            self.times -= 1
-            raise sqlite3.OperationalError("disk I/O error")
-        return super().find_journal(seq)
-
-
-@pytest.mark.parametrize(("fails", "types"), [(1, [100, 100]), (READS_MAX, [100, 195])])
-def test_a_disk_that_fails_for_a_moment_costs_nobody_a_notice(
-    bench: Bench, fails: int, types: list[int], caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.CRITICAL, "linkage.core")
-    for call in ("C1", "C2"):
-        bench.say("pbx", incoming(call))
-    unit = BadDisk(bench.engine)
-    unit.at = next(row.seq for row in bench.journal() if row.call_id == "C2")
-    unit.times = fails
-    bench.core = CoreEngine(unit, bench.peers, 30)
-    bench.heard("desk")
-
-    tries = 1
-    while isinstance(bench.do(LoadQueue("desk", 0, 10, 1))[0].value, OSError):
-        tries += 1
-
-    assert tries == min(fails + 1, READS_MAX)
-    assert [(item.seq, item.type) for item in bench.heard("desk")] == list(enumerate(types, 1))
-
-
-def test_the_trace_of_a_call_that_the_disk_did_not_take_is_no_other_call_s(bench: Bench) -> None:
-    bench.core = CoreEngine(
-        UnitOfWork(bench.engine), bench.peers, 30, conversations=Conversations("linkage", 1.0)
-    )
-    of_another = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
-    for refused in (1, 0):
-        with bench.engine.connect() as connection:
-            connection.exec_driver_sql(f"PRAGMA query_only={refused}")
-        trace = of_another if refused else None
-        said = bench.say("pbx", incoming(f"C{refused}"), trace=trace)
-        assert said.result == (404 if refused else 0)
-    told = [row.trace for row in bench.journal() if row.call_id == "C0"]
-    assert told
-    assert not any("a" * 32 in str(trace) for trace in told)
-
-
-class Broken:
-    """What does a batch has a bug, and does none."""
-
-    def process(self, *_: object) -> list[Done]:
-        raise ZeroDivisionError
-
-
-async def test_a_batch_that_fails_as_a_whole_is_answered_all_the_same(
-    site: Site, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.CRITICAL, "linkage.core")
-    pbx = await site.connect("pbx")
-    whole, site.core._commits._breaker = site.core._commits._breaker, Broken()  # type: ignore[assignment]  # that is the bug
-    async with asyncio.timeout(WAIT_S):
-        answers = await asyncio.gather(*(site.say(pbx, incoming(f"C{n}")) for n in range(3)))
-    site.core._commits._breaker = whole
-
-    assert {answer.result for answer in answers} == {500}
-    assert (await site.say(pbx, incoming("C4"))).result == 0
-
-
 # --- bounds --------------------------------------------------------------------------------------
 async def test_work_that_waits_for_the_disk_is_bounded(
     tmp_path: Path,
@@ -556,120 +315,6 @@ async def test_a_farewell_concerns_no_call(site: Site) -> None:
     assert (await site.say(desk, m.AppLeave(reason="done"))).result == 0
 
     assert desk.types == [100]
-
-
-# --- registration --------------------------------------------------------------------------------
-async def test_a_right_registration_is_welcome(site: Site) -> None:
-    link = FakeLink(site.core, "desk")
-
-    response = await site.core.register(link, site.registration("desk"))
-
-    assert (response.result, response.last_seq) == (0, 0)
-    row = site.journal()[-1]
-    assert (row.kind, row.source, row.result) == (EntryKind.SESSION_OPENED, "desk", 0)
-
-
-@pytest.mark.parametrize(
-    ("changes", "result"),
-    [
-        ({"secret": "another secret of it"}, 201),
-        ({"ahead_s": 301.0}, 201),
-        ({"ahead_s": -301.0}, 201),
-        ({"ahead_s": 299.0}, 0),
-        ({"proto_ver": 2}, 105),
-    ],
-)
-async def test_a_registration_is_judged(site: Site, changes: dict[str, Any], result: int) -> None:
-    link = FakeLink(site.core, "desk")
-
-    response = await site.core.register(link, site.registration("desk", **changes))
-
-    assert response.result == result
-    if result:
-        assert SECRET not in str(response)
-        row = site.journal()[-1]
-        assert (row.kind, row.source, row.result) == (EntryKind.STRANGER, "desk", result)
-        assert (await site.say(link, m.SnapshotRequest())).result == 204
-
-
-async def test_strangers_do_not_fill_the_disk(site: Site) -> None:
-    signed = site.registration("desk", secret="another secret of it")
-    padded = replace(signed, raw=signed.raw.replace(b"</request>", b" " * 90_000 + b"</request>"))
-
-    assert (await site.core.register(FakeLink(site.core, "desk"), padded)).result == 201
-
-    assert len(site.journal()[-1].body) == 4096
-
-
-async def test_unknown_peers_and_wrong_roles_get_the_same_answer(site: Site) -> None:
-    for peer_id, role in (("nobody", "desk"), ("pbx", "desk"), ("desk", "pbx")):
-        from tests.unit.linkage.links import ROLES
-
-        request = site.registration(peer_id, role=ROLES[role])
-        response = await site.core.register(FakeLink(site.core, peer_id), request)
-        assert response.result == 201
-        assert peer_id not in str(response.detail)
-
-
-@pytest.mark.parametrize("restarts", [False, True])
-async def test_a_nonce_serves_once(site: Site, restarts: bool) -> None:
-    first = site.registration("desk", nonce="the-same-nonce")
-    assert (await site.core.register(FakeLink(site.core, "desk"), first)).result == 0
-    if restarts:
-        await site.kill()
-    site.clock.advance(250)
-
-    overheard = as_sent(Request(id="other", message=first.message))
-    assert (await site.core.register(FakeLink(site.core, "desk"), overheard)).result == 201
-    fresh = site.registration("other", nonce="the-same-nonce")
-    assert (await site.core.register(FakeLink(site.core, "other"), fresh)).result == 0
-
-
-async def test_a_newer_session_replaces_the_older(site: Site) -> None:
-    pbx, old = await site.connect("pbx"), await site.connect("desk")
-    await site.say(pbx, incoming())
-    await old.heard(1)
-
-    new = await site.connect("desk")
-    site.core.closed(old, "replaced")
-    old.answer(old.pushed[0])
-
-    assert old.reasons == ["replaced"]
-    (again,) = await new.heard(1)
-    assert again.resend
-    assert (await site.say(old, m.SnapshotRequest())).result == 204
-    assert site.core.peers.by_id["desk"].connected, "the end of the old link is not the peer's"
-    await site.say(pbx, hangup())
-    await new.heard(2)
-    assert old.types == [100]
-
-
-async def test_linkage_introduces_itself_where_it_dials(site: Site) -> None:
-    from protocol.registration import signed_fields, verify
-
-    one, two = [await site.core.introduce("desk") for _ in range(2)]
-
-    assert verify(SECRET, signed_fields(as_sent(one)))
-    assert one.message.number == 190
-    assert getattr(one.message, "nonce") != getattr(two.message, "nonce")  # noqa: B009 - every registration has one
-    with pytest.raises(KeyError):
-        await site.core.introduce("nobody")
-
-
-async def test_capabilities_count_once_they_are_taken(site: Site) -> None:
-    pbx, desk = await site.connect("pbx"), await site.connect("desk")
-    await site.say(pbx, incoming())
-    capabilities = (m.Capability.of(202),)
-
-    await site.say(desk, m.SnapshotRequest())
-    await site.say(pbx, m.CapabilityNotice(capabilities=capabilities))
-
-    assert (await site.say(desk, transfer())).result == 501
-    await site.core.register(
-        FakeLink(site.core, "pbx"),
-        site.registration("pbx", capabilities=(m.Capability.of(205, [1]),)),
-    )
-    assert (await site.say(desk, transfer())).result == 1
 
 
 async def test_who_watches_and_fails_costs_nobody_an_answer_or_a_delivery(tmp_path: Path) -> None:

@@ -1,0 +1,128 @@
+"""Who may come in, and what a session begins with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from linkage.ports import EntryKind
+from protocol import messages as m
+from protocol.envelope import Request
+from tests.unit.linkage.bench import SECRET
+from tests.unit.linkage.links import FakeLink, Site, as_sent
+from tests.unit.linkage.said import hangup, incoming, transfer
+
+
+async def test_a_right_registration_is_welcome(site: Site) -> None:
+    link = FakeLink(site.core, "desk")
+
+    response = await site.core.register(link, site.registration("desk"))
+
+    assert (response.result, response.last_seq) == (0, 0)
+    row = site.journal()[-1]
+    assert (row.kind, row.source, row.result) == (EntryKind.SESSION_OPENED, "desk", 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "result"),
+    [
+        ({"secret": "another secret of it"}, 201),
+        ({"ahead_s": 301.0}, 201),
+        ({"ahead_s": -301.0}, 201),
+        ({"ahead_s": 299.0}, 0),
+        ({"proto_ver": 2}, 105),
+    ],
+)
+async def test_a_registration_is_judged(site: Site, changes: dict[str, Any], result: int) -> None:
+    link = FakeLink(site.core, "desk")
+
+    response = await site.core.register(link, site.registration("desk", **changes))
+
+    assert response.result == result
+    if result:
+        assert SECRET not in str(response)
+        row = site.journal()[-1]
+        assert (row.kind, row.source, row.result) == (EntryKind.STRANGER, "desk", result)
+        assert (await site.say(link, m.SnapshotRequest())).result == 204
+
+
+async def test_strangers_do_not_fill_the_disk(site: Site) -> None:
+    signed = site.registration("desk", secret="another secret of it")
+    padded = replace(signed, raw=signed.raw.replace(b"</request>", b" " * 90_000 + b"</request>"))
+
+    assert (await site.core.register(FakeLink(site.core, "desk"), padded)).result == 201
+
+    assert len(site.journal()[-1].body) == 4096
+
+
+async def test_unknown_peers_and_wrong_roles_get_the_same_answer(site: Site) -> None:
+    for peer_id, role in (("nobody", "desk"), ("pbx", "desk"), ("desk", "pbx")):
+        from tests.unit.linkage.links import ROLES
+
+        request = site.registration(peer_id, role=ROLES[role])
+        response = await site.core.register(FakeLink(site.core, peer_id), request)
+        assert response.result == 201
+        assert peer_id not in str(response.detail)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_a_nonce_serves_once(site: Site, restarts: bool) -> None:
+    first = site.registration("desk", nonce="the-same-nonce")
+    assert (await site.core.register(FakeLink(site.core, "desk"), first)).result == 0
+    if restarts:
+        await site.kill()
+    site.clock.advance(250)
+
+    overheard = as_sent(Request(id="other", message=first.message))
+    assert (await site.core.register(FakeLink(site.core, "desk"), overheard)).result == 201
+    fresh = site.registration("other", nonce="the-same-nonce")
+    assert (await site.core.register(FakeLink(site.core, "other"), fresh)).result == 0
+
+
+async def test_a_newer_session_replaces_the_older(site: Site) -> None:
+    pbx, old = await site.connect("pbx"), await site.connect("desk")
+    await site.say(pbx, incoming())
+    await old.heard(1)
+
+    new = await site.connect("desk")
+    site.core.closed(old, "replaced")
+    old.answer(old.pushed[0])
+
+    assert old.reasons == ["replaced"]
+    (again,) = await new.heard(1)
+    assert again.resend
+    assert (await site.say(old, m.SnapshotRequest())).result == 204
+    assert site.core.peers.by_id["desk"].connected, "the end of the old link is not the peer's"
+    await site.say(pbx, hangup())
+    await new.heard(2)
+    assert old.types == [100]
+
+
+async def test_linkage_introduces_itself_where_it_dials(site: Site) -> None:
+    from protocol.registration import signed_fields, verify
+
+    one, two = [await site.core.introduce("desk") for _ in range(2)]
+
+    assert verify(SECRET, signed_fields(as_sent(one)))
+    assert one.message.number == 190
+    assert getattr(one.message, "nonce") != getattr(two.message, "nonce")  # noqa: B009 - every registration has one
+    with pytest.raises(KeyError):
+        await site.core.introduce("nobody")
+
+
+async def test_capabilities_count_once_they_are_taken(site: Site) -> None:
+    pbx, desk = await site.connect("pbx"), await site.connect("desk")
+    await site.say(pbx, incoming())
+    capabilities = (m.Capability.of(202),)
+
+    await site.say(desk, m.SnapshotRequest())
+    await site.say(pbx, m.CapabilityNotice(capabilities=capabilities))
+
+    assert (await site.say(desk, transfer())).result == 501
+    await site.core.register(
+        FakeLink(site.core, "pbx"),
+        site.registration("pbx", capabilities=(m.Capability.of(205, [1]),)),
+    )
+    assert (await site.say(desk, transfer())).result == 1

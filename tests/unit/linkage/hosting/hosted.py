@@ -1,0 +1,120 @@
+"""An adapter whose runs are scripted, and what its host is asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Awaitable, Callable
+from typing import Any, ClassVar
+
+from linkage.hosting import AdapterHost
+from linkage.ports import (
+    Adapter,
+    AdapterContext,
+    Capability,
+    Emit,
+    Outcome,
+    StoredFile,
+)
+from protocol.envelope import Request, Response
+from protocol.messages import (
+    CallDirection,
+    Hangup,
+    IncomingCallNotice,
+    QueryCall,
+    SnapshotNotice,
+)
+from protocol.messages.call import HoldAction
+from tests.unit.gateway.fake_core import FakeCore
+
+
+class NoMemory:
+    async def load(self) -> dict[str, Any]:
+        return {}
+
+    async def put(self, key: str, value: Any) -> None:
+        raise NotImplementedError
+
+    async def delete(self, key: str) -> None:
+        raise NotImplementedError
+
+
+class NoFiles:
+    async def save(self, name: str, content: AsyncIterable[bytes]) -> StoredFile:
+        raise NotImplementedError
+
+
+class Scripted(Adapter):
+    """Does what the test puts into `running` and `executing`."""
+
+    name: ClassVar[str] = "scripted"
+    capabilities: ClassVar[Capability] = {
+        202: frozenset(),
+        206: frozenset({HoldAction.HOLD, HoldAction.RETRIEVE}),
+    }
+
+    def __init__(self, context: AdapterContext) -> None:
+        super().__init__(context)
+        self.executing: Callable[[Request], Awaitable[Outcome]] = self.accept
+        self.runs: asyncio.Queue[Exception | None] = asyncio.Queue()
+        self.started = 0
+        self.begun: list[str] = []
+        self.emit: Emit | None = None
+        self.running = asyncio.Event()
+        self.alive: SnapshotNotice | None = None
+
+    async def run(self, emit: Emit) -> None:
+        self.emit = emit
+        self.started += 1
+        self.running.set()
+        error = await self.runs.get()
+        if error is not None:
+            raise error
+
+    async def execute(self, request: Request) -> Outcome:
+        self.begun.append(request.id)
+        return await self.executing(request)
+
+    async def living(self, query: QueryCall) -> SnapshotNotice | None:
+        self.begun.append(str(query.call_id))
+        return self.alive
+
+    async def accept(self, request: Request) -> Outcome:  # noqa: ARG002 - as `execute` has it
+        return Outcome(call_id="call-of-ours", detail="done")
+
+
+class Pauses:
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+        self.over = asyncio.Event()
+        self.over.set()
+
+    async def sleep(self, seconds: float) -> None:
+        self.asked.append(seconds)
+        await asyncio.sleep(0)
+        await self.over.wait()
+
+
+def hang_up(request_id: str, call_id: str | None = "c1", **attributes: Any) -> Request:
+    phone = "1" if call_id is None else None
+    return Request(id=request_id, message=Hangup(call_id=call_id, phone_num=phone), **attributes)
+
+
+def incoming() -> IncomingCallNotice:
+    return IncomingCallNotice(call_id="c1", direction=CallDirection.IN)
+
+
+async def answer_to(host: AdapterHost, core: FakeCore, request: Request) -> Response:
+    count = len(core.answers)
+    host.push(request)
+    assert len(core.answers) == count, "answered from within push"
+    await core.until(lambda: len(core.answers) > count)
+    answer = core.answers[count]
+    assert answer.request_id == request.id
+    assert answer.type == request.type
+    return answer
+
+
+async def ran(adapter: Scripted, times: int) -> None:
+    async with asyncio.timeout(30):
+        while adapter.started < times:  # noqa: ASYNC110 - the adapter has no event for a later run
+            await asyncio.sleep(0)
