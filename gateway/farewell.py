@@ -42,5 +42,6 @@ def farewell(connection: Connection, reason: str, now: float) -> Request | None:
         return None
     cls = message_class(LEAVE[role])
     assert cls is not None, f"the catalogue has no {LEAVE[role]}"
-    message = cls(reason=reason, result=RESULTS.get(reason))  # type: ignore[call-arg]  # LEAVE's have one
+    # Each message of LEAVE has a Reason, which the class that they share has not.
+    message = cls(reason=reason, result=RESULTS.get(reason))  # type: ignore[call-arg]
     return Request(id=f"leave{int(now * 1000)}", message=message)

@@ -19,6 +19,7 @@ _HEAD: Final = re.compile(
 )
 """No `&` and no `<` in a value, as in XML."""
 _ATTRIBUTE: Final = re.compile(rb'([A-Za-z]+)\s*=\s*"([^"]*)"')
+_TYPE: Final = re.compile(r"[0-9]{3}")
 
 
 def salvage(payload: bytes) -> tuple[str | None, int | None]:
@@ -33,5 +34,4 @@ def salvage(payload: bytes) -> tuple[str | None, int | None]:
         return None, None
     if request_id in NULL_TOKENS:
         return None, None
-    is_number = len(written) == 3 and written.isdigit()  # noqa: PLR2004 - Char(3)
-    return request_id, int(written) if is_number else None
+    return request_id, int(written) if _TYPE.fullmatch(written) else None

@@ -122,7 +122,7 @@ def check_repeatable(request: Request, now: datetime, since_us: int) -> None:
     Raises:
         RefusedError: 404, until a registration made anew is later than that.
     """
-    made_us = to_us(getattr(request.message, "time"))  # noqa: B009 - as above
+    made_us = to_us(getattr(request.message, "time"))  # noqa: B009 - a registration has one, its base has not
     if made_us >= since_us or since_us - to_us(now) > TIME_TOLERANCE_S * MICROSECONDS:
         return
     raise RefusedError(

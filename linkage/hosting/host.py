@@ -249,9 +249,11 @@ class AdapterHost:
         try:
             async with asyncio.timeout(None) as self._running:
                 await contained(self._adapter.run(self._emit))
-        except Exception:
+        except Exception as error:
             if self._linked:
                 raise
+            # It fell over the link that was closed under it: `_check_link` tells of that instead.
+            logger.debug("%s: while its link was closed: %r", self._adapter.name, error)
         finally:
             self._running = None
         self._check_link()
