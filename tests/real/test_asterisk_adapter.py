@@ -14,7 +14,7 @@ import pytest
 
 from adapters.asterisk.ari import AriClient
 from adapters.asterisk.settings import read_settings
-from linkage.ports import AdapterRefusedError, AdapterUnavailableError, CommandError
+from linkage.ports import AdapterRefusedError, AdapterUnavailableError
 from protocol.messages import (
     AnswerAction,
     AnswerCall,
@@ -72,7 +72,7 @@ from tests.real.peers.sipp import (
 from tests.real.peers.sipp import (
     Hold as HoldKey,
 )
-from tests.unit.adapters.running import Place, Running
+from tests.unit.adapters.running import Place, Running, refused
 
 HOTLINE = "12345"
 LOGINS = {"1001": "23", "1002": "13", "1003": "33", "1004": "43", "1005": "53", "1006": "63"}
@@ -143,12 +143,6 @@ async def over(adapter: Running, call_id: str) -> HangupNotice:
 async def nothing_left(place: Place) -> None:
     """Wait until the adapter has nothing of any call on disk."""
     await place.memory.until(lambda: place.memory.table.keys() == {"link"})
-
-
-async def refused(adapter: Running, message: Any) -> Result:
-    with pytest.raises(CommandError) as error:
-        await adapter.do(message)
-    return error.value.result
 
 
 # --- hotlines ------------------------------------------------------------------------------------

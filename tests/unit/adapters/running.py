@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from adapters.asterisk import AsteriskAdapter
 from linkage.clock import SystemClock
-from linkage.ports import AdapterContext, Clock, Outcome
+from linkage.ports import AdapterContext, Clock, CommandError, Outcome
 from protocol.envelope import Request
 from protocol.message import Message
 from protocol.messages import PlatformStatusNotice
+from protocol.results import Result
+from tests.unit.adapters.fake_asterisk import FakeAsterisk
 from tests.unit.adapters.fakes import FakeFiles, FakeMemory, Notices
 
 
@@ -81,3 +85,16 @@ class Place:
         finally:
             running.task.cancel()
             await asyncio.wait({running.task})
+
+
+async def forgotten(place: Place, asterisk: FakeAsterisk) -> None:
+    """Wait until nothing of any call is left, neither on disk nor at Asterisk."""
+    await place.memory.until(lambda: place.memory.table.keys() == {"link"})
+    await asterisk.until(lambda: not asterisk.bridges and not asterisk.lines)
+
+
+async def refused(adapter: Running, message: Any) -> Result:
+    """With what an adapter refuses a command."""
+    with pytest.raises(CommandError) as error:
+        await adapter.do(message)
+    return error.value.result

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from linkage.ports import AdapterRefusedError, AdapterUnavailableError, CommandError
+from linkage.ports import AdapterRefusedError, AdapterUnavailableError
 from protocol.messages import (
     AnswerAction,
     AnswerCall,
@@ -45,7 +45,7 @@ from protocol.reasons import Reason
 from protocol.results import Result
 from tests.unit.adapters.fake_asterisk import WAV, FakeAsterisk
 from tests.unit.adapters.fakes import KilledError, Notices
-from tests.unit.adapters.running import Place, Running
+from tests.unit.adapters.running import Place, Running, forgotten, refused
 
 SOON_S = 0.05
 
@@ -79,18 +79,6 @@ async def speak(asterisk: FakeAsterisk, adapter: Running) -> tuple[str, str]:
 
 async def over(adapter: Running, call_id: str) -> HangupNotice:
     return await adapter.notices.any(HangupNotice, call_id=call_id, scope=HangupScope.CALL)
-
-
-async def forgotten(place: Place, asterisk: FakeAsterisk) -> None:
-    """Wait until nothing of any call is left, neither on disk nor at Asterisk."""
-    await place.memory.until(lambda: place.memory.table.keys() == {"link"})
-    await asterisk.until(lambda: not asterisk.bridges and not asterisk.lines)
-
-
-async def refused(adapter: Running, message: Any) -> Result:
-    with pytest.raises(CommandError) as error:
-        await adapter.do(message)
-    return error.value.result
 
 
 # --- hotlines ------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.asterisk.commands import CAPABILITIES, HANDLERS, IN_CONFERENCE
-from linkage.ports import AdapterUnavailableError, CommandError
+from linkage.ports import AdapterUnavailableError
 from protocol.messages import (
     AnswerAction,
     AnswerCall,
@@ -50,7 +50,7 @@ from protocol.messages import (
 from protocol.reasons import Reason
 from protocol.results import Result
 from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place, Running
+from tests.unit.adapters.running import Place, Running, refused
 
 
 @pytest.fixture
@@ -80,12 +80,6 @@ async def speaks(asterisk: FakeAsterisk, adapter: Running) -> str:
     await asterisk.pick_up("1001")
     await adapter.notices.next(CallStateNotice, state=CallState.BRIDGED)
     return call_id
-
-
-async def refused(adapter: Running, message: Any) -> Result:
-    with pytest.raises(CommandError) as error:
-        await adapter.do(message)
-    return error.value.result
 
 
 def caller(asterisk: FakeAsterisk) -> Any:

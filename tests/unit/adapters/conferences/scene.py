@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from linkage.ports import CommandError, Outcome
+from linkage.ports import Outcome
 from protocol.messages import (
     CallMode,
     CallOut,
@@ -29,9 +27,8 @@ from protocol.messages import (
     Phone,
     Staff,
 )
-from protocol.results import Result
 from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place, Running
+from tests.unit.adapters.running import Running
 
 
 def person(staff_id: str, *numbers: str) -> Staff:
@@ -96,18 +93,6 @@ async def ended(adapter: Running) -> tuple[ConferenceNotice, HangupNotice]:
         await adapter.notices.any(ConferenceNotice, action=ConferenceNoticeAction.ENDED),
         await adapter.notices.any(HangupNotice, scope=HangupScope.CALL),
     )
-
-
-async def forgotten(place: Place, asterisk: FakeAsterisk) -> None:
-    """Wait until nothing of any call is left, neither on disk nor at Asterisk."""
-    await place.memory.until(lambda: place.memory.table.keys() == {"link"})
-    await asterisk.until(lambda: not asterisk.bridges and not asterisk.lines)
-
-
-async def refused(adapter: Running, message: Any) -> Result:
-    with pytest.raises(CommandError) as error:
-        await adapter.do(message)
-    return error.value.result
 
 
 def control(conference_id: str, action: ConferenceAction, **more: Any) -> ConferenceControl:

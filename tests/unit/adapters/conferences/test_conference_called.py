@@ -38,18 +38,16 @@ from tests.unit.adapters.conferences.scene import (
     control,
     convene,
     ended,
-    forgotten,
     group,
     joins,
     person,
-    refused,
     result,
     rings,
     single,
     two,
 )
 from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place
+from tests.unit.adapters.running import Place, forgotten, refused
 
 
 async def test_everybody_of_a_group_is_called_at_once_and_told_one_by_one(

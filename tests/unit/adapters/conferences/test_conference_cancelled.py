@@ -17,16 +17,14 @@ from protocol.results import Result
 from tests.unit.adapters.conferences.scene import (
     convene,
     ended,
-    forgotten,
     group,
     joins,
     person,
-    refused,
     result,
     rings,
 )
 from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place
+from tests.unit.adapters.running import Place, forgotten, refused
 
 
 @pytest.mark.parametrize("named", ["request_id", "event_id", "conference_id", "call_id"])

@@ -34,17 +34,15 @@ from tests.unit.adapters.conferences.scene import (
     control,
     convene,
     ended,
-    forgotten,
     group,
     joins,
     person,
-    refused,
     result,
     rings,
     two,
 )
 from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place
+from tests.unit.adapters.running import Place, forgotten, refused
 
 
 async def test_it_ends_when_the_last_member_has_left(asterisk: FakeAsterisk, place: Place) -> None:

@@ -25,7 +25,6 @@ from tests.unit.adapters.conferences.scene import (
     control,
     convene,
     ended,
-    forgotten,
     group,
     joins,
     person,
@@ -35,7 +34,7 @@ from tests.unit.adapters.conferences.scene import (
 )
 from tests.unit.adapters.fake_asterisk import FakeAsterisk
 from tests.unit.adapters.fakes import KilledError, Notices
-from tests.unit.adapters.running import Place, Running
+from tests.unit.adapters.running import Place, Running, forgotten
 
 
 async def test_members_stay_and_the_convening_goes_on_after_a_kill(

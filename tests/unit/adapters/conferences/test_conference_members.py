@@ -25,16 +25,14 @@ from tests.unit.adapters.conferences.scene import (
     control,
     convene,
     ended,
-    forgotten,
     group,
     person,
-    refused,
     result,
     rings,
     two,
 )
 from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place
+from tests.unit.adapters.running import Place, forgotten, refused
 
 
 async def test_a_member_is_muted_made_deaf_and_put_on_hold(

@@ -28,16 +28,14 @@ from protocol.messages import (
 from protocol.reasons import Reason
 from protocol.results import Result
 from tests.unit.adapters.conferences.scene import (
-    forgotten,
     group,
     person,
-    refused,
     result,
     rings,
     single,
 )
 from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place
+from tests.unit.adapters.running import Place, forgotten, refused
 
 
 async def test_a_dispatcher_is_connected_with_a_number(
