@@ -195,17 +195,25 @@ TRUSTING: Final = {
 """Where sixty lines of Python take on trust what linkage would never send."""
 
 
+async def start_kit(report_file: Path, *options: str) -> asyncio.subprocess.Process:
+    """The kit by its command line; JSON on its stdout, JUnit in a file."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "linkage", "conformance", *options),
+        *("--json", "--junit", str(report_file)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "LINKAGE_SECRET": SECRET, "PYTHONPATH": str(ROOT)},
+    )
+
+
 async def test_the_plain_python_client_conforms_through_the_command_line(tmp_path: Path) -> None:
     """It passes but for warnings; it resumes nowhere, and its service manager brings it back."""
     port = await free_port()
     report_file = tmp_path / "report.xml"
-    kit = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "linkage", "conformance", "--role", "application", "--listen"),
-        *(f"127.0.0.1:{port}", "--id", "desk", "--json", "--junit", str(report_file)),
+    kit = await start_kit(
+        report_file,
+        *("--role", "application", "--listen", f"127.0.0.1:{port}", "--id", "desk"),
         *("--leave-out", "oversized", "--connect-within", "20"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "LINKAGE_SECRET": SECRET, "PYTHONPATH": str(ROOT)},
     )
     plain = (sys.executable, str(PLAIN_PYTHON), "127.0.0.1", str(port), "desk", "1213243")
     async with asyncio.timeout(WITHIN_S), kept_up(*plain):
@@ -232,12 +240,8 @@ async def test_the_plain_python_client_conforms_through_the_command_line(tmp_pat
 async def test_a_kit_that_is_stopped_from_outside_writes_what_it_has(tmp_path: Path) -> None:
     port = await free_port()
     report_file = tmp_path / "report.xml"
-    kit = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "linkage", "conformance", "--role", "platform"),
-        *(f"127.0.0.1:{port}", "--json", "--junit", str(report_file), "--connect-within", "3600"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "LINKAGE_SECRET": SECRET, "PYTHONPATH": str(ROOT)},
+    kit = await start_kit(
+        report_file, "--role", "platform", f"127.0.0.1:{port}", "--connect-within", "3600"
     )
     async with asyncio.timeout(WITHIN_S):
         writer = await knock(port)
