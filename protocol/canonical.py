@@ -31,7 +31,7 @@ _COUNT: Final = r"([0-9]{1,15})"
 _BARE_REQUEST: Final = re.compile(rf'<request Id="{_ID}" Type="([0-9]{{3}})">')
 _REQUEST: Final = re.compile(
     rf'<request Id="{_ID}" Type="([0-9]{{3}})"(?: Seq="{_COUNT}")?(?: Time="([^<>"&]{{1,40}})")?'
-    rf'(?: Expire="{_COUNT}")?( Resend="1")?(?: Trace="([0-9A-Za-z-]{{1,64}})")?>'
+    rf'(?: Expire="{_COUNT}")?( Resend="1")?( Repeat="1")?(?: Trace="([0-9A-Za-z-]{{1,64}})")?>'
 )
 _REQUEST_END: Final = "</request>"
 # The response without attributes of the profile, by far most of them, needs not even be decoded.
@@ -83,7 +83,7 @@ def _read_request(payload: bytes) -> Request | None:
     head = _REQUEST.match(text)
     if head is None or head[1] in fields.NULL_TOKENS:
         return None
-    request_id, number, seq, time, expire, resend, trace = head.groups()
+    request_id, number, seq, time, expire, resend, repeat, trace = head.groups()
     message = _read_body(number, text, head.end())
     if message is None:
         return None
@@ -94,6 +94,7 @@ def _read_request(payload: bytes) -> Request | None:
         time=None if time is None else _time(time),
         expire_s=_whole(expire),
         resend=resend is not None,
+        repeat=repeat is not None,
         trace=trace,
         raw=payload,
     )

@@ -18,8 +18,9 @@ class Request:
     """A business message on its way; each is owed one `Response`.
 
     Fields from `seq` on are attributes of the profile, sent only to peers that registered with
-    version ≥ 1. `raw` is the payload as received (empty on one that we made); it does not count in
-    comparisons.
+    version ≥ 1: `resend` says that its sender sent it before, `repeat` that linkage cannot tell
+    whether what it comes from was told before. `raw` is the payload as received (empty on one
+    that we made); it does not count in comparisons.
 
     Construction is written out, here and for `Response`: that of a frozen dataclass sets field by
     field, at four times the price, and every message comes through here.
@@ -31,6 +32,7 @@ class Request:
     time: datetime | None = None
     expire_s: int | None = None
     resend: bool = False
+    repeat: bool = False
     trace: str | None = None
     raw: bytes = field(default=b"", compare=False, repr=False)
 
@@ -43,6 +45,7 @@ class Request:
         time: datetime | None = None,
         expire_s: int | None = None,
         resend: bool = False,
+        repeat: bool = False,
         trace: str | None = None,
         raw: bytes = b"",
     ) -> None:
@@ -55,6 +58,7 @@ class Request:
                 "time": time,
                 "expire_s": expire_s,
                 "resend": resend,
+                "repeat": repeat,
                 "trace": trace,
                 "raw": raw,
             },

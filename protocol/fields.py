@@ -201,6 +201,8 @@ PhoneNum = Annotated[str, text(25)]
 PeerId = Annotated[str, text(64, pattern=r"[A-Za-z0-9][A-Za-z0-9._-]*", name="PeerId")]
 Ident = Annotated[str, text(64)]
 """An id of something that the protocol names but does not size: FileId, QueueId, StaffId, …"""
+Boot = Annotated[str, text(32)]
+"""New at each start of a sender; within one its request Ids are unique (section 4)."""
 Nonce = Annotated[str, text(64, pattern=r".{8,64}", name="Nonce")]
 Name = Annotated[str, text(200)]
 MailAddress = Annotated[str, text(320)]

@@ -32,8 +32,8 @@ TYPE_DIGITS: Final = 3
 COUNT_DIGITS: Final = 16
 COUNT_MAX: Final = 2**53
 ENVELOPE: Final = (
-    "Id", "Type", "Seq", "Time", "Expire", "Resend", "Trace", "RequestId", "Result", "Detail",
-    "CallId", "ConferenceID", "OpId", "RetryAfter", "LastSeq",
+    "Id", "Type", "Seq", "Time", "Expire", "Resend", "Repeat", "Trace", "RequestId", "Result",
+    "Detail", "CallId", "ConferenceID", "OpId", "RetryAfter", "LastSeq",
 )  # fmt: skip
 """Attributes of requests and responses."""
 
@@ -155,6 +155,7 @@ def _read_request(root: etree._Element, payload: bytes) -> Request:
             time=_time(attributes, "Time"),
             expire_s=_count(attributes, "Expire"),
             resend=attributes.get("Resend") == "1",
+            repeat=attributes.get("Repeat") == "1",
             trace=attributes.get("Trace", "")[:64] or None,
             raw=payload,
         )

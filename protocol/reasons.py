@@ -25,6 +25,9 @@ class Reason(IntEnum):
     DND = 109
     CALLER_CANCELLED = 110
     ANSWERED_ELSEWHERE = 111
+    NOT_CONFIRMED = 112
+    DROPPED_AT_ONCE = 113
+    CALLED_BACK = 114
     CONGESTION = 120
     NO_TRUNK = 121
     NETWORK_FAILURE = 122
@@ -44,6 +47,9 @@ class Reason(IntEnum):
     EVENT_CLOSED = 139
     ANSWERING_MACHINE = 140
     STATE_LOST = 141
+    DUPLICATE_NUMBER = 142
+    CONFIRMED_ELSEWHERE = 143
+    OUTCOME_UNKNOWN = 144
     SMS_REJECTED = 200
     SMS_BAD_NUMBER = 201
     SMS_EXPIRED = 202
@@ -93,6 +99,9 @@ REASON_TEXT: Final[dict[int, tuple[str, str]]] = {
     109: ("do not disturb", "免打扰"),
     110: ("caller cancelled", "主叫取消"),
     111: ("answered elsewhere", "他处应答"),
+    112: ("answered, not confirmed", "应答未确认"),
+    113: ("dropped in the second it began", "即呼即断"),
+    114: ("confirmed by calling back", "回拨确认"),
     120: ("congestion", "线路拥塞"),
     121: ("no trunk", "无中继"),
     122: ("network failure", "网络故障"),
@@ -112,6 +121,9 @@ REASON_TEXT: Final[dict[int, tuple[str, str]]] = {
     139: ("event closed", "事件已结束"),
     140: ("answering machine", "语音信箱"),
     141: ("state lost, unknown after resync", "状态丢失"),
+    142: ("same number called once already", "重复号码未呼"),
+    143: ("confirmed elsewhere while queued", "已在他处确认未呼"),
+    144: ("outcome unknown", "结果不明"),
     200: ("SMS rejected", "短信被拒"),
     201: ("bad number", "短信号码错误"),
     202: ("SMS expired", "短信过期"),

@@ -210,6 +210,8 @@ def _profile_attributes(item: Request) -> str:
         written += f' Expire="{item.expire_s:d}"'
     if item.resend:
         written += ' Resend="1"'
+    if item.repeat:
+        written += ' Repeat="1"'
     if item.trace is not None:
         written += f' Trace="{escape(item.trace)}"'
     return written

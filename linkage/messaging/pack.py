@@ -41,18 +41,18 @@ class _Plan:
 
 
 _PLANS: Final[dict[type[Part], _Plan]] = {}
-_envelope: Final = attrgetter("id", "seq", "time", "expire_s", "resend", "trace", "raw")
+_envelope: Final = attrgetter("id", "seq", "time", "expire_s", "resend", "repeat", "trace", "raw")
 _response: Final = attrgetter(
     "request_id", "type", "result", "detail", "call_id", "conference_id", "op_id",
     "retry_after_s", "last_seq",
 )  # fmt: skip
 _RESPONSE_KINDS: Final = (str, int, int, str, str, str, str, int, int)
 _RESPONSE_NEEDS: Final = 3
-_REQUEST_FIELDS: Final = 9
+_REQUEST_FIELDS: Final = 10
 
 
 def pack_request(request: Request) -> Fields:
-    """(number, fields, id, seq, time, expire_s, resend, trace, raw)."""
+    """(number, fields, id, seq, time, expire_s, resend, repeat, trace, raw)."""
     message = request.message
     return (message.number, _pack_part(message), *_envelope(request))
 
@@ -65,11 +65,12 @@ def unpack_request(packed: Any) -> Request:
     """
     if type(packed) is not tuple or len(packed) != _REQUEST_FIELDS:
         raise PackError("is no request")
-    number, fields, id_, seq, time, expire_s, resend, trace, raw = packed
+    number, fields, id_, seq, time, expire_s, resend, repeat, trace, raw = packed
     cls = message_class(number) if type(number) is int else None
     if cls is None:
         raise PackError(f"type {number!r} is not in the catalogue")
-    if type(id_) is not str or type(resend) is not bool or type(raw) is not bytes:
+    flags = type(resend) is bool and type(repeat) is bool
+    if type(id_) is not str or not flags or type(raw) is not bytes:
         raise PackError("is no request")
     return Request(
         id=id_,
@@ -78,6 +79,7 @@ def unpack_request(packed: Any) -> Request:
         time=_time(time),
         expire_s=_whole(expire_s),
         resend=resend,
+        repeat=repeat,
         trace=_text(trace),
         raw=raw,
     )

@@ -38,6 +38,7 @@ _HEADERS: Final = {
         "Time": {"type": "string", "format": "date-time"},
         "Expire": {"type": "integer", "minimum": 0},
         "Resend": {"type": "string", "enum": ["0", "1"]},
+        "Repeat": {"type": "string", "enum": ["0", "1"]},
         "Trace": {"type": "string", "maxLength": 64},
     },
     "required": ["Id", "Type"],

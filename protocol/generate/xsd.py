@@ -30,6 +30,7 @@ _REQUEST_ATTRIBUTES: Final = {
     "Time": TIME,
     "Expire": _COUNT,
     "Resend": FLAG,
+    "Repeat": FLAG,
     "Trace": text(64),
 }
 _RESPONSE_ATTRIBUTES: Final = {

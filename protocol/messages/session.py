@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from protocol.fields import (
+    Boot,
     Choice,
     Count,
     EventId,
@@ -104,6 +105,7 @@ class PlatformRegister(Message):
     nonce: Nonce
     digest: Ident
     last_seq: Count | None = None
+    boot: Boot | None = None
     vendor: Name | None = None
     product: Name | None = None
     version: Name | None = None
@@ -201,6 +203,7 @@ class AppRegister(Message):
     nonce: Nonce
     digest: Ident
     last_seq: Count | None = None
+    boot: Boot | None = None
     app_name: Name | None = None
     version: Name | None = None
     subscribes: tuple[Mask, ...] = field(element="Subscribe", default=())
@@ -289,6 +292,7 @@ class ScreenLogin(Message):
     nonce: Nonce
     digest: Ident
     last_seq: Count | None = None
+    boot: Boot | None = None
     ext: PhoneNum | None = None
 
 
@@ -302,6 +306,7 @@ class BizScreenLogin(Message):
     nonce: Nonce
     digest: Ident
     last_seq: Count | None = None
+    boot: Boot | None = None
     ext: PhoneNum | None = None
 
 

@@ -140,5 +140,6 @@ def requests(draw: st.DrawFn, cls: type[Message]) -> Request:
         time=draw(st.none() | TIMES),
         expire_s=draw(st.none() | st.integers(0, 10**6)),
         resend=draw(st.booleans()),
+        repeat=draw(st.booleans()),
         trace=draw(st.none() | lines(55)),
     )

@@ -64,7 +64,7 @@ def test_a_request_of_any_type_arrives_as_it_was(data: st.DataObject) -> None:
     raw = data.draw(st.binary(max_size=20))
     sent = Request(
         **{name: getattr(sent, name) for name in ("id", "message", "seq", "time", "expire_s")},
-        resend=sent.resend, trace=sent.trace, raw=raw,
+        resend=sent.resend, repeat=sent.repeat, trace=sent.trace, raw=raw,
     )  # fmt: skip
 
     found = unpack_request(crossed(Kind.SUBMIT, 1, 2, pack_request(sent), None)[3])

@@ -143,11 +143,12 @@ def test_attributes_of_the_profile_are_written_in_the_order_of_the_table() -> No
         time=datetime(2026, 11, 22, 8, 15, 30, 125_900, tzinfo=UTC),
         expire_s=30,
         resend=True,
+        repeat=True,
         trace="00-ab-01",
     )
     assert encode(item).decode() == (
         '<request Id="1" Type="299" Seq="5" Time="2026-11-22T08:15:30.125+00:00" Expire="30" '
-        'Resend="1" Trace="00-ab-01"></request>'
+        'Resend="1" Repeat="1" Trace="00-ab-01"></request>'
     )
     assert encode(item, LEGACY) == b'<request Id="1" Type="299"></request>'
 

@@ -77,7 +77,7 @@ def test_an_xml_declaration_and_single_quotes_are_read() -> None:
 def test_attributes_of_the_profile_are_read() -> None:
     payload = (
         '<request Id=" 7 " Type="106" Seq="5" Time="2026-11-22T09:15:30.1259+01:00" Expire="30" '
-        'Resend="1" Trace="00-ab" New="1"/>'
+        'Resend="1" Repeat="1" Trace="00-ab" New="1"/>'
     )
     item = decode(payload.encode())
     assert item == Request(
@@ -87,6 +87,7 @@ def test_attributes_of_the_profile_are_read() -> None:
         time=datetime(2026, 11, 22, 8, 15, 30, 125_000, tzinfo=UTC),
         expire_s=30,
         resend=True,
+        repeat=True,
         trace="00-ab",
     )
     assert isinstance(item, Request)
@@ -286,11 +287,11 @@ def test_the_body_is_written_without_the_request_around_it() -> None:
 
 def test_the_profile_is_not_sent_to_a_legacy_peer() -> None:
     notice = HangupNotice(call_id="1", reason=101, detail="ours")
-    item = Request(id="1", message=notice, seq=5, resend=True)
+    item = Request(id="1", message=notice, seq=5, resend=True, repeat=True)
     assert b"Reason" in encode(item)
-    assert b"Seq" in encode(item)
+    assert b'Seq="5" Resend="1" Repeat="1"' in encode(item)
     legacy = encode(item, LEGACY)
-    assert not any(name in legacy for name in (b"Reason", b"Detail", b"Seq", b"Resend"))
+    assert not any(name in legacy for name in (b"Reason", b"Detail", b"Seq", b"Resend", b"Repeat"))
 
 
 def test_a_time_goes_there_and_back_by_the_short_way() -> None:

@@ -13,9 +13,9 @@ from protocol.reasons import (
 )
 
 LISTED = {
-    *range(100, 112),
+    *range(100, 115),
     *range(120, 127),
-    *range(130, 142),
+    *range(130, 145),
     *range(200, 209),
     *range(220, 225),
     *range(240, 246),
