@@ -42,6 +42,7 @@ class AlarmTeller(Teller):
 
     def forget(self) -> None:
         """The transaction failed: what is raised must be read again."""
+        super().forget()
         self._raised = None
 
     def alarm(self, alarm: Alarm, done: Done) -> bool:

@@ -54,7 +54,10 @@ class Commits:
         self._breaker = Breaker(engine, clock.now)
         self._clock = clock
         self._steady_us = steady_us
-        self._worker = Worker(self._process, settle)
+        self._settle = settle
+        self._worker = Worker(self._process, self._settled)
+        self.answered = 0
+        """The newest journal row whose answer has gone out."""
         self._inbox: list[Item] = []
         self._handing: asyncio.Handle | None = None
         self._patient = False
@@ -162,7 +165,20 @@ class Commits:
         except Exception as error:
             logger.exception("a batch of %d failed as a whole", len(items))
             done = [Done(value=error) for _ in items]
-        return Batch(items, done, began, self._clock.now(), failed=self._engine.store_failing)
+        return Batch(
+            items,
+            done,
+            began,
+            self._clock.now(),
+            failed=self._engine.store_failing,
+            journal_seq=self._engine.journal_seq,
+        )
+
+    def _settled(self, batch: Batch) -> None:
+        try:
+            self._settle(batch)
+        finally:
+            self.answered = batch.journal_seq
 
 
 def tell(future: asyncio.Future[T], value: T) -> None:

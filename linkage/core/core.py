@@ -303,7 +303,7 @@ class Core:
             self.figures.requests[request.type, Result.OVERLOAD] += 1
             answer(_refused(request, Result.OVERLOAD, wait_s))
             return
-        work = Submit(peer.id, request, reconstructed)
+        work = Submit(peer.id, request, reconstructed, self._commits.answered)
 
         def told(done: Done) -> None:
             self._strain.waiting[peer.id] -= 1

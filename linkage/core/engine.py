@@ -257,6 +257,7 @@ class CoreEngine:
         done = Done(value=Admitted(peer.id, secret))
         last_seq = self._resume(peer, claimed_seq, done)
         self._see(EntryKind.SESSION_OPENED, peer.id, now)
+        self._handler.session_opened(peer, getattr(request.message, "boot", None), done)
         row = self._row(now_us, EntryKind.SESSION_OPENED, peer.id, request=request)
         self._unit.append(
             _with(row, result=0, detail=f"from {work.address}, delivery goes on after {last_seq}")
@@ -444,9 +445,24 @@ class CoreEngine:
             self._handler.alarm(alarm, done)
             return done
         self._see(work.kind, work.source, now)
+        self._follow_session(work, now, done)
         row = self._row(now.utc_us, work.kind, work.source)
         self._unit.append(_with(row, detail=work.detail, body=work.raw, result=work.result))
         return done
+
+    def _follow_session(self, work: Observe, now: Now, done: Done) -> None:
+        repetitions = self._handler.repetitions
+        match work.kind:
+            case EntryKind.STARTED:
+                repetitions.started(now.utc_us)
+            case EntryKind.SESSION_OPENED if work.kept:
+                repetitions.kept(work.source)
+            case EntryKind.SESSION_OPENED:
+                self._handler.session_opened(self._peers.by_id[work.source], None, done)
+            case EntryKind.SESSION_CLOSED if work.answered is not None:
+                repetitions.lost(work.source, now.utc_us, work.answered)
+            case _:
+                pass
 
     def _row(
         self, now_us: int, kind: EntryKind, source: str, request: Request | None = None

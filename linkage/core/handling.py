@@ -10,13 +10,16 @@ from linkage.core import queries, routing
 from linkage.core.access import Asked, RefusedError, check_command, check_sender
 from linkage.core.ownership import check_kept, check_named
 from linkage.core.peers import Peer, Peers
+from linkage.core.repetition import Verdict, alike
 from linkage.core.stuck import Doubts, Inquirer
 from linkage.core.telling import NOTICES, as_journalled
-from linkage.core.work import Done, Submit
+from linkage.core.work import Alarm, Done, Submit
 from linkage.correlation import Applied, apply
-from linkage.ports import Role
+from linkage.correlation.again import begins, is_of_another
+from linkage.correlation.changes import native_of, with_descendants
+from linkage.ports import EntryKind, Role
 from linkage.store import lookup
-from linkage.store.rows import JournalRow, to_us
+from linkage.store.rows import GIVEN_AGAIN, MAY_REPEAT, JournalRow, to_us
 from linkage.store.unit import UnitOfWork
 from protocol import messages as m
 from protocol.envelope import Response
@@ -54,9 +57,12 @@ class Handler(Inquirer):
         request = as_journalled(work.request, peer)
         if request is not work.request:
             work = replace(work, request=request)
-        first = self._find_duplicate(work) if self._seen else None
-        if first is not None:
-            return Done(self._response(request, first.result or 0, "duplicate"), row=first)
+        again = Done()
+        if self._seen:
+            first = self._repeated(work, again)
+            if first is not None:
+                return Done(self._response(request, first.result or 0, "duplicate"), row=first)
+        self.repetitions.said(work.source, work.answered)
         try:
             number = request.message.number
             check_sender(peer, number)
@@ -65,7 +71,53 @@ class Handler(Inquirer):
         except RefusedError as refusal:
             done = self.refuse(work, refusal.result, refusal.detail)
         done.row, self._row = self._row, None
+        self._given_again = None
+        done.deliveries[:0] = again.deliveries
         return done
+
+    def session_opened(self, peer: Peer, boot: str | None, done: Done) -> None:
+        """A peer has a new connection; `boot` says since when its Ids are new, where it tells."""
+        self.repetitions.opened(peer.id, boot, self._now_us)
+        if boot is not None:
+            text = f"{peer.id} says by its Boot when its Ids begin anew"
+            self.alarm(Alarm(_ids_alarm(peer.id), peer.id, text, raised=False), done)
+
+    def _repeated(self, work: Submit, done: Done) -> JournalRow | None:
+        """The entry that a request repeats.
+
+        None: it is new, and is journalled as such where one with its Id, Type and body was there
+        before. People are told of a sender that gives Ids again without saying so: what it sends
+        again after a loss will be told again, and marked, since nobody can tell it apart.
+        """
+        source, request = work.source, work.request
+        found = alike(self._seen.get((source, request.id), ()), request)
+        if not found:
+            return None
+        row, verdict = self.repetitions.judge(source, request, found, self.steps, self._now_us)
+        if verdict is Verdict.SAME:
+            return row
+        in_doubt = verdict is Verdict.DOUBT
+        entry = f"{GIVEN_AGAIN} {row.seq}"
+        self._given_again = f"{entry}: {MAY_REPEAT if in_doubt else 'another one'}"
+        self._unit.append(
+            JournalRow(
+                seq=self._unit.next_seq,
+                recorded_at=self._now_us,
+                kind=EntryKind.ID_REUSED.value,
+                source=source,
+                type=request.type,
+                request_id=request.id,
+                detail=f"Id {request.id} {entry}: taken for new"
+                + (f", and marked Repeat: it {MAY_REPEAT}" if in_doubt else ""),
+            )
+        )
+        if not self.repetitions.has_boot(source):
+            text = (
+                f"{source} gives request Ids again (Id {request.id} of Type {request.type}); "
+                "let it go on counting, or send Boot when it registers"
+            )
+            self.alarm(Alarm(_ids_alarm(source), source, text, level="warning"), done)
+        return None
 
     def _take(self, work: Submit, peer: Peer) -> Done:
         match work.request.message.direction_digit:
@@ -94,6 +146,9 @@ class Handler(Inquirer):
         command = None if message.request_id is None else self._command_row(work)
         command_event = None if command is None else command.event_pk
         owner, unowned = routing.owner_of_new(self._peers, message)
+        done = Done()
+        if begins(message):
+            self._end_displaced(work, done)
         applied = apply(self._unit, self._entry(work, message, owner, command_event))
         row = self._journal(
             work,
@@ -103,13 +158,29 @@ class Handler(Inquirer):
             command_seq=None if command is None else command.seq,
         )
         op_id = _op_id(applied)
-        done = Done(Response(request_id=request.id, type=message.number, result=0, op_id=op_id))
+        done.response = Response(request_id=request.id, type=message.number, result=0, op_id=op_id)
         self._deliver_notice(row, message, applied, command, unowned, done)
         if applied.bound:
             self._tell_bound(applied.bound, None, done)
         if command is not None and command.source == self._peers.own_id:
             self.answered_with(work.source, command.seq, message, done)
         return done
+
+    def _end_displaced(self, work: Submit, done: Done) -> None:
+        """End the call or conference whose id a platform gives to another without a word of that.
+
+        Its caller, its number and its event stay with it; the new one begins with none.
+        """
+        message = work.request.message
+        native = native_of(message)
+        found = None if native is None else self._unit.find_operation(work.source, native)
+        if found is None or found.ended_at is not None or work.reconstructed:
+            return
+        if self._given_again is None and not is_of_another(found, message):
+            return
+        for operation in reversed(with_descendants(self._unit, found)):
+            if operation.ended_at is None:
+                self._close(operation, done)
 
     def _command_row(self, work: Submit) -> JournalRow | None:
         """The command that a notice says it is the outcome of, if it went to this platform."""
@@ -344,6 +415,10 @@ def _types_asked(numbers: Iterable[str]) -> list[int]:
 
 def _op_id(applied: Applied) -> str | None:
     return None if applied.operation is None else str(applied.operation.op_id)
+
+
+def _ids_alarm(peer_id: str) -> str:
+    return f"ids.{peer_id}"[:64]
 
 
 def _platform_of(applied: Applied) -> str | None:

@@ -98,7 +98,9 @@ class Links:
         peer = self._known(peer_id)
         if self._queues.of(peer_id).link is not None:
             return False
-        await self._opened(peer_id, f"from {link.address}, kept over a restart of the core")
+        await self._opened(
+            peer_id, f"from {link.address}, kept over a restart of the core", kept=True
+        )
         if self._queues.of(peer_id).link is not None:
             return False  # it has come anew meanwhile
         registration = None
@@ -118,15 +120,15 @@ class Links:
             raise KeyError(peer_id)
         return peer
 
-    async def _opened(self, peer_id: str, detail: str) -> None:
-        await self._commits.do(Observe(peer_id, EntryKind.SESSION_OPENED, detail))
+    async def _opened(self, peer_id: str, detail: str, *, kept: bool = False) -> None:
+        await self._commits.do(Observe(peer_id, EntryKind.SESSION_OPENED, detail, kept=kept))
 
     def _take(self, link: Link, peer: Peer, how: Pass | None) -> None:
         older = self._queues.of(peer.id).link
         if older is not None and older is not link:
             self.peer_at.pop(older, None)
             self.passes.pop(older, None)
-            self._ended(peer, "replaced by a newer one")
+            self._ended(peer, "replaced by a newer one", answered=None)
             older.close(REPLACED)
         self.peer_at[link] = peer
         if how is not None:
@@ -159,7 +161,7 @@ class Links:
         if self._queues.of(peer.id).link is link:
             self._queues.detach(peer.id)
             peer.connected = False
-        self._ended(peer, reason)
+        self._ended(peer, reason, answered=self._commits.answered)
 
     def end(self, link: Link, reason: str, told: str = EXPIRED) -> None:
         """Close a link that may not stay: from now on nothing is taken from it.
@@ -173,8 +175,8 @@ class Links:
         self.closed(link, reason)
         link.close(told)
 
-    def _ended(self, peer: Peer, reason: str) -> None:
-        self._commits.put(Observe(peer.id, EntryKind.SESSION_CLOSED, reason))
+    def _ended(self, peer: Peer, reason: str, *, answered: int | None) -> None:
+        self._commits.put(Observe(peer.id, EntryKind.SESSION_CLOSED, reason, answered=answered))
 
     # --- where linkage dials ---------------------------------------------------------------------
     async def introduce(self, peer_id: str) -> Request:

@@ -73,6 +73,7 @@ def render(
         time=now.utc if happened_us == now.utc_us else from_us(happened_us),
         expire_s=expire_s,
         resend=delivery.attempts > 0,
+        repeat=row.detail is not None and row.may_repeat and message.number not in COMMANDS,
         trace=trace,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import Final
 from linkage.core import queries, routing
 from linkage.core.peers import Peer, Peers
 from linkage.core.render import render
+from linkage.core.repetition import Repetitions
 from linkage.core.traces import Traces
 from linkage.core.work import Delivery, Done, Now, Submit, Work
 from linkage.correlation import Applied, Bound, Entry, final_event, natives_of
@@ -32,12 +32,6 @@ REQUESTS: Final = (MESSAGE, REFUSED)
 """Kinds of the entries that a repetition can repeat."""
 MIRROR: Final = {Role.COMMUNICATION_SCREEN: 200, Role.BUSINESS_SCREEN: 400}
 """Role of a screen → what is added to a 1xx that is for it."""
-START_TAG: Final = re.compile(
-    rb"""<request(?:\s+[^\s=<>]+\s*=\s*(?:"[^"]*"|'[^']*'))*\s*/?>""", re.IGNORECASE
-)
-DUPLICATES_KEPT_US: Final = 48 * 3600 * 1_000_000
-"""How long a repeated Id is taken for a repetition (section 3.1 asks for 24 h). A message that
-says of itself that it was sent before (`Resend`) is compared with all there is."""
 
 
 class Teller:
@@ -47,6 +41,7 @@ class Teller:
         self._unit = unit
         self._peers = peers
         self.traces = Traces(unit)
+        self.repetitions = Repetitions(unit)
         self.steps = Steps()
         """Where in the journal the clock was set: ages are counted without that."""
         self._seen: dict[tuple[str, str], list[JournalRow]] = {}
@@ -57,12 +52,16 @@ class Teller:
         self._now_us = 0
         self._row: JournalRow | None = None
         """Of the request that is in work, once it is journalled."""
+        self._given_again: str | None = None
+        """What its entry says where its Id was given before."""
 
     def begin(self, batch: Sequence[Work], now: Now) -> None:
         """Look up at once which requests of a batch were journalled before."""
         self._now, self._now_us = now, now.utc_us
         self._row = None
+        self._given_again = None
         self._seen = {}
+        self.repetitions.begin()
         keys: list[tuple[str, str]] = []
         natives: set[tuple[str, str]] = set()
         for work in batch:
@@ -84,23 +83,9 @@ class Teller:
         """A request that was journalled, after those that stand before it."""
         self._seen.setdefault((row.source, str(row.request_id)), []).append(row)
 
-    def _find_duplicate(self, work: Submit) -> JournalRow | None:
-        """The same (sender, Id, Type, body) from before.
-
-        The attributes may differ, as Resend does.
-        """
-        request = work.request
-        rows = self._seen.get((work.source, request.id))
-        if rows is None:
-            return None
-        body = body_of(request.raw)
-        for row in reversed(rows):
-            if row.type == request.type and body_of(row.body) == body:
-                if request.resend:
-                    return row
-                since = self._now_us - DUPLICATES_KEPT_US
-                return None if self.steps.placed(row.seq, row.recorded_at) < since else row
-        return None
+    def forget(self) -> None:
+        """The transaction failed: what is remembered of it must be read again."""
+        self.repetitions.forget()
 
     def refuse(self, work: Submit, result: int, detail: str) -> Done:
         """Nothing happens but an entry in the journal."""
@@ -120,6 +105,7 @@ class Teller:
             owner=owner,
             command_event=command_event,
             reconstructed=work.reconstructed,
+            given_again=self._given_again is not None,
         )
 
     def _journal(
@@ -136,6 +122,8 @@ class Teller:
     ) -> JournalRow:
         request = work.request
         message = request.message
+        if detail is None:
+            detail = self._given_again
         row = JournalRow(
             seq=self._unit.next_seq,
             recorded_at=self._now_us,
@@ -384,12 +372,6 @@ def _own_type(peer: Peer, notice: Message) -> int | None:
         type_ += MIRROR[peer.role]
     hears = type_ // 100 in HEARS[peer.role] and peer.takes(type_, notice, None)
     return type_ if hears else None
-
-
-def body_of(payload: bytes) -> bytes:
-    """What stands in a request's element, as it was written; without the element's attributes."""
-    start = START_TAG.search(payload)
-    return payload if start is None else payload[start.end() :]
 
 
 def as_journalled(request: Request, peer: Peer) -> Request:

@@ -37,11 +37,15 @@ class Now:
 
 @dataclass(slots=True)
 class Submit:
-    """A business request of a known peer."""
+    """A business request of a known peer.
+
+    `answered`: the answers to journal rows up to this seq had gone out when it came.
+    """
 
     source: str
     request: Request
     reconstructed: bool = False
+    answered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +82,19 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Observe:
-    """An entry of linkage's own."""
+    """An entry of linkage's own.
+
+    Of a session that opens, `kept`: its connection has outlived a core; of one that is lost,
+    `answered` as of `Submit`, None where a newer one has taken its place.
+    """
 
     source: str
     kind: EntryKind
     detail: str
     raw: bytes = b""
     result: int | None = None
+    kept: bool = False
+    answered: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ _Handed = list[Item] | Callable[[], None] | _Stop
 class Batch:
     """What one commit brought: for each item what became of it; from when to when, monotonic.
 
-    `failed`: the disk did not take it.
+    `failed`: the disk did not take it. `journal_seq`: the newest row that is on disk after it.
     """
 
     items: list[Item]
@@ -48,6 +48,7 @@ class Batch:
     began: float
     ended: float
     failed: bool = False
+    journal_seq: int = 0
 
 
 class Worker:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from linkage.correlation.again import begins_call
 from linkage.correlation.changes import attached, end, fill, make, open_transfers, us_of
 from linkage.correlation.entry import Entry, Records
 from linkage.store.rows import Operation, to_us
 from protocol import messages as m
-from protocol.message import Message
 
 ENDING_PHASES: Final = (m.CallPhase.DONE, m.CallPhase.FAILED, m.CallPhase.CANCELLED)
 TRANSFERRED: Final = 134
 """Reason of a leg that ended because its call went on elsewhere (PROTOCOL.md section 8)."""
-BEGINNINGS: Final = (m.CallState.DIALLING, m.CallState.ALERTING)
 
 
 def find_or_make_call(records: Records, entry: Entry) -> tuple[Operation, bool]:
@@ -27,7 +26,7 @@ def find_or_make_call(records: Records, entry: Entry) -> tuple[Operation, bool]:
     parent = None
     if message.parent_call_id is not None and message.parent_call_id != message.call_id:
         parent = records.find_operation(entry.source, f"call:{message.parent_call_id}")
-    if found is not None and not (_begins_call(message) and found.ended_at is not None):
+    if found is not None and not (begins_call(message) and found.ended_at is not None):
         if parent is not None and found.ended_at is None:
             _put_under(records, found, parent)
         return found, False
@@ -45,13 +44,6 @@ def find_or_make_call(records: Records, entry: Entry) -> tuple[Operation, bool]:
         call_id=message.call_id,
         conference_id=message.conference_id,
     ), True
-
-
-def _begins_call(message: Message) -> bool:
-    """Whether a notice can only be of a call's beginning: its CallId is a new one's then."""
-    if isinstance(message, m.CallStateNotice):
-        return message.state in BEGINNINGS
-    return isinstance(message, m.IncomingCallNotice)
 
 
 def _put_under(records: Records, operation: Operation, parent: Operation) -> None:
@@ -90,7 +82,10 @@ def call_state(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
     if message.call_id is None:
         return None, False
     operation, is_new = find_or_make_call(records, entry)
+    caller = operation.from_num
     _fill_numbers(operation, message)
+    if caller is not None:
+        operation.from_num = caller  # who calls was said by the 100; a 115 may name the other side
     if message.state is not None:
         operation.state = message.state.name.lower()
     if message.state is m.CallState.ANSWERED and operation.answered_at is None:

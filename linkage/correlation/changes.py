@@ -12,12 +12,15 @@ from protocol.message import Message
 
 def attached(records: Records, entry: Entry) -> Operation | None:
     """Notices that only tell more about an operation that is known: hold, media, queue, data."""
-    message = entry.message
+    native = native_of(entry.message)
+    return None if native is None else records.find_operation(entry.source, native)
+
+
+def native_of(message: Message) -> str | None:
+    """The native key of the call, else the conference, that a message names."""
     if message.call_id is not None:
-        return records.find_operation(entry.source, f"call:{message.call_id}")
-    if message.conference_id is not None:
-        return records.find_operation(entry.source, f"conf:{message.conference_id}")
-    return None
+        return f"call:{message.call_id}"
+    return None if message.conference_id is None else f"conf:{message.conference_id}"
 
 
 def make(
@@ -79,6 +82,15 @@ def text_of(message: Message, name: str) -> str | None:
     """A text that not every notice has."""
     value = getattr(message, name, None)
     return value if isinstance(value, str) else None
+
+
+def with_descendants(records: Records, operation: Operation) -> list[Operation]:
+    """An operation and all that descend from it, each after its parent."""
+    tree = records.tree(operation.root)
+    found = [operation]
+    for above in found:  # it grows meanwhile
+        found += [each for each in tree if each.parent == above.op_id]
+    return found
 
 
 def us_of(moment: datetime | None) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from linkage.correlation.again import content_of, is_another_message
 from linkage.correlation.changes import attached, end, fill, make, text_of
 from linkage.correlation.entry import Entry, Records
 from linkage.store.rows import FileRecord, Operation, to_us
@@ -97,6 +98,8 @@ def content_change(records: Records, entry: Entry) -> tuple[Operation | None, bo
         return None, False
     native = f"{kind}:{native_id}"
     operation = records.find_operation(entry.source, native)
+    if operation is not None and is_another_message(operation, entry):
+        operation = None
     is_new = operation is None
     if operation is None:
         operation = make(records, entry, kind, native, None, call_id=message.call_id)
@@ -106,9 +109,7 @@ def content_change(records: Records, entry: Entry) -> tuple[Operation | None, bo
         operation,
         from_num=text_of(message, "phone_num") or text_of(message, "sender"),
         to_num=text_of(message, "to_num"),
-        content=text_of(message, "content")
-        or text_of(message, "subject")
-        or text_of(message, "text"),
+        content=content_of(message),
         login_id=message.login_id,
     )
     status = getattr(message, "status", None) or getattr(message, "action", None)

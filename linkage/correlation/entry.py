@@ -28,6 +28,7 @@ class Entry:
         owner: the application that routing chose for a call nobody owns yet; for an application's
         message itself. command_event: the event (key) of the command that this is the outcome of.
         reconstructed: made up by an adapter's resync.
+        given_again: it reads like an earlier one, and is no repetition of it.
         lost: the OpId that a made-up notice closes: its platform, asked, does not know it.
         made: OpIds of the operations that this entry made; filled while it is applied.
     """
@@ -39,6 +40,7 @@ class Entry:
     owner: str | None = None
     command_event: int | None = None
     reconstructed: bool = False
+    given_again: bool = False
     lost: int | None = None
     made: tuple[int, ...] = field(default=(), compare=False)
 

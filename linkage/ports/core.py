@@ -18,6 +18,7 @@ class EntryKind(StrEnum):
     OWN = "OwnMessage"
     MALFORMED = "MalformedMessage"
     REFUSED = "Refused"
+    ID_REUSED = "IdReused"
     KEEPALIVE_FAILURE = "KeepAliveFailure"
     SESSION_OPENED = "SessionOpened"
     SESSION_CLOSED = "SessionClosed"

@@ -11,6 +11,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 MICROSECONDS: Final = 1_000_000
+GIVEN_AGAIN: Final = "reads like entry"
+"""How the detail of an accepted request begins whose Id, Type and body were there before."""
+MAY_REPEAT: Final = "may repeat it"
+"""And how it ends where it may be that one, sent again."""
 
 
 def to_us(moment: datetime) -> int:
@@ -50,6 +54,16 @@ class JournalRow:
     detail: str | None = None
     reconstructed: bool = False
     body: bytes = b""
+
+    @property
+    def given_again(self) -> bool:
+        """Whether it is no repetition, although its Id, Type and body were there before."""
+        return self.detail is not None and self.detail.startswith(GIVEN_AGAIN)
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether nobody here can tell if it is a repetition: its receivers decide."""
+        return self.given_again and str(self.detail).endswith(MAY_REPEAT)
 
 
 @dataclass(slots=True, kw_only=True)

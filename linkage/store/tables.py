@@ -291,6 +291,9 @@ ALARMS: Final = "!alarms"
 """Where raised alarms stand in `adapter_memory`, by a name that no adapter can have: AlarmId →
 what it says."""
 
+SESSIONS: Final = "!sessions"
+"""Where the last two connections of each peer stand there (`linkage.core.repetition`)."""
+
 CLOCK: Final = "!clock"
 """Where the moves of the wall clock stand there (`linkage.store.steps`)."""
 

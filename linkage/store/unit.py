@@ -17,7 +17,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from linkage.store import tables
 from linkage.store.bulk import columns_of, getter
 from linkage.store.projections import Projections
-from linkage.store.rows import DeliveryRow
+from linkage.store.rows import DeliveryRow, JournalRow
 from linkage.store.transaction import DELIVERY_COLUMNS, JOURNAL_COLUMNS, StoreFailedError
 
 COMMAND_DIGITS: Final = (2, 4, 6)
@@ -228,6 +228,22 @@ class UnitOfWork(Projections):
             upsert(tables.floor).values(values).on_conflict_do_update(["name"], set_=values)
         )
         self.nonces_since = now_us
+
+    def said_later(self, row: JournalRow, before: int) -> bool:
+        """Whether the sender of a request has another one after it, before a seq.
+
+        One of the same commit does not count: when it was sent, neither was answered.
+        """
+        self.flush()
+        table = tables.journal
+        later = select(table.c.seq).where(
+            table.c.source == row.source,
+            table.c.type.is_not(None),
+            table.c.seq > row.seq,
+            table.c.seq < before,
+            table.c.recorded_at > row.recorded_at,
+        )
+        return self.connection.execute(later.limit(1)).first() is not None
 
     # --- adapters' memory ------------------------------------------------------------------------
     def remember(self, adapter: str, key: str, value: str | None) -> None:

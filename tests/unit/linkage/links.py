@@ -201,10 +201,11 @@ class Site:
         return as_sent(Request(id=f"r{number}", message=message))
 
     async def connect(
-        self, peer: str, *, window: int = 64, last_seq: int | None = None
+        self, peer: str, *, window: int = 64, last_seq: int | None = None, **further: Any
     ) -> FakeLink:
         link = FakeLink(self.core, peer, window)
-        response = await self.core.register(link, self.registration(peer, last_seq=last_seq))
+        registration = self.registration(peer, last_seq=last_seq, **further)
+        response = await self.core.register(link, registration)
         assert response.result == 0, response
         self.core.begin(link)
         await self.settled()

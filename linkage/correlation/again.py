@@ -1,0 +1,97 @@
+"""Ids that are given again: does a notice tell of what is known by its id, or of another thing?
+
+A platform that restarts counts its calls, conferences and messages from 1 again.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from linkage.correlation.changes import native_of, text_of
+from linkage.correlation.entry import Entry, Records
+from linkage.store.rows import Operation
+from protocol import messages as m
+from protocol.message import Message
+
+BEGINNINGS: Final = (m.CallState.DIALLING, m.CallState.ALERTING)
+SUBSCRIBER_DIGITS: Final = 7
+"""Digits of the shortest number that stands with and without prefixes: shorter ones are
+extensions, each for itself."""
+
+
+def begins_call(message: Message) -> bool:
+    """Whether a notice can only be of a call's beginning: its CallId is a new one's then."""
+    if isinstance(message, m.CallStateNotice):
+        return message.state in BEGINNINGS
+    return isinstance(message, m.IncomingCallNotice)
+
+
+def begins(message: Message) -> bool:
+    """Whether a notice tells that a call came in, or a conference began: once each."""
+    if isinstance(message, m.ConferenceNotice):
+        return message.action is m.ConferenceNoticeAction.CREATED
+    return isinstance(message, m.IncomingCallNotice)
+
+
+def is_over_for(records: Records, op_id: int | None, platform: str, message: Message) -> bool:
+    """Whether a message cannot be about what one that reads the same was about earlier.
+
+    Because that is over and the message is of a beginning, or because another call or conference
+    of the platform has the id now.
+    """
+    earlier = None if op_id is None else records.operation(op_id)
+    native = native_of(message)
+    if earlier is None or native is None:
+        return False
+    now = records.find_operation(platform, native)
+    if now is not None and now.root != earlier.root:
+        return True
+    return (begins(message) or begins_call(message)) and earlier.ended_at is not None
+
+
+def is_of_another(known: Operation, message: Message) -> bool:
+    """Whether the beginning of a call or conference is not that of an open one with its id."""
+    if isinstance(message, m.IncomingCallNotice):
+        return _is_of_another_caller(known, message)
+    return None not in {message.call_id, known.call_id} and message.call_id != known.call_id
+
+
+def _is_of_another_caller(call: Operation, message: m.IncomingCallNotice) -> bool:
+    """Whether a 100 names another number than the call's; with another prefix it is the same.
+
+    Of a call that goes out the number may change on the way: a redirection, the next number of
+    the same person.
+    """
+    if message.direction is not m.CallDirection.IN or call.direction != "in":
+        return False
+    known, told = digits_of(call.from_num), digits_of(message.phone_num)
+    if not known or not told or known == told:
+        return False
+    longer, shorter = sorted((known, told), key=len, reverse=True)
+    return len(shorter) < SUBSCRIBER_DIGITS or not longer.endswith(shorter)
+
+
+def is_another_message(known: Operation, entry: Entry) -> bool:
+    """Whether an SMS, fax or mail that was received is not the one that is known by its id."""
+    message = entry.message
+    if not message.english.endswith("ReceivedNotice"):
+        return False
+    sender = text_of(message, "phone_num") or text_of(message, "sender")
+    content = content_of(message)
+    differs = any(
+        None not in {told, kept} and told != kept
+        for told, kept in ((sender, known.from_num), (content, known.content))
+    )
+    return differs or entry.given_again
+
+
+def content_of(message: Message) -> str | None:
+    """What an SMS, a mail or a fax says, as far as it is kept with the operation."""
+    return text_of(message, "content") or text_of(message, "subject") or text_of(message, "text")
+
+
+def digits_of(number: str | None) -> str:
+    """A number without what people write between its digits; one without digits as it is."""
+    if number is None:
+        return ""
+    return "".join(each for each in number if each.isdecimal()) or number
