@@ -16,9 +16,9 @@ from linkage.correlation.apply import (
     bind_target,
     final_event,
     may_use,
-    preferred,
 )
 from linkage.correlation.entry import MANUAL, Records
+from linkage.correlation.naming import by_op_id, called, convened, fitting, in_words
 from linkage.keyring import KeyringError
 from linkage.peer_settings import PeerSettings
 from linkage.ports import Role
@@ -42,6 +42,8 @@ SCREENS: Final = frozenset({Role.COMMUNICATION_SCREEN, Role.BUSINESS_SCREEN})
 MONITOR_MAY: Final = frozenset({215, 280, 291, 292, 293, 294, 296, 297, 299})
 """A monitor asks; it commands nothing."""
 SESSION: Final = frozenset({291, 292, 294, 295, 296, 297, 298, 299})
+QUERIES: Final = frozenset({215, 280, 293})
+"""Commands that are answered with all that fits."""
 OUTSIDE_EVENTS: Final = frozenset({201, *BEGINS_COMMUNICATION})
 """Commands that may name an EventId that does not exist yet."""
 ON_CLOSED_EVENTS: Final = frozenset({202, 208, 280, 281, 282, 283, 284, 285, 286})
@@ -213,14 +215,21 @@ def _named_operation(
 ) -> Operation | None:
     if isinstance(message, m.BindEvent) or message.number in SESSION:
         return None
+    named = _by_op_id(records, message, owner, everything=everything)
+    if message.call_id is None and message.conference_id is None:
+        return named
     found = None
-    for written, find, missing, name in (
-        (message.call_id, records.find_calls, Result.NO_CALL, "CallId"),
-        (message.conference_id, records.find_conferences, Result.NO_CONFERENCE, "ConferenceID"),
+    for written, there, missing, name in (
+        (message.call_id, called(records, message), Result.NO_CALL, "CallId"),
+        (
+            message.conference_id,
+            convened(records, message),
+            Result.NO_CONFERENCE,
+            "ConferenceID",
+        ),
     ):
         if written is None:
             continue
-        there = find(written)
         if not there and message.number not in NEW_CALL and not _creates(message):
             raise RefusedError(missing, f"{name} {written} is not known")
         mine = [
@@ -230,8 +239,40 @@ def _named_operation(
             raise RefusedError(
                 Result.OTHER_TENANT, f"{name} {written} belongs to another application"
             )
-        found = found or (preferred(mine)[0] if mine else None)
+        if not mine:
+            continue
+        found = found or _meant(records, message, mine, f"{name} {written}", missing)
     return found
+
+
+def _meant(
+    records: Records, message: Message, mine: list[Operation], name: str, missing: Result
+) -> Operation:
+    """The one of several operations with one id that is meant."""
+    fits = fitting(records, message, mine)
+    if len(fits) == 1 or message.number in QUERIES:
+        return (fits or mine)[0]
+    if fits:
+        raise RefusedError(
+            Result.WRONG_STATE, f"{name} is several, name an OpId: {in_words(fits)}"
+        )
+    raise RefusedError(missing, f"no {name} fits all that is named: {in_words(mine)}")
+
+
+def _by_op_id(
+    records: Records, message: Message, owner: str | None, *, everything: bool
+) -> Operation | None:
+    """What a command names by its OpId."""
+    if message.op_id is None or message.number in NEW_CALL or message.number in QUERIES:
+        return None
+    named = by_op_id(records, message)
+    if named is None:
+        raise RefusedError(Result.NO_CALL, f"OpId {message.op_id} is not known")
+    if not (everything or owner is None or may_use(records, owner, named)):
+        raise RefusedError(
+            Result.OTHER_TENANT, f"OpId {message.op_id} belongs to another application"
+        )
+    return named
 
 
 def _creates(message: Message) -> bool:
@@ -278,6 +319,12 @@ def _check_create(
 def _check_bind(records: Records, message: m.BindEvent, owner: str) -> Operation:
     operation = bind_target(records, owner, message)
     if operation is None:
+        fits = fitting(records, message, called(records, message))
+        if message.op_id is None and len(fits) > 1:
+            raise RefusedError(
+                Result.WRONG_STATE,
+                f"CallId {message.call_id} is several, name an OpId: {in_words(fits)}",
+            )
         named = message.op_id or message.call_id or message.conference_id
         is_known = (message.call_id is not None and records.find_calls(message.call_id)) or (
             message.conference_id is not None and records.find_conferences(message.conference_id)

@@ -8,7 +8,7 @@ from typing import Final
 
 from linkage.core import queries, routing
 from linkage.core.access import Asked, RefusedError, check_command, check_sender
-from linkage.core.ownership import check_kept, check_named
+from linkage.core.ownership import check_kept, check_named, place_of
 from linkage.core.peers import Peer, Peers
 from linkage.core.repetition import Verdict, alike
 from linkage.core.stuck import Doubts, Inquirer
@@ -202,7 +202,10 @@ class Handler(Inquirer):
         check_named(self._unit, command, asked.owner)
         earlier = self._cancelled(work.source, command)
         if earlier is None:
-            platform = routing.platform_for(self._unit, self._peers, command, asked)
+            place = None
+            if asked.operation is None:
+                place = place_of(self._unit, command, asked.owner)
+            platform = routing.platform_for(self._unit, self._peers, command, asked, place)
         else:
             platform = routing.platform_of(self._peers, command, earlier)
         if platform is not None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from linkage.core.access import RefusedError
 from linkage.correlation.apply import may_use
+from linkage.correlation.naming import in_words
 from linkage.store import lookup
 from linkage.store.rows import Operation
 from linkage.store.unit import UnitOfWork
@@ -74,21 +75,55 @@ def check_kept(unit: UnitOfWork, message: Message, owner: str, platform: str) ->
 
 def _check_people(unit: UnitOfWork, message: Message, owner: str) -> None:
     named = message.call_id or message.conference_id or _named(message, "target_call_id")
-    if message.number not in AT_SOMEBODYS_CALL or named or _named(message, "record_id"):
+    if named or _named(message, "record_id"):
         return
-    login = (
-        _named(message, "target_login_id") or _named(message, "from_login_id") or message.login_id
-    )
-    number = _named(message, "phone_num")
-    if login is None and number is None:
-        return
-    unit.flush()
-    for call in lookup.open_calls_of(unit.connection, login, number):
+    login, number = _people(message)
+    for call in _calls_of_people(unit, message):
         if not may_use(unit, owner, call):
             raise RefusedError(
                 Result.OTHER_TENANT,
                 f"{number or login} is in a call of another application: name a CallId of yours",
             )
+
+
+def _people(message: Message) -> tuple[str | None, str | None]:
+    """The dispatcher and the number whose call a command is for."""
+    login = _named(message, "target_login_id") or _named(message, "from_login_id")
+    return login or message.login_id, _named(message, "phone_num")
+
+
+def _calls_of_people(unit: UnitOfWork, message: Message) -> list[Operation]:
+    """The open calls that they are in."""
+    login, number = _people(message)
+    if message.number not in AT_SOMEBODYS_CALL or (login is None and number is None):
+        return []
+    unit.flush()
+    return lookup.open_calls_of(unit.connection, login, number)
+
+
+def place_of(unit: UnitOfWork, message: Message, owner: str) -> str | None:
+    """The platform of what a command names that names neither its call nor its conference.
+
+    The call that is supervised (TargetCallId), else the one that a dispatcher or a number is in.
+    None: nothing of it is known, or nothing is named. Which of several calls at one platform is
+    meant that platform knows.
+
+    Raises:
+        RefusedError: 306, it could be at several.
+    """
+    target = _named(message, "target_call_id")
+    found = unit.find_calls(target) if target is not None else _calls_of_people(unit, message)
+    mine = [call for call in found if call.ended_at is None and may_use(unit, owner, call)]
+    login, number = _people(message)
+    both = [call for call in mine if login is None or call.login_id == login]
+    choice = both if number is not None and both else mine
+    if len({call.platform for call in choice}) > 1:
+        raise RefusedError(
+            Result.WRONG_STATE,
+            f"{target or number or login} is in calls of several platforms, name a CallId or an "
+            f"OpId: {in_words(choice)}",
+        )
+    return choice[0].platform if choice else None
 
 
 def _check(

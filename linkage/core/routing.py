@@ -111,10 +111,13 @@ def _logins(message: Message, applied: Applied) -> list[str | None]:
     return logins
 
 
-def platform_for(unit: UnitOfWork, peers: Peers, command: Message, asked: Asked) -> Peer | None:
+def platform_for(
+    unit: UnitOfWork, peers: Peers, command: Message, asked: Asked, place: str | None = None
+) -> Peer | None:
     """The platform that a command goes to.
 
-    Where its call is, where its event's last call was, where it can go.
+    Where the people are in a call whom it names (`place`), where its call is, where its event's
+    last call was, where it can go.
 
     None for a hang-up of a whole event, which is not one platform's business.
 
@@ -128,7 +131,8 @@ def platform_for(unit: UnitOfWork, peers: Peers, command: Message, asked: Asked)
             raise RefusedError(Result.NO_EVENT, "Scope 3 hangs up an event: name its EventId")
         return None
     platforms = peers.of_role(Role.PLATFORM)
-    chosen = _holder(unit, peers, asked) or _default(peers, asked)
+    chosen = None if place is None else peers.get(place)
+    chosen = chosen or _holder(unit, peers, asked) or _default(peers, asked)
     if chosen is None:
         able = [peer for peer in platforms if peer.serves(command.number, action)]
         chosen = next((peer for peer in able if peer.connected), able[0] if able else None)

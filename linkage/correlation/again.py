@@ -64,11 +64,16 @@ def _is_of_another_caller(call: Operation, message: m.IncomingCallNotice) -> boo
     """
     if message.direction is not m.CallDirection.IN or call.direction != "in":
         return False
-    known, told = digits_of(call.from_num), digits_of(message.phone_num)
-    if not known or not told or known == told:
-        return False
-    longer, shorter = sorted((known, told), key=len, reverse=True)
-    return len(shorter) < SUBSCRIBER_DIGITS or not longer.endswith(shorter)
+    known, told = call.from_num, message.phone_num
+    return known is not None and told is not None and not is_same_number(known, told)
+
+
+def is_same_number(one: str, other: str) -> bool:
+    """Whether two numbers are one, with another prefix or written with other signs between."""
+    longer, shorter = sorted((digits_of(one), digits_of(other)), key=len, reverse=True)
+    if len(shorter) < SUBSCRIBER_DIGITS:
+        return longer == shorter
+    return longer.endswith(shorter)
 
 
 def is_another_message(known: Operation, entry: Entry) -> bool:
@@ -90,8 +95,6 @@ def content_of(message: Message) -> str | None:
     return text_of(message, "content") or text_of(message, "subject") or text_of(message, "text")
 
 
-def digits_of(number: str | None) -> str:
+def digits_of(number: str) -> str:
     """A number without what people write between its digits; one without digits as it is."""
-    if number is None:
-        return ""
     return "".join(each for each in number if each.isdecimal()) or number

@@ -13,9 +13,11 @@ from typing import Final
 
 from linkage.correlation import entry as causes
 from linkage.correlation.entry import Bound, Entry, Records
+from linkage.correlation.naming import by_op_id, called, convened, fitting
 from linkage.correlation.operations import close_lost, locate
 from linkage.store.rows import Event, Operation
 from protocol import messages as m
+from protocol.message import Message
 
 NOTICES: Final = range(100, 200)
 BEGINS_COMMUNICATION: Final = frozenset(
@@ -167,7 +169,7 @@ def _apply_create(records: Records, entry: Entry, message: m.CreateEvent) -> App
         if parent is not None:
             records.add_link(event.event_pk, parent.event_pk, "parent", owner, entry.seq)
     applied = Applied(None, event)
-    for target in targets(records, owner, message.call_id, message.conference_id):
+    for target in targets(records, owner, message):
         applied.operation = applied.operation or target
         if target.event_pk != event.event_pk:
             _bind(records, entry, target, event, causes.CREATED, applied, is_new=False)
@@ -177,26 +179,17 @@ def _apply_create(records: Records, entry: Entry, message: m.CreateEvent) -> App
     return applied
 
 
-def targets(
-    records: Records, owner: str, call_id: str | None, conference_id: str | None
-) -> list[Operation]:
-    """The call and the conference that an application's command names: `preferred` of its own."""
+def targets(records: Records, owner: str, message: Message) -> list[Operation]:
+    """The call and the conference that an application's command means, of those it may use."""
+    if message.call_id is None and message.conference_id is None:
+        named = by_op_id(records, message)
+        return [] if named is None or not may_use(records, owner, named) else [named]
     found: list[Operation] = []
-    for operations in (
-        records.find_calls(call_id) if call_id is not None else [],
-        records.find_conferences(conference_id) if conference_id is not None else [],
-    ):
-        mine = [operation for operation in operations if may_use(records, owner, operation)]
-        found += preferred(mine)[:1]
+    for candidates in (called(records, message), convened(records, message)):
+        mine = [operation for operation in candidates if may_use(records, owner, operation)]
+        fits = fitting(records, message, mine)
+        found += fits if len(fits) == 1 else []
     return found
-
-
-def preferred(operations: list[Operation]) -> list[Operation]:
-    """Of operations with one id, latest first: those that live before those that have ended.
-
-    Platforms number their calls each for itself; a command is for what can still be commanded.
-    """
-    return sorted(operations, key=lambda operation: operation.ended_at is not None)
 
 
 def may_use(records: Records, owner: str, operation: Operation) -> bool:
@@ -272,8 +265,8 @@ def _followers(records: Records, operation: Operation) -> list[Operation]:
 def bind_target(records: Records, owner: str, message: m.BindEvent) -> Operation | None:
     """The operation that a 281 names, by OpId or by CallId."""
     if message.op_id is not None:
-        return records.operation(int(message.op_id)) if message.op_id.isdecimal() else None
-    found = targets(records, owner, message.call_id, message.conference_id)
+        return by_op_id(records, message)
+    found = targets(records, owner, message)
     return found[0] if found else None
 
 
@@ -312,7 +305,7 @@ def _apply_command(records: Records, entry: Entry) -> Applied:
         event = records.find_event(owner, message.event_id)
         if event is None and message.number in BEGINS_COMMUNICATION:
             event = _open(records, entry, owner, message.event_id)
-    found = targets(records, owner, message.call_id, message.conference_id)
+    found = targets(records, owner, message)
     operation = found[0] if found else None
     if event is None and operation is not None:
         event = _event(records, operation.event_pk)
