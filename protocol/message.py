@@ -35,6 +35,7 @@ from protocol import fields
 from protocol.errors import InvalidMessageError
 from protocol.fields import CallId, ConferenceId, EventId, LoginId, OpId, RequestId
 from protocol.results import Result
+from protocol.suggest import suggesting
 
 _METADATA: Final = "linkage"
 _SPELLING: Final = {"conference_id": "ConferenceID"}
@@ -203,7 +204,9 @@ def part(cls: C) -> C:
             # Required here. Without this, the default of a field that the base class has by the
             # same name would be taken for the default of this one.
             setattr(cls, name, dataclasses.field())
-    return typing.cast("C", dataclass(frozen=True, kw_only=True)(cls))
+    made: type[Any] = dataclass(frozen=True, kw_only=True)(cls)
+    made.__init__ = suggesting(made.__init__)
+    return typing.cast("C", made)
 
 
 @part
