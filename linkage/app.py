@@ -13,7 +13,7 @@ import hashlib
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -48,6 +48,7 @@ from linkage.watch import (
     watch_gateway,
     watch_process,
 )
+from protocol.suggest import suggesting
 
 logger = logging.getLogger("linkage.app")
 
@@ -62,7 +63,10 @@ class Server:
         TraceError: `[trace]` is given, and its libraries are missing.
     """
 
+    @suggesting
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        if not isinstance(config, Config):
+            raise TypeError("Server wants a Config: read one by linkage.load_config(path)")
         self.config = config
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
@@ -181,7 +185,7 @@ class Server:
         self.config = self.config.model_copy(update={"adapter": (*others, item)})
         return f"adapter {item.id}: started again"
 
-    def _context(self, core: Core, peer_id: str, settings: dict[str, Any]) -> AdapterContext:
+    def _context(self, core: Core, peer_id: str, settings: Mapping[str, Any]) -> AdapterContext:
         return AdapterContext(
             peer_id=peer_id,
             settings=settings,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from linkage.keyring import KeyringError
 from linkage.peer_settings import (
@@ -25,6 +25,8 @@ from linkage.peer_settings import (
     parse_address,
 )
 from linkage.ports import Role
+from linkage.secret import HiddenMapping, Secret
+from protocol.suggest import suggesting
 
 __all__ = [
     "AdapterSettings",
@@ -62,7 +64,7 @@ class AdapterSettings(Section):
 
     id: Annotated[str, Field(pattern=PEER_ID)]
     kind: str
-    settings: dict[str, Any] = Field(default={}, repr=False)  # there are passwords in it
+    settings: HiddenMapping = HiddenMapping()  # there are passwords in it
 
 
 class TimerSettings(Section):
@@ -163,7 +165,14 @@ class TraceSettings(Section):
     """The part of the traces begun here that is recorded."""
     service: str | None = None
     """`service.name`; none: the `id` of the file."""
-    headers: dict[str, str] = Field(default={}, repr=False)  # there may be a token in them
+    headers: dict[str, Secret] = Field(default={})  # there may be a token in them
+
+    @field_validator("endpoint")
+    @classmethod
+    def _has_no_password(cls, value: str) -> str:
+        if "@" in value.split("://", 1)[1].split("/", 1)[0]:
+            raise ValueError("has a user or password in it, which would be shown: use `headers`")
+        return value
 
 
 class ListenerSettings(Section):
@@ -328,12 +337,14 @@ class Config(Section):
             yield "a [[listener]] with `tls` needs [tls] with `certificate` and `key`"
 
 
-def load_config(path: Path) -> Config:
+@suggesting
+def load_config(path: str | Path) -> Config:
     """Read and check a configuration file.
 
     Raises:
         ConfigError: with all problems, each as `FILE: KEY: what is wrong, what to do`.
     """
+    path = Path(path)
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -14,7 +14,7 @@ import socket
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -270,7 +270,7 @@ def check_listen(host: str, port: int) -> Finding:
     return Finding(name, State.OK, "free")
 
 
-def check_adapter(adapter_id: str, kind: str, settings: dict[str, Any]) -> Iterator[Finding]:
+def check_adapter(adapter_id: str, kind: str, settings: Mapping[str, Any]) -> Iterator[Finding]:
     """Can the adapter be loaded, are its settings right, does its platform answer?"""
     from adapters.registry import AdapterLoadError, load_adapter
 

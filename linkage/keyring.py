@@ -15,10 +15,12 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
+
+from linkage.secret import Secret
 
 SECRET_MIN: Final = 16
 """Characters; HMAC-SHA256 is as strong as what it is keyed with."""
@@ -35,12 +37,16 @@ class KeyringError(Exception):
     """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Key:
     """A secret, and until when it is valid; None: without end."""
 
-    secret: str = field(repr=False)
+    secret: Secret
     until: datetime | None = None
+
+    def __init__(self, secret: str | Secret, until: datetime | None = None) -> None:
+        object.__setattr__(self, "secret", Secret(secret))
+        object.__setattr__(self, "until", until)
 
     def is_valid(self, now: datetime) -> bool:
         """Whether the peer may still use it."""
@@ -76,7 +82,7 @@ class Keyring:
             raise KeyringError(f"{self.path}: cannot be read: {error.strerror}") from None
         return known[1]
 
-    def valid(self, now: datetime) -> tuple[str, ...]:
+    def valid(self, now: datetime) -> tuple[Secret, ...]:
         """The secrets that count now, the newest first.
 
         Raises:
@@ -159,21 +165,23 @@ def rotate(path: Path, peer_id: str, keys: Sequence[Key], grace: timedelta, now:
     ]
     for key in older:
         # From `linkage.toml`, where any text is one; in the file it would shut the peer out.
-        if key.secret.split() != [key.secret] or key.secret.startswith("#"):
+        text = key.secret.get_secret_value()
+        if text.split() != [text] or text.startswith("#"):
             raise KeyringError(
                 f"{path}: the secret from before has blanks in it or begins with #, so it cannot "
                 "stand in a file: end it at once with --grace 0"
             )
     lines = [f"# Secrets of peer {peer_id}. `linkage peer rotate {peer_id}` writes a new one."]
     lines += [
-        key.secret if key.until is None else f"{key.secret} {_UNTIL} {key.until.isoformat()}"
+        key.secret.get_secret_value()
+        + ("" if key.until is None else f" {_UNTIL} {key.until.isoformat()}")
         for key in (new, *older)
     ]
     try:
         _write(path, "\n".join(lines) + "\n")
     except OSError as error:
         raise KeyringError(f"{path}: cannot be written: {error.strerror}") from None
-    return new.secret
+    return new.secret.get_secret_value()
 
 
 def _write(path: Path, text: str) -> None:

@@ -13,13 +13,13 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
-    SecretStr,
     field_validator,
     model_validator,
 )
 
 from linkage.keyring import SECRET_MIN, Key, Keyring
 from linkage.ports import Network, PeerProfile, Rate, Role
+from linkage.secret import Secret
 from protocol.dialect import Dialect
 
 DEFAULT_PORT: Final = 7700
@@ -56,7 +56,12 @@ AllowList = tuple[Annotated[Network, BeforeValidator(parse_network)], ...]
 class Section(BaseModel):
     """A table of the file: no unknown keys, nothing that changes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,  # it may be a secret
+    )
 
 
 class DialectSettings(Section):
@@ -82,7 +87,7 @@ class PeerSettings(Section):
 
     id: Annotated[str, Field(pattern=PEER_ID)]
     role: Role
-    inline_secret: SecretStr | None = Field(default=None, alias="secret")
+    inline_secret: Secret | None = Field(default=None, alias="secret")
     """The secret, written here. A file `secrets/ID` beside this one, as `linkage peer rotate`
     makes it, goes before it."""
     secret_file: Path | None = None
@@ -121,8 +126,8 @@ class PeerSettings(Section):
 
     @field_validator("inline_secret")
     @classmethod
-    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < SECRET_MIN:
+    def _long_enough(cls, value: Secret | None) -> Secret | None:
+        if value is not None and len(value) < SECRET_MIN:
             raise ValueError(f"shorter than {SECRET_MIN} characters: make one with `linkage init`")
         return value
 
@@ -159,9 +164,9 @@ class PeerSettings(Section):
         if keyring is not None and (self.secret_file is not None or keyring.exists()):
             return keyring.keys()
         inline = self.inline_secret
-        return () if inline is None else (Key(inline.get_secret_value()),)
+        return () if inline is None else (Key(inline),)
 
-    def valid_secrets(self, now: datetime) -> tuple[str, ...]:
+    def valid_secrets(self, now: datetime) -> tuple[Secret, ...]:
         """Those that prove who it is, at this time of the wall clock, the newest first.
 
         Raises:
@@ -170,14 +175,14 @@ class PeerSettings(Section):
         return tuple(key.secret for key in self.keys() if key.is_valid(now))
 
     @property
-    def secret(self) -> SecretStr | None:
+    def secret(self) -> Secret | None:
         """The newest.
 
         Raises:
             KeyringError: as of `keys`.
         """
         keys = self.keys()
-        return SecretStr(keys[0].secret) if keys else None
+        return keys[0].secret if keys else None
 
     def profile(self, requests_per_s: float | None = None) -> PeerProfile:
         """What the gateway needs to know of this peer.

@@ -31,13 +31,13 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
 )
 
 from linkage.ports import AdapterRefusedError
+from linkage.secret import Secret
 
 NUMBER: Final = r"^[0-9A-Za-z*#+_.-]{1,25}$"
 """What can be a telephone number or an extension here: it goes into URLs and dial strings."""
@@ -56,7 +56,7 @@ class SettingsError(AdapterRefusedError):
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Hotline(_Section):
@@ -80,7 +80,7 @@ class Settings(_Section):
 
     url: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")] = "http://127.0.0.1:8088"
     user: Annotated[str, Field(min_length=1)]
-    password: SecretStr
+    password: Secret
     app: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,20}$")] = "linkage"
     """Name of the Stasis application: what the dialplan calls with `Stasis(linkage,…)`. Prefix of
     every channel, bridge and recording made by this adapter, so it must differ from the app of
@@ -98,6 +98,15 @@ class Settings(_Section):
     """Leave recordings at Asterisk after they were fetched."""
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 8.0
     """How long a request to Asterisk may take before the link counts as lost."""
+
+    @field_validator("url")
+    @classmethod
+    def _has_no_password(cls, value: str) -> str:
+        if "@" in value.split("://", 1)[1].split("/", 1)[0]:
+            raise ValueError(
+                "has a user or password in it, which would be shown: set `user` and `password`"
+            )
+        return value
 
     @field_validator("trunk")
     @classmethod

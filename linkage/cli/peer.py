@@ -66,7 +66,14 @@ def rotate(peer_id: str, grace: timedelta, as_json: bool, config_file: Path) -> 
     until = (now + grace).replace(microsecond=0).isoformat()
     if as_json:
         ends = until if grace else None
-        print_json({"peer": peer_id, "file": str(path), "secret": secret, "old_until": ends})
+        print_json(
+            {
+                "peer": peer_id,
+                "file": str(path),
+                "secret": secret,
+                "old_until": ends,
+            }
+        )
         return
     click.echo(f"Wrote {path}: its first secret is the new one of {peer_id}.")
     click.echo(

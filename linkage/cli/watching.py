@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
@@ -40,7 +41,7 @@ async def _watch(config: Config) -> None:
         await _follow(config)
 
 
-def _tell(adapter_id: str, settings: dict[str, Any]) -> None:
+def _tell(adapter_id: str, settings: Mapping[str, Any]) -> None:
     hotlines: dict[str, Any] = settings.get("hotline") or {}
     if not hotlines:
         click.echo(f"{adapter_id}: no hotline configured; add [adapter.settings.hotline.NUMBER]")

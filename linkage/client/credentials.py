@@ -7,6 +7,7 @@ from collections import deque
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from linkage.secret import Secret
 from protocol.dialect import Dialect
 from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError
@@ -28,16 +29,20 @@ NONCES_MAX: Final = 10_000
 """Nonces remembered; who floods us with well-signed registrations knows the secret anyway."""
 
 
+BOOT_BYTES: Final = 8
+
+
 class Credentials:
     """A peer's id and secret. Without a secret the peer is *legacy*: nobody registers."""
 
     def __init__(
-        self, role: Role, peer_id: str, secret: str | None, further: dict[str, Any]
+        self, role: Role, peer_id: str, secret: str | Secret | None, further: dict[str, Any]
     ) -> None:
         self.role = role
         self.peer_id = peer_id
-        self._secret = secret
-        self._further = further
+        self._secret = None if secret is None else Secret(secret)
+        # Ours is the start of this object: it makes the Ids.
+        self._further = {"boot": secrets.token_hex(BOOT_BYTES), **further}
         self._nonces: deque[tuple[datetime, str]] = deque(maxlen=NONCES_MAX)
 
     def __repr__(self) -> str:
@@ -54,7 +59,7 @@ class Credentials:
         return make_registration(
             self.role,
             self.peer_id,
-            self._secret,
+            self._secret.get_secret_value(),
             utc,
             secrets.token_hex(16),
             last_seq,
@@ -92,7 +97,7 @@ class Credentials:
             return Result.BAD_CREDENTIALS, None
         # One answer for every fault: a stranger learns nothing from it.
         if (
-            not verify(self._secret, signed)
+            not verify(self._secret.get_secret_value(), signed)
             or not check_nonce(signed.nonce)
             or not check_time(message.time, utc)
             or not self._is_fresh(signed.nonce, utc)

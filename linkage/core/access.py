@@ -22,6 +22,7 @@ from linkage.correlation.naming import by_op_id, called, convened, fitting, in_w
 from linkage.keyring import KeyringError
 from linkage.peer_settings import PeerSettings
 from linkage.ports import Role
+from linkage.secret import Secret
 from linkage.store.rows import MICROSECONDS, Event, Operation, to_us
 from protocol import messages as m
 from protocol.envelope import Request
@@ -66,7 +67,7 @@ class RefusedError(Exception):
         self.retry_after_s = retry_after_s
 
 
-def check_registration(peers: Peers, request: Request, now: datetime) -> tuple[Peer, str]:
+def check_registration(peers: Peers, request: Request, now: datetime) -> tuple[Peer, Secret]:
     """The peer that a registration proves to be, and by which of its secrets.
 
     The nonce is the caller's to remember.
@@ -97,7 +98,7 @@ def check_registration(peers: Peers, request: Request, now: datetime) -> tuple[P
     except KeyringError as error:
         raise RefusedError(Result.BAD_CREDENTIALS, f"no secret of {peer_id!r}: {error}") from None
     # All of them, whichever fits: how long it takes does not tell which one did.
-    fitting = [secret for secret in valid if verify(secret, signed)]
+    fitting = [secret for secret in valid if verify(secret.get_secret_value(), signed)]
     if not fitting:
         raise RefusedError(
             Result.BAD_CREDENTIALS, f"the Digest of {peer_id!r} does not fit its secret"

@@ -17,6 +17,7 @@ from linkage.core.strain import Strain
 from linkage.core.warden import Pass
 from linkage.core.work import Admitted, Done, Observe, Register, Resumption
 from linkage.ports import EXPIRED, REPLACED, SHUT_OUT, Clock, EntryKind, Link, Role
+from linkage.secret import Secret
 from protocol.envelope import Request, Response
 from protocol.registration import make_registration, peer_id_of
 from protocol.results import Result
@@ -46,7 +47,7 @@ class Links:
         self._positions: dict[Link, int] = {}
         """The last Seq that a registered peer has, until its deliveries begin."""
         self._introductions: Counter[str] = Counter()
-        self._introduced: dict[str, str] = {}
+        self._introduced: dict[str, Secret] = {}
         """The secret with which linkage introduced itself last, by peer."""
         self.passes: dict[Link, Pass] = {}
         """By which secret those came in that have one."""
@@ -193,7 +194,7 @@ class Links:
         message = make_registration(
             Role.PLATFORM,
             self._peers.own_id,
-            valid[turn],
+            valid[turn].get_secret_value(),
             utc,
             secrets.token_hex(16),
         )

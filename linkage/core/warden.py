@@ -16,6 +16,7 @@ from typing import Final
 from linkage.core.peers import Peer
 from linkage.keyring import KeyringError
 from linkage.ports import EXPIRED, Clock, Link
+from linkage.secret import Secret
 from protocol.envelope import Request
 from protocol.registration import signed_fields, verify
 
@@ -31,7 +32,7 @@ class Pass:
     __slots__ = ("_registration", "_secret", "_unread", "peer")
 
     def __init__(
-        self, peer: Peer, *, registration: Request | None = None, secret: str | None = None
+        self, peer: Peer, *, registration: Request | None = None, secret: Secret | None = None
     ) -> None:
         self.peer = peer
         self._registration = registration
@@ -55,7 +56,9 @@ class Pass:
         self._unread = False
         if self._secret is None and self._registration is not None:
             signed = signed_fields(self._registration, settings.profile().dialect)
-            self._secret = next((each for each in valid if verify(each, signed)), None)
+            self._secret = next(
+                (each for each in valid if verify(each.get_secret_value(), signed)), None
+            )
             self._registration = None
         return None if self._secret in valid else EXPIRED
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from linkage.ports import EntryKind, fields_of
+from linkage.secret import Secret
 from linkage.store.archive import Segment
 from linkage.store.rows import DeliveryRow, JournalRow, to_us
 from protocol.envelope import Request, Response
@@ -77,7 +78,7 @@ class Admitted:
     """What a registration brought that was accepted: who it is, by which of its secrets."""
 
     peer_id: str
-    secret: str = field(repr=False)
+    secret: Secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
 from linkage.config import Config
@@ -102,15 +102,15 @@ def secrets_of(config: Config) -> Iterator[str]:
             found = peer.keys()
         except KeyringError:
             continue  # told where it matters: when the peer registers
-        yield from (key.secret for key in found)
+        yield from (key.secret.get_secret_value() for key in found)
     if config.trace is not None:
-        yield from config.trace.headers.values()
+        yield from (value.get_secret_value() for value in config.trace.headers.values())
     for adapter in config.adapter:
         yield from _sensitive(adapter.settings)
 
 
 def _sensitive(settings: Any) -> Iterator[str]:
-    if isinstance(settings, dict):
+    if isinstance(settings, Mapping):
         for name, value in settings.items():
             if isinstance(value, str):
                 if _SENSITIVE.search(str(name)):

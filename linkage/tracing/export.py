@@ -180,7 +180,7 @@ def open_export(settings: TraceSettings, own_id: str, version: str) -> SpanExpor
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     exporter = OTLPSpanExporter(
         endpoint=f"{settings.endpoint.rstrip('/')}/v1/traces",
-        headers=dict(settings.headers),
+        headers={name: value.get_secret_value() for name, value in settings.headers.items()},
         timeout=TIMEOUT_S,
     )
     return make_export(exporter, settings.service or own_id, version)

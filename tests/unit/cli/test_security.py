@@ -36,7 +36,7 @@ def test_rotating_writes_a_file_that_goes_before_the_configuration(run: Run, sit
     assert old is not None
     assert old.get_secret_value() not in result.output
     keys = Keyring(site.parent / "secrets" / "desk").keys()
-    assert keys[0].secret not in result.output
+    assert keys[0].secret.get_secret_value() not in result.output
     assert keys[1].secret == old.get_secret_value()
     assert keys[1].until is not None
     left_s = (keys[1].until - SystemClock().utc()).total_seconds()

@@ -15,7 +15,7 @@ import pytest
 from gateway import ListenError
 from linkage.app import DirectoryFiles, Server
 from linkage.client import Application, Platform
-from linkage.config import Config
+from linkage.config import Config, load_config
 from linkage.store.database import StoreError
 from protocol import messages as m
 from tests.unit.linkage.bench import SECRET, peer
@@ -159,3 +159,14 @@ async def test_other_work_goes_on_while_a_file_is_written(tmp_path: Path) -> Non
 
     # Each write and the sync give way to the others; in the loop itself they would not.
     assert during > 22
+
+
+def test_a_misspelt_keyword_of_the_server_is_told_with_the_one_that_was_meant() -> None:
+    wrong: Any = Server
+    read: Any = load_config
+    with pytest.raises(TypeError, match=r"Server\(\) got .* 'confg': did you mean 'config'\?"):
+        wrong(confg=1)
+    with pytest.raises(TypeError, match=r"linkage\.load_config\(path\)"):
+        wrong("linkage.toml")
+    with pytest.raises(TypeError, match=r"'pth': did you mean 'path'\?"):
+        read(pth="linkage.toml")

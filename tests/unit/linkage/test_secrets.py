@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import logging
 import os
+import pprint
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from rich.pretty import pretty_repr
 
 import linkage
 from linkage.client import Application, ClientError, CommandRefusedError, Platform
 from linkage.client import RegistrationRefusedError as Refused
+from linkage.client.credentials import Credentials
 from linkage.clock import SystemClock
 from linkage.config import Config, ConfigError, load_config
 from linkage.keyring import Key, Keyring, KeyringError, rotate
 from linkage.logs.setup import set_up_logging
-from linkage.ports import EXPIRED
+from linkage.ports import EXPIRED, AdapterContext, Role
+from linkage.secret import HIDDEN, HiddenMapping, Secret
 from linkage.store.reader import StoreReader
 from protocol.messages import PlatformLeave, RotateKey
 from protocol.results import Result
@@ -48,9 +57,9 @@ def written(path: Path, text: str, mode: int = 0o600) -> Path:
 def test_the_newest_comes_first_and_an_old_one_ends(tmp_path: Path) -> None:
     text = f"# a comment\n\n{SECOND}\n{FIRST} until 2026-11-22T09:00:00+00:00\n"
     keyring = Keyring(written(tmp_path / "desk", text))
-    assert keyring.valid(NOW) == (SECOND, FIRST)
-    assert keyring.valid(NOW + timedelta(hours=1)) == (SECOND, FIRST)
-    assert keyring.valid(NOW + timedelta(hours=1, seconds=1)) == (SECOND,)
+    assert keyring.valid(NOW) == (Secret(SECOND), Secret(FIRST))
+    assert keyring.valid(NOW + timedelta(hours=1)) == (Secret(SECOND), Secret(FIRST))
+    assert keyring.valid(NOW + timedelta(hours=1, seconds=1)) == (Secret(SECOND),)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
@@ -66,7 +75,7 @@ def test_a_file_that_others_can_reach_is_refused_with_the_remedy(
 
 def test_a_mode_that_is_loosened_later_is_noticed(tmp_path: Path) -> None:
     keyring = Keyring(written(tmp_path / "desk", FIRST))
-    assert keyring.valid(NOW) == (FIRST,)
+    assert keyring.valid(NOW) == (Secret(FIRST),)
     keyring.path.chmod(0o644)
     with pytest.raises(KeyringError):
         keyring.keys()
@@ -194,7 +203,7 @@ def test_a_secret_may_lie_in_a_file_relative_to_the_configuration(tmp_path: Path
     desk, pbx = config.peer
     assert desk.secret is not None
     assert desk.secret.get_secret_value() == SECOND
-    assert pbx.valid_secrets(NOW) == (FIRST,)
+    assert pbx.valid_secrets(NOW) == (Secret(FIRST),)
     assert pbx.secret_path == tmp_path / "secrets" / "pbx"
 
 
@@ -222,8 +231,70 @@ def test_no_secret_shows_in_what_a_configuration_prints(tmp_path: Path) -> None:
     path = configured(tmp_path, f'secret = "{SECOND}"')
     adapter = '\n[[adapter]]\nid = "a"\nkind = "x"\nsettings = {password = "hunter-hunter-2"}\n'
     written(path, path.read_text() + adapter)
-    shown = repr(load_config(path)) + str(load_config(path))
-    assert not any(text in shown for text in (FIRST, SECOND, "hunter-hunter-2"))
+    trace = '\n[trace]\nheaders = {authorization = "hunter-hunter-2"}\n'
+    written(path, path.read_text() + trace)
+    config = load_config(path)
+    key = config.peer[0].keys()[0]
+    nothing: dict[str, Any] = dict.fromkeys(("clock", "memory", "files"))
+    given = AdapterContext(peer_id="a", settings=config.adapter[0].settings, **nothing)
+    ways = {
+        "repr": repr(config),
+        "str": str(config),
+        "format": f"{config} {config.adapter[0].settings} {config.peer[0].secret:>20}",
+        "percent": "%s %r" % (config.peer, [config.trace]),  # noqa: UP031 - as a log line does it
+        "dump": str(config.model_dump()),
+        "json": config.model_dump_json(),
+        "dict": str([dict(config), *map(dict, config.adapter)]),
+        "vars": str([vars(item) for item in (config, *config.peer, *config.adapter)]),
+        "asdict": str([asdict(key), asdict(given), given, key]),
+        "deep": repr(copy.deepcopy(config)),
+        "pprint": pprint.pformat([config.model_dump(), config.adapter[0].settings]),
+        "rich": pretty_repr([config, config.model_dump(), config.adapter[0].settings]),
+        "client": repr(Credentials(Role.PLATFORM, "pbx", FIRST, {}).__dict__),
+    }
+    for way, shown in ways.items():
+        for text in (FIRST, SECOND, "hunter-hunter-2"):
+            assert text not in shown, way
+    assert HIDDEN in ways["json"]
+    with pytest.raises(TypeError):
+        json.dumps(config.model_dump(include={"adapter"}))
+    assert config.adapter[0].settings["password"] == "hunter-hunter-2"
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"peer": [{"id": "d", "role": "application", "secret": "too-short"}]},
+        {"peer": [{"id": "d", "role": "application", "secret": ["too-short"]}]},
+        {"peer": [{"id": "d", "role": "application", "secrte": "too-short"}]},
+        {"peer": [{"id": "d", "role": "too-short", "secret": "too-short-but-long-enough"}]},
+        {"trace": {"endpoint": "http://user:too-short@collector:4318"}},
+        {"trace": {"headers": {"authorization": ["too-short"]}}},
+        {"adapter": [{"id": "a", "kind": "x", "settings": "too-short"}]},
+    ],
+)
+def test_no_secret_shows_in_what_is_said_of_a_wrong_configuration(
+    spoilt: dict[str, Any],
+) -> None:
+    try:
+        Config.model_validate(spoilt)
+    except ValueError as error:
+        told = "".join(traceback.format_exception(error))
+        assert "too-short" not in told
+    else:
+        pytest.fail("it is wrong")
+
+
+def test_a_secret_compares_and_is_not_pickled() -> None:
+    assert Secret(FIRST) == Secret(FIRST) == FIRST
+    assert Secret(FIRST) != Secret(SECOND)
+    assert len({Secret(FIRST), Secret(Secret(FIRST))}) == 1
+    assert Secret(FIRST) != 7
+    with pytest.raises(TypeError, match="not pickled"):
+        Secret(FIRST).__reduce__()
+    with pytest.raises(TypeError, match="a secret is a text"):
+        Secret(cast("str", 7))
+    assert HiddenMapping({"a": [{"b": 1}]}) == {"a": [{"b": 1}]}
 
 
 # --- serving -------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from linkage.clock import ManualClock
 from linkage.core.keeper import CautiousTime
 from linkage.core.work import Admitted, Register, Sweep, Trim, Trimmed
 from linkage.ports import EntryKind, Role
+from linkage.secret import Secret
 from linkage.store import tables
 from linkage.store.retention import seq_at
 from linkage.store.rows import to_us
@@ -187,7 +188,7 @@ def test_nonces_are_kept_by_the_time_that_is_certain(bench: Bench) -> None:
     )
     work = Register(as_sent(Request(id="r1", message=message)), "10.0.0.1:1")
     certain_us = to_us(bench.clock.utc())
-    assert bench.do(work)[0].value == Admitted("desk", SECRET)
+    assert bench.do(work)[0].value == Admitted("desk", Secret(SECRET))
     jump(bench, WEEK)
     bench._started_us += round(WEEK.total_seconds() * 1e6)
     bench.restart()

@@ -12,6 +12,7 @@ from linkage.core.warden import Pass, Warden
 from linkage.core.work import Admitted
 from linkage.keyring import rotate
 from linkage.ports import EXPIRED, EntryKind, Link
+from linkage.secret import Secret
 from protocol.messages import CallDirection, Diagnose, IncomingCallNotice
 from protocol.results import Result
 from tests.unit.linkage.bench import peer
@@ -174,4 +175,4 @@ async def test_a_look_that_fails_ends_nobody_and_is_not_the_last(
 
 
 def test_what_was_admitted_does_not_show_its_secret() -> None:
-    assert WORD not in repr(Admitted("desk", WORD))
+    assert WORD not in repr(Admitted("desk", Secret(WORD)))
