@@ -15,6 +15,7 @@ from protocol.envelope import Request
 from protocol.message import Message
 from protocol.messages import AppRole
 from protocol.roles import Role
+from protocol.suggest import refuse_unknown, suggesting
 
 
 class Notices(AsyncIterator[Received]):
@@ -55,8 +56,10 @@ class BusinessPeer(Peer[Received]):
         Raises:
             ClientError: the client was closed, or ended for good.
         """
+        await self._in_use()
         return await self._inbox.next_for_loop()
 
+    @suggesting
     async def send(
         self,
         message: Message,
@@ -82,6 +85,7 @@ class BusinessPeer(Peer[Received]):
             CommandExpiredError: no answer within `expire_s`.
             LocalProtocolError: such a message is not this role's to send, or too long.
         """
+        await self._in_use()
         is_command = message.number // 100 in COMMAND_DIGITS
         request = Request(
             id=self._ids.make(),
@@ -121,6 +125,7 @@ class ListeningPeer(BusinessPeer):
         With a `secret`, linkage's registration (190) must be signed with it; without, the one that
         connects is taken for linkage, so name its addresses in `allowed`.
         """
+        refuse_unknown(f"{cls.__name__}.listen()", options, (*Options.__annotations__, "allowed"))
         made = cls(host, port, peer_id, **options)
         context: ssl.SSLContext | None = options.get("ssl")
         names = None if allowed is None else frozenset(allowed)

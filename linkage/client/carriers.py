@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,6 +60,10 @@ class Host(Protocol):
 
     def report(self, state: State, reason: str) -> None:
         """The state has changed."""
+        ...
+
+    def tried(self, address: str, reason: str) -> None:
+        """An attempt to be registered at an address, or by one, came to nothing."""
         ...
 
     def make_session(
@@ -111,7 +117,7 @@ class Dialler:
         """Dial, serve, pause; until cancelled or refused for good."""
         failures = 0
         while True:
-            host.report(State.CONNECTING, f"to {self._host}:{self._port}")
+            host.report(State.CONNECTING, f"to {address_text(self._host, self._port)}")
             served, reason = await self._attempt(host)
             host.check()
             failures = 1 if served else failures + 1
@@ -120,18 +126,46 @@ class Dialler:
             await asyncio.sleep(pause_s)
 
     async def _attempt(self, host: Host) -> tuple[bool, str]:
+        """One round through the addresses of the host, up to the first that registers us."""
+        try:
+            addresses = await self._addresses()
+        except (OSError, UnicodeError) as error:
+            name = address_text(self._host, self._port)
+            reason = f"no connection to {name}: its name is not known: {_words(error)}"
+            host.tried(name, reason)
+            return False, reason
+        reasons = []
+        for address in addresses:
+            served, reason = await self._attempt_at(host, address)
+            host.check()
+            host.tried(address_text(*address), reason)
+            if served:
+                return True, reason
+            reasons.append(reason)
+        return False, "; ".join(reasons)
+
+    async def _addresses(self) -> list[tuple[str, int]]:
+        async with asyncio.timeout(CONNECT_WITHIN_S):
+            found = await asyncio.get_running_loop().getaddrinfo(
+                self._host, self._port, type=socket.SOCK_STREAM
+            )
+        return list(dict.fromkeys((str(item[4][0]), self._port) for item in found))
+
+    async def _attempt_at(self, host: Host, address: tuple[str, int]) -> tuple[bool, str]:
+        named = None if self._ssl is None else self._server_hostname or self._host
+        name = address_text(*address)
         try:
             async with asyncio.timeout(CONNECT_WITHIN_S):
                 reader, writer = await asyncio.open_connection(
-                    self._host, self._port, ssl=self._ssl, server_hostname=self._server_hostname
+                    *address, ssl=self._ssl, server_hostname=named
                 )
         except TimeoutError:
-            return False, f"no connection to {self._host}:{self._port} in {CONNECT_WITHIN_S:g} s"
+            return False, f"no connection to {name} in {CONNECT_WITHIN_S:g} s"
         except OSError as error:
-            return False, f"no connection to {self._host}:{self._port}: {error}"
+            return False, f"no connection to {name}: {_words(error)}"
         session = host.make_session(reader, writer, dialled=False)
         served = await host.serve(session)
-        return served, session.close_reason
+        return served, f"{name}: {session.close_reason}"
 
 
 class Listener:
@@ -171,6 +205,7 @@ class Listener:
                 group.create_task(self._serve(host, reader, writer))
             else:
                 logger.warning("a connection was closed: %s", problem)
+                host.tried(_source(writer), f"{_source(writer)}: {problem}")
                 writer.transport.abort()
 
         server = await asyncio.start_server(
@@ -186,7 +221,7 @@ class Listener:
             server.close()
 
     def _objection(self, writer: asyncio.StreamWriter) -> str | None:
-        source = str((writer.get_extra_info("peername") or ("",))[0])
+        source = _source(writer)
         if self._allowed is not None and source not in self._allowed:
             return f"{source} is not linkage's address"
         if sum(not session.ready for session in self._sessions) >= STRANGERS_MAX:
@@ -199,6 +234,25 @@ class Listener:
         session = host.make_session(reader, writer, dialled=True)
         self._sessions.add(session)
         try:
-            await host.serve(session)
+            if not await host.serve(session):
+                reason = f"{session.address}: {session.close_reason}"
+                host.tried(_source(writer), reason)
         finally:
             self._sessions.discard(session)
+
+
+def address_text(host: str, port: int) -> str:
+    """`127.0.0.1:7700`, `[::1]:7700`."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _source(writer: asyncio.StreamWriter) -> str:
+    return str((writer.get_extra_info("peername") or ("",))[0])
+
+
+def _words(error: Exception) -> str:
+    """What the system says, without the address that stands beside it anyway."""
+    number = getattr(error, "errno", None)
+    if isinstance(error, ConnectionError) and number is not None:
+        return os.strerror(number)
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

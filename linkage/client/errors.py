@@ -7,7 +7,7 @@ ClientError
 ├── CommandExpiredError       no answer within the command's `Expire`: it is not sent again
 ├── RegistrationRefusedError  linkage will not take us: see `remedy`; not tried again
 ├── ReplacedError             a newer session of the same peer took over; not tried again
-├── UnreachableError          linkage could not be reached within `open_timeout_s`
+├── UnreachableError          not registered within `open_timeout_s`, or for `give_up_after_s`
 ├── WindowFullError           an outcome cannot come: the notices before it wait for their answer
 └── ClosedError               used after (or before) its `async with`
 ```
@@ -78,7 +78,10 @@ class ReplacedError(ClientError):
 
 
 class UnreachableError(ClientError, ConnectionError):
-    """Linkage could not be reached, or did not answer the registration, in time."""
+    """We were registered nowhere for too long: linkage could not be reached, or took nobody.
+
+    The text has every address that was tried, how often, and why it failed the last time.
+    """
 
 
 class WindowFullError(ClientError):

@@ -1,6 +1,9 @@
 """Requests that linkage sends us.
 
-Each handed out once, answered once, and not forgotten in between (PROTOCOL.md section 3).
+Each handed out once, answered once, and not forgotten in between (PROTOCOL.md section 3). What has
+come before is told by its place in the delivery queue (`Seq`), or, from a sender that does not
+number, by `Resend`: whoever it came from may give its Ids again, and then the same words are
+another alarm.
 
 ```
  session ── take ──► duplicate? ──► queue ── next ──► the user's loop ── settle ──► Response
@@ -35,14 +38,15 @@ REMEMBERED_MAX: Final = 4096
 """Answered requests whose repetition is recognised; linkage repeats at most a window after a
 reconnect."""
 
-Key = tuple[str, int, bytes]
+Key = tuple[int | None, str, int, bytes]
 
 
 class Incoming:
     """A request from linkage, to be answered once; the roles have their own kinds of it.
 
     `message` is the typed message; `time` when it happened at its source; `seq` its number in the
-    delivery queue; `resend` True when it may have been seen before.
+    delivery queue; `resend` True when it may have been seen before; `repeat` True when linkage
+    cannot tell whether its source has told it before.
     """
 
     def __init__(
@@ -75,6 +79,14 @@ class Incoming:
     def seq(self) -> int | None:
         """Its number in the delivery queue; None from peers that do not number."""
         return self.request.seq
+
+    @property
+    def repeat(self) -> bool:
+        """The source may have told this before, under another number: decide yourself.
+
+        Linkage delivers what it is not sure of: an alarm too many is seen, a missing one is not.
+        """
+        return self.request.repeat
 
     @property
     def settled(self) -> bool:
@@ -122,7 +134,10 @@ class Inbox(Generic[K]):
         self._position = position
         self._now = now
         self._waiting: deque[K] = deque()
-        self._open: dict[Key, K] = {}
+        self._open: set[K] = set()
+        """All that wait for their answer."""
+        self._by_key: dict[Key, K] = {}
+        """The newest of each key among them."""
         self._answered: OrderedDict[Key, Response] = OrderedDict()
         self._arrived = asyncio.Event()
         self._end: Exception | None = None
@@ -147,28 +162,43 @@ class Inbox(Generic[K]):
         if request.seq is not None:
             self._position.delivered(request.seq)
         key = _key_of(request)
-        answered = self._answered.get(key)
-        if answered is not None:
-            if request.seq is not None:
-                self._position.settle(request.seq)
-            session.answer(_again(answered))
-            return False
-        known = self._open.get(key)
-        if known is not None:
-            known.sessions.append(session)
+        may_repeat = request.seq is not None or (request.resend and not request.repeat)
+        if may_repeat and self._is_known(session, key):
             return False
         received = self._kind(self, key, request, expires)
         received.sessions.append(session)
-        self._open[key] = received
+        self._open.add(received)
+        self._by_key[key] = received
         self._waiting.append(received)
         self._arrived.set()
         return True
 
-    def settle(self, received: Incoming, key: Key) -> bool:
+    def forget_after(self, last_seq: int) -> None:
+        """The numbers after that were reset: what comes under one of them is news."""
+        known: tuple[dict[Key, Any], ...] = (self._answered, self._by_key)
+        for each in known:
+            for key in [key for key in each if key[0] is not None and key[0] > last_seq]:
+                del each[key]
+
+    def _is_known(self, session: Session, key: Key) -> bool:
+        answered = self._answered.get(key)
+        if answered is not None:
+            if key[0] is not None:
+                self._position.settle(key[0])
+            session.answer(_again(answered))
+            return True
+        known = self._by_key.get(key)
+        if known is not None:
+            known.sessions.append(session)
+        return known is not None
+
+    def settle(self, received: K, key: Key) -> bool:
         """Send the answer that `received` holds to whoever is owed it, and remember it."""
         response = received.response
         assert response is not None, "settled by Received.settle only"
-        self._open.pop(key, None)
+        self._open.discard(received)
+        if self._by_key.get(key) is received:
+            del self._by_key[key]
         self._answered[key] = response
         if len(self._answered) > REMEMBERED_MAX:
             self._answered.popitem(last=False)
@@ -245,9 +275,12 @@ def _has_failed(task: asyncio.Task[object]) -> bool:
 
 
 def _key_of(request: Request) -> Key:
-    """A duplicate has the same Id, type and body (section 2): not the same Id alone."""
+    """Its place in the queue, and what stood there.
+
+    A linkage that was restored from a backup numbers anew: then another message has that place.
+    """
     body = encode_body(request.message).encode("utf-8", "replace")
-    return request.id, request.type, hashlib.blake2b(body, digest_size=16).digest()
+    return request.seq, request.id, request.type, hashlib.blake2b(body, digest_size=16).digest()
 
 
 def _again(answered: Response) -> Response:

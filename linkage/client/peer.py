@@ -10,6 +10,7 @@ import contextlib
 import logging
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Final, Generic, Self, TypedDict, TypeVar, Unpack
@@ -32,6 +33,7 @@ from linkage.client.position import Position, PositionFile
 from linkage.client.replies import OutcomeDesk
 from linkage.client.session import CLOSE_GRACE_S, Clock, Session
 from linkage.clock import SystemClock
+from linkage.secret import Secret
 from protocol.connection import Connection, Side
 from protocol.dialect import DEFAULT, LEGACY, Dialect
 from protocol.envelope import Request, Response
@@ -39,10 +41,16 @@ from protocol.events import Timers
 from protocol.message import Message
 from protocol.results import Result
 from protocol.roles import Role
+from protocol.suggest import refuse_unknown
 
 logger = logging.getLogger("linkage.client")
 
 OPEN_TIMEOUT_S: Final = 30.0
+GIVE_UP_AFTER_S: Final = 300.0
+"""Long enough for a restart of linkage, or of its host; a program that waits for longer should
+have said so."""
+TRIED_MAX: Final = 8
+"""Addresses whose last failure is remembered; strangers may knock at a listener from many."""
 COMMAND_EXPIRE_S: Final = 30
 """`Expire` where a command does not say (PROTOCOL.md section 2)."""
 COMMAND_DIGITS: Final = frozenset({2, 4, 6})
@@ -55,7 +63,7 @@ K = TypeVar("K", bound=Incoming)
 class Options(TypedDict, total=False):
     """What can be said of any client, beside where linkage is and who the client is."""
 
-    secret: str | None
+    secret: str | Secret | None
     """The peer's secret; None makes a legacy peer, which does not register and is known by its
     address."""
     ssl: ssl.SSLContext | None
@@ -69,10 +77,25 @@ class Options(TypedDict, total=False):
     """Told every change of `state`, with the reason as one line."""
     open_timeout_s: float | None
     """How long `async with` waits for linkage (30); None: for ever."""
+    give_up_after_s: float | None
+    """How long a client that is open, but not registered, goes on trying before all that wait on
+    it get `UnreachableError` (300). None: for ever, as a service may that somebody watches by
+    `on_state` or its log."""
     backoff: Backoff
     clock: Clock
     further: dict[str, Any]
     """More fields for the registration message, such as `app_name` or `vendor`."""
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """What became of the attempts at one address, and of the last of them."""
+
+    times: int = 0
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return self.reason if self.times == 1 else f"{self.reason} (tried {self.times} times)"
 
 
 class Peer(Generic[K]):
@@ -85,6 +108,7 @@ class Peer(Generic[K]):
     _kind: type[K]
 
     def __init__(self, host: str, port: int, peer_id: str, **options: Unpack[Options]) -> None:
+        refuse_unknown(f"{type(self).__name__}()", options, Options.__annotations__)
         secret = options.get("secret")
         self._clock = options.get("clock") or SystemClock()
         self._credentials = Credentials(self.role, peer_id, secret, options.get("further") or {})
@@ -92,6 +116,10 @@ class Peer(Generic[K]):
         self._timers = options.get("timers") or Timers()
         self._on_state = options.get("on_state")
         self._open_timeout_s = options.get("open_timeout_s", OPEN_TIMEOUT_S)
+        self._give_up_after_s = options.get("give_up_after_s", GIVE_UP_AFTER_S)
+        self._patience = asyncio.timeout(None)
+        """Runs out when no session has been registered for too long."""
+        self._troubles: dict[str, _Trouble] = {}
         self._carrier: Carrier = Dialler(
             host,
             port,
@@ -108,7 +136,7 @@ class Peer(Generic[K]):
         self._desk = OutcomeDesk()
         self._session: Session | None = None
         self._state, self._reason = State.CLOSED, "not opened yet"
-        self._trouble = "it does not answer"
+        self._entered = asyncio.Event()
         self._opened = asyncio.Event()
         self._ready = asyncio.Event()
         self._fatal: ClientError | None = None
@@ -139,8 +167,26 @@ class Peer(Generic[K]):
         return self._position.last_seq
 
     async def wait_ready(self) -> None:
-        """Wait until a session is registered (at once, when one is)."""
+        """Wait until a session is registered (at once, when one is).
+
+        Raises:
+            ClientError: there will be none any more.
+        """
+        await self._in_use()
         await self._ready.wait()
+        self.check()
+
+    async def _in_use(self) -> None:
+        """What is used a moment before it is opened waits; what nobody opens does not for ever."""
+        if self._entered.is_set():
+            return
+        try:
+            async with asyncio.timeout(self._open_timeout_s):
+                await self._entered.wait()
+        except TimeoutError:
+            raise ClosedError(
+                f"{self.peer_id!r} was not opened: use it inside its `async with`"
+            ) from None
 
     # --- open and close --------------------------------------------------------------------------
     async def __aenter__(self) -> Self:
@@ -157,6 +203,7 @@ class Peer(Generic[K]):
         self._task = asyncio.get_running_loop().create_task(
             self._main(), name=f"linkage:{self.peer_id}"
         )
+        self._entered.set()
         opened = asyncio.get_running_loop().create_task(self._opened.wait())
         try:
             await asyncio.wait(
@@ -177,9 +224,14 @@ class Peer(Generic[K]):
             task.result()  # raises what is no ClientError, such as a port in use
             raise self._fatal or ClosedError(self._reason)
         if not self._opened.is_set():
-            raise UnreachableError(
-                f"not registered with linkage in {self._open_timeout_s:g} s: {self._trouble}"
-            )
+            raise self._unreachable(self._open_timeout_s)
+
+    def _unreachable(self, within_s: float | None) -> UnreachableError:
+        tried = "; ".join(map(str, self._troubles.values()))
+        if not tried:
+            silence = "nobody registers" if self._state is State.LISTENING else "no answer"
+            tried = f"{self._state.value} {self._reason}: {silence}"
+        return UnreachableError(f"not registered with linkage in {within_s or 0:g} s: {tried}")
 
     async def __aexit__(
         self,
@@ -214,9 +266,14 @@ class Peer(Generic[K]):
         if self._file is not None:
             follower = asyncio.get_running_loop().create_task(self._file.follow(self._position))
         try:
-            await self._carrier.run(self)
+            async with self._patience:
+                await self._carrier.run(self)
         except ClientError as refusal:
             error = refusal
+        except TimeoutError:
+            if not self._patience.expired():
+                raise
+            error = self._fatal = self._unreachable(self._give_up_after_s)
         except Exception as bug:
             error = bug
             raise
@@ -230,7 +287,10 @@ class Peer(Generic[K]):
         self._outbox.finish(error)
         self._desk.finish(error)
         self._save_position()
+        if self._fatal is None:
+            self._fatal = error if isinstance(error, ClientError) else ClosedError(str(error))
         self.report(State.CLOSED, str(error))
+        self._ready.set()  # whoever waits for it is told that it will not come
 
     def _save_position(self) -> None:
         last_seq = self._position.last_seq
@@ -245,17 +305,38 @@ class Peer(Generic[K]):
     def report(self, state: State, reason: str) -> None:
         """The state has changed; see `carriers.Host`."""
         self._state, self._reason = state, reason
-        logger.info("%s: %s %s", self.peer_id, state.value, reason)
+        # To wait in silence is what nobody finds; the rest is the usual course of things.
+        level = logging.WARNING if state is State.WAITING else logging.INFO
+        logger.log(level, "%s: %s %s", self.peer_id, state.value, reason)
         if state is State.READY:
             self._ready.set()
+            self._troubles.clear()
         else:
             self._ready.clear()
-        if state is State.WAITING:
-            self._trouble = reason
         if state in {State.READY, State.LISTENING}:
             self._opened.set()
+        self._mind(state)
         if self._on_state is not None:
             self._on_state(state, reason)
+
+    def _mind(self, state: State) -> None:
+        """How long there may be no session: counted from the end of the last."""
+        if self._give_up_after_s is None or state is State.CLOSED:
+            return
+        if state is State.READY:
+            self._patience.reschedule(None)
+        elif self._opened.is_set() and self._patience.when() is None:
+            due = asyncio.get_running_loop().time() + self._give_up_after_s
+            self._patience.reschedule(due)
+
+    def tried(self, address: str, reason: str) -> None:
+        """An attempt came to nothing; see `carriers.Host`."""
+        trouble = self._troubles.pop(address, None) or _Trouble()
+        trouble.times += 1
+        trouble.reason = reason
+        self._troubles[address] = trouble
+        if len(self._troubles) > TRIED_MAX:
+            del self._troubles[next(iter(self._troubles))]
 
     def make_session(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, dialled: bool
@@ -320,12 +401,16 @@ class Peer(Generic[K]):
             return
         if response.accepted:
             if response.last_seq is not None:
-                self._position.resume(response.last_seq)
+                self._resume(response.last_seq)
             self._adopt(session)
             return
         if response.result not in RETRIED:
             self._fatal = RegistrationRefusedError(response, self.peer_id, self.role)
         session.close(f"registration refused: {describe(response.result)}")
+
+    def _resume(self, last_seq: int) -> None:
+        if self._position.resume(last_seq):
+            self._inbox.forget_after(last_seq)
 
     def take_request(self, session: Session, request: Request) -> None:
         """Linkage sent us a request."""

@@ -12,6 +12,7 @@ from linkage.client.received import Command
 from protocol.envelope import Request, Response
 from protocol.message import Message
 from protocol.roles import Role
+from protocol.suggest import suggesting
 
 
 class Platform(Peer[Command]):
@@ -31,6 +32,7 @@ class Platform(Peer[Command]):
             ReplacedError: a newer session of this peer took over.
             RegistrationRefusedError: linkage will not take us back.
         """
+        await self._in_use()
         while True:
             try:
                 command = await self._inbox.next()
@@ -38,6 +40,7 @@ class Platform(Peer[Command]):
                 return
             yield command
 
+    @suggesting
     async def notify(
         self, message: Message, *, time: datetime | None = None, check: bool = False
     ) -> Response:
@@ -60,6 +63,7 @@ class Platform(Peer[Command]):
             LocalProtocolError: such a message is not a platform's to send, or too long.
             ClientError: closed, or refused for good.
         """
+        await self._in_use()
         request = Request(id=self._ids.make(), message=message, time=time or self._clock.utc())
         response = await self._outbox.send(request, within_s=None)
         if check and not response.accepted:

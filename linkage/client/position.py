@@ -47,16 +47,18 @@ class Position:
         self._settled = max(seq, self._settled or 0)
         self._changed.set()
 
-    def resume(self, last_seq: int) -> None:
+    def resume(self, last_seq: int) -> bool:
         """Linkage says from where it will deliver.
 
-        Where that is before our position, its numbers were reset.
+        Where that is before our position, its numbers were reset: True.
         """
         if self._settled is not None and last_seq < self._settled:
             logger.warning("linkage resumes at %d, we were at %d", last_seq, self._settled)
             self._settled = last_seq
             self._open = {seq for seq in self._open if seq <= last_seq}
             self._changed.set()
+            return True
+        return False
 
     async def changed(self) -> None:
         """Wait until it may have moved since the last call returned."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from linkage.client.inbox import Incoming
 from protocol.results import Result
+from protocol.suggest import suggesting
 
 
 class Received(Incoming):
@@ -20,6 +21,7 @@ class Received(Incoming):
         """
         return self.settle(Result.OK)
 
+    @suggesting
     async def refuse(self, result: int, detail: str | None = None) -> bool:
         """Answer with a result of section 7, and one line for a person.
 
@@ -35,6 +37,7 @@ class Command(Incoming):
     Several may be worked on at a time.
     """
 
+    @suggesting
     async def answer(
         self,
         result: int = Result.OK,

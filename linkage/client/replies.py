@@ -18,6 +18,7 @@ from protocol.message import Message
 from protocol.messages import CallPhase
 from protocol.messages.outcome import OUTCOME
 from protocol.results import is_accepted
+from protocol.suggest import suggesting
 
 logger = logging.getLogger("linkage.client")
 
@@ -190,6 +191,7 @@ class Reply:
     @overload
     async def outcome(self, kind: type[M], *, timeout_s: float = ...) -> M: ...
 
+    @suggesting
     async def outcome(
         self, kind: type[Message] | None = None, *, timeout_s: float = OUTCOME_TIMEOUT_S
     ) -> Message:
@@ -217,6 +219,7 @@ class Reply:
                 if is_failure(notice):
                     raise CommandFailedError(notice)
 
+    @suggesting
     async def outcomes(self, *, timeout_s: float = OUTCOME_TIMEOUT_S) -> AsyncIterator[Message]:
         """All notices of the command, progress included, up to the last.
 

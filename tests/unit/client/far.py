@@ -97,6 +97,7 @@ class Far:
         *,
         seq: int | None = None,
         resend: bool = False,
+        repeat: bool = False,
         time: datetime | None = None,
         expire_s: int | None = None,
     ) -> None:
@@ -106,6 +107,7 @@ class Far:
                 message=message,
                 seq=seq,
                 resend=resend,
+                repeat=repeat,
                 time=time,
                 expire_s=expire_s,
             )

@@ -176,6 +176,83 @@ async def test_a_duplicate_is_answered_like_the_first_and_not_handed_out(
     await app.close()
 
 
+async def test_the_same_words_at_another_place_of_the_queue_are_another_alarm(
+    linkage: ScriptedLinkage,
+) -> None:
+    app = desk(linkage)
+    far = await opened(app, linkage)
+    notices = app.notices()
+    for seq in (1, 2):
+        far.notify("20009", call(1), seq=seq)
+        notice = await anext(notices)
+        assert (notice.message, notice.seq) == (call(1), seq)
+        await notice.acknowledge()
+        assert (await far.response()).detail is None
+    await app.close()
+
+
+async def test_the_same_words_from_a_sender_that_does_not_number_are_another_alarm(
+    linkage: ScriptedLinkage,
+) -> None:
+    app = desk(linkage)
+    far = await opened(app, linkage)
+    notices = app.notices()
+    for _ in range(2):
+        far.notify("20009", call(1))
+        notice = await anext(notices)
+        assert notice.message == call(1)
+        await notice.acknowledge()
+        assert (await far.response()).detail is None
+    await app.close()
+
+
+async def test_what_linkage_is_not_sure_of_is_handed_out_marked(linkage: ScriptedLinkage) -> None:
+    app = desk(linkage)
+    far = await opened(app, linkage)
+    notices = app.notices()
+    ways: list[dict[str, Any]] = [
+        {"seq": 1}, {"seq": 2, "repeat": True}, {"repeat": True, "resend": True},
+        {"repeat": True, "resend": True},
+    ]  # fmt: skip
+    for way in ways:
+        far.notify("1", call(1), **way)
+        notice = await anext(notices)
+        assert notice.repeat is way.get("repeat", False)
+        await notice.acknowledge()
+        assert (await far.response()).detail is None
+    await app.close()
+
+
+async def test_what_comes_again_from_the_queue_is_dropped_marked_or_not(
+    linkage: ScriptedLinkage,
+) -> None:
+    app = desk(linkage)
+    far = await opened(app, linkage)
+    notices = app.notices()
+    far.notify("1", call(1), seq=1, repeat=True)
+    await (await anext(notices)).acknowledge()
+    await far.response()
+    far.notify("1", call(1), seq=1, repeat=True, resend=True)
+    assert (await far.response()).detail == "duplicate"
+    await app.close()
+
+
+async def test_a_restored_linkage_that_numbers_anew_is_heard(linkage: ScriptedLinkage) -> None:
+    app = desk(linkage)
+    far = await opened(app, linkage)
+    notices = app.notices()
+    for seq in (1, 2, 3):
+        far.notify(f"n{seq}", call(1), seq=seq)
+        await (await anext(notices)).acknowledge()
+        await far.response()
+    far.drop()
+    again = await linkage.far()
+    await again.register(last_seq=1)  # of a backup: what came after is lost there
+    again.notify("n2", call(1), seq=2)
+    assert (await anext(notices)).seq == 2
+    await app.close()
+
+
 async def test_a_notice_in_work_over_a_reconnect_is_answered_on_the_new_session(
     linkage: ScriptedLinkage,
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from linkage.client import (
     Application,
     Backoff,
+    BusinessScreen,
     ClosedError,
     Monitor,
     Platform,
@@ -25,7 +27,13 @@ from linkage.clock import ManualClock, SystemClock
 from protocol.dialect import LEGACY
 from protocol.envelope import Request
 from protocol.events import Timers
-from protocol.messages import AppRole, CallDirection, CreateEvent, IncomingCallNotice
+from protocol.messages import (
+    AppRole,
+    CallDirection,
+    CreateEvent,
+    IncomingCallNotice,
+    message_class,
+)
 from protocol.registration import make_registration
 from protocol.results import Result
 from protocol.roles import Role
@@ -85,6 +93,156 @@ async def test_an_unreachable_linkage_is_reported_with_the_reason() -> None:
         with pytest.raises(UnreachableError, match=f"no connection to 127.0.0.1:{port}"):
             await app.__aenter__()
     assert app.state is State.CLOSED
+
+
+async def test_every_address_that_was_tried_is_told_with_its_last_reason(
+    linkage: ScriptedLinkage, spawn: Spawn[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name with two addresses: one where nobody listens, one that has no time for us."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.2", linkage.port))
+        there = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, linkage.port))
+                 for host in ("127.0.0.2", "127.0.0.1")]  # fmt: skip
+
+        async def getaddrinfo(*_args: object, **_options: object) -> object:
+            return there
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo, raising=False)
+        app = Application(
+            "two.example", linkage.port, "desk", secret=SECRET, backoff=SOON, open_timeout_s=0.5
+        )
+        opening = spawn(app.__aenter__())
+        far = await linkage.far()
+        await far.register(Result.OVERLOAD)
+        with pytest.raises(UnreachableError) as caught:
+            await opening
+    told = str(caught.value)
+    assert f"no connection to 127.0.0.2:{linkage.port}: Connection refused" in told
+    assert f"127.0.0.1:{linkage.port}: " in told
+
+
+async def test_a_name_that_nobody_knows_is_told_so(spawn: Spawn[Any]) -> None:
+    app = Application("a" * 64 + ".example", 7700, "desk", secret=SECRET, open_timeout_s=0.2)
+    with pytest.raises(UnreachableError, match="its name is not known"):
+        await app.__aenter__()
+
+
+async def test_a_client_that_is_registered_nowhere_any_more_gives_up_and_says_so(
+    linkage: ScriptedLinkage, spawn: Spawn[Any]
+) -> None:
+    app = desk(linkage, give_up_after_s=0.1)
+    far = await opened(app, linkage)
+    pushed = message_class(502)
+    assert pushed is not None
+    waiting = [
+        spawn(app.next_notice()),
+        spawn(app.send(CreateEvent(event_id="1"))),
+        spawn(app.send(pushed(call_id="c1"))),  # no command: it never expires
+    ]
+    await far.request()
+    far.drop()
+    spawn(linkage.far())
+    for one in waiting:
+        with pytest.raises(UnreachableError, match=r"not registered with linkage in 0.1 s: 127"):
+            await one
+    with pytest.raises(UnreachableError):
+        await app.wait_ready()
+    assert app.state is State.CLOSED
+    await app.close()
+
+
+async def test_a_client_that_comes_back_in_time_does_not_give_up(
+    linkage: ScriptedLinkage,
+) -> None:
+    app = desk(linkage, give_up_after_s=WITHIN_S)
+    far = await opened(app, linkage)
+    for _ in range(3):
+        far.drop()
+        far = await linkage.registered()
+        await app.wait_ready()
+        assert app._patience.when() is None
+    await app.close()
+
+
+async def test_a_service_may_try_for_ever(linkage: ScriptedLinkage) -> None:
+    app = desk(linkage, give_up_after_s=None)
+    far = await opened(app, linkage)
+    far.drop()
+    for _ in range(5):
+        (await linkage.far()).drop()
+    await linkage.registered()
+    await app.wait_ready()
+    await app.close()
+
+
+async def test_an_application_that_nobody_dials_gives_up_too() -> None:
+    async with listening(give_up_after_s=0.1) as app:
+        with pytest.raises(UnreachableError, match="nobody registers"):
+            await app.next_notice()
+
+
+async def test_who_waits_for_a_client_that_is_closed_is_told(
+    linkage: ScriptedLinkage, spawn: Spawn[Any]
+) -> None:
+    app = desk(linkage)
+    far = await opened(app, linkage)
+    far.drop()
+    await linkage.far()
+    waiting = spawn(app.wait_ready())
+    await asyncio.sleep(0)
+    await app.close()
+    with pytest.raises(ClosedError):
+        await waiting
+
+
+async def test_a_client_that_nobody_opens_does_not_wait_for_ever(
+    linkage: ScriptedLinkage,
+) -> None:
+    app = desk(linkage, open_timeout_s=0.05)
+    platform = Platform("127.0.0.1", linkage.port, "p", secret=SECRET, open_timeout_s=0.05)
+    for work in (app.next_notice(), app.wait_ready(), platform.notify(CALL)):
+        with pytest.raises(ClosedError, match="async with"):
+            await work
+
+
+async def test_each_client_says_that_it_began_anew(linkage: ScriptedLinkage) -> None:
+    boots = []
+    for _ in range(2):
+        app = desk(linkage)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(app.__aenter__())
+            far = await linkage.far()
+            first = await far.register()
+        far.drop()
+        again = await (await linkage.far()).register()
+        boots.append([request.message.boot for request in (first, again)])  # type: ignore[attr-defined]  # 290 has it
+        await app.close()
+    (one, one_again), (other, _) = boots
+    assert one == one_again, "it is the same start"
+    assert one != other
+    assert 1 <= len(one) <= 32
+
+
+# --- what is misspelt ----------------------------------------------------------------------------
+@pytest.mark.parametrize("cls", [Application, Monitor, Platform, BusinessScreen])
+def test_an_option_that_does_not_exist_is_refused_with_the_one_that_was_meant(
+    cls: Callable[..., object],
+) -> None:
+    with pytest.raises(TypeError, match=r"'open_timeout': did you mean 'open_timeout_s'\?"):
+        cls("127.0.0.1", 7700, "desk", secret=SECRET, open_timeout=5)
+    with pytest.raises(TypeError, match=r"'password': there are backoff, clock"):
+        cls("127.0.0.1", 7700, "desk", password=SECRET)
+
+
+async def test_so_is_one_of_a_call(linkage: ScriptedLinkage) -> None:
+    app: Any = desk(linkage)
+    with pytest.raises(TypeError, match=r"'expires_s': did you mean 'expire_s'\?"):
+        app.send(CreateEvent(event_id="1"), expires_s=3)
+    with pytest.raises(TypeError, match=r"'alowed': did you mean 'allowed'\?"):
+        type(app).listen("127.0.0.1", 0, "desk", alowed=[])
+    platform: Any = Platform("127.0.0.1", linkage.port, "p", secret=SECRET)
+    with pytest.raises(TypeError, match=r"'tme': did you mean 'time'\?"):
+        platform.notify(CALL, tme=None)
 
 
 async def test_a_linkage_that_does_not_answer_the_registration_is_unreachable(
