@@ -8,8 +8,9 @@ async with linkage.Server(linkage.load_config(Path("linkage.toml"))) as server:
 ```
 
 `Server` embeds the whole middleware in a process; `Application`, `Platform` and the screens are
-the client library for its peers. All are imported on first use: `import linkage` alone costs a few
-milliseconds.
+the client library for its peers, `linkage.blocking` has them without asyncio, for scripts;
+`open_store` reads what linkage has stored. All are imported on first use: `import linkage` alone
+costs a few milliseconds.
 """
 
 # ruff: noqa: PTH118, PTH120 - pathlib would double the cost of importing this
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         Platform,
     )
     from linkage.config import Config, ConfigError, load_config
+    from linkage.reader import Store, open_store
 
 __version__ = "0.1.0"
 
@@ -46,7 +48,9 @@ _LAZY: Final = {
     "Monitor": "linkage.client",
     "Platform": "linkage.client",
     "Server": "linkage.app",
+    "Store": "linkage.reader",
     "load_config": "linkage.config",
+    "open_store": "linkage.reader",
 }
 _OURS: Final = ("protocol", "gateway", "adapters", "simulators")
 
@@ -59,8 +63,10 @@ __all__ = [
     "Monitor",
     "Platform",
     "Server",
+    "Store",
     "__version__",
     "load_config",
+    "open_store",
 ]
 
 

@@ -62,14 +62,9 @@ def open_reader(path: Path) -> StoreReader:
         ConfigError: the configuration cannot be used.
         StoreError: there is no store yet, or it cannot be read.
     """
-    from linkage.store.reader import StoreReader
+    from linkage.reader import reader_of
 
-    config = read_config(path)
-    return StoreReader.open(
-        config.database_path,
-        files=config.files_path,
-        dialects={peer.id: peer.profile().dialect for peer in config.peer},
-    )
+    return reader_of(read_config(path))
 
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:

@@ -93,13 +93,19 @@ def operations_of(
     connection: Connection, keys: list[int], folder: Path | None
 ) -> list[OperationView]:
     """The operations of these events with their bindings and files, the oldest first."""
-    table = tables.operation
-    rows = select_in(connection, table.c.event_pk, keys)
+    rows = select_in(connection, tables.operation.c.event_pk, keys)
     rows.sort(key=lambda row: int(row.op_id))
+    return completed(connection, rows, folder)
+
+
+def completed(
+    connection: Connection, rows: Sequence[Any], folder: Path | None
+) -> list[OperationView]:
+    """Rows of operations, each with its bindings and files."""
     ids = [row.op_id for row in rows]
     bindings = _bindings_of(connection, ids)
     files = _files_of(connection, ids, folder)
-    names = event_names(connection, keys)
+    names = event_names(connection, (row.event_pk for row in rows))
     return [
         operation_view(row, names, bindings.get(row.op_id, ()), files.get(row.op_id, ()))
         for row in rows

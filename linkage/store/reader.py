@@ -31,6 +31,7 @@ from linkage.store.archive import (
 from linkage.store.database import open_for_reading
 from linkage.store.head import Head, head_problem
 from linkage.store.history import (
+    completed,
     find_event,
     journal_rows_of,
     links_of,
@@ -44,6 +45,7 @@ from linkage.store.views import (
     EntryView,
     EventHistory,
     EventView,
+    OperationView,
     PeerView,
 )
 from protocol.dialect import Dialect
@@ -156,6 +158,23 @@ class StoreReader:
             absent=tuple(absent),
         )
 
+    def list_operations(
+        self, *, limit: int = 100, before: int | None = None
+    ) -> list[OperationView]:
+        """Operations of all events and of none, the one begun last first.
+
+        Args:
+            limit: at most so many.
+            before: only those with a smaller OpId, to page on.
+        """
+        table = tables.operation
+        query = select(table).order_by(table.c.op_id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(table.c.op_id < before)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+            return completed(connection, rows, self._files)
+
     # --- the journal -----------------------------------------------------------------------------
     def entries(self, first: int = 1, last: int | None = None) -> Iterator[EntryView]:
         """The journal from one seq to another (both included), read page by page.
@@ -163,18 +182,26 @@ class StoreReader:
         Raises:
             ArchiveError: a part of it is archived in a file that is missing or damaged.
         """
-        with self._engine.connect() as connection:
-            segments = segments_of(connection)
         end = sys.maxsize if last is None else last
-        for segment in segments:
-            if segment.last_seq < first or segment.first_seq > end:
-                continue
-            for row, _, _ in read_segment(self._archive / segment.name):
-                if first <= row.seq <= end:
-                    yield entry_view(row, self._dialects)
-        anchor = segments[-1].last_seq if segments else 0
-        for row, _, _ in rows_of(self._engine, max(first, anchor + 1), last):
+        for row in self._rows(first, end):
             yield entry_view(row, self._dialects)
+
+    def _rows(self, first: int, last: int) -> Iterator[JournalRow]:
+        while True:
+            for segment in self.segments():
+                if segment.last_seq < first or segment.first_seq > last:
+                    continue
+                for row, _, _ in read_segment(self._archive / segment.name):
+                    if first <= row.seq <= last:
+                        yield row
+                first = max(first, segment.last_seq + 1)
+            for row, _, _ in rows_of(self._engine, first, last):
+                if row.seq > first and self.anchor().seq >= first:
+                    break  # what stands in between was archived while we read: begin there again
+                yield row
+                first = row.seq + 1
+            else:
+                return
 
     def last_entries(self, count: int) -> list[EntryView]:
         """The end of the journal, oldest first."""

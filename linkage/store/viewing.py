@@ -26,7 +26,6 @@ def event_view(
 ) -> EventView:
     """An event; `names` has what it was merged into."""
     return EventView(
-        event_pk=row.event_pk,
         owner=row.owner,
         event_id=row.event_id,
         status=row.status,

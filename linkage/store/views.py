@@ -15,9 +15,13 @@ from protocol.message import Message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventView:
-    """A business event. `merged_into` is the EventId of the one that it was merged into."""
+    """A business event.
 
-    event_pk: int
+    `owner` is the application that gave it its `event_id`; `status` is `open`, `closed` or one of
+    its own; `lon` and `lat` are degrees of WGS 84; `merged_into` is the EventId of the one that it
+    was merged into, None where it stands for itself.
+    """
+
     owner: str
     event_id: str
     status: str
@@ -81,8 +85,13 @@ class FileView:
 class OperationView:
     """One communication operation with why it belongs to its event, and the files that came of it.
 
-    `cause` and `author` are those of the binding that is valid now; `bindings` is all of them, in
-    order. `parent` and `root` are OpIds.
+    `kind` is call, leg, transfer, conference, recording, sms, fax, mail, video, location …;
+    `platform` the PeerId of the platform that has it, `native` its id there. `parent` and `root`
+    are OpIds: a leg's call, a transfer's call. `from_num`, `to_num` and `login_id` are who was on
+    either side; `state` is where it stands, `outcome` and `reason` (PROTOCOL.md section 8) how it
+    ended. `cause` and `author` are those of the binding that is valid now (PROTOCOL.md section 5);
+    `bindings` is all of them, in order. `reconstructed`: linkage was not there when it happened,
+    and asked afterwards.
     """
 
     op_id: int

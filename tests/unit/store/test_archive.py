@@ -126,6 +126,25 @@ def test_what_is_old_goes_to_a_segment_and_everything_is_still_found(keeping: Ke
         assert reader.history("E2").absent == ()
 
 
+def test_who_reads_the_journal_while_it_is_archived_misses_nothing(
+    keeping: Keeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "PAGE", 2)
+    for number in (1, 2, 3):
+        call(keeping, number)
+    keeping.fetched()
+    seqs = [row.seq for row in keeping.journal()]
+    keeping.clock.advance(8 * DAY_S)
+    with StoreReader.open(keeping.config.database_path) as reader:
+        entries = reader.entries()
+        read = [next(entries).seq, next(entries).seq]
+        keeping.archive_all()
+        call(keeping, 4)
+        read += [entry.seq for entry in entries]
+    assert read == [row.seq for row, _, _ in all_rows(keeping.engine, keeping.folder)]
+    assert read[: len(seqs)] == seqs
+
+
 def test_segments_follow_each_other(keeping: Keeping, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "SEGMENT_ROWS", 5)
     for number in range(4):
