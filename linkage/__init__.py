@@ -26,6 +26,7 @@ TYPE_CHECKING = False  # type checkers know the name; `typing` is imported for t
 if TYPE_CHECKING:
     from typing import Any, Final
 
+    from linkage import blocking
     from linkage.app import Server
     from linkage.client import (
         Application,
@@ -65,6 +66,7 @@ __all__ = [
     "Server",
     "Store",
     "__version__",
+    "blocking",
     "load_config",
     "open_store",
 ]
@@ -72,6 +74,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import what is named on first use (PEP 562)."""
+    if name == "blocking":
+        return import_module("linkage.blocking")
     module = _LAZY.get(name)
     if module is None:
         raise AttributeError(f"module 'linkage' has no attribute {name!r}")

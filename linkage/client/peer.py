@@ -117,7 +117,7 @@ class Peer(Generic[K]):
         self._on_state = options.get("on_state")
         self._open_timeout_s = options.get("open_timeout_s", OPEN_TIMEOUT_S)
         self._give_up_after_s = options.get("give_up_after_s", GIVE_UP_AFTER_S)
-        self._patience = asyncio.timeout(None)
+        self._patience = asyncio.Timeout(None)  # made outside of any loop, too
         """Runs out when no session has been registered for too long."""
         self._troubles: dict[str, _Trouble] = {}
         self._carrier: Carrier = Dialler(
