@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from linkage.config import Config, ConfigError, load_config
     from linkage.reader import Store, open_store
+    from linkage.secret import Secret
 
 __version__ = "0.1.0"
 
@@ -48,6 +49,7 @@ _LAZY: Final = {
     "ConfigError": "linkage.config",
     "Monitor": "linkage.client",
     "Platform": "linkage.client",
+    "Secret": "linkage.secret",
     "Server": "linkage.app",
     "Store": "linkage.reader",
     "load_config": "linkage.config",
@@ -63,6 +65,7 @@ __all__ = [
     "ConfigError",
     "Monitor",
     "Platform",
+    "Secret",
     "Server",
     "Store",
     "__version__",

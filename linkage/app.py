@@ -82,6 +82,7 @@ class Server:
         return () if self._gateway is None else tuple(self._gateway.addresses)
 
     async def __aenter__(self) -> Self:
+        """Start everything; it serves when this returns."""
         try:
             await self._start()
         except BaseException:

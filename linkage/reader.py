@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from linkage.store.database import StoreError
+from linkage.store.history import AmbiguousEventError, EventNotFoundError
 from linkage.store.reader import StoreReader
 from linkage.store.views import (
     BindingView,
@@ -38,9 +39,11 @@ if TYPE_CHECKING:
     from linkage.config import Config
 
 __all__ = [
+    "AmbiguousEventError",
     "BindingView",
     "EntryView",
     "EventHistory",
+    "EventNotFoundError",
     "EventView",
     "FileView",
     "LinkView",

@@ -67,9 +67,13 @@ class Options(TypedDict, total=False):
     """The peer's secret; None makes a legacy peer, which does not register and is known by its
     address."""
     ssl: ssl.SSLContext | None
+    """How to speak TLS, such as `ssl.create_default_context(cafile=…)`; None: plainly."""
     server_hostname: str | None
+    """The name that linkage's certificate must be for; None: the host."""
     dialect: Dialect
+    """How linkage is configured to speak with us, where it is not the usual way."""
     timers: Timers
+    """When to beat, and when the other side counts as dead; as configured at linkage."""
     state_file: Path | None
     """Keeps `LastSeq` over restarts of the process; without, linkage resumes where it saw the last
     answer."""
@@ -82,7 +86,9 @@ class Options(TypedDict, total=False):
     it get `UnreachableError` (300). None: for ever, as a service may that somebody watches by
     `on_state` or its log."""
     backoff: Backoff
+    """Pauses between attempts to connect."""
     clock: Clock
+    """Where the time comes from; for tests."""
     further: dict[str, Any]
     """More fields for the registration message, such as `app_name` or `vendor`."""
 
