@@ -16,8 +16,11 @@ from typing import Any, Final
 from protocol.errors import InvalidMessageError
 from protocol.fields import NULL_TOKENS
 from protocol.message import FieldPlan, Message, Part, plan_of
+from protocol.suggest import nearest
 
 TEXT_KEY: Final = "text"
+ANY: Final = "*"
+"""In `where`: whatever value it has, but some."""
 
 # TOML has no type that could say more: strings, numbers, booleans, tables and lists of these.
 Words = Mapping[str, Any]
@@ -60,17 +63,47 @@ def texts(message: Part) -> dict[str, str]:
 
 
 def fits(message: Message, words: Words) -> bool:
-    """True when every element named has the value given; NULL asks for no value."""
+    """True when every element named has the value given; NULL asks for no value, `*` for any."""
+    return not differences(message, words)
+
+
+def differences(message: Message, words: Words) -> dict[str, str]:
+    """Of the elements named, those that have another value, with what they have."""
     found = texts(message)
-    return all(found.get(name, "NULL") == _as_text(value) for name, value in words.items())
+    return {
+        name: found.get(name, "NULL")
+        for name, value in words.items()
+        if not _is_value(found.get(name, "NULL"), value)
+    }
 
 
-def has_element(cls: type[Message], name: str) -> bool:
-    """True when a message of this class can carry a plain element of this name."""
-    return any(
-        plan.element == name and plan.value is not None and not plan.repeated
-        for plan in plan_of(cls)
-    )
+def _is_value(text: str, wanted: Any) -> bool:
+    return text != "NULL" if wanted == ANY else text == _as_text(wanted)
+
+
+def elements(cls: type[Message]) -> list[str]:
+    """Names of the plain elements that a message of this class can carry."""
+    return [plan.element for plan in _plain_plans(cls)]
+
+
+def problem_with(cls: type[Message], name: str, written: Any) -> str | None:
+    """Why a plain element never has this value; None: it may."""
+    text = _as_text(written)
+    if isinstance(written, dict | list) or _is_placeholder(written):
+        return "write a plain value"
+    if text in NULL_TOKENS:
+        return None
+    (plan,) = (plan for plan in _plain_plans(cls) if plan.element == name)
+    assert plan.value is not None
+    try:
+        kept = plan.value.format(plan.value.parse(text))
+    except ValueError as error:
+        return str(error)
+    return None if kept == text else f"write it as {kept!r}"
+
+
+def _plain_plans(cls: type[Message]) -> list[FieldPlan]:
+    return [plan for plan in plan_of(cls) if plan.value is not None and not plan.repeated]
 
 
 def _build(cls: type[Part], words: Words, trigger: Message | None, where: str) -> Part:
@@ -115,7 +148,9 @@ def _refuse_unknown(words: Words, plans: Mapping[str, FieldPlan], where: str) ->
     unknown = [name for name in words if name not in plans]
     if unknown:
         known = ", ".join(sorted(plans))
-        raise ComposeError(f"{where}: has no {', '.join(unknown)}; it has {known}")
+        near = {name: nearest(name, plans) for name in unknown}
+        meant = "".join(f"; did you mean {each!r}?" for each in near.values() if each)
+        raise ComposeError(f"{where}: has no {', '.join(unknown)}; it has {known}{meant}")
 
 
 def _key(plan: FieldPlan) -> str:

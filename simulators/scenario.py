@@ -12,9 +12,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from protocol.message import Message
-from protocol.messages import message_class
-from simulators.compose import ComposeError, check, has_element
+from protocol.suggest import nearest
+from simulators.compose import ComposeError, check
 from simulators.errors import ScenarioError
+from simulators.expecting import (
+    Expectation,
+    Place,
+    check_heard,
+    check_where,
+    read_expectation,
+    read_type,
+)
 from simulators.platform.parties import (
     ANSWER_AFTER_S,
     RING_S,
@@ -26,9 +34,21 @@ from simulators.platform.parties import (
     RingOrder,
     Site,
 )
-from simulators.tables import Problems, Table, read_toml
+from simulators.tables import Problems, Table, parse_toml, read_text
 
 BUILT_IN: Final = Path(__file__).parent / "scenarios"
+__all__ = [
+    "Expectation",
+    "Place",
+    "PlannedCall",
+    "Rule",
+    "Scenario",
+    "Speech",
+    "built_in_scenarios",
+    "load_scenario",
+    "parse_scenario",
+]
+
 LIMIT_S: Final = 600.0
 """A scenario that has not come to its end by then has failed."""
 START: Final = "start"
@@ -40,13 +60,6 @@ class Speech(StrEnum):
 
     PROFILE = "profile"
     PATENT = "patent"
-
-
-class Place(StrEnum):
-    """Where something is to be seen."""
-
-    APPLICATION = "application"
-    PLATFORM = "platform"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,19 +88,6 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expectation:
-    """A message that is to be seen somewhere (or, under `never`, is not)."""
-
-    at: Place
-    number: int
-    where: Mapping[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        said = ", ".join(f"{name}={value}" for name, value in self.where.items())
-        return f"{self.number} at the {self.at}" + (f" with {said}" if said else "")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """A whole story. `limit_s` is how long it may take, in seconds of the scenario."""
 
@@ -101,6 +101,10 @@ class Scenario:
     expects: tuple[Expectation, ...] = ()
     nevers: tuple[Expectation, ...] = ()
     limit_s: float = LIMIT_S
+    linger_s: float = 0.0
+    """How long to go on watching once everything that is expected has come, for `nevers`."""
+    plays: frozenset[Place] = frozenset(Place)
+    """Who is played; the other is somebody's program under test."""
     ids_given: bool = False
     """True when the file fixes the first CallId, as a comparison with a transcript needs it."""
 
@@ -120,20 +124,22 @@ def load_scenario(name: str | Path) -> Scenario:
     if path.suffix != ".toml" and not path.exists():
         path = BUILT_IN / f"{name}.toml"
         if not path.exists():
+            near = nearest(str(name), built_in_scenarios())
+            meant = "" if near is None else f" (did you mean {near}?)"
             known = ", ".join(built_in_scenarios())
-            raise ScenarioError(
-                [f"{name}: file: no such scenario; built in are {known}, or give a .toml file"]
-            )
-    return parse_scenario(read_toml(path), str(path))
+            problem = f"no such scenario; built in are {known}{meant}, or give a .toml file"
+            raise ScenarioError([f"{name}: file: {problem}"])
+    text = read_text(path)
+    return parse_scenario(parse_toml(path, text), str(path), text)
 
 
-def parse_scenario(document: dict[str, Any], source: str) -> Scenario:
-    """The scenario in the content of a file; `source` names it in errors.
+def parse_scenario(document: dict[str, Any], source: str, text: str = "") -> Scenario:
+    """The scenario in the content of a file; `source` names it in errors, `text` its lines.
 
     Raises:
         ScenarioError: with all problems, each naming file, key and remedy.
     """
-    problems = Problems(source)
+    problems = Problems(source, text)
     top = Table(document, "", problems)
     platform = top.table("platform") or Table({}, "platform", problems)
     application = top.table("application")
@@ -147,17 +153,37 @@ def parse_scenario(document: dict[str, Any], source: str) -> Scenario:
         rules=()
         if application is None
         else tuple(rule for rule in map(_rule, application.tables("rule")) if rule is not None),
-        expects=tuple(_expectation(table) for table in top.tables("expect")),
-        nevers=tuple(_expectation(table) for table in top.tables("never")),
-        limit_s=top.seconds("limit_s", LIMIT_S) or LIMIT_S,
+        expects=tuple(read_expectation(table, timed=True) for table in top.tables("expect")),
+        nevers=tuple(read_expectation(table, timed=False) for table in top.tables("never")),
+        limit_s=top.seconds("limit_s", LIMIT_S, above_0=True) or LIMIT_S,
+        linger_s=top.seconds("linger_s", 0.0) or 0.0,
+        plays=_played(top),
         ids_given=platform.has("first_call_id"),
     )
     _check_numbers(scenario, problems)
+    _check_places(scenario, problems)
     for table in (top, platform, application):
         if table is not None:
             table.close()
     problems.raise_any()
     return scenario
+
+
+def _played(top: Table) -> frozenset[Place]:
+    """Those who have a table; where nobody has, the platform: its telephones need no script."""
+    named = frozenset(place for place in Place if top.has(place))
+    return named or frozenset({Place.PLATFORM})
+
+
+def _check_places(scenario: Scenario, problems: Problems) -> None:
+    if problems.lines:
+        return  # where something is to be seen may be among them
+    for one in (*scenario.expects, *scenario.nevers):
+        if one.at not in scenario.plays:
+            problems.add(
+                f"{one.table}.at",
+                f"nobody is played at the {one.at}, so nothing is seen there: add [{one.at}]",
+            )
 
 
 # --- the platform -------------------------------------------------------------------------------
@@ -199,7 +225,7 @@ def _hotline(table: Table) -> Hotline:
         number=table.text("number"),
         officers=table.texts("officers"),
         ring=table.choice("ring", RingOrder, RingOrder.IN_ORDER),
-        ring_s=table.seconds("ring_s", RING_S) or RING_S,
+        ring_s=table.seconds("ring_s", RING_S, above_0=True) or RING_S,
     )
     table.close()
     return hotline
@@ -224,7 +250,7 @@ def _call(table: Table) -> PlannedCall:
         at_s=table.seconds("at_s", 0.0) or 0.0,
         phone_num=table.text("from"),
         to_num=table.text("to"),
-        every_s=table.seconds("every_s", None),
+        every_s=table.seconds("every_s", None, above_0=True),
     )
     table.close()
     return call
@@ -260,12 +286,13 @@ def _rule(table: Table) -> Rule | None:
     where = table.anything("where", {})
     words = table.anything("with", {})
     after_s = table.seconds("after_s", 0.0) or 0.0
-    once = table.anything("once", default=True)
+    once = table.yes("once", default=True)
     table.close()
-    trigger = None if on == START else _type_of(table, "on", on)
-    command = _type_of(table, "send", send)
+    trigger = None if on == START else read_type(table, "on", on)
+    command = read_type(table, "send", send)
     if trigger is not None:
-        _check_where(table, trigger, where)
+        check_heard(table, "on", trigger, Place.APPLICATION)
+        check_where(table, trigger, where)
     if command is None:
         return None
     if command.number // 100 != COMMAND_DIGIT:
@@ -283,36 +310,5 @@ def _rule(table: Table) -> Rule | None:
         words=words if isinstance(words, dict) else {},
         where=where if isinstance(where, dict) else {},
         after_s=after_s,
-        once=bool(once),
+        once=once,
     )
-
-
-def _expectation(table: Table) -> Expectation:
-    where = table.anything("where", {})
-    at = table.choice("at", Place, Place.APPLICATION)
-    number = table.whole("type", None)
-    table.close()
-    cls = _type_of(table, "type", number)
-    if cls is not None:
-        _check_where(table, cls, where)
-    return Expectation(
-        at=at,
-        number=0 if cls is None else cls.number,
-        where=where if isinstance(where, dict) else {},
-    )
-
-
-def _type_of(table: Table, name: str, number: Any) -> type[Message] | None:
-    cls = message_class(number) if isinstance(number, int) else None
-    if cls is None:
-        table.problem(name, f"{number!r} is no message type: give one of the catalogue, as 100")
-    return cls
-
-
-def _check_where(table: Table, cls: type[Message], where: Any) -> None:
-    if not isinstance(where, dict):
-        table.problem("where", "wants a table, such as { State = 4 }")
-        return
-    for name in where:
-        if not has_element(cls, name):
-            table.problem("where", f"{cls.number} {cls.english} has no element {name!r}")

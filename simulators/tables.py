@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import math
+import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from protocol.suggest import nearest
 from simulators.errors import ScenarioError
 
 E = TypeVar("E", bound=Enum)
 
 
 class Problems:
-    """Collects what is wrong in one file."""
+    """Collects what is wrong in one file; with its `text`, each is named with its line."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, text: str = "") -> None:
         self._path = path
+        self._text = text.splitlines()
         self.lines: list[str] = []
 
     def add(self, key: str, problem: str) -> None:
         """One more line: what is wrong with a key, and what to do."""
-        self.lines.append(f"{self._path}: {key}: {problem}")
+        number = line_of(self._text, key)
+        where = "" if number is None else f"line {number}: "
+        self.lines.append(f"{self._path}: {where}{key}: {problem}")
 
     def raise_any(self) -> None:
         """Raise `ScenarioError` with all of them, if there are any."""
@@ -69,14 +75,16 @@ class Table:
         self._taken.add(name)
         return self.text(name) if name in self._content else None
 
-    def seconds(self, name: str, default: float | None) -> float | None:
-        """A number of seconds, 0 or more."""
+    def seconds(self, name: str, default: float | None, *, above_0: bool = False) -> float | None:
+        """A number of seconds, 0 or more; or `above_0`."""
         value = self._content.get(name, default)
         self._taken.add(name)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            self.problem(name, f"{value!r} is no number of seconds: write one of 0 or more")
+        known = isinstance(value, int | float) and not isinstance(value, bool)
+        if not known or not math.isfinite(value) or value < 0 or (above_0 and not value):
+            least = "more than 0" if above_0 else "0 or more"
+            self.problem(name, f"{value!r} is no number of seconds: write one of {least}")
             return default
         return float(value)
 
@@ -109,13 +117,23 @@ class Table:
         by_word = {option.value: option for option in options}
         unknown = [word for word in words if not isinstance(word, str) or word not in by_word]
         if unknown:
-            self.problem(name, f"{unknown[0]!r} is none of {', '.join(by_word)}")
+            near = nearest(str(unknown[0]), by_word)
+            meant = "" if near is None else f"; did you mean {near!r}?"
+            self.problem(name, f"{unknown[0]!r} is none of {', '.join(by_word)}{meant}")
             return (default,)
         return tuple(by_word[word] for word in words)
 
     def choice(self, name: str, options: type[E], default: E) -> E:
         """One word of an enumeration."""
         return self.choices(name, options, default)[0]
+
+    def yes(self, name: str, *, default: bool) -> bool:
+        """True or false."""
+        value = self.anything(name, default)
+        if not isinstance(value, bool):
+            self.problem(name, f"{value!r} is neither true nor false: write one of them")
+            return default
+        return value
 
     def anything(self, name: str, default: Any = None) -> Any:
         """A value whose reader checks it."""
@@ -144,7 +162,9 @@ class Table:
         for name in self._content:
             if name not in self._taken:
                 known = ", ".join(sorted(self._taken))
-                self.problem(name, f"is no key of a scenario; here are known: {known}")
+                near = nearest(name, self._taken)
+                meant = "" if near is None else f"did you mean {near!r}? "
+                self.problem(name, f"is no key of a scenario; {meant}here are known: {known}")
 
     def _take(self, name: str, default: Any, remedy: str) -> Any:
         self._taken.add(name)
@@ -156,19 +176,75 @@ class Table:
         return f"{self.key}.{name}" if self.key else name
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def line_of(text: Sequence[str], key: str) -> int | None:
+    """Where a key stands in a file, or the table that it belongs to; None: nobody can say.
+
+    `platform.call[1].to`: in the second `[[platform.call]]`.
+    """
+    listed = re.fullmatch(r"([^\[]+)\[(\d+)\]\.?(.*)", key)
+    if listed is not None:
+        header, index, name = listed[1], int(listed[2]), listed[3]
+    else:
+        (header, _, name), index = key.rpartition("."), 0
+    start = _header_line(text, header, index)
+    if start is None:
+        return None
+    return _key_line(text, start, name.partition(".")[0]) or start or None
+
+
+def _header_line(text: Sequence[str], header: str, index: int) -> int | None:
+    """The line of the table, counted from 1; 0 is before the first line: the top table."""
+    if not header:
+        return 0
+    plain, listed = f"[{header}]", f"[[{header}]]"
+    found = 0
+    for number, line in enumerate(text, 1):
+        written = line.partition("#")[0].replace(" ", "").strip()
+        if written == plain:
+            return number
+        if written == listed:
+            if found == index:
+                return number
+            found += 1
+    return None
+
+
+def _key_line(text: Sequence[str], start: int, name: str) -> int | None:
+    """The line of a key of the table whose header stands at `start`."""
+    pattern = re.compile(rf'\s*"?{re.escape(name)}"?\s*[=.]')
+    for number, line in enumerate(text[start:], start + 1):
+        if line.lstrip().startswith("["):
+            return None
+        if pattern.match(line):
+            return number
+    return None
+
+
+def parse_toml(path: Path, text: str) -> dict[str, Any]:
     """The content of a TOML file.
 
     Raises:
-        ScenarioError: it cannot be read, or is not TOML.
+        ScenarioError: it is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(
+            [f"{path}: file: is not valid TOML: {error}: correct it there, or just above"]
+        ) from None
+
+
+def read_text(path: Path) -> str:
+    """The text of a scenario file.
+
+    Raises:
+        ScenarioError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ScenarioError(
             [f"{path}: file: there is no such file; name one that exists or a built-in scenario"]
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ScenarioError([f"{path}: file: cannot be read ({error}): check it"]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ScenarioError([f"{path}: file: is not valid TOML: {error}"]) from None

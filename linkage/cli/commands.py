@@ -54,6 +54,7 @@ PEER: Final[Table] = {
     "rotate": ("linkage.cli.peer:rotate", "Give a peer a new secret."),
 }
 SIMULATE: Final[Table] = {
+    "run": ("linkage.cli.judging:run", "Play a scenario and judge what it expects."),
     "platform": ("linkage.cli.simulate:platform", "Play a communication platform."),
     "application": ("linkage.cli.simulate:application", "Play the duty desk."),
     "screen": ("linkage.cli.simulate:screen", "Play a screen."),

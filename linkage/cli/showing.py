@@ -19,12 +19,12 @@ from linkage.cli.commands import FailureError
 from linkage.cli.common import console
 from linkage.cli.init import SECRET_BYTES, configuration_text, write_configuration
 from linkage.cli.running import run
+from linkage.cli.telling import message_line
 from linkage.cli.timeline import terminal_width
 from linkage.config import Config, load_config
 from linkage.store.reader import StoreReader
 from linkage.timeline import build_ladder, is_in_between, render_text
 from linkage.timeline.cells import clip, harmless
-from linkage.timeline.detail import detail_of
 from protocol.message import Message
 from simulators.clock import VirtualClock
 from simulators.runner import ScenarioResult, run_scenario
@@ -88,27 +88,21 @@ class _Commentator:
         names = (self._scenario.platform_id, self._scenario.application_id)
         if sighting.place == "platform":
             names = names[1], names[0]
-        self._print(sighting.message, sighting.at_s - self._began, *names)
+        step = self._step(sighting.message)
+        line = message_line(
+            sighting.message,
+            sighting.at_s - self._began,
+            f"{names[0]} → {names[1]} ",
+            width=self._output.width,
+            step=step,
+            dim=not step,
+        )
+        self._output.print(line, soft_wrap=True)
 
     def _step(self, message: Message) -> str:
         if not self._steps or self._steps[0][0] != message.number:
             return ""
         return self._steps.pop(0)[1]
-
-    def _print(self, message: Message, at_s: float, source: str, target: str) -> None:
-        from rich.text import Text
-
-        step = self._step(message)
-        kind = type(message)
-        head = f"{step:>8}  {at_s:6.1f} s  {source} → {target}  "
-        line = Text(head, style="cyan" if step else "dim")
-        line.append(
-            f"{kind.number} {kind.english} {kind.chinese}", style="bold" if step else "dim"
-        )
-        detail = harmless(detail_of(message))
-        if detail:
-            line.append(f"\n{'':20}{clip(detail, self._output.width - 20)}", style="dim")
-        self._output.print(line, soft_wrap=True)
 
 
 def show_simulated(names: Sequence[str], keep: Path | None) -> None:
@@ -123,7 +117,7 @@ def show_simulated(names: Sequence[str], keep: Path | None) -> None:
             stack.enter_context(tempfile.TemporaryDirectory(prefix="linkage-demo-"))
         )
         scenarios = [_scenario(name, index) for index, name in enumerate(names)]
-        config = _configure(folder, scenarios)
+        config = configure(folder, scenarios)
         results = run(_play(config, scenarios))
         for result in results:
             if not result.passed:
@@ -140,7 +134,8 @@ def _scenario(name: str, index: int) -> Scenario:
     return replace(scenario, site=replace(scenario.site, first_call_id=first))
 
 
-def _configure(folder: Path, scenarios: Sequence[Scenario]) -> Config:
+def configure(folder: Path, scenarios: Sequence[Scenario]) -> Config:
+    """A configuration for the parties of some scenarios, written into a folder."""
     peers = {("application", scenario.application_id) for scenario in scenarios}
     peers |= {("platform", scenario.platform_id) for scenario in scenarios}
     text = configuration_text(
@@ -165,8 +160,8 @@ async def _play(config: Config, scenarios: Sequence[Scenario]) -> list[ScenarioR
                 await run_scenario(
                     scenario,
                     (host, port),
-                    platform_secret=_secret(config, scenario.platform_id),
-                    application_secret=_secret(config, scenario.application_id),
+                    platform_secret=secret_of(config, scenario.platform_id),
+                    application_secret=secret_of(config, scenario.application_id),
                     clock=clock,
                     on_sighting=_Commentator(scenario).see,
                 )
@@ -174,7 +169,8 @@ async def _play(config: Config, scenarios: Sequence[Scenario]) -> list[ScenarioR
     return results
 
 
-def _secret(config: Config, peer_id: str) -> str | None:
+def secret_of(config: Config, peer_id: str) -> str | None:
+    """The secret of one of them."""
     peer = config.find_peer(peer_id)
     secret: Any = None if peer is None else peer.secret
     return None if secret is None else str(secret.get_secret_value())

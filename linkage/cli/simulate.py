@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -89,7 +88,7 @@ def platform(
     from simulators.scenario import load_scenario
 
     told = load_scenario(scenario)
-    target = _target("platform", told.platform_id, **where)
+    target = find_target("platform", told.platform_id, **where)
     _run(
         lambda show: serve(
             *target.address,
@@ -115,7 +114,7 @@ def application(scenario: str, speed: float, as_json: bool, **where: Any) -> Non
     from simulators.scenario import load_scenario
 
     told = load_scenario(scenario)
-    target = _target("application", told.application_id, **where)
+    target = find_target("application", told.application_id, **where)
     _run(
         lambda show: serve(
             *target.address,
@@ -138,7 +137,7 @@ def screen(login_id: str | None, as_json: bool, **where: Any) -> None:
     """Be a screen: show what is pushed to it."""
     from simulators.screen import ScreenKind, serve
 
-    target = _target("screen", None, **where)
+    target = find_target("screen", None, **where)
     kind = ScreenKind.BUSINESS if target.role == "business-screen" else ScreenKind.COMMUNICATION
     _run(
         lambda show: serve(
@@ -155,7 +154,7 @@ def screen(login_id: str | None, as_json: bool, **where: Any) -> None:
     )
 
 
-class _Target:
+class Target:
     """Where to connect, and as whom."""
 
     def __init__(
@@ -173,7 +172,7 @@ class _Target:
         self.role = role
 
 
-def _target(
+def find_target(
     role: str,
     usual_id: str | None,
     *,
@@ -182,9 +181,10 @@ def _target(
     peer_id: str | None,
     secret: str | None,
     config_file: Path,
-) -> _Target:
+) -> Target:
+    """Where linkage listens and who to be there: as given, else as configured."""
     if host is not None and port is not None and peer_id is not None and secret is not None:
-        return _Target((host, port), peer_id, secret, role)
+        return Target((host, port), peer_id, secret, role)
     config = read_config(config_file)
     peer = _peer(config, role, peer_id, usual_id, config_file)
     # Plainly where linkage listens so, else by TLS.
@@ -202,7 +202,7 @@ def _target(
         )
     if secret is None and peer.secret is not None:
         secret = peer.secret.get_secret_value()
-    return _Target(address, peer.id, secret, peer.role.value, tls)
+    return Target(address, peer.id, secret, peer.role.value, tls)
 
 
 def _peer(
@@ -234,26 +234,33 @@ def _reachable(host: str) -> str:
 
 def _run(
     serve: Callable[[Callable[[Sighting], None]], Awaitable[None]],
-    target: _Target,
+    target: Target,
     *,
     as_json: bool,
 ) -> None:
     from linkage.cli.running import run, until_stopped
     from linkage.cli.serve import address_text
+    from linkage.cli.telling import Teller
 
     if not as_json:
         click.echo(
             f"{target.peer_id} ({target.role}) at {address_text(*target.address)}; Ctrl-C stops it"
         )
-    show = _show_json if as_json else _show
+    teller = Teller(
+        {"platform": target.peer_id, "application": target.peer_id, "screen": target.peer_id},
+        as_json=as_json,
+    )
     client = logging.getLogger("linkage.client")
     client.addHandler(_Connection())
     client.setLevel(logging.INFO)
 
     async def work() -> None:
-        await serve(show)
+        await serve(teller.see)
 
-    run(until_stopped(work))
+    try:
+        run(until_stopped(work))
+    finally:
+        teller.end()
 
 
 class _Connection(logging.Handler):
@@ -261,22 +268,3 @@ class _Connection(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(harmless(record.getMessage()), err=True)
-
-
-def _show(sighting: Sighting) -> None:
-    click.echo(harmless(str(sighting)))
-
-
-def _show_json(sighting: Sighting) -> None:
-    from linkage.store.summary import message_fields
-
-    plain = {
-        "at_s": round(sighting.at_s, 3),
-        "place": sighting.place,
-        "way": str(sighting.way),
-        "type": sighting.message.number,
-        "name": sighting.message.english,
-        "result": sighting.result,
-        "fields": message_fields(sighting.message),
-    }
-    click.echo(json.dumps(plain))

@@ -1,0 +1,138 @@
+"""Messages as they pass, in the lines of the demo and of the simulators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from linkage.cli.common import console
+from linkage.timeline.cells import clip, harmless
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from protocol.message import Message
+    from simulators.story import Story
+    from simulators.watch import Sighting
+
+DETAIL_AT: Final = 20
+"""Where what a message says begins, below its name."""
+ARROWS: Final = {"received": "←", "sent": "→", "refused": "✗"}
+
+
+def message_line(
+    message: Message, at_s: float, who: str, *, width: int, step: str | None = None, dim: bool
+) -> Text:
+    """One message: when, who, its number and names, and below what it says.
+
+    Args:
+        message: what is told.
+        at_s: seconds since the start.
+        who: `dispatch →`.
+        width: columns there are.
+        step: of the patent, for the demo; None: there is no such column.
+        dim: it is a step in between.
+    """
+    from rich.text import Text
+
+    from linkage.timeline.detail import detail_of
+
+    kind = type(message)
+    column = "" if step is None else f"{step:>8}  "
+    line = Text(f"{column}{at_s:6.1f} s  {harmless(who)} ", style="dim" if dim else "cyan")
+    line.append(f"{kind.number} {kind.english} {kind.chinese}", style="dim" if dim else "bold")
+    detail = harmless(detail_of(message))
+    if detail:
+        line.append(f"\n{'':{DETAIL_AT}}{clip(detail, width - DETAIL_AT)}", style="dim")
+    return line
+
+
+class Teller:
+    """Shows what a simulator sees, and keeps its story for the end."""
+
+    def __init__(
+        self,
+        names: Mapping[str, str],
+        *,
+        as_json: bool = False,
+        both: bool = False,
+        began_s: float | None = None,
+    ) -> None:
+        """What to show and how.
+
+        Args:
+            names: the PeerId of each place.
+            as_json: one object to a line.
+            both: both sides are here: what one has said is shown where the other hears it.
+            began_s: what times are counted from; None: from the first message.
+        """
+        from simulators.story import Story
+
+        self.story: Story = Story()
+        self._names = names
+        self._as_json = as_json
+        self._output = console()
+        self._both = both
+        self._began = began_s
+
+    def see(self, sighting: Sighting) -> None:
+        """Show one message."""
+        self.story.see(sighting)
+        if self._as_json:
+            click.echo(_json(plain_sighting(sighting)))
+            return
+        from linkage.timeline import is_in_between
+
+        if self._began is None:
+            self._began = sighting.at_s
+        if self._both and sighting.way == "sent":
+            return
+        line = message_line(
+            sighting.message,
+            sighting.at_s - self._began,
+            self._who(sighting),
+            width=self._output.width,
+            dim=is_in_between(sighting.message),
+        )
+        self._output.print(line, soft_wrap=True)
+
+    def _who(self, sighting: Sighting) -> str:
+        name = self._names.get(sighting.place, sighting.place)
+        who = f"{name} {ARROWS[sighting.way]}"
+        if self._both and sighting.way == "received":
+            (other,) = (each for place, each in self._names.items() if place != sighting.place)
+            who = f"{other} → {name} "
+        return who if sighting.result in {None, 0, 1} else f"{who} [{sighting.result}]"
+
+    def end(self) -> None:
+        """Tell the story."""
+        lines = self.story.lines()
+        if self._as_json:
+            click.echo(_json({"story": lines}))
+            return
+        click.secho("\nWhat happened:", bold=True)
+        for line in lines:
+            click.echo(f"  {harmless(line)}")
+
+
+def plain_sighting(sighting: Sighting) -> dict[str, Any]:
+    """A sighting for `--json`."""
+    from linkage.store.summary import message_fields
+
+    return {
+        "at_s": round(sighting.at_s, 3),
+        "place": sighting.place,
+        "way": str(sighting.way),
+        "type": sighting.message.number,
+        "name": sighting.message.english,
+        "result": sighting.result,
+        "fields": message_fields(sighting.message),
+    }
+
+
+def _json(value: Any) -> str:
+    import json
+
+    return json.dumps(value)
