@@ -61,7 +61,7 @@ def read_expectation(table: Table, *, timed: bool) -> Expectation:
     """One table; `timed`: it may have `within_s`."""
     where = table.anything("where", {})
     at = table.choice("at", Place, Place.APPLICATION)
-    number = table.whole("type", None)
+    number = table.anything("type")
     title = table.maybe_text("title") or ""
     within_s = table.seconds("within_s", None, above_0=True) if timed else None
     table.close()
@@ -84,7 +84,8 @@ def read_type(table: Table, name: str, number: Any) -> type[Message] | None:
     whole = isinstance(number, int) and not isinstance(number, bool)
     cls = message_class(number) if whole else None
     if cls is None:
-        table.problem(name, f"{number!r} is no message type: give one of the catalogue, as 100")
+        said = "is missing: give" if number is None else f"{number!r} is no message type: give"
+        table.problem(name, f"{said} a message type of the catalogue, such as 100")
     return cls
 
 

@@ -282,7 +282,7 @@ def _check_numbers(scenario: Scenario, problems: Problems) -> None:
 # --- the application and what is to be seen -----------------------------------------------------
 def _rule(table: Table) -> Rule | None:
     on = table.anything("on", START)
-    send = table.whole("send", None)
+    send = table.anything("send")
     where = table.anything("where", {})
     words = table.anything("with", {})
     after_s = table.seconds("after_s", 0.0) or 0.0

@@ -174,8 +174,10 @@ def simulated(*words: object, wanted: str) -> Iterator[None]:
         read_until(process.stdout, wanted)
         yield
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
+    assert "What happened:" in output
+    assert "the platform said" in output
 
 
 def test_a_simulated_platform_and_application_meet_at_a_linkage(site: Path) -> None:
