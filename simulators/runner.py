@@ -6,7 +6,6 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 
 from simulators.application.desk import SimulatedApplication, open_application
@@ -88,8 +87,8 @@ async def run_scenario(
             )
             played[Place.PLATFORM] = platform
             platform.play(scenario.calls)
-        for place, each in played.items():
-            each.watch.observe(partial(referee.see, place))
+        for each in played.values():
+            each.watch.observe(referee.see)
             if on_sighting is not None:
                 each.watch.observe(on_sighting)
         referee.begin()

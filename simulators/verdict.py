@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from lxml import etree
 
 from protocol.fields import NOT_XML
-from simulators.clock import Clock, Timer
+from simulators.clock import Clock, Timer, VirtualClock
 from simulators.compose import differences, fits
 from simulators.expecting import Expectation, Place
 from simulators.watch import Sighting, Way
@@ -152,7 +152,7 @@ class Referee:
         self.over = asyncio.Event()
         self._scenario = scenario
         self._clock = clock
-        self._began = clock.now()
+        self._began: float | None = None
         self._findings: dict[int, Finding] = {}
         self._open = {
             place: deque(one for one in scenario.expects if one.at is place) for place in Place
@@ -165,7 +165,9 @@ class Referee:
         self._began = self._clock.now()
         for place in Place:
             self._await_next(place)
-        self._limit = self._clock.call_at(self._began + self._scenario.limit_s, self.over.set)
+        self._limit = self._clock.call_at(
+            self._clock.now() + self._scenario.limit_s, self.over.set
+        )
 
     def end(self) -> None:
         """No timer of ours is left standing: a virtual clock would jump to it."""
@@ -173,23 +175,25 @@ class Referee:
             if timer is not None:
                 timer.cancel()
 
-    def see(self, place: Place, sighting: Sighting) -> None:
+    def see(self, sighting: Sighting) -> None:
         """A message came to a place, or went from there."""
         self.sightings.append(sighting)
+        if self._began is None:  # it was never told to begin: so it does
+            self._began = sighting.at_s
+        at_s = sighting.at_s - self._began
         if sighting.way is not Way.RECEIVED:
             return
+        place = Place(sighting.place)
         for never in self._scenario.nevers:
             if never.at is place and meets(sighting, never):
-                self._must_not(never, sighting)
+                self._must_not(never, sighting, at_s)
         waiting = self._open[place]
         if waiting and meets(sighting, waiting[0]):
             met = waiting[0]
-            at_s = sighting.at_s - self._began
             self._decide(place, Finding(expectation=met, must=True, sighting=sighting, at_s=at_s))
 
-    def _must_not(self, never: Expectation, sighting: Sighting) -> None:
+    def _must_not(self, never: Expectation, sighting: Sighting, at_s: float) -> None:
         self.unexpected.append(sighting)
-        at_s = sighting.at_s - self._began
         self._findings.setdefault(
             id(never),
             Finding(
@@ -260,6 +264,14 @@ class Referee:
             return f"; a {wanted.number} like it came, but before what the file has above it"
         said = ", ".join(f"{name}={value}" for name, value in nearest.items())
         return f"; a {wanted.number} came with {said}"
+
+
+def side_of(scenario: Scenario, place: Place) -> Referee:
+    """A referee for one side that is played alone, at its own time: nothing is ever too late."""
+    expects = [replace(one, within_s=None) for one in scenario.expects if one.at is place]
+    nevers = [one for one in scenario.nevers if one.at is place]
+    alone = replace(scenario, expects=tuple(expects), nevers=tuple(nevers), linger_s=0.0)
+    return Referee(alone, VirtualClock())
 
 
 def meets(sighting: Sighting, expectation: Expectation) -> bool:

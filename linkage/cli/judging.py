@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from linkage.cli.commands import INTERRUPTED, FailureError
-from linkage.cli.common import console, print_json
+from linkage.cli.common import print_json
 from linkage.timeline.cells import harmless
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run(
     linkage simulate run alarm
     linkage simulate run mine.toml -c try/linkage.toml --junit verdict.xml
     """  # noqa: D301 - \b is click's
-    from linkage.cli.telling import Teller, plain_sighting
+    from linkage.cli.telling import Teller, plain_sighting, show_findings
     from simulators.scenario import Place, load_scenario
 
     told = load_scenario(scenario)
@@ -94,7 +94,8 @@ def run(
         print_json(plain)
     else:
         teller.end()
-        _show(result)
+        show_findings(result.findings)
+        click.echo(_verdict(result))
     if result.stopped:
         raise SystemExit(INTERRUPTED)
     if not result.passed:
@@ -187,23 +188,6 @@ async def _judged(
             stop=stop,
             tls=tls,
         )
-
-
-def _show(result: ScenarioResult) -> None:
-    from rich.text import Text
-
-    output = console()
-    click.secho("\nWhat was expected:", bold=True)
-    for one in result.findings:
-        mark, style = ("✓", "green") if one.passed else ("✗", "bold red")
-        when = f"  {one.at_s:.1f} s" if one.at_s is not None else ""
-        line = Text(f"  {mark} ", style)
-        line.append(f"{'' if one.must else 'never '}{harmless(str(one.expectation))}")
-        line.append(when, "dim")
-        if not one.passed and one.note:
-            line.append(f"\n      {one.expectation.table}: {harmless(one.note)}", "red")
-        output.print(line, soft_wrap=True)
-    click.echo(_verdict(result))
 
 
 def _verdict(result: ScenarioResult) -> str:

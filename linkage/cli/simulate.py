@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from linkage.config import Config, PeerSettings
+    from simulators.scenario import Scenario
     from simulators.watch import Sighting
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -101,6 +102,7 @@ def platform(
             on_sighting=show,
         ),
         target,
+        told,
         as_json=as_json,
     )
 
@@ -126,6 +128,7 @@ def application(scenario: str, speed: float, as_json: bool, **where: Any) -> Non
             on_sighting=show,
         ),
         target,
+        told,
         as_json=as_json,
     )
 
@@ -235,12 +238,15 @@ def _reachable(host: str) -> str:
 def _run(
     serve: Callable[[Callable[[Sighting], None]], Awaitable[None]],
     target: Target,
+    told: Scenario | None = None,
     *,
     as_json: bool,
 ) -> None:
     from linkage.cli.running import run, until_stopped
     from linkage.cli.serve import address_text
     from linkage.cli.telling import Teller
+    from simulators.expecting import Place
+    from simulators.verdict import side_of
 
     if not as_json:
         click.echo(
@@ -249,6 +255,7 @@ def _run(
     teller = Teller(
         {"platform": target.peer_id, "application": target.peer_id, "screen": target.peer_id},
         as_json=as_json,
+        side=None if told is None else side_of(told, Place(target.role)),
     )
     client = logging.getLogger("linkage.client")
     client.addHandler(_Connection())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from protocol.message import Message
     from simulators.story import Story
+    from simulators.verdict import Finding, Referee
     from simulators.watch import Sighting
 
 DETAIL_AT: Final = 20
@@ -59,6 +60,7 @@ class Teller:
         as_json: bool = False,
         both: bool = False,
         began_s: float | None = None,
+        side: Referee | None = None,
     ) -> None:
         """What to show and how.
 
@@ -67,6 +69,7 @@ class Teller:
             as_json: one object to a line.
             both: both sides are here: what one has said is shown where the other hears it.
             began_s: what times are counted from; None: from the first message.
+            side: judges what a scenario expects of the one that is played.
         """
         from simulators.story import Story
 
@@ -75,11 +78,14 @@ class Teller:
         self._as_json = as_json
         self._output = console()
         self._both = both
+        self._side = side
         self._began = began_s
 
     def see(self, sighting: Sighting) -> None:
         """Show one message."""
         self.story.see(sighting)
+        if self._side is not None:
+            self._side.see(sighting)
         if self._as_json:
             click.echo(_json(plain_sighting(sighting)))
             return
@@ -109,12 +115,33 @@ class Teller:
     def end(self) -> None:
         """Tell the story."""
         lines = self.story.lines()
+        findings = () if self._side is None else self._side.findings()
         if self._as_json:
-            click.echo(_json({"story": lines}))
+            expected = [one.to_plain() for one in findings]
+            click.echo(_json({"story": lines, "expected": expected}))
             return
         click.secho("\nWhat happened:", bold=True)
         for line in lines:
             click.echo(f"  {harmless(line)}")
+        if findings:
+            show_findings(findings)
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    """What a scenario expects, and whether it came."""
+    from rich.text import Text
+
+    output = console()
+    click.secho("\nWhat was expected:", bold=True)
+    for one in findings:
+        mark, style = ("✓", "green") if one.passed else ("✗", "bold red")
+        when = f"  {one.at_s:.1f} s" if one.at_s is not None else ""
+        line = Text(f"  {mark} ", style)
+        line.append(f"{'' if one.must else 'never '}{harmless(str(one.expectation))}")
+        line.append(when, "dim")
+        if not one.passed and one.note:
+            line.append(f"\n      {one.expectation.table}: {harmless(one.note)}", "red")
+        output.print(line, soft_wrap=True)
 
 
 def plain_sighting(sighting: Sighting) -> dict[str, Any]:

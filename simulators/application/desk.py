@@ -117,7 +117,13 @@ async def open_application(
         linkage.client.ClientError: linkage is not there, or refuses us; the text has the remedy.
     """
     async with Application(
-        host, port, application_id, secret=secret, clock=ClientClock(clock), ssl=tls
+        host,
+        port,
+        application_id,
+        secret=secret,
+        clock=ClientClock(clock),
+        ssl=tls,
+        give_up_after_s=None,  # whoever plays it sees how it stands
     ) as client:
         application = SimulatedApplication(client, rules, clock, accounted=accounted)
         application.background.start(application.listen(), "application listens")

@@ -197,7 +197,13 @@ async def open_platform(
     """
     with TemporaryDirectory(prefix="linkage-simulator-") as temporary:
         async with Platform(
-            host, port, platform_id, secret=secret, clock=ClientClock(clock), ssl=tls
+            host,
+            port,
+            platform_id,
+            secret=secret,
+            clock=ClientClock(clock),
+            ssl=tls,
+            give_up_after_s=None,  # whoever plays it sees how it stands
         ) as client:
             platform = SimulatedPlatform(
                 client, site, clock, folder or Path(temporary), accounted=accounted

@@ -83,7 +83,15 @@ async def open_screen(
         linkage.client.ClientError: linkage is not there, or refuses us; the text has the remedy.
     """
     cls = CommunicationScreen if kind is ScreenKind.COMMUNICATION else BusinessScreen
-    async with cls(host, port, screen_id, secret=secret, login_id=login_id, ssl=tls) as client:
+    async with cls(
+        host,
+        port,
+        screen_id,
+        secret=secret,
+        login_id=login_id,
+        ssl=tls,
+        give_up_after_s=None,  # whoever plays it sees how it stands
+    ) as client:
         screen = SimulatedScreen(client, clock or RealClock())
         screen.background.start(screen.show(), "screen shows")
         try:

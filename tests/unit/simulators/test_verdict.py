@@ -23,7 +23,7 @@ from simulators.errors import ScenarioError
 from simulators.expecting import Place
 from simulators.scenario import parse_scenario
 from simulators.story import CALLS_MAX, Story, story_of
-from simulators.verdict import Referee, ScenarioResult
+from simulators.verdict import Referee, ScenarioResult, side_of
 from simulators.watch import Sighting, Way
 
 CALL = IncomingCallNotice(
@@ -46,7 +46,7 @@ class Match:
         seen = Sighting(
             at_s=self.clock.now(), place=str(at), way=Way.RECEIVED, message=message, result=None
         )
-        self.referee.see(at, seen)
+        self.referee.see(seen)
 
     def waits(self) -> None:
         """For the next thing that is to happen by itself."""
@@ -191,6 +191,16 @@ def test_the_verdict_is_told_to_programs() -> None:
     ]
     assert suite[1][0].get("message") == "did not come; no 102 at all came there"
     assert "a quote &amp; a &lt;tag&gt;" in (suite[1][0].text or "")
+
+
+def test_one_side_is_judged_alone_by_what_is_expected_there() -> None:
+    match = Match([{"type": 100, "within_s": 1}, {"at": "platform", "type": 201, "within_s": 1}])
+    side = side_of(match.scenario, Place.PLATFORM)
+    side.see(
+        Sighting(at_s=70.0, place="platform", way=Way.RECEIVED, message=CreateEvent(event_id="1"))
+    )
+    (finding,) = side.findings()
+    assert (finding.passed, finding.at_s) == (True, 0.0)
 
 
 # --- what is wrong with a file -------------------------------------------------------------------
