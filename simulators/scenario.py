@@ -5,24 +5,15 @@ The reference of the file format is docs/quickstart/simulators.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from protocol.message import Message
 from protocol.suggest import nearest
-from simulators.compose import ComposeError, check
 from simulators.errors import ScenarioError
-from simulators.expecting import (
-    Expectation,
-    Place,
-    check_heard,
-    check_where,
-    read_expectation,
-    read_type,
-)
+from simulators.expecting import Expectation, Place, read_expectation
 from simulators.platform.parties import (
     ANSWER_AFTER_S,
     RING_S,
@@ -34,9 +25,9 @@ from simulators.platform.parties import (
     RingOrder,
     Site,
 )
+from simulators.rules import Rule, read_rule
 from simulators.tables import Problems, Table, parse_toml, read_text
 
-BUILT_IN: Final = Path(__file__).parent / "scenarios"
 __all__ = [
     "Expectation",
     "Place",
@@ -49,10 +40,9 @@ __all__ = [
     "parse_scenario",
 ]
 
+BUILT_IN: Final = Path(__file__).parent / "scenarios"
 LIMIT_S: Final = 600.0
 """A scenario that has not come to its end by then has failed."""
-START: Final = "start"
-COMMAND_DIGIT: Final = 2
 
 
 class Speech(StrEnum):
@@ -70,21 +60,6 @@ class PlannedCall:
     phone_num: str
     to_num: str
     every_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """What the duty desk does: a command, `after_s` after something came (None: after the start).
-
-    A rule with `once` (the default) is done with after its first use.
-    """
-
-    on: int | None
-    send: type[Message]
-    words: Mapping[str, Any] = field(default_factory=dict)
-    where: Mapping[str, Any] = field(default_factory=dict)
-    after_s: float = 0.0
-    once: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +127,9 @@ def parse_scenario(document: dict[str, Any], source: str, text: str = "") -> Sce
         calls=tuple(_call(table) for table in platform.tables("call")),
         rules=()
         if application is None
-        else tuple(rule for rule in map(_rule, application.tables("rule")) if rule is not None),
+        else tuple(
+            rule for rule in map(read_rule, application.tables("rule")) if rule is not None
+        ),
         expects=tuple(read_expectation(table, timed=True) for table in top.tables("expect")),
         nevers=tuple(read_expectation(table, timed=False) for table in top.tables("never")),
         limit_s=top.seconds("limit_s", LIMIT_S, above_0=True) or LIMIT_S,
@@ -258,6 +235,11 @@ def _call(table: Table) -> PlannedCall:
 
 def _check_numbers(scenario: Scenario, problems: Problems) -> None:
     site = scenario.site
+    _check_once(problems, "platform.officer", "login", [one.login_id for one in site.officers])
+    telephones = [one.ext for one in site.officers]
+    _check_once(problems, "platform.officer", "ext", telephones)
+    _check_once(problems, "platform.hotline", "number", [one.number for one in site.hotlines])
+    _check_once(problems, "platform.party", "number", [one.number for one in site.parties])
     for index, hotline in enumerate(site.hotlines):
         for login in hotline.officers:
             if site.officer(login) is None:
@@ -279,36 +261,12 @@ def _check_numbers(scenario: Scenario, problems: Problems) -> None:
             )
 
 
-# --- the application and what is to be seen -----------------------------------------------------
-def _rule(table: Table) -> Rule | None:
-    on = table.anything("on", START)
-    send = table.anything("send")
-    where = table.anything("where", {})
-    words = table.anything("with", {})
-    after_s = table.seconds("after_s", 0.0) or 0.0
-    once = table.yes("once", default=True)
-    table.close()
-    trigger = None if on == START else read_type(table, "on", on)
-    command = read_type(table, "send", send)
-    if trigger is not None:
-        check_heard(table, "on", trigger, Place.APPLICATION)
-        check_where(table, trigger, where)
-    if command is None:
-        return None
-    if command.number // 100 != COMMAND_DIGIT:
-        table.problem("send", f"{send} is no command of an application: give one of 2xx")
-    elif not isinstance(words, dict):
-        table.problem("with", 'wants a table, such as { CallId = "$CallId" }')
-    else:
-        try:
-            check(command, words)
-        except ComposeError as error:
-            table.problem("with", str(error))
-    return Rule(
-        on=None if trigger is None else trigger.number,
-        send=command,
-        words=words if isinstance(words, dict) else {},
-        where=where if isinstance(where, dict) else {},
-        after_s=after_s,
-        once=once,
-    )
+def _check_once(problems: Problems, table: str, key: str, values: Sequence[str]) -> None:
+    """Of two by one name, the first would never be heard of."""
+    for index, value in enumerate(values):
+        if value and value in values[:index]:
+            first = values.index(value)
+            problems.add(
+                f"{table}[{index}].{key}",
+                f"{value!r} is {table}[{first}] already: give each its own, or remove one",
+            )

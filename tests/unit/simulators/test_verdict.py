@@ -248,6 +248,14 @@ def test_a_mistake_is_told_with_its_line_and_what_was_meant(wrong: str, problem:
          "line 4: application.rule[0].on: 201 never comes to the application"),
         ("[application]\n[[application.rule]]\nsend = 202\nonce = 'no'\nwith = {CallId = '1'}",
          "line 5: application.rule[0].once: 'no' is neither true nor false"),
+        (("[application]\n[[application.rule]]\non = 100\nsend = 201\n"
+         "with = { EventId = '1', CallId = '$Callid' }"),
+         "line 6: application.rule[0].with: $Callid: 100 has no such element: did you mean"),
+        (("[application]\n[[application.rule]]\nwhere = { ToNum = '1' }\nsend = 201\n"
+         "with = { EventId = '1' }"),
+         "line 4: application.rule[0].where: nothing has come at the start"),
+        ("[platform]\n[[platform.party]]\nnumber = '1'\n[[platform.party]]\nnumber = '1'",
+         "line 6: platform.party[1].number: '1' is platform.party[0] already"),
         ("[platform]\n[[expect]]\ntype = 100", ("line 3: expect[0].at: nobody is played at the "
          "application, so nothing is seen there: add [application]")),
         ("[application]\n[[application.rule]]\nsend = 202\nwith = { Callid = '1' }",
