@@ -227,7 +227,8 @@ class Peer(Generic[K]):
 
     def _check_opened(self, task: asyncio.Task[None]) -> None:
         if task.done():
-            task.result()  # raises what is no ClientError, such as a port in use
+            if not task.cancelled():  # by another task, which has closed us
+                task.result()  # raises what is no ClientError, such as a port in use
             raise self._fatal or ClosedError(self._reason)
         if not self._opened.is_set():
             raise self._unreachable(self._open_timeout_s)
