@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
 import ssl
 from collections.abc import Callable
@@ -114,7 +115,10 @@ class Peer(Generic[K]):
     _kind: type[K]
 
     def __init__(self, host: str, port: int, peer_id: str, **options: Unpack[Options]) -> None:
-        refuse_unknown(f"{type(self).__name__}()", options, Options.__annotations__)
+        if not options.keys() <= Options.__annotations__.keys():
+            own = inspect.signature(type(self)).parameters  # such as a screen's `login_id`
+            known = {*Options.__annotations__, *own} - {"options"}
+            refuse_unknown(f"{type(self).__name__}()", options, known)
         secret = options.get("secret")
         self._clock = options.get("clock") or SystemClock()
         self._credentials = Credentials(self.role, peer_id, secret, options.get("further") or {})

@@ -236,6 +236,12 @@ def test_an_option_that_does_not_exist_is_refused_with_the_one_that_was_meant(
         cls("127.0.0.1", 7700, "desk", password=SECRET)
 
 
+def test_so_is_one_that_only_this_role_has() -> None:
+    screen: Any = BusinessScreen
+    with pytest.raises(TypeError, match=r"'loginid': did you mean 'login_id'\?"):
+        screen("127.0.0.1", 7700, "desk", loginid="13")
+
+
 async def test_so_is_one_of_a_call(linkage: ScriptedLinkage) -> None:
     app: Any = desk(linkage)
     with pytest.raises(TypeError, match=r"'expires_s': did you mean 'expire_s'\?"):
