@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
+from typing import Final
 
 from protocol.generate.model import (
     NOTE,
@@ -20,6 +21,7 @@ from protocol.generate.model import (
 from protocol.message import Direction, FieldPlan, Message, Part, find_registered, plan_of
 from protocol.messages import every_class
 
+SCREENS_FROM: Final = 300
 _HEAD = "| Element | Type | Must | Patent |\n|---|---|---|---|"
 
 
@@ -76,8 +78,8 @@ def _message(cls: type[Message]) -> Iterator[str]:
         "",
         f"### {cls.number} {cls.english} {cls.chinese}",
     )
-    yield from ("", explanation(cls))
-    yield ""
+    page = "examples" if cls.number < SCREENS_FROM else "examples-screens"
+    yield from ("", f"{explanation(cls)} ([example]({page}.md#{cls.number}))", "")
     yield from _table([plan for plan in plan_of(cls) if is_own(plan)])
     yield from _either_or(cls)
 

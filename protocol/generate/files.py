@@ -8,6 +8,7 @@ from typing import Final
 from protocol.generate.asyncapi import asyncapi
 from protocol.generate.catalogue import catalogue
 from protocol.generate.codes import codes
+from protocol.generate.examples import business_examples, screen_examples
 from protocol.generate.xsd import TYPES_FILE, request_schema, response_schema, types_schema
 from protocol.messages import every_class
 
@@ -19,6 +20,8 @@ def render() -> dict[str, str]:
     files = {
         "catalogue.md": catalogue(),
         "codes.md": codes(),
+        "examples.md": business_examples(),
+        "examples-screens.md": screen_examples(),
         "asyncapi.json": asyncapi(),
         f"{SCHEMAS}/response.xsd": response_schema(),
         f"{SCHEMAS}/{TYPES_FILE}": types_schema(),
