@@ -1,4 +1,4 @@
-"""Token buckets: how fast somebody may do something (PROTOCOL.md section 7, result 206)."""
+"""Token buckets: how fast somebody may do something (protocol.md#results, result 206)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a peer is told that its session ends (PROTOCOL.md section 4)."""
+"""How a peer is told that its session ends (protocol.md#sessions)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RESULTS: Final = {
     EXPIRED: Result.SESSION_EXPIRED,
     SHUT_OUT: Result.SESSION_EXPIRED,
 }
-"""Reasons that have a result of section 7."""
+"""Reasons that have a result of protocol.md#results."""
 
 
 def farewell(connection: Connection, reason: str, now: float) -> Request | None:

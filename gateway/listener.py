@@ -1,4 +1,4 @@
-"""The listener: everybody who connects to linkage comes in here (PROTOCOL.md section 4).
+"""The listener: everybody who connects to linkage comes in here (protocol.md#connections).
 
 Who may not connect is turned away by the address, before a byte is read and, on a TLS listener,
 before a handshake costs anything.

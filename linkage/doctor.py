@@ -30,7 +30,7 @@ CONNECT_S: Final = 2.0
 FREE_BROKEN, FREE_LITTLE = 100 * 1000**2, 1000**3
 """Bytes of free disk: below the first nothing sensible can run, below the second not for long."""
 CLOCK_BACK: Final = timedelta(minutes=5)
-"""PROTOCOL.md section 4: registrations are refused when clocks differ by more."""
+"""protocol.md#registration: registrations are refused when clocks differ by more."""
 
 NEEDED: Final = {
     "lxml": "lxml",

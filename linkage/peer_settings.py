@@ -65,7 +65,7 @@ class Section(BaseModel):
 
 
 class DialectSettings(Section):
-    """How a peer differs from the default dialect (PROTOCOL.md section 1)."""
+    """How a peer differs from the default dialect (protocol.md#dialects)."""
 
     flag_message: Annotated[int, Field(ge=0, le=255)] = 0x01
     flag_heartbeat: Annotated[int, Field(ge=0, le=255)] = 0x02

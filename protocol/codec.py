@@ -1,4 +1,4 @@
-"""XML to message and back (PROTOCOL.md section 2): a tolerant reader and a strict writer.
+"""XML to message and back (protocol.md#values): a tolerant reader and a strict writer.
 
 Canonical messages take the short way (`protocol.canonical`); everything else, and everything that
 is wrong, goes through the hardened parser (`protocol.reader`).

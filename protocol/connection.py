@@ -1,4 +1,4 @@
-"""One conversation with a peer as a state machine without I/O (PROTOCOL.md sections 1 to 4).
+"""One conversation with a peer as a state machine without I/O (protocol.md#frame, #connections).
 
 ```
  transport ── receive_data(bytes, now) ──►┌────────────┐──► events(): Request, Response, …
@@ -58,7 +58,7 @@ __all__ = [
 ]
 
 WINDOW: Final = 64
-"""Requests that may be unanswered at a time in one direction (section 3)."""
+"""Requests that may be unanswered at a time in one direction (protocol.md#window)."""
 RECEIVED_MAX: Final = 16 * WINDOW
 """Requests of the peer that we may owe an answer at a time.
 
@@ -69,7 +69,7 @@ REGISTRATION_MAX_BYTES: Final = 65_535
 """The longest message before registration: who is not known yet makes nobody reassemble."""
 MALFORMED_MAX: Final = 3
 MALFORMED_WITHIN_S: Final = 60.0
-"""The third malformed message within a minute ends the connection (section 1)."""
+"""The third malformed message within a minute ends the connection (protocol.md#frame)."""
 DETAIL_MAX: Final = 200
 RETRY_AFTER_S: Final = 1
 

@@ -1,6 +1,6 @@
 """Where the patent is silent and peers differ.
 
-The knobs of a peer's dialect (PROTOCOL.md section 1).
+The knobs of a peer's dialect (protocol.md#dialects).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class Dialect:
 
     `profile` False makes a *legacy* peer: it speaks only the patent, is sent no attribute and no
     element of the profile, and does not register. `fragments` says that the peer announced it can
-    reassemble (section 4).
+    reassemble (protocol.md#fragments).
     """
 
     flag_message: int = 0x01

@@ -1,4 +1,4 @@
-"""Who may send what on a connection (PROTOCOL.md sections 2 and 4)."""
+"""Who may send what on a connection (protocol.md#directions, #connections)."""
 
 from __future__ import annotations
 

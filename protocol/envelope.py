@@ -1,4 +1,4 @@
-"""Request and response: the two things a frame can carry (PROTOCOL.md section 2)."""
+"""Request and response: the two things a frame can carry (protocol.md#requests-and-responses)."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from protocol.results import Result
 
 
 class ProtocolError(Exception):
-    """Anything that contradicts PROTOCOL.md."""
+    """Anything that contradicts docs/reference/protocol.md."""
 
 
 class LocalProtocolError(ProtocolError):
@@ -35,11 +35,11 @@ class InvalidMessageError(LocalProtocolError, ValueError):
 
 
 class RemoteProtocolError(ProtocolError):
-    """The peer sent what PROTOCOL.md forbids.
+    """The peer sent what the specification forbids.
 
-    `result` is the code of section 7 to answer with; `request_id` and `request_type` are what
-    could still be read of the offending request, so that it can be answered at all; `raw` is the
-    offending payload, for the journal.
+    `result` is the code to answer with (protocol.md#results); `request_id` and `request_type` are
+    what could still be read of the offending request, so that it can be answered at all; `raw` is
+    the offending payload, for the journal.
     """
 
     def __init__(

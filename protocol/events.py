@@ -29,7 +29,7 @@ class Timers:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A frame or message that PROTOCOL.md section 1 forbids; answered if its Id could be read.
+    """A frame or message that cannot be (protocol.md#protocol-errors); answered if its Id is read.
 
     `raw` is the offending payload (or header), for the journal.
     """

@@ -2,7 +2,7 @@
 
 Every type is one `Value`: `parse` turns the text of an element into a value, `format` the value
 into text, and `check` refuses values that the wire cannot carry. The sizes are those of the
-patent's field tables (PROTOCOL.md section 2).
+patent's field tables (protocol.md#values).
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ PeerId = Annotated[str, text(64, pattern=r"[A-Za-z0-9][A-Za-z0-9._-]*", name="Pe
 Ident = Annotated[str, text(64)]
 """An id of something that the protocol names but does not size: FileId, QueueId, StaffId, …"""
 Boot = Annotated[str, text(32)]
-"""New at each start of a sender; within one its request Ids are unique (section 4)."""
+"""New at each start of a sender; within one its request Ids are unique (protocol.md#boot)."""
 Nonce = Annotated[str, text(64, pattern=r".{8,64}", name="Nonce")]
 Name = Annotated[str, text(200)]
 MailAddress = Annotated[str, text(320)]

@@ -1,4 +1,4 @@
-"""Frames: how messages and heartbeats are cut out of a stream of bytes (PROTOCOL.md section 1).
+"""Frames: how messages and heartbeats are cut out of a stream of bytes (protocol.md#frame).
 
 ```
  0        8        16               32

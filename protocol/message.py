@@ -3,7 +3,7 @@
 A frozen class per row of the catalogue, its fields, and the plan by which the codec reads and
 writes it.
 
-A row of PROTOCOL.md section 6 becomes
+A row of the catalogue becomes
 
 ```python
 @notice(102, zh="挂断通知")
@@ -42,7 +42,7 @@ _SPELLING: Final = {"conference_id": "ConferenceID"}
 
 
 class Direction(IntEnum):
-    """First digit of a type: who speaks to whom (PROTOCOL.md section 2)."""
+    """First digit of a type: who speaks to whom (protocol.md#directions)."""
 
     PLATFORM_TO_BUSINESS = 1
     BUSINESS_TO_PLATFORM = 2
@@ -78,7 +78,7 @@ def field(
         element: its name on the wire, where it is not the Python name with capitals.
         attribute: an XML attribute of its `Part` instead of a child element.
         is_text: the text content of its `Part` (`<PhoneNum NumType="01">139…</PhoneNum>`).
-        patent: seen in the patent's examples (● in PROTOCOL.md).
+        patent: seen in the patent's examples (● in the catalogue).
         aliases: further names that the reader accepts.
         default: as in a dataclass; leave out for a required field.
     """
@@ -216,7 +216,7 @@ class Message(Part):
     Its fields are the catalogue's common elements, all optional.
 
     `result` and `detail` are this project's: a notice that reports what became of a command
-    (`request_id`) carries the result code of PROTOCOL.md section 7 when the command failed (see
+    (`request_id`) carries a result code (protocol.md#results) when the command failed (see
     docs/decisions).
     """
 
@@ -305,13 +305,13 @@ def _register(number: int, zh: str) -> Callable[[C], C]:
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
 def notice(number: int, *, zh: str) -> Callable[[C], C]:
-    """Class decorator for a row of section 6.1: a 1xx from the communication platform."""
+    """Class decorator for a row of the catalogue: a 1xx from the communication platform."""
     return _register(number, zh)
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
 def command(number: int, *, zh: str) -> Callable[[C], C]:
-    """Class decorator for a row of section 6.2: a 2xx from the business platform."""
+    """Class decorator for a row of the catalogue: a 2xx from the business platform."""
     return _register(number, zh)
 
 

@@ -1,4 +1,4 @@
-"""Who owes whom an answer: requests and responses paired by Id and type (section 2)."""
+"""Who owes whom an answer, by Id and type (protocol.md#requests-and-responses)."""
 
 from __future__ import annotations
 

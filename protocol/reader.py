@@ -1,4 +1,4 @@
-"""XML to message: the hardened, tolerant reader (PROTOCOL.md section 2).
+"""XML to message: the hardened, tolerant reader (protocol.md#values).
 
 Nothing that a peer sends may raise anything but `RemoteProtocolError`, fetch anything, expand
 anything, or take more memory than a small multiple of its size: no DTD, no entities, no network,

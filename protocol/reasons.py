@@ -1,4 +1,4 @@
-"""Reason codes: the element `Reason` (PROTOCOL.md section 8), and how Q.850 and SIP map to them.
+"""Reason codes: the element `Reason` (protocol.md#reasons), and how Q.850 and SIP map to them.
 
 No `Reason` (`NULL`) means success. Codes from 200 say what went wrong with an SMS, fax, mail,
 video, place or recording; 900–999 are private.
@@ -226,8 +226,8 @@ SIP_SERVER_FAILURE: Final = range(500, 600)
 def reason_from_q850(cause: int) -> Reason:
     """The reason for a Q.850 cause value; 127 (interworking) and what the table lacks are 123.
 
-    Where section 8 has one cause in two rows, the comments in the table above say what was chosen
-    and why.
+    Where the reasons have one cause in two rows, the comments in the table above say what was
+    chosen and why.
     """
     return Q850_REASONS.get(cause, Reason.CALL_FAILED)
 

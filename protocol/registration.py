@@ -1,4 +1,4 @@
-"""Registration: how a peer proves who it is in its first message (PROTOCOL.md section 4).
+"""Registration: how a peer proves who it is in its first message (protocol.md#registration).
 
 `Digest` = lower-case hex HMAC-SHA256, keyed with the secret, over `Type LF PeerId LF Time LF
 Nonce`, each exactly as sent. A time read into a datetime and written again need not be the same
@@ -22,7 +22,7 @@ from protocol.messages import message_class
 from protocol.roles import REGISTRATION_TYPE, ROLE_BY_REGISTRATION, Role
 
 PROTO_VERSION: Final = 1
-"""`ProtoVer`: the version of PROTOCOL.md that this package speaks."""
+"""`ProtoVer`: the version of the protocol that this package speaks."""
 NONCE_MIN: Final = 8
 NONCE_MAX: Final = 64
 TIME_TOLERANCE_S: Final = 300.0

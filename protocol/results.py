@@ -1,4 +1,4 @@
-"""Result codes: the attribute `Result` of a response (PROTOCOL.md section 7)."""
+"""Result codes: the attribute `Result` of a response (protocol.md#results)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who a peer is, and which directions its role speaks and hears (PROTOCOL.md sections 2, 4)."""
+"""Who a peer is, and which directions its role speaks and hears (protocol.md#directions)."""
 
 from __future__ import annotations
 

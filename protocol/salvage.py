@@ -1,4 +1,4 @@
-"""The Id of a request whose XML is no XML: "answered if a request Id could be read" (section 1).
+"""The Id of a request whose XML is no XML: it is answered if that can be read.
 
 A vendor's encoder that forgets to escape an `&` writes a sound start tag before it. Read without a
 parser, from a start tag that is all printable ASCII; whatever is not exactly so has no Id.

@@ -1,4 +1,4 @@
-"""The states of a connection and what moves them: one table (PROTOCOL.md section 4)."""
+"""The states of a connection and what moves them: one table (protocol.md#connections)."""
 
 from __future__ import annotations
 

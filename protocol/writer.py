@@ -1,4 +1,4 @@
-"""Message to XML: the strict writer (PROTOCOL.md section 2). What it writes is *canonical*.
+"""Message to XML: the strict writer (protocol.md#values). What it writes is *canonical*.
 
 One form for everything: elements in the order of their class, no white space between, attributes
 in the order of the table. `protocol.canonical` reads that form without an XML parser.

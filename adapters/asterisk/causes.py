@@ -1,6 +1,6 @@
 """Why a leg ended: Q.850 causes as Asterisk gives them, to the reasons of the protocol and back.
 
-The table itself is PROTOCOL.md section 8 (`protocol.reasons`); here are Asterisk's own ways.
+The table itself is protocol.md#reasons (`protocol.reasons`); here are Asterisk's own ways.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Seen:
 
     @property
     def identity(self) -> tuple[str, int, str]:
-        """By which duplicates are known (PROTOCOL.md section 2); linkage is the one sender."""
+        """By which duplicates are known (protocol.md#repetitions); linkage is the one sender."""
         return self.id, self.type, self.digest
 
 

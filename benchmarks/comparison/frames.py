@@ -23,7 +23,7 @@ REGISTRATION_ID: Final = "hello"
 
 
 def frame(payload: bytes) -> bytes:
-    """A message in its frame (PROTOCOL.md section 1)."""
+    """A message in its frame (protocol.md#frame)."""
     return b"\x01\x00" + len(payload).to_bytes(2, "big") + payload
 
 

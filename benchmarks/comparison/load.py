@@ -18,7 +18,7 @@ from benchmarks.comparison.notice import Names
 from simulators.load.histogram import Histogram
 
 WINDOW: Final = 64
-"""Notices that a connection may have unanswered (PROTOCOL.md section 3)."""
+"""Notices that a connection may have unanswered (protocol.md#window)."""
 TICK_S: Final = 0.001
 DRAIN_S: Final = 60.0
 """How long after the last notice its answer and delivery are waited for."""

@@ -22,7 +22,7 @@ class Names:
         self._count = 0
 
     def take(self) -> str:
-        """The next one, at most 16 characters (PROTOCOL.md section 2)."""
+        """The next one, at most 16 characters (protocol.md#values)."""
         self._count += 1
         return f"{self._prefix}{self._count:x}"
 

@@ -114,6 +114,7 @@ public class PlainClient {
         heart.setDaemon(true);
         heart.start();
         Set<String> calls = new HashSet<>();
+        Set<String> done = new HashSet<>(); // the Seqs that were answered
         while (true) {
             Element message = read(in, parser);
             String type = message.getAttribute("Type");
@@ -127,7 +128,10 @@ public class PlainClient {
                 continue;
             }
             System.out.println("request " + type + " " + fields);
-            if (type.equals("100") && calls.add(fields.get("CallId"))) { // a notice may come twice
+            String seq = message.getAttribute("Seq");
+            boolean isNew = seq.isEmpty() || done.add(seq); // Ids and CallIds may be given again; a Seq never is
+            if (type.equals("100") && isNew) {
+                calls.add(fields.get("CallId"));
                 request(201, Map.of("CallId", fields.get("CallId"), "EventId", eventId));
             }
             String id = escape(message.getAttribute("Id"));

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 MESSAGE, HEARTBEAT = 1, 2  # and 3, a fragment: the rest of the message follows
 host, port, app_id, event_id = sys.argv[1:]
 sock = socket.create_connection((host, int(port)))
-stream, lock, calls, xml = sock.makefile("rb"), threading.Lock(), set(), b""
+stream, lock, calls, done, xml = sock.makefile("rb"), threading.Lock(), set(), set(), b""
 
 
 def send(text, flag=MESSAGE):
@@ -29,8 +29,7 @@ def request(kind, **elements):
 
 
 def beat():
-    while True:
-        time.sleep(8)
+    while time.sleep(8) is None:
         send("", HEARTBEAT)
 
 
@@ -50,9 +49,10 @@ while header := stream.read(4):
             if int(message.get("Result")) >= 10:
                 sys.exit("linkage refused")
             continue
-        if kind == "100" and fields["CallId"] not in calls:  # a notice may come twice
+        if kind == "100" and message.get("Seq", message) not in done:
             calls.add(fields["CallId"])
             request(201, CallId=fields["CallId"], EventId=event_id)
+        done.add(message.get("Seq", message))  # Ids and CallIds may come again, a Seq never
         send(f'<response RequestId="{message.get("Id")}" Type="{kind}" Result="0"/>')
         if kind == "102" and fields.get("CallId") in calls:  # the call, not just a leg of it
             sys.exit(0)

@@ -182,7 +182,7 @@ def _show(out: Console, finding: Finding) -> None:
     if not finding.expected:
         return
     for word, text in (
-        ("section", f"PROTOCOL.md {check.section}"),
+        ("section", check.cites),
         ("expected", finding.expected),
         ("seen", finding.seen),
         ("remedy", check.remedy),
@@ -211,11 +211,11 @@ def _list_checks(role: str, *, as_json: bool) -> None:
     if as_json:
         print_json(
             [
-                {"name": check.name, "title": check.title, "section": check.section}
+                {"name": check.name, "title": check.title, "section": check.cites}
                 for check in checks
             ]
         )
         return
     width = max(len(check.name) for check in checks)
     for check in checks:
-        click.echo(f"{check.name:{width}}  {check.section:4}  {check.title}")
+        click.echo(f"{check.name:{width}}  {check.title} (#{check.section})")

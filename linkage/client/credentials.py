@@ -1,4 +1,4 @@
-"""Who we are to linkage, and whether it is linkage that dials us (PROTOCOL.md section 4)."""
+"""Who we are to linkage, and whether it is linkage that dials us (protocol.md#connections)."""
 
 from __future__ import annotations
 

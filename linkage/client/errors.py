@@ -126,4 +126,4 @@ def _remedy(result: int, peer_id: str, role: Role) -> str:
         return f"in linkage's configuration, the [[peer]] {peer_id!r} needs role = {role.value!r}"
     if result == Result.VERSION_NOT_SUPPORTED:
         return "install the same release of linkage on both sides"
-    return "see section 7 of the protocol reference for this result"
+    return "see this result in docs/reference/codes.md"

@@ -53,7 +53,7 @@ have said so."""
 TRIED_MAX: Final = 8
 """Addresses whose last failure is remembered; strangers may knock at a listener from many."""
 COMMAND_EXPIRE_S: Final = 30
-"""`Expire` where a command does not say (PROTOCOL.md section 2)."""
+"""`Expire` where a command does not say (protocol.md#expiry)."""
 COMMAND_DIGITS: Final = frozenset({2, 4, 6})
 LEAVES: Final = frozenset({199, 299, 399, 599})
 REPLACED: Final = "replaced"

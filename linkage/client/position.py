@@ -1,6 +1,6 @@
 """How far the deliveries to us are answered.
 
-The `LastSeq` of the next registration (PROTOCOL.md section 3).
+The `LastSeq` of the next registration (protocol.md#resuming).
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class Received(Incoming):
 
     @suggesting
     async def refuse(self, result: int, detail: str | None = None) -> bool:
-        """Answer with a result of section 7, and one line for a person.
+        """Answer with a result of protocol.md#results, and one line for a person.
 
         Linkage does not deliver it again, unless the result is one that passes (206 rate limited,
         403 storage full, 404 overload): then it and all that follows come after a pause.

@@ -1,6 +1,7 @@
 """What comes of a command.
 
-Its response at once, and later the notices that carry its Id (PROTOCOL.md sections 2, 6).
+Its response at once, and later the notices that carry its Id
+(protocol.md#requests-and-responses, #outcomes).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Who may come in, and what a request may ask for.
 
-Every refusal of sections 2, 4 and 7, in one place.
+Every refusal of protocol.md#answers and #results, in one place.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def check_command(records: Records, peer: Peer, message: Message, owner: str | N
         asks).
 
     Raises:
-        RefusedError: 202, 203, 300, 301, 302, 306, 307, 308, 312 as of section 7.
+        RefusedError: 202, 203, 300, 301, 302, 306, 307, 308, 312 as of protocol.md#results.
     """
     if peer.role is Role.MONITOR and message.number not in MONITOR_MAY:
         raise RefusedError(Result.FORBIDDEN, "a monitor commands nothing")

@@ -164,7 +164,7 @@ class Outbox:
         its work in the order in which it was done.
 
         Returns the commands that may have been sent on an earlier link: they are never sent again
-        (PROTOCOL.md section 3.3), the caller reports that their outcome is unknown.
+        (protocol.md#expiry), the caller reports that their outcome is unknown.
         """
         if generation != self.generation or not self._begun:
             return []

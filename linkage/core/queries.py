@@ -27,7 +27,7 @@ PAGES_MAX: Final = 200
 OFFSET_MAX_S: Final = 1e9
 """What the element `Offset` of 196 can say."""
 NUMBER_MAX: Final = 25
-"""Characters of a PhoneNum (PROTOCOL.md section 2)."""
+"""Characters of a PhoneNum (protocol.md#values)."""
 SUMMARY_MAX: Final = 300
 """Characters of an operation's content that an overview shows."""
 

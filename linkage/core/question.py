@@ -18,7 +18,7 @@ from protocol import messages as m
 ITEMS_MAX: Final = 20_000
 """Things that one answer may list; a platform that lists more is not listened to."""
 PHONE_NUM_MAX: Final = 25
-"""Characters of a PhoneNum (PROTOCOL.md section 2)."""
+"""Characters of a PhoneNum (protocol.md#values)."""
 
 Find = Callable[[int | None], Operation | None]
 """An operation by OpId."""

@@ -1,4 +1,4 @@
-"""Who may stay: a session ends when the secret that opened it does (PROTOCOL.md section 4).
+"""Who may stay: a session ends when the secret that opened it does (protocol.md#sessions).
 
 A rotation leaves the secret from before in force for its time of grace. Whoever came in with it
 would else stay for as long as its connection holds, which is what a stolen secret is wanted for.

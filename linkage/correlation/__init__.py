@@ -1,6 +1,6 @@
 """Which operation a message concerns.
 
-And which business event that operation belongs to (PROTOCOL.md section 5).
+And which business event that operation belongs to (protocol.md#events).
 
 Pure: records and an entry in, changed records out. The same code serves the live core and a
 rebuild from the journal.

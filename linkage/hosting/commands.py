@@ -32,11 +32,11 @@ from protocol.results import Result
 logger = logging.getLogger("linkage.hosting")
 
 WINDOW: Final = 64
-"""Commands that may be unanswered at a time: that of a session (PROTOCOL.md section 3)."""
+"""Commands that may be unanswered at a time: that of a session (protocol.md#window)."""
 CONCURRENT_MAX: Final = 16
 """Commands that an adapter works on at a time; the rest of the window waits its turn."""
 EXPIRE_S: Final = 30
-"""How long a command without `Expire` may wait (PROTOCOL.md section 2)."""
+"""How long a command without `Expire` may wait (protocol.md#expiry)."""
 DETAIL_MAX: Final = 1000
 
 
@@ -231,6 +231,6 @@ def _refusal(request: Request, result: int, detail: str) -> Response:
         request_id=request.id,
         type=request.type,
         result=int(result),
-        # One line of at most 1000 characters fits (PROTOCOL.md section 2); vendors write more.
+        # One line of at most 1000 characters fits (protocol.md#attributes); vendors write more.
         detail=" ".join(detail.split())[:DETAIL_MAX],
     )

@@ -37,7 +37,7 @@ FULL_RETRY_S: Final = 1
 NOTES_MAX: Final = 1000
 """Entries that wait for a core; more of them are lost, and the log says how many."""
 EXPIRE_S: Final = 30
-"""How long a command without `Expire` may wait (PROTOCOL.md section 2)."""
+"""How long a command without `Expire` may wait (protocol.md#expiry)."""
 STORE_WITHIN_S: Final = 30.0
 """How long an adapter waits for a core that keeps its memory and its files."""
 COMMAND_DIGITS: Final = frozenset({2, 4, 6})

@@ -4,7 +4,7 @@ The peer does not notice a restart of the core, so its unanswered requests live 
 core pushes from disk whatever is not acknowledged there. What the peer has already is not sent to
 it again; its answer is handed on when it comes, or at once where it came meanwhile. What finds the
 window full waits here, and a command that expires meanwhile is answered 309: nobody executes it
-late (PROTOCOL.md section 2).
+late (protocol.md#expiry).
 """
 
 from __future__ import annotations

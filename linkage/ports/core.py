@@ -107,7 +107,7 @@ class CorePort(Protocol):
         ...
 
     async def introduce(self, peer_id: str) -> Request:
-        """A fresh, signed 190 by which linkage registers where it dialled that peer (section 4).
+        """A fresh, signed 190 to register where linkage dialled (protocol.md#registration).
 
         Called once per attempt: time and nonce are new each time. No secret crosses the seam.
 

@@ -2,8 +2,8 @@
 
 A field machine boots in 1970 until NTP answers; a time server fails and moves everybody a week
 ahead and back. `recorded_at` says what the clock said. Wherever it was moved is remembered by the
-journal seq, so that ages are those of time that has passed: what is a repetition (section 3.1),
-and what is old enough to go, do not follow the clock wherever it jumps.
+journal seq, so that ages are those of time that has passed: what is a repetition
+(protocol.md#repetitions), and what is old enough to go, do not follow the clock wherever it jumps.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`codes.md`: result codes and reason codes (PROTOCOL.md sections 7 and 8)."""
+"""`codes.md`: result codes and reason codes (protocol.md#results, #reasons)."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def _written() -> Iterator[tuple[int, tuple[str, etree._Element]]]:
         root = etree.fromstring(files("protocol.generate").joinpath(name).read_bytes())
         comment = ""
         for node in root:
-            if node.tag is etree.Comment:
+            if isinstance(node, etree._Comment):
                 comment = (node.text or "").strip()
                 continue
             number, _, caption = comment.partition(" | ")

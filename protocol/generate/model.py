@@ -21,7 +21,7 @@ SPEAKERS: Final = {
     Direction.BUSINESS_TO_SCREEN: ("business platform", "business screen"),
     Direction.SCREEN_TO_BUSINESS: ("business screen", "business platform"),
 }
-"""Direction → who says it to whom (PROTOCOL.md section 2)."""
+"""Direction → who says it to whom (protocol.md#directions)."""
 
 
 def of_direction(direction: Direction) -> list[type[Message]]:

@@ -1,4 +1,4 @@
-"""The catalogue: a class for every row of PROTOCOL.md 6.1 and 6.2, the rest by the mirror rule.
+"""The catalogue: a class for every 1xx and 2xx, the rest by the mirror rule.
 
 Modules are the catalogue's blocks: `call`, `callout`, `conference` and `media` (x00–x19),
 `messaging` (x20–x29), `fax`, `mail`, `video`, `gis`, `directory`, `event` (101, 201 and x80–x89),

@@ -1,4 +1,4 @@
-"""Calls between parties: 100, 102, 105, 106, 111–115 and their commands (sections 6.1 and 6.2).
+"""Calls between parties: 100, 102, 105, 106, 111–115 and their commands (protocol.md#catalogue).
 
 Calling people out is in `callout`; conferences, broadcasts and push-to-talk are in `conference`;
 supervision, recording and announcements in `media`.

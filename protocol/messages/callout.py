@@ -1,4 +1,4 @@
-"""Calling people out, one or many: 110, 116, 117 and their commands (sections 6.1 and 6.2)."""
+"""Calling people out, one or many: 110, 116, 117 and their commands (protocol.md#catalogue)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Conferences, broadcasts and push-to-talk.
 
-103, 104, 118, 119 and their commands (PROTOCOL.md sections 6.1 and 6.2).
+103, 104, 118, 119 and their commands (protocol.md#catalogue).
 """
 
 from __future__ import annotations

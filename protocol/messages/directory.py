@@ -1,4 +1,4 @@
-"""Address book, dispatchers, terminals: x70–x79 (PROTOCOL.md sections 6.1 and 6.2)."""
+"""Address book, dispatchers, terminals: x70–x79 (protocol.md#catalogue)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Events and what belongs to them.
 
-101, 180–184, 201, 280–287 (PROTOCOL.md section 5; blocks x01 and x80–x89).
+101, 180–184, 201, 280–287 (protocol.md#bindings; blocks x01 and x80–x89).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from protocol.messages.parts import OperationKind
 
 
 class BindCause(StrEnum):
-    """Why an operation belongs to an event, strongest first (section 5)."""
+    """Why an operation belongs to an event, strongest first (protocol.md#bindings)."""
 
     EXPLICIT = "explicit"
     CREATED = "created"

@@ -1,4 +1,4 @@
-"""Fax: x30–x39 (PROTOCOL.md sections 6.1 and 6.2)."""
+"""Fax: x30–x39 (protocol.md#catalogue)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Places and maps: x60–x69 (PROTOCOL.md sections 6.1 and 6.2).
+"""Places and maps: x60–x69 (protocol.md#catalogue).
 
 Coordinates in degrees, `Crs` says of which system.
 """

@@ -1,4 +1,4 @@
-"""E-mail: x40–x49 (PROTOCOL.md sections 6.1 and 6.2)."""
+"""E-mail: x40–x49 (protocol.md#catalogue)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What is done with a call's sound.
 
-107–109 supervision, recording, announcements, and their commands (sections 6.1, 6.2).
+107–109 supervision, recording, announcements, and their commands (protocol.md#catalogue).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""SMS, MMS and instant messages: x20–x29 (PROTOCOL.md sections 6.1 and 6.2)."""
+"""SMS, MMS and instant messages: x20–x29 (protocol.md#catalogue)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mirror rule of PROTOCOL.md section 6.3.
+"""The mirror rule (protocol.md#screens).
 
 3NN and 5NN push the subject of 1NN to a screen, 4NN and 6NN are the operator's action of 2NN. Each
 class is made on first use: the fields of the class that it mirrors, and the screen's own.

@@ -1,4 +1,4 @@
-"""Names of the mirrors that PROTOCOL.md sections 6.3 and 6.4 list.
+"""Names of the mirrors that differ from those of what they mirror (protocol.md#screens).
 
 The others are named after what they mirror.
 """

@@ -112,7 +112,7 @@ def refusal(command: Message, *, request_id: str, result: int, detail: str | Non
     Args:
         command: what could not be done.
         request_id: the Id under which its sender knows it.
-        result: code of section 7, 100 or more.
+        result: code of protocol.md#results, 100 or more.
         detail: for a person; made one line of at most 1,000 characters.
     """
     digit, row = divmod(command.number, 100)

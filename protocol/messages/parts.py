@@ -1,4 +1,4 @@
-"""Nested elements and choices that several blocks of the catalogue share (section 6)."""
+"""Nested elements and choices that several blocks share (protocol.md#catalogue)."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class KeyValue(Part):
 
 @part
 class FileRef(Part):
-    """A file by reference: files never travel inline (section 1). `size` in bytes."""
+    """A file by reference, never inline (protocol.md#pages-and-files). `size` in bytes."""
 
     file_id: Ident
     name: Line | None = None

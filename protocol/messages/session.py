@@ -1,6 +1,6 @@
 """Sessions, capabilities, gaps, alarms.
 
-Block x90–x99 without the snapshot, and the log-in of screens (PROTOCOL.md section 4).
+Block x90–x99 without the snapshot, and the log-in of screens (protocol.md#registration).
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Filter(Part):
 # --- notices -------------------------------------------------------------------------------------
 @notice(190, zh="通信平台注册认证")
 class PlatformRegister(Message):
-    """A platform's first message. `digest`: HMAC-SHA256 as section 4 says, in lower-case hex."""
+    """A platform's first message. `digest` as protocol.md#digest says, in lower-case hex."""
 
     platform_id: PeerId
     proto_ver: Count
@@ -141,7 +141,7 @@ class ReplayEndNotice(Message):
 
 @notice(195, zh="消息缺口通知")
 class GapNotice(Message):
-    """Notices may be missing: of these positions or of this time, and why (section 3.4).
+    """Notices may be missing: of these positions or of this time, and why (protocol.md#resuming).
 
     293 fetches what lives now.
     """

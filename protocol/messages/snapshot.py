@@ -1,4 +1,4 @@
-"""What lives now: 193 and the question for it, 293 (PROTOCOL.md sections 3.4 and 6.1)."""
+"""What lives now: 193 and the question for it, 293 (protocol.md#resuming, #catalogue)."""
 
 from __future__ import annotations
 

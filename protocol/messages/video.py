@@ -1,4 +1,4 @@
-"""Video surveillance: x50–x59 (PROTOCOL.md sections 6.1 and 6.2)."""
+"""Video surveillance: x50–x59 (protocol.md#catalogue)."""
 
 from __future__ import annotations
 

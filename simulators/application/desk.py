@@ -48,7 +48,7 @@ class SimulatedApplication:
                 self._plan(standing, None)
 
     async def send(self, command: Message) -> int:
-        """Send a command; the result of PROTOCOL.md section 7."""
+        """Send a command; the result of protocol.md#results."""
         with self._clock.busy():
             self.watch.note(Way.SENT, command)
             if self._accounted and type(command) in SERVED:

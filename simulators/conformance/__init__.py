@@ -1,4 +1,4 @@
-"""Conformance kit for vendors: drives an application or a platform through PROTOCOL.md.
+"""Conformance kit for vendors: drives an application or a platform through the specification.
 
 The kit plays linkage towards the implementation under test, over TCP and nothing else, so that
 it may be written in any language. `linkage conformance` runs it; as a library:

@@ -24,7 +24,7 @@ Pair = tuple[str, int]
 
 
 class Conduct:
-    """Remembers what was asked on each line, and every offence against section 2."""
+    """Remembers what was asked on each line, and every offence against #requests-and-responses."""
 
     def __init__(self, role: Role) -> None:
         self._role = role

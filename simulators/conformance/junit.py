@@ -33,12 +33,11 @@ def to_junit(report: Report, *, strict: bool = False) -> bytes:
             name=finding.check.name,
             time=f"{finding.duration_s:.3f}",
         )
-        section = f"PROTOCOL.md section {finding.check.section}"
         if finding.status is Status.SKIP:
             etree.SubElement(case, "skipped", message=_text(finding.note))
         elif finding.expected:
             text = (
-                f"{finding.check.title}\n{section}\nexpected: {finding.expected}\n"
+                f"{finding.check.title}\n{finding.check.cites}\nexpected: {finding.expected}\n"
                 f"seen: {finding.seen}\nremedy: {finding.check.remedy}"
             )
             tag = "failure" if finding.status in failing else "system-out"

@@ -13,6 +13,7 @@ from protocol.roles import Role
 if TYPE_CHECKING:
     from simulators.conformance.bench import Bench
 
+SPECIFICATION: Final = "docs/reference/protocol.md"
 SUBJECTS: Final = (Role.APPLICATION, Role.PLATFORM)
 """Whose implementations can be driven: screens speak to a linkage, not to one that is played."""
 
@@ -62,7 +63,7 @@ class Settings:
         role: what is under test, one of `SUBJECTS`.
         host: where it listens, or where we listen for it.
         port: the same; 0 with `listen`: any free one.
-        listen: it connects to us. Platforms always do (PROTOCOL.md section 4).
+        listen: it connects to us. Platforms always do (protocol.md#connections).
         secret: its secret; None: it speaks only the patent (`legacy`) and does not register.
         peer_id: who it must say to be; None: anybody.
         linkage_id: the PeerId under which we register where we dial.
@@ -117,9 +118,9 @@ Run = Callable[["Bench"], Awaitable[str | None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that PROTOCOL.md demands.
+    """One thing that the specification demands.
 
-    `name` identifies it on the command line and in reports, `section` is that of PROTOCOL.md,
+    `name` identifies it on the command line and in reports, `section` is its anchor there,
     `remedy` is what a vendor whose implementation fails should look at.
     """
 
@@ -129,6 +130,11 @@ class Check:
     remedy: str
     run: Run
     roles: Sequence[Role] = SUBJECTS
+
+    @property
+    def cites(self) -> str:
+        """Where the specification demands it."""
+        return f"{SPECIFICATION}#{self.section}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +200,7 @@ class Report:
                 {
                     "name": finding.check.name,
                     "title": finding.check.title,
-                    "section": finding.check.section,
+                    "section": finding.check.cites,
                     "status": str(finding.status),
                     "expected": finding.expected,
                     "seen": finding.seen,

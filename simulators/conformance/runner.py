@@ -22,7 +22,7 @@ from simulators.conformance.model import (
     Status,
 )
 
-WINDOW_SECTION: Final = "3"
+WINDOW_SECTION: Final = "delivery"
 WINDOW_REMEDY: Final = (
     "Let no more requests be unanswered than the window has, send a heartbeat only where you are "
     "silent, and what was refused only after its RetryAfter."

@@ -32,7 +32,7 @@ FAILURE: Final[Mapping[Behaviour, Reason]] = {
     Behaviour.FAILS: Reason.CALL_FAILED,
     Behaviour.VOICEMAIL: Reason.ANSWERING_MACHINE,
 }
-"""What a caller is told when the behaviour is not to answer (PROTOCOL.md section 8)."""
+"""What a caller is told when the behaviour is not to answer (protocol.md#reasons)."""
 
 ANSWER_AFTER_S: Final = 2.0
 RING_S: Final = 30.0

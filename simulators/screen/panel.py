@@ -34,7 +34,7 @@ class SimulatedScreen:
     async def act(self, number: int, **elements: Any) -> int:
         """The operator does something: `await screen.act(602, CallId="7")`.
 
-        Returns the result of PROTOCOL.md section 7.
+        Returns the result of protocol.md#results.
 
         Raises:
             ValueError: no such message, or an element that it does not have.

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -26,6 +27,7 @@ from simulators.scenario import load_scenario
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PLAIN_PYTHON: Final = ROOT / "examples" / "python" / "plain_client.py"
+PLAIN_NODE: Final = ROOT / "examples" / "node" / "plain_client.mjs"
 SECRET: Final = "secret of the desk, and long"
 SPEED: Final = 10.0
 WITHIN_S: Final = 100.0
@@ -159,9 +161,9 @@ async def test_the_simulated_platform_conforms() -> None:
 
 
 @asynccontextmanager
-async def kept_up(*command: str) -> AsyncIterator[None]:
+async def kept_up(*command: str, **further: str) -> AsyncIterator[None]:
     """A program that is started again whenever it ends, as a service manager does."""
-    environment = {**os.environ, "LINKAGE_SECRET": SECRET}
+    environment = {**os.environ, "LINKAGE_SECRET": SECRET, **further}
 
     async def keep_up() -> None:
         while True:
@@ -235,6 +237,37 @@ async def test_the_plain_python_client_conforms_through_the_command_line(tmp_pat
     assert kit.returncode == 0
     assert report["passed"]
     assert b'failures="0"' in report_file.read_bytes()
+
+
+async def test_the_plain_node_client_conforms_through_the_command_line(tmp_path: Path) -> None:
+    """It comes again by itself, resumes, and ends only with its call."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs Node.js 18")
+    port = await free_port()
+    report_file = tmp_path / "report.xml"
+    kit = await start_kit(
+        report_file,
+        *("--role", "application", "--listen", f"127.0.0.1:{port}", "--id", "desk"),
+        *("--connect-within", "20"),
+    )
+    plain = (node, str(PLAIN_NODE), "127.0.0.1", str(port), "desk", "1213243")
+    async with (
+        asyncio.timeout(WITHIN_S),
+        kept_up(*plain, LINKAGE_STATE=str(tmp_path / "desk.seq")),
+    ):
+        output, errors = await kit.communicate()
+    report = json.loads(output)
+    by_status = {
+        status: {check["name"] for check in report["checks"] if check["status"] == status}
+        for status in ("fail", "warn", "skip")
+    }
+    assert errors == b""
+    assert by_status == {
+        "fail": set(),
+        "warn": {"unknown-type"},
+        "skip": {"judges-registration", "refuses-strangers"},
+    }
 
 
 async def test_a_kit_that_is_stopped_from_outside_writes_what_it_has(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Nobody in who does not belong: each refusal with its code, its entry in the journal, no secret.
 
-One row for each thing that PROTOCOL.md has refused: what a stranger or a peer does, what it is
-answered, whether its connection is closed, and what the journal says of it. Everything happens to
-a whole linkage over loopback. Whatever happens, no secret stands in the log or on the disk.
+One row for each thing that the specification has refused: what a stranger or a peer does, what it
+is answered, whether its connection is closed, and what the journal says of it. Everything happens
+to a whole linkage over loopback. Whatever happens, no secret stands in the log or on the disk.
 """
 
 from __future__ import annotations

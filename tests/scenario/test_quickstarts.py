@@ -26,10 +26,9 @@ from protocol.messages import CallDirection, CreateEvent, HangupNotice, Incoming
 ROOT: Final = Path(__file__).resolve().parents[2]
 QUICKSTARTS: Final = ROOT / "docs" / "quickstart"
 PLAIN_PYTHON: Final = ROOT / "examples" / "python" / "plain_client.py"
+PLAIN_NODE: Final = ROOT / "examples" / "node" / "plain_client.mjs"
 PLAIN_JAVA: Final = ROOT / "examples" / "java" / "PlainClient.java"
 DUTY_DESK: Final = ROOT / "examples" / "library" / "duty_desk.py"
-OPEN_EVENT: Final = ROOT / "examples" / "library" / "open_event.py"
-REPORT: Final = ROOT / "examples" / "library" / "report.py"
 EMBEDDED: Final = ROOT / "examples" / "library" / "embedded.py"
 PLAIN_LINES_MAX: Final = 59
 JAVA_RELEASE: Final = 17
@@ -136,15 +135,23 @@ async def follow_one_call(exchange: Platform, server: linkage.Server, *command: 
     return ended.output
 
 
-def java(*command: str) -> str:
-    """The path of a JDK 17's program; without one the test is skipped, unless it must run."""
-    found = shutil.which(command[0])
+def program(name: str, origin: str) -> str:
+    """The path of a program; without it the test is skipped, unless it must run."""
+    found = shutil.which(name)
     if found is not None:
         return found
-    reason = f"needs {command[0]} of a JDK {JAVA_RELEASE}, which is not on the PATH"
+    reason = f"needs {name} of {origin}, which is not on the PATH"
     if os.environ.get("LINKAGE_REQUIRE_REAL") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def java(command: str) -> str:
+    return program(command, f"a JDK {JAVA_RELEASE}")
+
+
+def node() -> str:
+    return program("node", "Node.js 18")
 
 
 async def test_a_vendor_follows_a_call_with_plain_python_sockets(
@@ -174,6 +181,28 @@ async def test_a_vendor_follows_a_call_with_plain_java_sockets(
     assert output.splitlines()[-1].startswith("request 102")
 
 
+async def test_a_vendor_follows_a_call_with_plain_node_sockets(
+    exchange: Platform, server: linkage.Server
+) -> None:
+    output = await follow_one_call(exchange, server, node(), str(PLAIN_NODE))
+    last = output.splitlines()[-1]
+    assert last.startswith("request 102")
+    assert '"CallId":"c1"' in last, "the end of a leg is not the end of the call"
+    assert f'"EventId":"{EVENT_ID}"' in last
+
+
+async def test_the_node_client_resumes_behind_what_it_answered_before_it_was_killed(
+    exchange: Platform, server: linkage.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "desk.seq"
+    monkeypatch.setenv("LINKAGE_STATE", str(state))
+    first = await follow_one_call(exchange, server, node(), str(PLAIN_NODE))
+    answered = int(state.read_text(encoding="utf-8"))
+    second = await follow_one_call(exchange, server, node(), str(PLAIN_NODE))
+    assert first.count("request 100") == second.count("request 100") == 1
+    assert int(state.read_text(encoding="utf-8")) > answered
+
+
 async def test_a_desk_of_the_library_follows_a_call(
     exchange: Platform, server: linkage.Server
 ) -> None:
@@ -195,35 +224,29 @@ async def test_a_dispatch_platform_runs_linkage_inside_it(config_file: Path) -> 
     assert f"event_id='{EVENT_ID}'" in last
 
 
-async def test_a_script_opens_an_event_and_another_reports_of_it(
-    server: linkage.Server, config_file: Path
-) -> None:
-    host, port = server.addresses[0]
-    opening = (sys.executable, str(OPEN_EVENT), host, str(port), "desk", EVENT_ID)
-    async with asyncio.timeout(WITHIN_S), running(*opening) as program:
-        opened = await program
-    assert (opened.status, opened.errors) == (0, "")
-    assert "event created:" in opened.output
-    reporting = (sys.executable, str(REPORT), str(config_file))
-    async with asyncio.timeout(WITHIN_S), running(*reporting) as program:
-        told = await program
-    assert (told.status, told.errors) == (0, "")
-    assert told.output.startswith(f"{EVENT_ID} open opened by a script (0 operations)")
-    assert "desk CreateEvent" in told.output
-
-
-@pytest.mark.parametrize(
-    "program", [PLAIN_PYTHON, DUTY_DESK, OPEN_EVENT], ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("client", ["python", "node", "library"])
 async def test_a_wrong_secret_ends_a_client_with_the_reason(
-    server: linkage.Server, program: Path
+    server: linkage.Server, client: str
 ) -> None:
     host, port = server.addresses[0]
-    command = (sys.executable, str(program), host, str(port), "desk", EVENT_ID)
-    async with asyncio.timeout(WITHIN_S), running(*command, secret="not the secret") as client:
-        ended = await client
+    starts = {
+        "python": lambda: (sys.executable, str(PLAIN_PYTHON)),
+        "node": lambda: (node(), str(PLAIN_NODE)),
+        "library": lambda: (sys.executable, str(DUTY_DESK)),
+    }
+    command = (*starts[client](), host, str(port), "desk", EVENT_ID)
+    async with asyncio.timeout(WITHIN_S), running(*command, secret="not the secret") as desk:
+        ended = await desk
     assert ended.status == 1
     assert "refused" in ended.errors
+
+
+def test_the_plain_node_client_imports_what_node_brings() -> None:
+    text = PLAIN_NODE.read_text(encoding="utf-8")
+    imported = re.findall(r' from "([^"]+)"', text)
+    assert imported
+    assert all(name.startswith("node:") for name in imported)
+    assert "require(" not in text
 
 
 def test_the_plain_python_client_has_under_sixty_lines_and_needs_nothing() -> None:
@@ -241,12 +264,11 @@ def test_the_plain_python_client_has_under_sixty_lines_and_needs_nothing() -> No
     [
         ("vendor.md", "python", PLAIN_PYTHON),
         ("vendor.md", "java", PLAIN_JAVA),
+        ("vendor.md", "javascript", PLAIN_NODE),
         ("library.md", "python", DUTY_DESK),
         ("library.md", "python", EMBEDDED),
-        ("library.md", "python", OPEN_EVENT),
-        ("library.md", "python", REPORT),
     ],
-    ids=["plain-python", "plain-java", "duty-desk", "embedded", "open-event", "report"],
+    ids=["plain-python", "plain-java", "plain-node", "duty-desk", "embedded"],
 )
 def test_a_page_shows_the_very_program_that_is_tested(
     page: str, language: str, program: Path

@@ -1,4 +1,4 @@
-"""Requests and responses, and reading them whatever the packets (PROTOCOL.md sections 1, 2)."""
+"""Requests and responses, and reading them whatever the packets (protocol.md#frame, #messages)."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def _one_id(bench: Bench) -> str | None:
         if bench.settings.role is Role.APPLICATION:
             demand(response.accepted, "both taken (result 0–9)", describe(response))
         demand(
-            response.result != 2 and response.detail != "duplicate",  # noqa: PLR2004 - section 7
+            response.result != 2 and response.detail != "duplicate",  # noqa: PLR2004 - its code
             "two messages with one Id taken as two",
             "the second taken for a duplicate",
         )
@@ -305,7 +305,7 @@ CHECKS: Final = (
     Check(
         name="answers-each-request",
         title="It answers each request with that request's RequestId and Type",
-        section="2",
+        section="requests-and-responses",
         remedy="Send exactly one response for each request; copy its Id into RequestId and its "
         "Type into Type, and give a Result.",
         run=_answers,
@@ -313,7 +313,7 @@ CHECKS: Final = (
     Check(
         name="two-messages-with-one-id",
         title="It takes two different messages with one Id as two",
-        section="2",
+        section="repetitions",
         remedy="A duplicate has the same Id, Type and body. Do not look at the Id alone: both of "
         "the patent's 110 examples carry 20009.",
         run=_one_id,
@@ -321,7 +321,7 @@ CHECKS: Final = (
     Check(
         name="requests-in-one-packet",
         title="It finds all messages that come in one packet",
-        section="1",
+        section="frame",
         remedy="TCP is a stream: after a message, go on with the bytes behind it. Up to 64 "
         "requests may be unanswered at a time.",
         run=_burst,
@@ -329,7 +329,7 @@ CHECKS: Final = (
     Check(
         name="one-byte-at-a-time",
         title="It waits for the rest of a message that comes byte by byte",
-        section="1",
+        section="frame",
         remedy="TCP is a stream: read until 4 bytes of header are there, then until the whole "
         "payload is.",
         run=_slow,
@@ -337,21 +337,21 @@ CHECKS: Final = (
     Check(
         name="reserved-byte",
         title="It ignores the reserved byte of the header",
-        section="1",
+        section="frame",
         remedy="Send 00 as the second byte, and take any.",
         run=_reserved,
     ),
     Check(
         name="longest-frame",
         title="It reads a message of 65,535 bytes",
-        section="1",
+        section="frame",
         remedy="The length is unsigned: a frame may carry 65,535 bytes of payload.",
         run=_long,
     ),
     Check(
         name="fragments",
         title="It puts fragments together, with heartbeats between them",
-        section="1",
+        section="fragments",
         remedy="Keep the payloads of frames with flag 03 until a frame with flag 01 completes "
         "the message; or run with --no-fragments if your dialect has none.",
         run=_fragments,
@@ -359,42 +359,42 @@ CHECKS: Final = (
     Check(
         name="unknown-elements",
         title="It passes over elements and attributes that it does not know",
-        section="2",
+        section="values",
         remedy="Ignore what you do not know: later versions add elements.",
         run=_unknown_parts,
     ),
     Check(
         name="free-form-xml",
         title="It reads XML however it is written (white space, CDATA, quotes)",
-        section="2",
+        section="values",
         remedy="Use an XML parser, not patterns over text.",
         run=_free_form,
     ),
     Check(
         name="utf-8",
         title="It reads Chinese text, cut in the middle of a character",
-        section="1",
+        section="values",
         remedy="Collect the bytes of the whole payload first, then decode them as UTF-8.",
         run=_chinese,
     ),
     Check(
         name="no-value",
         title="It reads NULL, EMPTY, an empty and a missing element alike, and writes NULL",
-        section="2",
+        section="values",
         remedy="NULL and EMPTY are no values: do not keep them as ids, and never send EMPTY.",
         run=_nothing_said,
     ),
     Check(
         name="wrong-direction",
         title="It refuses a message of the wrong direction",
-        section="2",
+        section="answers",
         remedy="Answer 106 to a Type whose first digit your side sends.",
         run=_wrong_direction,
     ),
     Check(
         name="unknown-type",
         title="It answers a Type that it does not know, and a platform does not accept it",
-        section="7",
+        section="answers",
         remedy="Answer 101; a command that is answered 0 counts as done.",
         run=_unknown_type,
     ),

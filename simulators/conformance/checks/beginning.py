@@ -1,4 +1,4 @@
-"""Connecting, registering, heartbeats (PROTOCOL.md sections 1 and 4)."""
+"""Connecting, registering, heartbeats (protocol.md#frame, #connections)."""
 
 from __future__ import annotations
 
@@ -215,14 +215,14 @@ CHECKS: Final = (
     Check(
         name="connects",
         title="It connects to linkage, or takes linkage's connection",
-        section="4",
+        section="connections",
         remedy="Check the address, and that nothing between the two machines drops connections.",
         run=_connects,
     ),
     Check(
         name="registers",
         title="Its first message is its registration (190 or 290)",
-        section="4",
+        section="registration",
         remedy="Send one frame (flag 01, 00, length in two bytes big-endian, which counts the "
         "payload only) with the request 190 or 290 before all else. It needs PlatformId or "
         "AppId, ProtoVer, Time, Nonce and Digest.",
@@ -231,7 +231,7 @@ CHECKS: Final = (
     Check(
         name="digest",
         title="Digest, Time and Nonce prove that it knows the secret",
-        section="4",
+        section="digest",
         remedy="Digest is the lower-case hex HMAC-SHA256, with the secret in UTF-8 as the key, "
         "over Type, PeerId, Time and Nonce as sent, joined by single line feeds. Time has a "
         "zone and is within 300 s; Nonce has 8–64 characters.",
@@ -240,14 +240,14 @@ CHECKS: Final = (
     Check(
         name="waits-for-registration",
         title="It sends only heartbeats until its registration is answered",
-        section="4",
+        section="registration",
         remedy="Keep messages back until the response to the registration has Result 0–9.",
         run=_waits,
     ),
     Check(
         name="judges-registration",
         title="It refuses a registration with a wrong secret, clock or used nonce",
-        section="4",
+        section="registration",
         remedy="Compute the Digest of linkage's 190 yourself, compare Time with your clock, "
         "remember each Nonce for ten minutes; answer 201.",
         run=_judges,
@@ -256,7 +256,7 @@ CHECKS: Final = (
     Check(
         name="refuses-strangers",
         title="It takes nothing from who has not registered",
-        section="4",
+        section="registration",
         remedy="Answer 200, or close, until linkage's registration was accepted.",
         run=_stranger,
         roles=(Role.APPLICATION,),
@@ -264,14 +264,14 @@ CHECKS: Final = (
     Check(
         name="heartbeats-unanswered",
         title="It does not answer heartbeats",
-        section="1",
+        section="heartbeats",
         remedy="A frame with flag 02 is a sign of life and nothing else: send nothing for it.",
         run=_leaves_heartbeats_alone,
     ),
     Check(
         name="sends-heartbeats",
         title="It sends heartbeats while it has nothing to say",
-        section="4",
+        section="heartbeats",
         remedy="Send the four bytes 02 00 00 00 when nothing was sent for 10 s; after 30 s of "
         "silence linkage takes a peer for dead.",
         run=_beats,
@@ -282,7 +282,7 @@ LATE_CHECKS: Final = (
     Check(
         name="refused-registration",
         title="It sends nothing after its registration was refused, and comes back later",
-        section="4",
+        section="registration",
         remedy="On a Result of 10 or more, close; after 404 and 206 try again after RetryAfter "
         "seconds with a new Nonce.",
         run=_refused,

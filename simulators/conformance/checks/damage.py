@@ -1,4 +1,4 @@
-"""What must not hurt: broken frames, broken XML, too much of all (PROTOCOL.md section 1)."""
+"""What must not hurt: broken frames, broken XML, too much of all (protocol.md#protocol-errors)."""
 
 from __future__ import annotations
 
@@ -169,8 +169,21 @@ async def _still_there(bench: Bench) -> str:
     return f"after {len(bench.greetings)} connections"
 
 
+_SECTIONS: Final = {
+    "missing-field": "answers",
+    "bad-value": "answers",
+    "no-id": "answers",
+    "oversized": "fragments",
+    "half-a-frame": "frame",
+}
+"""Where it is not that of protocol errors."""
+
+
 def _check(name: str, title: str, make: Make, remedy: str, **options: bool) -> Check:
-    return Check(name=name, title=title, section="1", remedy=remedy, run=_refuses(make, **options))
+    section = _SECTIONS.get(name, "protocol-errors")
+    return Check(
+        name=name, title=title, section=section, remedy=remedy, run=_refuses(make, **options)
+    )
 
 
 _CLOSE: Final = "Answer with a result of 1xx where the Id could be read, or close the connection"
@@ -239,14 +252,14 @@ CHECKS: Final = (
     Check(
         name="half-a-frame",
         title="It begins afresh after a connection broke in the middle of a frame",
-        section="1",
+        section="frame",
         remedy="What is left of one connection is not the beginning of the next.",
         run=_half_a_frame,
     ),
     Check(
         name="still-there",
         title="It still serves after all that",
-        section="1",
+        section="protocol-errors",
         remedy="Nothing that a peer sends may end the program: catch what your parser raises, "
         "and connect again.",
         run=_still_there,

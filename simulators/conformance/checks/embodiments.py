@@ -271,7 +271,7 @@ CHECKS: Final = (
     Check(
         name="embodiment-1",
         title="It follows a call from 100 to 102 (patent, steps 301–314)",
-        section="6.1",
+        section="the-patents-embodiments",
         remedy="Take 100, 115, 105 and 102 with Result 0; a 201 of yours names the CallId of the "
         "100 and your EventId of at most 20 characters.",
         run=_alarm,
@@ -280,7 +280,7 @@ CHECKS: Final = (
     Check(
         name="embodiment-2",
         title="It follows a conference from 103 to 102 (patent, steps 401–420)",
-        section="6.1",
+        section="the-patents-embodiments",
         remedy="Take 103, 110 (Reason NULL means joined), 116 and 102 with Result 0.",
         run=_conference,
         roles=(Role.APPLICATION,),
@@ -289,7 +289,7 @@ CHECKS: Final = (
         name="embodiment-1",
         title="It lets an event be created for a call, and transfers and ends it "
         "(patent, steps 301–314)",
-        section="6.2",
+        section="the-patents-embodiments",
         remedy="Announce each call by 100; take 201 for its CallId; after 205 send 105, after 202 "
         "send 102, each with that CallId.",
         run=_alarm_at_platform,
@@ -298,7 +298,7 @@ CHECKS: Final = (
     Check(
         name="embodiment-2",
         title="It calls people into a conference, and tells of each once (patent, steps 401–420)",
-        section="6.2",
+        section="the-patents-embodiments",
         remedy="Answer 210 with 0 or 1, send one 110 for each number, with the EventId of the "
         "210; recognise a 210 that is sent again by its Id, Type and body.",
         run=_conference_at_platform,

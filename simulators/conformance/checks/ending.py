@@ -1,4 +1,4 @@
-"""What the whole run has shown, and the farewell (PROTOCOL.md sections 1, 2 and 4)."""
+"""What the whole run has shown, and the farewell (protocol.md#frame, #messages, #connections)."""
 
 from __future__ import annotations
 
@@ -63,21 +63,21 @@ CHECKS: Final = (
     Check(
         name="only-owed-responses",
         title="It sends one response for each request, and none else",
-        section="2",
+        section="requests-and-responses",
         remedy="Answer once, on the connection on which the request came, with its Id and Type.",
         run=_watched(lambda conduct: conduct.pairing, "one response for each request", _responses),
     ),
     Check(
         name="well-formed",
         title="All that it sends is well-formed and valid",
-        section="2",
+        section="values",
         remedy="Compare what you send with the XSD of its type in docs/reference/xsd.",
         run=_watched(lambda conduct: conduct.broken, "valid frames and messages", _messages),
     ),
     Check(
         name="direction",
         title="It sends only Types of its own direction",
-        section="2",
+        section="directions",
         remedy="The first digit says who speaks: a platform sends 1xx and 3xx, an application "
         "2xx and 5xx.",
         run=_watched(lambda conduct: conduct.direction, "only its own directions", _requests),
@@ -85,21 +85,21 @@ CHECKS: Final = (
     Check(
         name="unique-ids",
         title="It does not give two different messages one Id",
-        section="2",
+        section="what-a-sender-does",
         remedy="Make Ids of what cannot come back after a restart: the time and a counter.",
         run=_watched(lambda conduct: conduct.ids, "an Id for each message", _requests),
     ),
     Check(
         name="writes-null",
         title="It writes NULL where there is no value, and leaves attributes out",
-        section="2",
+        section="values",
         remedy="Write NULL or leave the element out; EMPTY is only read.",
         run=_watched(lambda conduct: conduct.empty, "no EMPTY, and no NULL as an id", _messages),
     ),
     Check(
         name="farewell",
         title="It answers, or closes, when it is told that it was replaced",
-        section="4",
+        section="sessions",
         remedy="Answer 199 (a platform: 299) like any other request.",
         run=_farewell,
     ),

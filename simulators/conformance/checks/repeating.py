@@ -1,4 +1,4 @@
-"""Duplicates, resending, coming back (PROTOCOL.md sections 2, 3 and 4)."""
+"""Duplicates, resending, coming back (protocol.md#repetitions, #delivery, #connections)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from simulators.conformance.model import Check, FailedError, SkippedError
 
 DELIVERIES: Final = 3
 OLD_S: Final = 600
-"""Age of a command that nobody wants any more: the ten-minute-old call of section 3."""
+"""Age of a command that nobody wants any more (protocol.md#expiry)."""
 
 
 async def _duplicate(bench: Bench) -> str:
@@ -90,6 +90,20 @@ async def _resend(bench: Bench) -> None:
     response = await bench.ask(bench.make(message, resend=True))
     bad = not response.accepted and bench.settings.role is Role.APPLICATION
     demand(not bad, "result 0–9", describe(response))
+    demand(response.detail != "duplicate", "taken as new", describe(response))
+
+
+async def _repeat(bench: Bench) -> None:
+    """A notice that may have been told before: linkage cannot know, so it counts."""
+    if bench.settings.legacy:
+        raise SkippedError("Repeat belongs to the profile")
+    message, _ = _provoking(bench)
+    first = bench.make(message)
+    await bench.ask(first)
+    again = bench.make(message)
+    told = Request(id=again.id, message=message, seq=again.seq, time=again.time, repeat=True)
+    response = await bench.ask(told)
+    demand(response.accepted, "result 0–9", describe(response))
     demand(response.detail != "duplicate", "taken as new", describe(response))
 
 
@@ -217,15 +231,15 @@ CHECKS: Final = (
     Check(
         name="duplicate",
         title="It answers a message that comes twice alike, and acts on it once",
-        section="3",
-        remedy="Keep (Id, Type, body) and the result of what you have answered; when it comes "
+        section="repetitions",
+        remedy="Keep Seq, (Id, Type, body) and result of what you have answered; when it comes "
         "again, give the same result and do nothing else.",
         run=_duplicate,
     ),
     Check(
         name="one-body-two-ids",
         title="It answers two messages that differ in nothing but their Ids",
-        section="2",
+        section="repetitions",
         remedy="The Id is part of what makes a duplicate: answer both.",
         run=_same_event,
         roles=(Role.PLATFORM,),
@@ -233,14 +247,23 @@ CHECKS: Final = (
     Check(
         name="resend",
         title='It takes a message with Resend="1" that it has not seen as a new one',
-        section="2",
-        remedy="Resend says that it may be a duplicate; whether it is, (Id, Type, body) say.",
+        section="what-a-receiver-does",
+        remedy="Resend says that it may be a repetition; whether it is, Seq or Id and body say.",
         run=_resend,
+    ),
+    Check(
+        name="repeat",
+        title='It takes a notice with Repeat="1" as one that counts',
+        section="what-a-receiver-does",
+        remedy="Repeat says that linkage cannot tell whether it was told before: show it, with "
+        "that doubt, and never discard it.",
+        run=_repeat,
+        roles=(Role.APPLICATION,),
     ),
     Check(
         name="expired-command",
         title="It does not carry out a command past its Expire",
-        section="3",
+        section="expiry",
         remedy="When Time plus Expire seconds is past, answer 309 and do nothing.",
         run=_expired,
         roles=(Role.PLATFORM,),
@@ -251,7 +274,7 @@ RECONNECTING: Final = (
     Check(
         name="resumes",
         title="It registers with the LastSeq that it has answered",
-        section="3",
+        section="resuming",
         remedy="Keep the Seq of the last request that you answered, and send it as LastSeq.",
         run=_resumes,
         roles=(Role.APPLICATION,),
@@ -259,14 +282,14 @@ RECONNECTING: Final = (
     Check(
         name="redelivery",
         title="It answers what was cut off before, when it comes again",
-        section="3",
+        section="what-a-receiver-does",
         remedy="Answer each delivery on the connection on which it came.",
         run=_redelivery,
     ),
     Check(
         name="sends-again",
         title="It sends a notice again that was not answered before the connection broke",
-        section="3",
+        section="what-a-sender-does",
         remedy="Keep each notice until its response has come; after a reconnect send it again "
         "with its Id.",
         run=_sends_again,
@@ -275,7 +298,7 @@ RECONNECTING: Final = (
     Check(
         name="fresh-nonce",
         title="It uses each Nonce once",
-        section="4",
+        section="registration",
         remedy="Draw 16 random bytes for each registration.",
         run=_fresh_nonce,
     ),

@@ -1,4 +1,4 @@
-"""Which event an operation belongs to, and why (PROTOCOL.md section 5).
+"""Which event an operation belongs to, and why (protocol.md#events).
 
 After each test the bench proves that a rebuild from the journal gives the same rows.
 """

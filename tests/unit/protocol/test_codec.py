@@ -1,4 +1,4 @@
-"""The hardened reader and the strict writer, by hand-written bytes (PROTOCOL.md sections 1, 2)."""
+"""The hardened reader and the strict writer, by hand-written bytes (protocol.md#values)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tolerant reader and the strict writer, case by case (PROTOCOL.md sections 1 and 2)."""
+"""The tolerant reader and the strict writer, case by case (protocol.md#values)."""
 
 from __future__ import annotations
 

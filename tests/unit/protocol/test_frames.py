@@ -1,4 +1,4 @@
-"""Frames as PROTOCOL.md section 1 draws them; every expected byte is written by hand."""
+"""Frames as protocol.md#frame draws them; every expected byte is written by hand."""
 
 from __future__ import annotations
 

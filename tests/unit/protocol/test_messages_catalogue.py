@@ -1,4 +1,4 @@
-"""The table of messages holds what PROTOCOL.md section 6 lists; numbers are written by hand."""
+"""The table of messages holds what the specification lists; numbers are written by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reasons as PROTOCOL.md section 8 lists them, and where they come from."""
+"""Reasons as protocol.md#reasons lists them, and where they come from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Registration: signing, checking, and the texts as they were sent (PROTOCOL.md section 4)."""
+"""Registration: signing, checking, and the texts as they were sent (protocol.md#registration)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results as PROTOCOL.md section 7 lists them."""
+"""Results as protocol.md#results lists them."""
 
 from __future__ import annotations
 

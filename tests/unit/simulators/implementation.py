@@ -1,4 +1,4 @@
-"""A vendor's implementation, written from PROTOCOL.md alone, that can be told to do it wrong.
+"""A vendor's implementation, written from docs/reference/protocol.md, that can do it wrong.
 
 It shares no code with the kit that is to find its defects, nor with the protocol: sockets, struct,
 HMAC and an XML parser. Without defects it is right; `Defect` has one switch for each mistake.
@@ -55,6 +55,7 @@ class Defect(StrEnum):
     REPLIES_TWICE = auto()
     ACTS_TWICE = auto()
     REFUSES_DUPLICATES = auto()
+    DROPS_WHAT_MAY_BE_REPEATED = auto()
     LOOKS_AT_THE_ID_ALONE = auto()
     ONE_MESSAGE_A_PACKET = auto()
     WANTS_WHOLE_PACKETS = auto()
@@ -333,6 +334,9 @@ class Conversation:
         if known is not None and not vendor.has(Defect.ACTS_TWICE):
             refused = vendor.has(Defect.REFUSES_DUPLICATES)
             self._respond(root, 307 if refused else int(known), ' Detail="duplicate"')
+            return
+        if root.get("Repeat") == "1" and vendor.has(Defect.DROPS_WHAT_MAY_BE_REPEATED):
+            self._respond(root, 0, ' Detail="duplicate"')
             return
         result = self._result(root, number)
         vendor._answered[key] = str(result)

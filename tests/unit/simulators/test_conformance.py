@@ -30,6 +30,7 @@ from simulators.conformance import (
 from simulators.conformance.conduct import Conduct
 from simulators.conformance.intake import OF_CHECK, OF_RUN, Intake
 from simulators.conformance.line import Line
+from tests.pages import SPECIFICATION, anchors
 from tests.unit.simulators.implementation import SECRET, Defect, Implementation
 
 NUMBERS = ("13912344444", "13912344445")
@@ -150,6 +151,7 @@ APPLICATION_DEFECTS = {
     Defect.REPLIES_TWICE: "only-owed-responses",
     Defect.ACTS_TWICE: "duplicate",
     Defect.REFUSES_DUPLICATES: "duplicate",
+    Defect.DROPS_WHAT_MAY_BE_REPEATED: "repeat",
     Defect.LOOKS_AT_THE_ID_ALONE: "two-messages-with-one-id",
     Defect.ONE_MESSAGE_A_PACKET: "requests-in-one-packet",
     Defect.WANTS_WHOLE_PACKETS: "one-byte-at-a-time",
@@ -327,7 +329,7 @@ async def test_findings_are_told_as_they_are_made() -> None:
 async def test_a_flood_costs_the_check_in_which_it_comes() -> None:
     report = await examine(Role.APPLICATION, Defect.FLOODS, only=("duplicate",))
     (finding,) = report.findings
-    assert (finding.status, finding.check.section) == (Status.FAIL, "3")
+    assert (finding.status, finding.check.section) == (Status.FAIL, "delivery")
     assert finding.seen.startswith(f"{OF_CHECK.messages + 1} messages")
 
 
@@ -375,7 +377,7 @@ async def test_the_report_names_section_expectation_and_remedy() -> None:
     assert plain["passed"] is False
     assert plain["counts"] == {"pass": 1, "warn": 0, "fail": 1, "skip": 0}
     failed = plain["checks"][1]
-    assert failed["section"] == "2"
+    assert failed["section"] == "docs/reference/protocol.md#requests-and-responses"
     assert "<response RequestId=" in failed["expected"]
     assert "no answer" in failed["seen"]
     assert "exactly one response" in failed["remedy"]
@@ -392,7 +394,7 @@ async def test_build_servers_can_read_the_report() -> None:
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "1")
     failure = suite.find("testcase[@name='answers-each-request']/failure")
     assert failure is not None
-    assert "PROTOCOL.md section 2" in (failure.text or "")
+    assert "protocol.md#requests-and-responses" in (failure.text or "")
     assert "remedy:" in (failure.text or "")
 
 
@@ -407,7 +409,7 @@ def test_every_check_says_what_a_vendor_needs_to_know() -> None:
     for check in CHECKS:
         assert check.title
         assert check.remedy.endswith(".")
-        assert check.section[0] in "123467"
+        assert check.section in anchors(SPECIFICATION)
 
 
 @pytest.mark.parametrize("role", [Role.APPLICATION, Role.PLATFORM])
