@@ -44,9 +44,7 @@ NEEDED: Final = {
     "prometheus_client": "prometheus-client",
 }
 """Module → distribution."""
-HELPFUL: Final = {"uvloop": "a faster event loop", "hypothesis": "property tests"}
-OF_ADAPTERS: Final = {"asterisk": "aiohttp"}
-"""Kind of adapter → the module that it needs."""
+HELPFUL: Final = {"uvloop": "a faster event loop"}
 OF_TRACES: Final = "opentelemetry.exporter.otlp.proto.http"
 PLATFORM_AWAY: Final = "start the platform, or correct `url`; linkage goes on trying"
 DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
@@ -93,7 +91,6 @@ def examine(config_file: Path, now: datetime) -> Iterator[Finding]:
             yield check_trace(config.trace.endpoint)
         for adapter in config.adapter:
             yield from check_adapter(adapter.id, adapter.kind, adapter.settings)
-    yield from check_test_peers()
 
 
 def check_tls(config: Config) -> Finding:
@@ -165,14 +162,6 @@ def check_packages() -> Iterator[Finding]:
     for module, use in HELPFUL.items():
         if not _is_installed(module):
             yield Finding(module, State.NOTE, f"not installed: {use}", f"pip install {module}")
-    for kind, module in OF_ADAPTERS.items():
-        if not _is_installed(module):
-            yield Finding(
-                f"adapter {kind}",
-                State.NOTE,
-                f"{module} is not installed",
-                f"pip install 'linkage[{kind}]' before you use such an adapter",
-            )
 
 
 def read(config_file: Path) -> tuple[Config | None, list[Finding]]:
@@ -322,19 +311,6 @@ def _check_url(name: str, url: str, remedy: str = PLATFORM_AWAY) -> Finding:
             name, State.WARNING, f"{host}:{port}: {problem}", remedy
         )  # fmt: skip
     return Finding(name, State.OK, f"{host}:{port} answers")
-
-
-def check_test_peers() -> Iterator[Finding]:
-    """Is the software there that `make test-real` talks to?"""
-    for program in ("asterisk", "sipp"):
-        found = shutil.which(program)
-        if found is not None:
-            yield Finding(program, State.OK, found)
-        else:
-            yield Finding(
-                program, State.NOTE, "not on PATH: only `make test-real` wants it",
-                "tests/real/provision.sh brings it on Debian",
-            )  # fmt: skip
 
 
 def _is_installed(module: str) -> bool:

@@ -1,4 +1,4 @@
-"""The fixtures that `simulators.pytest_plugin` brings, where pytest-asyncio is installed.
+"""The fixtures that `pytest_linkage` brings, where pytest-asyncio is installed.
 
 What they need of linkage is imported when one of them is used.
 """

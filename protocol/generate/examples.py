@@ -99,7 +99,7 @@ def _written() -> Iterator[tuple[int, tuple[str, etree._Element]]]:
         root = etree.fromstring(files("protocol.generate").joinpath(name).read_bytes())
         comment = ""
         for node in root:
-            if isinstance(node, etree._Comment):
+            if isinstance(node, etree._Comment):  # noqa: SLF001 - it has no other name
                 comment = (node.text or "").strip()
                 continue
             number, _, caption = comment.partition(" | ")

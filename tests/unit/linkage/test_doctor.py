@@ -127,6 +127,35 @@ def test_an_adapter_that_is_not_there_or_wrongly_set_is_broken() -> None:
     assert {finding.state for finding in wrong} == {State.BROKEN}
 
 
+def test_a_healthy_installation_is_told_nothing_of_what_only_developers_need(
+    alarm_config: Path,
+) -> None:
+    told = [finding for finding in examine(alarm_config, NOW) if finding.state is not State.OK]
+
+    words = " ".join(f"{finding.name} {finding.detail} {finding.remedy}" for finding in told)
+    words = words.replace(str(alarm_config.parent), "")
+    for tool in ("pytest", "hypothesis", "sipp", "Asterisk", "asterisk", "test-real", "chroot"):
+        assert tool not in words
+
+
+def test_the_library_of_an_adapter_is_asked_for_where_one_is_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    for name in [name for name in sys.modules if name.startswith("adapters.asterisk")]:
+        monkeypatch.delitem(sys.modules, name)
+    without = tmp_path / "without.toml"
+    without.write_text(f'data = "{tmp_path}/data"\nlisten = ["127.0.0.1:0"]\n', encoding="utf-8")
+    configured = tmp_path / "configured.toml"
+    adapter = '[[adapter]]\nid = "pbx"\nkind = "asterisk"\n'
+    configured.write_text(without.read_text(encoding="utf-8") + adapter, encoding="utf-8")
+
+    assert not any("aiohttp" in finding.detail for finding in examine(without, NOW))
+    (broken,) = [one for one in examine(configured, NOW) if one.name == "adapter pbx"]
+    assert broken.state is State.BROKEN
+    assert "pip install 'linkage[asterisk]'" in broken.detail
+
+
 def test_the_command_ends_with_status_1_where_something_is_broken(tmp_path: Path) -> None:
     broken = CliRunner().invoke(cli, ["doctor", "--json", "-c", str(tmp_path / "none.toml")])
     shown = CliRunner().invoke(cli, ["doctor", "-c", str(tmp_path / "none.toml")])

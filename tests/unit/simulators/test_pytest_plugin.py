@@ -53,7 +53,7 @@ def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "simulators.pytest_plugin", *arguments, "."],
+        [sys.executable, "-m", "pytest", "-p", "pytest_linkage", *arguments, "."],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -97,4 +97,18 @@ def test_pytest_starts_without_what_the_fixtures_need(tmp_path: Path) -> None:
     )
     done = run_pytest(tmp_path, "-q")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+
+
+def test_pytest_starts_in_a_project_that_has_a_package_simulators_of_its_own(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "simulators.py").write_text("SPEED = 1\n", encoding="utf-8")
+    (tmp_path / "test_plain.py").write_text(
+        "import simulators\n\ndef test_plain():\n    assert simulators.SPEED == 1\n",
+        encoding="utf-8",
+    )
+    done = run_pytest(tmp_path, "-p", "pytest_asyncio.plugin")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "linkage: its fixtures cannot be had: " in done.stdout
     assert "1 passed" in done.stdout
