@@ -36,7 +36,7 @@ demo: $(STAMP) ## Show both of the patent's embodiments, live.
 
 .PHONY: test
 test: $(STAMP) ## Run the tests that need no other software.
-	HYPOTHESIS_PROFILE=ci $(PYTHON) -m pytest -m "not real and not campaign" --numprocesses auto --dist worksteal
+	HYPOTHESIS_PROFILE=ci $(PYTHON) -m pytest -m "not real and not campaign and not wheel" --numprocesses auto --dist worksteal
 
 .PHONY: check
 check: $(STAMP) ## Check style, types, import contracts and generated files.
@@ -52,6 +52,16 @@ check: $(STAMP) ## Check style, types, import contracts and generated files.
 .PHONY: test-fault
 test-fault: $(STAMP) ## Kill everything over and over while notices flow, and count what arrived.
 	$(PYTHON) -m pytest -m campaign tests/fault
+
+.PHONY: wheel
+wheel: $(STAMP) ## Build dist/linkage-VERSION-py3-none-any.whl.
+	@rm -rf build
+	@$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@ls dist/linkage-*.whl
+
+.PHONY: test-wheel
+test-wheel: $(STAMP) ## Run every command of the documentation from a wheel, far from the clone.
+	$(PYTHON) -m pytest -m wheel tests/wheel
 
 .PHONY: fuzz
 fuzz: $(STAMP) ## Send a million damaged streams to a serving linkage (about 15 minutes on two cores).
