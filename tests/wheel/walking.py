@@ -86,7 +86,7 @@ def variants(blocks: list[Block]) -> list[str]:
 
 def commands(text: str) -> list[str]:
     """The commands of a block: lines, with what a backslash continues."""
-    joined = re.sub(r"\\\n\s*", " ", text)
+    joined = re.sub(r"\s*\\\n\s*", " ", text)
     lines = [line for line in joined.splitlines() if line.strip()]
     return [line for line in lines if not line.lstrip().startswith("#")]
 
