@@ -69,7 +69,7 @@ REGISTRATION_MAX_BYTES: Final = 65_535
 """The longest message before registration: who is not known yet makes nobody reassemble."""
 MALFORMED_MAX: Final = 3
 MALFORMED_WITHIN_S: Final = 60.0
-"""The third malformed message within a minute ends the connection (protocol.md#frame)."""
+"""The third message within a minute that cannot be read ends the connection (section 1)."""
 DETAIL_MAX: Final = 200
 RETRY_AFTER_S: Final = 1
 

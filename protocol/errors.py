@@ -37,9 +37,10 @@ class InvalidMessageError(LocalProtocolError, ValueError):
 class RemoteProtocolError(ProtocolError):
     """The peer sent what the specification forbids.
 
-    `result` is the code to answer with (protocol.md#results); `request_id` and `request_type` are
-    what could still be read of the offending request, so that it can be answered at all; `raw` is
-    the offending payload, for the journal.
+    `result` is the code of section 7 to answer with; `request_id` and `request_type` are what
+    could still be read of the offending request, so that it can be answered at all (`""`: it has
+    no Id, or one that cannot be used; None: nobody is owed an answer); `raw` is the offending
+    payload, for the journal.
     """
 
     def __init__(

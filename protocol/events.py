@@ -29,9 +29,10 @@ class Timers:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A frame or message that cannot be (protocol.md#protocol-errors); answered if its Id is read.
+    """A frame or message that cannot be read (100, 104), or one whose fields are wrong (101–103).
 
-    `raw` is the offending payload (or header), for the journal.
+    Answered if it is a request: where its Id could be read, under that, and under `""` where it
+    was read and cannot be used. `raw` is the offending payload (or header), for the journal.
     """
 
     result: Result
