@@ -61,9 +61,20 @@ def test_what_serves_is_up_for_the_blocks_below_and_gone_at_the_end(walk: Walk) 
 
 
 def test_what_serves_and_ends_too_early_fails_the_page(walk: Walk) -> None:
-    (walk.folder / "linkage").write_text("#!/bin/sh\necho listens on\n", encoding="utf-8")
-    with pytest.raises(AssertionError, match="ended"):
+    (walk.folder / "linkage").write_text("#!/bin/sh\necho listens on\nexit 3\n", encoding="utf-8")
+    with pytest.raises(AssertionError, match="ended with 3"):
         take(walk, "```sh\nlinkage serve\n```\n\n```sh\nsleep 0.5\n```\n")
+
+
+def test_the_reader_waits_until_the_program_says_what_the_page_promises(walk: Walk) -> None:
+    (walk.folder / "linkage").write_text(
+        "#!/bin/sh\necho listens on\nsleep 0.3\ntouch done\necho all told\n", encoding="utf-8"
+    )
+    take(
+        walk,
+        "```sh\nlinkage serve\n```\n"
+        "<!-- test: when it says all told -->\n```sh\ntest -e done\n```\n",
+    )
 
 
 def test_a_block_that_is_a_file_is_there_before_it_is_used(walk: Walk) -> None:

@@ -7,6 +7,7 @@ What a block needs to be told stands in a comment right above its fence, which n
 `<!-- test: not run: REASON -->`    needs what a test machine does not have
 `<!-- test: part: REASON -->`       Python that is part of a program; it must compile
 `<!-- test: when it has ended -->`  the reader waits for the programs that end by themselves
+`<!-- test: when it says WORDS -->` the reader waits for a line of the program started last
 """
 
 from __future__ import annotations
@@ -130,6 +131,9 @@ class Walk:
         """Do what a reader does with a block."""
         if block.note("when it has ended") is not None:
             self._await_ends()
+        words = block.note("when it says")
+        if words is not None:
+            self._await(self.programs[-1], re.escape(words))
         if block.note("save as") is not None:
             return
         if block.language not in RUN or block.note("not run") is not None:
@@ -182,10 +186,16 @@ class Walk:
             )
         program = Program(line, process, output, ends)
         self.programs.append(program)
+        self._await(program, ready)
+
+    def _await(self, program: Program, words: str) -> None:
         until = time.monotonic() + WITHIN_S
-        while not re.search(ready, program.said(), re.MULTILINE):
-            assert process.poll() is None, f"{line}\nended: {program.said()}"
-            assert time.monotonic() < until, f"{line}\nis not ready: {program.said()}"
+        while True:
+            ended = program.process.poll() is not None  # before a look at all that it said
+            if re.search(words, program.said(), re.MULTILINE):
+                return
+            assert not ended, f"{program.command}\nended: {program.said()}"
+            assert time.monotonic() < until, f"{program.command}\nsaid only: {program.said()}"
             time.sleep(LOOK_S)
 
     def _prelude(self) -> str:
