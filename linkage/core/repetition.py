@@ -1,4 +1,4 @@
-"""Whether a request that reads like an earlier one is that one, sent again (PROTOCOL.md 2).
+"""Whether a request that reads like an earlier one is that one, again (protocol.md#repetitions).
 
 Platforms and applications that restart count their Ids and CallIds from 1 again: the same bytes
 may be a second alarm. So equality proves nothing; what proves it is one of
@@ -35,13 +35,13 @@ START_TAG: Final = re.compile(
     rb"""<request(?:\s+[^\s=<>]+\s*=\s*(?:"[^"]*"|'[^']*'))*\s*/?>""", re.IGNORECASE
 )
 KEPT_US: Final = 48 * 3600 * 1_000_000
-"""How long a connection is taken for a sign (section 3.1 asks for 24 h): who uses few Ids again
-and again on one connection says the same words a week later, and means something new."""
+"""How long a connection is taken for a sign (protocol.md#repetitions asks for 24 h): who uses few
+Ids again and again on one connection says the same words a week later, and means something new."""
 NEXT_KEPT_US: Final = 3600 * 1_000_000
 """How long after an entry the next connection is taken for a sign: the same bytes hours later are
 a second alarm, also where the first one's answer may have been lost."""
 LATE_US: Final = 60 * 1_000_000
-"""An answer given so long before a connection was lost has been read (section 2)."""
+"""An answer given so long before a connection was lost has been read (protocol.md#repetitions)."""
 
 
 class Verdict(Enum):

@@ -12,7 +12,7 @@ from protocol import messages as m
 
 ENDING_PHASES: Final = (m.CallPhase.DONE, m.CallPhase.FAILED, m.CallPhase.CANCELLED)
 TRANSFERRED: Final = 134
-"""Reason of a leg that ended because its call went on elsewhere (PROTOCOL.md section 8)."""
+"""Reason of a leg that ended because its call went on elsewhere (protocol.md#reasons)."""
 
 
 def find_or_make_call(records: Records, entry: Entry) -> tuple[Operation, bool]:

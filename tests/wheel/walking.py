@@ -209,12 +209,14 @@ class Walk:
         """
         self._await_ends()
         for program in reversed(self.programs):
-            if not program.ends:
-                assert program.process.poll() is None, (
-                    f"{program.command}\nended: {program.said()}"
-                )
+            if program.ends:
+                continue
+            if program.process.poll() is None:
                 os.killpg(program.process.pid, signal.SIGINT)
                 program.process.wait(WITHIN_S)
+            else:  # a simulator whose story is over
+                status = program.process.returncode
+                assert status == 0, f"{program.command}\nended with {status}: {program.said()}"
         for program in self.programs:
             assert "Traceback" not in program.said(), f"{program.command}\n{program.said()}"
 

@@ -1,4 +1,4 @@
-"""What is a repetition, what is not, and what becomes of what may be one (PROTOCOL.md 2, 3.1)."""
+"""What is a repetition, what is not, and what may be one (protocol.md#repetitions)."""
 
 from __future__ import annotations
 
