@@ -1,4 +1,4 @@
-"""Which call or conference a command means: the one that fits all that it names (section 5).
+"""Which call or conference a command means: what fits all its names (protocol.md#naming-calls).
 
 Platforms number their calls each for itself, so one CallId may be several calls. Nothing is
 guessed: what a command names beside the id must fit (OpId, EventId, the dispatcher, a number, the

@@ -1,4 +1,4 @@
-"""Which of several calls with one CallId a command means (PROTOCOL.md section 5)."""
+"""Which of several calls with one CallId a command means (protocol.md#events)."""
 
 from __future__ import annotations
 
