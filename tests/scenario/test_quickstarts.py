@@ -212,39 +212,6 @@ async def test_a_wrong_secret_ends_the_node_client_with_the_reason(server: linka
     assert "linkage refused 290: 201" in ended.errors
 
 
-@pytest.mark.parametrize("client", ["python", "node", "java", "library"])
-async def test_a_call_whose_id_was_given_before_gets_its_event_too(
-    exchange: Platform, server: linkage.Server, client: str
-) -> None:
-    """A telephone system that restarts counts from 1: the second alarm is not the first."""
-    starts = {
-        "python": lambda: (sys.executable, str(PLAIN_PYTHON)),
-        "node": lambda: (node(), str(PLAIN_NODE)),
-        "java": lambda: (java("java"), str(PLAIN_JAVA)),
-        "library": lambda: (sys.executable, str(DUTY_DESK)),
-    }
-    host, port = server.addresses[0]
-    command = (*starts[client](), host, str(port), "desk", EVENT_ID)
-    async with asyncio.timeout(WITHIN_S), running(*command) as desk:
-        for caller in ("13912344444", "13700000001"):
-            call = IncomingCallNotice(
-                call_id="1", direction=CallDirection.IN, login_id="13", phone_num=caller
-            )
-            assert (await exchange.notify(call)).result == 0
-            await await_event(exchange)
-        assert (await exchange.notify(HangupNotice(call_id="1", login_id="13"))).result == 0
-        ended = await desk
-    assert (ended.status, ended.errors) == (0, "")
-
-
-async def await_event(exchange: Platform) -> None:
-    """Until the desk has created an event of a call."""
-    async for command in exchange.commands():
-        await command.answer()
-        if isinstance(command.message, CreateEvent):
-            return
-
-
 async def test_a_desk_of_the_library_follows_a_call(
     exchange: Platform, server: linkage.Server
 ) -> None:
