@@ -177,7 +177,9 @@ def _make_response(attributes: dict[str, str]) -> Response:
     request_id = attributes.get("RequestId", "").strip()
     number = _count(attributes, "Type")
     result = _count(attributes, "Result")
-    if not 1 <= len(request_id) <= REQUEST_ID_MAX or number is None or result is None:
+    # An empty one answers a request whose Id could not be used.
+    is_named = "RequestId" in attributes and len(request_id) <= REQUEST_ID_MAX
+    if not is_named or number is None or result is None:
         raise InvalidMessageError(
             Result.MISSING_FIELD, "response", "needs RequestId, Type and Result"
         )
