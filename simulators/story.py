@@ -59,7 +59,7 @@ class Story:
         """Something came or went."""
         self._first_s = sighting.at_s if self._first_s is None else self._first_s
         self._last_s = sighting.at_s
-        refused = sighting.result is not None and sighting.result > 9  # noqa: PLR2004 - section 7
+        refused = sighting.result is not None and sighting.result > 9  # noqa: PLR2004 - protocol.md#results
         way = REFUSED if refused or sighting.way is Way.REFUSED else str(sighting.way)
         types = self._types.setdefault((sighting.place, way), Counter())
         types[sighting.message.number] += 1

@@ -63,7 +63,7 @@ class Notice:
 
     @suggesting
     def refuse(self, result: int, detail: str | None = None) -> bool:
-        """Answer with a result of section 7, and one line for a person."""
+        """Answer with a result of protocol.md#results, and one line for a person."""
         return self._owner.call(self._received.refuse(result, detail))
 
 

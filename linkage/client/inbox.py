@@ -1,6 +1,6 @@
 """Requests that linkage sends us.
 
-Each handed out once, answered once, and not forgotten in between (PROTOCOL.md section 3). What has
+Each handed out once, answered once, and not forgotten in between (protocol.md#delivery). What has
 come before is told by its place in the delivery queue (`Seq`), or, from a sender that does not
 number, by `Resend`: whoever it came from may give its Ids again, and then the same words are
 another alarm.
@@ -126,7 +126,7 @@ K = TypeVar("K", bound=Incoming)
 class Inbox(Generic[K]):
     """All requests that were received and are not answered, and a memory of those that were.
 
-    Commands whose time has run out are answered 309 here and not handed out (section 3.3).
+    Commands whose time has run out are answered 309 here and not handed out (protocol.md#expiry).
     """
 
     def __init__(self, kind: type[K], position: Position, now: Callable[[], float]) -> None:

@@ -88,8 +88,8 @@ class OperationView:
     `kind` is call, leg, transfer, conference, recording, sms, fax, mail, video, location …;
     `platform` the PeerId of the platform that has it, `native` its id there. `parent` and `root`
     are OpIds: a leg's call, a transfer's call. `from_num`, `to_num` and `login_id` are who was on
-    either side; `state` is where it stands, `outcome` and `reason` (PROTOCOL.md section 8) how it
-    ended. `cause` and `author` are those of the binding that is valid now (PROTOCOL.md section 5);
+    either side; `state` is where it stands, `outcome` and `reason` (protocol.md#reasons) how it
+    ended. `cause` and `author` are those of the binding that is valid now (protocol.md#events);
     `bindings` is all of them, in order. `reconstructed`: linkage was not there when it happened,
     and asked afterwards.
     """

@@ -1,4 +1,4 @@
-"""What the quickstart's plain clients take for a repetition (protocol.md#what-a-receiver-does).
+"""What the clients of the quickstarts take for a repetition (protocol.md#repetitions).
 
 A linkage of a few lines sends them what a telephone system that restarts leads to.
 """
@@ -19,6 +19,7 @@ from protocol.envelope import Request, Response
 from protocol.message import Message
 from protocol.messages import CallDirection, HangupNotice, IncomingCallNotice
 from tests.scenario.test_quickstarts import (
+    DUTY_DESK,
     EVENT_ID,
     PLAIN_JAVA,
     PLAIN_NODE,
@@ -39,6 +40,7 @@ STARTS: Final[dict[str, Callable[[], tuple[str, ...]]]] = {
     "python": lambda: (sys.executable, str(PLAIN_PYTHON)),
     "node": lambda: (node(), str(PLAIN_NODE)),
     "java": lambda: (java("java"), str(PLAIN_JAVA)),
+    "library": lambda: (sys.executable, str(DUTY_DESK)),
 }
 
 

@@ -29,6 +29,8 @@ PLAIN_PYTHON: Final = ROOT / "examples" / "python" / "plain_client.py"
 PLAIN_NODE: Final = ROOT / "examples" / "node" / "plain_client.mjs"
 PLAIN_JAVA: Final = ROOT / "examples" / "java" / "PlainClient.java"
 DUTY_DESK: Final = ROOT / "examples" / "library" / "duty_desk.py"
+OPEN_EVENT: Final = ROOT / "examples" / "library" / "open_event.py"
+REPORT: Final = ROOT / "examples" / "library" / "report.py"
 EMBEDDED: Final = ROOT / "examples" / "library" / "embedded.py"
 PLAIN_LINES_MAX: Final = 59
 JAVA_RELEASE: Final = 17
@@ -233,7 +235,26 @@ async def test_a_dispatch_platform_runs_linkage_inside_it(config_file: Path) -> 
     assert f"event_id='{EVENT_ID}'" in last
 
 
-@pytest.mark.parametrize("program", [PLAIN_PYTHON, DUTY_DESK], ids=lambda path: path.stem)
+async def test_a_script_opens_an_event_and_another_reports_of_it(
+    server: linkage.Server, config_file: Path
+) -> None:
+    host, port = server.addresses[0]
+    opening = (sys.executable, str(OPEN_EVENT), host, str(port), "desk", EVENT_ID)
+    async with asyncio.timeout(WITHIN_S), running(*opening) as program:
+        opened = await program
+    assert (opened.status, opened.errors) == (0, "")
+    assert "event created:" in opened.output
+    reporting = (sys.executable, str(REPORT), str(config_file))
+    async with asyncio.timeout(WITHIN_S), running(*reporting) as program:
+        told = await program
+    assert (told.status, told.errors) == (0, "")
+    assert told.output.startswith(f"{EVENT_ID} open opened by a script (0 operations)")
+    assert "desk CreateEvent" in told.output
+
+
+@pytest.mark.parametrize(
+    "program", [PLAIN_PYTHON, DUTY_DESK, OPEN_EVENT], ids=lambda path: path.stem
+)
 async def test_a_wrong_secret_ends_a_client_with_the_reason(
     server: linkage.Server, program: Path
 ) -> None:
@@ -271,8 +292,10 @@ def test_the_plain_python_client_has_under_sixty_lines_and_needs_nothing() -> No
         ("vendor.md", "java", PLAIN_JAVA),
         ("library.md", "python", DUTY_DESK),
         ("library.md", "python", EMBEDDED),
+        ("library.md", "python", OPEN_EVENT),
+        ("library.md", "python", REPORT),
     ],
-    ids=["plain-python", "plain-java", "duty-desk", "embedded"],
+    ids=["plain-python", "plain-java", "duty-desk", "embedded", "open-event", "report"],
 )
 def test_a_page_shows_the_very_program_that_is_tested(
     page: str, language: str, program: Path
