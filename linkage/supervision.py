@@ -5,7 +5,9 @@ nothing of retries. The
 `Supervisor` runs it again after a pause that doubles from failure to failure (1 s → 60 s) and is
 then drawn by lot between nothing and that ("full jitter"), so that a hundred links that broke
 together do not come back together. A job that ran for a while counts as healthy: the next failure
-starts at the shortest pause again.
+starts at the shortest pause again. Nothing is given up for good: whoever refuses us, or has taken
+our place, is asked again at the longest pause, for what is wrong may be mended over there without
+a word to us.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
-from linkage.ports import AdapterRefusedError, Clock
+from linkage.ports import AdapterRefusedError, AdapterReplacedError, Clock
 
 logger = logging.getLogger("linkage.supervision")
 
@@ -26,8 +28,8 @@ Lot = Callable[[], float]
 """Draws a number in [0, 1)."""
 
 Job = Callable[[], Awaitable[None]]
-Ended = Callable[[Exception | None, float | None], Awaitable[None]]
-"""Told of every end: the error (None: it returned), the pause in seconds (None: not run again)."""
+Ended = Callable[[Exception | None, float], Awaitable[None]]
+"""Told of every end: the error (None: it returned), and the pause in seconds before the next."""
 
 _DOUBLINGS_MAX: Final = 32
 """More doublings than any `most_s` needs; keeps 2**n a sensible float after a week of failures."""
@@ -48,7 +50,7 @@ class Backoff:
 
 
 class Supervisor:
-    """Runs one job again and again, until cancelled or until it raises `AdapterRefusedError`."""
+    """Runs one job again and again, until cancelled."""
 
     def __init__(
         self,
@@ -69,21 +71,21 @@ class Supervisor:
         self._sleep = sleep
         self._lot = lot
         self._failures = 0
+        self._said = ""
 
     async def run(self) -> None:
-        """Until cancelled; returns only when the job was refused for good."""
+        """Until cancelled; there is no other end."""
         while True:
             started = self._clock.now()
             error = await self._run_once()
             if self._clock.now() - started >= self._backoff.stable_s:
-                self._failures = 0
+                self._failures, self._said = 0, ""
             self._failures += 1
-            pause = None
-            if error is None or find_refusal(error) is None:
+            if error is not None and find_refusal(error) is not None:
+                pause = self._backoff.most_s
+            else:
                 pause = self._backoff.pause(self._failures, self._lot())
             await self._tell(error, pause)
-            if pause is None:
-                return
             await self._sleep(pause)
 
     async def _run_once(self) -> Exception | None:
@@ -93,12 +95,12 @@ class Supervisor:
             return error
         return None
 
-    async def _tell(self, error: Exception | None, pause: float | None) -> None:
+    async def _tell(self, error: Exception | None, pause: float) -> None:
         reason = "ended" if error is None else describe(error)
-        if pause is None:
-            logger.error("%s: refused, not tried again: %s", self._name, reason)
-        else:
-            logger.warning("%s: %s; again in %.1f s", self._name, reason, pause)
+        # Once for one reason: who is away for a night is tried thousands of times.
+        level = logging.DEBUG if reason == self._said else logging.WARNING
+        self._said = reason
+        logger.log(level, "%s: %s; again in %.1f s", self._name, reason, pause)
         if self._ended is None:
             return
         try:
@@ -107,9 +109,9 @@ class Supervisor:
             logger.exception("%s: could not report the end", self._name)
 
 
-def find_refusal(error: Exception) -> AdapterRefusedError | None:
-    """The refusal in an error, also where a TaskGroup has wrapped it."""
-    if isinstance(error, AdapterRefusedError):
+def find_refusal(error: Exception) -> AdapterRefusedError | AdapterReplacedError | None:
+    """What of an error does not pass by itself, also where a TaskGroup has wrapped it."""
+    if isinstance(error, AdapterRefusedError | AdapterReplacedError):
         return error
     if isinstance(error, ExceptionGroup):
         for inner in error.exceptions:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from functools import partial
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from adapters.asterisk import resync, survey
 from adapters.asterisk.ari import AriClient
 from adapters.asterisk.commands import CAPABILITIES
+from adapters.asterisk.ownership import RENEW_EVERY_S, Ownership
 from adapters.asterisk.settings import read_settings
+from adapters.asterisk.steady import SteadyTime
 from adapters.asterisk.switchboard import Switchboard
 from linkage.ports import (
     Adapter,
@@ -18,11 +20,11 @@ from linkage.ports import (
     AdapterError,
     AdapterUnavailableError,
     Capability,
+    Command,
     CommandError,
     Emit,
     Outcome,
 )
-from protocol.envelope import Request
 from protocol.message import Message
 from protocol.messages import (
     CallOut,
@@ -35,9 +37,6 @@ from protocol.messages import (
 )
 from protocol.results import Result
 
-SEEN_EVERY_S: Final = 10.0
-"""How often it is remembered that the link is up: by so much a gap is announced too long."""
-
 
 class AsteriskAdapter(Adapter):
     """Asterisk 18–22 over ARI: hotlines, transfers, holding, conferences, recordings.
@@ -47,18 +46,22 @@ class AsteriskAdapter(Adapter):
 
     name: ClassVar[str] = "asterisk"
     capabilities: ClassVar[Capability] = CAPABILITIES
+    longest_pause_s: ClassVar[float] = 5.0
 
     def __init__(self, context: AdapterContext) -> None:
         super().__init__(context)
         self._settings = read_settings(context.peer_id, context.settings)
         self._board: Switchboard | None = None
+        self._steady = SteadyTime(context.clock)
+        self._ownership = Ownership(self._settings.app, context.peer_id, context.clock)
         self._first = True
 
     async def run(self, emit: Emit) -> None:
         """Connect, resync, and translate until cancelled or the link is lost."""
         async with AriClient(self._settings) as ari:
+            await self._ownership.take(ari)
             await ari.connect()
-            board = Switchboard(self.context, self._settings, ari, emit)
+            board = Switchboard(self.context, self._settings, ari, emit, self._steady)
             try:
                 await self._serve(ari, board)
             except ExceptionGroup as group:
@@ -75,14 +78,17 @@ class AsteriskAdapter(Adapter):
             tasks.create_task(self._stay_seen(board, startup), name="seen")
             self._board = board
             async for event in ari.events():
+                if event.get("type") == "ApplicationReplaced":
+                    raise await self._ownership.lost(ari)
                 board.take(event)
 
     async def _stay_seen(self, board: Switchboard, startup: str) -> None:
         while True:
-            await asyncio.sleep(SEEN_EVERY_S)
+            await asyncio.sleep(RENEW_EVERY_S)
             await resync.seen(board, startup)
+            await self._ownership.renew(board.ari)
 
-    async def execute(self, request: Request) -> Outcome:
+    async def execute(self, request: Command) -> Outcome:
         """Do one command; see `linkage.ports.Adapter.execute`."""
         board = self._board
         if board is None:
@@ -112,7 +118,7 @@ class AsteriskAdapter(Adapter):
         return survey.overview(desk.call)
 
     async def _hang_up_event(
-        self, board: Switchboard, request: Request, message: Hangup
+        self, board: Switchboard, request: Command, message: Hangup
     ) -> Outcome:
         """Every call for which the event was created (201)."""
         if message.event_id is None:
@@ -120,9 +126,20 @@ class AsteriskAdapter(Adapter):
         call_ids = [desk.call.id for desk in board.of_event(message.event_id)]
         if not call_ids:
             raise CommandError(Result.NO_CALL, f"no call of event {message.event_id} is alive")
+        failures: list[AdapterError] = []
         for call_id in call_ids:
             one = dataclasses.replace(message, call_id=call_id, scope=HangupScope.CALL)
-            await board.desk_for(one).command(dataclasses.replace(request, message=one))
+            try:
+                await board.desk_for(one).command(dataclasses.replace(request, message=one))
+            except (CommandError, AdapterUnavailableError) as error:
+                failures.append(error)
+        if len(failures) == len(call_ids):
+            raise next((each for each in failures if _is_unknown(each)), failures[0])
+        if failures:
+            raise CommandError(
+                Result.PARTIAL,
+                f"{len(failures)} of {len(call_ids)} calls were not hung up: {failures[0]}",
+            )
         return Outcome()
 
 
@@ -135,6 +152,10 @@ def _makes_call(message: Message) -> bool:
             return message.conference_id is None and message.call_id is None
         case _:
             return False
+
+
+def _is_unknown(error: AdapterError) -> bool:
+    return isinstance(error, CommandError) and error.result is Result.TIMEOUT
 
 
 def _cause(group: ExceptionGroup[Exception]) -> Exception:

@@ -29,6 +29,13 @@ EVENT_MAX_BYTES: Final = 1024 * 1024
 ANSWER_MAX_BYTES: Final = 16 * 1024 * 1024
 """A list of a few thousand channels; more than that is no answer but a fault."""
 CHUNK_BYTES: Final = 64 * 1024
+ACCESS_VARIABLE: Final = "LINKAGE_ACCESS"
+"""A global variable that is set to see whether we may set anything; nobody reads it."""
+DENIED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+LOST_BEHIND: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
+"""From a proxy that passed the request on, perhaps, and had no answer. Asterisk says neither."""
+EXACT_S: Final = 3600.0
+"""Below so much aiohttp is not to round up a time limit."""
 
 
 class AriError(AdapterError):
@@ -40,8 +47,11 @@ class AriError(AdapterError):
         self.detail = detail
 
 
-class AriTimeoutError(AdapterUnavailableError):
-    """Asterisk did not answer in time: whether it did what was asked is not known."""
+class AriUnknownError(AdapterUnavailableError):
+    """A request was sent and not answered: whether Asterisk did what was asked is not known.
+
+    Any other `AdapterUnavailableError` of a request means that it was never sent.
+    """
 
 
 def segment(value: str) -> str:
@@ -134,29 +144,81 @@ class AriClient:
         path: str,
         query: Mapping[str, str] | None = None,
         body: object = None,
+        *,
+        begin_within_s: float | None = None,
     ) -> Any:
         """Do one request and return the decoded answer, None where there is none.
 
+        `begin_within_s`: it is sent within so many seconds or never.
+
         Raises:
             AriError: Asterisk refused it.
-            AriTimeoutError: no answer in time.
-            AdapterUnavailableError: the link was lost.
+            AriUnknownError: no answer, and nobody knows whether it was done.
+            AdapterUnavailableError: nobody is there; it was never sent.
             AdapterRefusedError: the credentials are wrong.
         """
-        try:
-            async with self._session.request(
-                method, f"{self._url}{path}", params=dict(query or {}), json=body
-            ) as response:
-                data = await response.content.read(ANSWER_MAX_BYTES)
-                self._check(response.status, data)
-        except TimeoutError as error:
-            raise AriTimeoutError(f"{method} {path}: no answer from Asterisk") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise AdapterUnavailableError(f"{method} {path}: {error}") from error
+        status, data = await self._send(method, path, query, body, begin_within_s)
+        if status in DENIED:
+            await self._check_access(method)
+        if status in LOST_BEHIND:
+            raise AriUnknownError(f"{method} {path}: the proxy answers {status}")
+        _check(status, data)
         try:
             return json.loads(data) if data else None
         except (ValueError, RecursionError) as error:
             raise AriError(HTTPStatus.BAD_GATEWAY, f"{method} {path}: no JSON") from error
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        begin_within_s: float | None = None,
+    ) -> tuple[int, bytes]:
+        limit = aiohttp.ClientTimeout(
+            total=self._settings.timeout_s, connect=begin_within_s, ceil_threshold=EXACT_S
+        )
+        try:
+            async with self._session.request(
+                method, f"{self._url}{path}", params=dict(query or {}), json=body, timeout=limit
+            ) as response:
+                return response.status, await response.content.read(ANSWER_MAX_BYTES)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise AdapterUnavailableError(
+                f"Asterisk at {self._url} cannot be reached: {error}"
+            ) from error
+        except TimeoutError as error:
+            raise AriUnknownError(f"{method} {path}: no answer from Asterisk") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise AriUnknownError(f"{method} {path}: {error}") from error
+
+    async def ping(self, within_s: float | None = None) -> None:
+        """Return when Asterisk has answered: what is sent now is done now.
+
+        A request to one that stands still lies in its socket, and is done when it goes on.
+
+        Raises: as `request`; TimeoutError: not within so many seconds.
+        """
+        async with asyncio.timeout(within_s):
+            try:
+                await self.request("GET", "/asterisk/ping")
+            except AriError as error:
+                if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                    raise AdapterUnavailableError(f"Asterisk answers {error}") from error
+
+    async def _check_access(self, method: str) -> None:
+        """A request was denied: is it about what it names, or does Asterisk not take us at all?
+
+        Raises:
+            AdapterRefusedError: as a whole.
+        """
+        status, data = await self._send("GET", "/asterisk/ping")
+        if status not in DENIED and method != "GET":
+            query = {"variable": ACCESS_VARIABLE, "value": "1"}
+            status, data = await self._send("POST", "/asterisk/variable", query)
+        if status in DENIED:
+            raise self._refusal(status, _words(data))
 
     async def find(self, path: str) -> Any:
         """GET something that may not be there: None then."""
@@ -179,12 +241,14 @@ class AriClient:
         )
         try:
             async with self._session.get(f"{self._url}{path}", timeout=limit) as response:
+                if response.status in DENIED:
+                    await self._check_access("GET")
                 if response.status != HTTPStatus.OK:
-                    self._check(response.status, await response.content.read(CHUNK_BYTES))
+                    _check(response.status, await response.content.read(CHUNK_BYTES))
                 async for piece in response.content.iter_chunked(CHUNK_BYTES):
                     yield piece
         except TimeoutError as error:
-            raise AriTimeoutError(f"{path}: no more from Asterisk") from error
+            raise AriUnknownError(f"{path}: no more from Asterisk") from error
         except (aiohttp.ClientError, OSError) as error:
             raise AdapterUnavailableError(f"{path}: {error}") from error
 
@@ -194,16 +258,8 @@ class AriClient:
             raise AdapterUnavailableError("not connected")
         return self._http
 
-    def _check(self, status: int, data: bytes) -> None:
-        if status < HTTPStatus.BAD_REQUEST:
-            return
-        detail = _words(data) or HTTPStatus(status).phrase
-        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            raise self._refusal(status, detail)
-        raise AriError(status, detail)
-
     def _refusal(self, status: int, detail: str) -> AdapterError:
-        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        if status in DENIED:
             return AdapterRefusedError(
                 f"Asterisk at {self._url} does not take user {self._settings.user!r} ({status}): "
                 "check user and password in the adapter's settings and in ari.conf, "
@@ -215,6 +271,12 @@ class AriClient:
                 "and enabled=yes in ari.conf and http.conf"
             )
         return AdapterUnavailableError(f"Asterisk at {self._url} answers {status} {detail}")
+
+
+def _check(status: int, data: bytes) -> None:
+    """Raise what an answer says is wrong with what was asked for."""
+    if status >= HTTPStatus.BAD_REQUEST:
+        raise AriError(status, _words(data) or f"HTTP status {status}")
 
 
 def _words(data: bytes) -> str:

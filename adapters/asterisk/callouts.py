@@ -110,6 +110,7 @@ def _convening(turn: Turn, message: CallOut, races: list[Race]) -> Convening:
         request_id=turn.request_id,
         login_id=message.login_id,
         ring_s=float(message.timeout or turn.settings.ring_s),
+        patience_s=turn.patience_s,
         races=races,
     )
 

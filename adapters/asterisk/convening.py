@@ -214,6 +214,23 @@ def wake(turn: Turn) -> bool:
     return woken
 
 
+def outlast(turn: Turn, outage_s: float) -> bool:
+    """After an outage nobody is called whom its command would not have waited for so long.
+
+    Who rings already may still come. Returns whether somebody was given up.
+    """
+    given_up = False
+    for convening in turn.call.convenings:
+        if outage_s <= convening.patience_s:
+            continue
+        for race, person in convening.persons():
+            person.tries = []
+            if person.fate is Fate.WAITING:
+                given_up = True
+                _settle(turn, convening, race, person, Fate.FAILED, Reason.PLATFORM_FAULT)
+    return given_up
+
+
 def _called_by(turn: Turn, leg: Leg) -> Iterator[tuple[Convening, Race, Person]]:
     for convening in turn.call.convenings:
         for race, person in convening.persons():

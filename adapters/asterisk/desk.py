@@ -3,6 +3,10 @@
 Every step goes: decide (a `Turn`, no I/O) → write the new state and the open effects into the
 memory → carry the effects out → cross them off. So a crash at any point leaves a record from which
 the step can be finished, and a step that fails to be decided leaves the call as it was.
+
+A command has a deadline. Its first request goes out before that or never: Asterisk must have
+answered just before, for one that stands still would do later what lies in its socket. While its
+requests are out, the record says how the call was before it (`adapters.asterisk.unfinished`).
 """
 
 from __future__ import annotations
@@ -11,29 +15,31 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 from adapters.asterisk import calls, commands
-from adapters.asterisk.ari import AriClient, AriError, AriTimeoutError
+from adapters.asterisk.ari import AriClient, AriError, AriUnknownError
 from adapters.asterisk.effects import Do, Effect, Fetch, Tell, dump_effect
 from adapters.asterisk.events import Event
 from adapters.asterisk.model import Call
 from adapters.asterisk.orders import COMMAND
 from adapters.asterisk.records import from_json, to_json
-from adapters.asterisk.turn import Turn
+from adapters.asterisk.steady import SteadyTime
+from adapters.asterisk.turn import PATIENCE_S, Turn
+from adapters.asterisk.unfinished import Unfinished
 from linkage.ports import (
     AdapterUnavailableError,
     Clock,
+    Command,
     CommandError,
     Emit,
     Memory,
     Outcome,
     fields_of,
 )
-from protocol.envelope import Request
 from protocol.results import Result
 
 logger = logging.getLogger("linkage.asterisk")
@@ -41,6 +47,8 @@ logger = logging.getLogger("linkage.asterisk")
 Decide = Callable[[Turn], None]
 """A step of a call, without I/O."""
 
+LONG_S: Final = 86_400.0
+"""No command waits longer, whatever its deadline says."""
 ROUNDS_MAX: Final = 2500
 """Failures that lead to failures: everybody of a long hotline, or all that a 210 calls one after
 the other, may be unreachable at once."""
@@ -51,6 +59,7 @@ class Office(Protocol):
 
     ari: AriClient
     clock: Clock
+    steady: SteadyTime
     memory: Memory
     emit: Emit
 
@@ -77,10 +86,16 @@ class Office(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Order:
-    """A command that waits for its turn, and who waits for its outcome."""
+    """A command that waits for its turn, and who waits for its outcome.
 
-    request: Request
+    `begun` once a request for it was sent, or may have been.
+    """
+
+    request: Command
     outcome: asyncio.Future[Outcome]
+    begun: bool = False
+    failed: list[str] = field(default_factory=list)
+    """Whose requests Asterisk refused, as of `Do.owner`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -113,18 +128,25 @@ class Desk:
         self._inbox.append(item)
         self._wake.set()
 
-    async def command(self, request: Request) -> Outcome:
+    async def command(self, request: Command) -> Outcome:
         """Have a command done after all that came before it.
 
         Raises:
-            CommandError: refused.
-            AdapterUnavailableError: the link was lost before it was done.
+            CommandError: refused; expired; or nobody knows whether it was done (503).
+            AdapterUnavailableError: the link was lost before it was begun.
         """
         if self._gone:
             raise self._why_gone()
         order = Order(request, asyncio.get_running_loop().create_future())
         self.give(order)
-        return await order.outcome
+        try:
+            await asyncio.wait((order.outcome,), timeout=max(0.0, self._left_s(order)))
+            if not order.begun:
+                _fail(order.outcome, _expired())
+            return await order.outcome
+        except asyncio.CancelledError:
+            order.outcome.cancel()
+            raise
 
     async def check(self, look: Callable[[Turn], Awaitable[Decide]]) -> None:
         """Have the call compared with what Asterisk has of it, after all that came before.
@@ -159,7 +181,8 @@ class Desk:
         """Finish the step at which the memory ends, then see what has changed meanwhile."""
         self._office.index(self.call)
         if pending:
-            await self._perform(pending, None)
+            await self._request(pending)
+            await self._tell(pending)
             await self._cross_off(pending)
         turn = self._office.turn(self.call)
         turn.reconstructed = True
@@ -170,9 +193,7 @@ class Desk:
         due = self.call.next_due()
         delay = None
         if due is not None:
-            # By the wall clock, because deadlines outlive the process. Should it be set back,
-            # Asterisk's own limit on ringing stands behind ours.
-            delay = max(0.0, (due - self._office.clock.utc()).total_seconds())
+            delay = max(0.0, self._office.steady.until(due))
         if not self._inbox:
             self._wake.clear()
             try:
@@ -194,7 +215,7 @@ class Desk:
                 turn = office.turn(self.call, event.at)
                 await self._decide(turn, lambda turn: calls.on_event(turn, event))
         due = self.call.next_due()
-        if due is not None and due <= office.clock.utc():
+        if due is not None and due <= office.steady.now():
             await self._decide(office.turn(self.call), calls.on_time)
 
     async def _decide(self, turn: Turn, decide: Callable[[Turn], None]) -> None:
@@ -221,16 +242,21 @@ class Desk:
         except AriError as error:
             _fail(check.done, CommandError(Result.VENDOR, f"Asterisk: {error.detail}"))
         except BaseException as error:
-            _fail(check.done, _lost(error))
+            _fail(check.done, AdapterUnavailableError(_words(error)))
             raise
         else:
             if not check.done.done():
                 check.done.set_result(None)
 
     async def _obey(self, order: Order) -> None:
+        """Do a command, unless nobody waits for it any more: who gave it was told so."""
         request, outcome = order.request, order.outcome
+        if outcome.done() or not await self._may_begin(order):
+            self.call.closed |= not self.call.begun
+            return
         turn = self._office.turn(self.call)
         turn.request_id = request.id
+        turn.patience_s = float(PATIENCE_S if request.expire_s is None else request.expire_s)
         before = to_json(self.call)
         try:
             answer = commands.execute(turn, request.message)
@@ -246,7 +272,11 @@ class Desk:
             _fail(outcome, CommandError(Result.INTERNAL, f"the adapter failed: {error}"))
             return
         try:
-            await self._carry_out(turn.effects, lambda: _resolve(outcome, answer))
+            await self._fulfil(order, turn.effects, before)
+            _resolve(outcome, answer)
+            follows = await self._complete(turn.effects, order.failed)
+            if follows:
+                await self._carry_out(follows)
         except CommandError as error:
             self._take_back(before)
             await self._save(())
@@ -254,23 +284,61 @@ class Desk:
             _fail(outcome, error)
         except BaseException as error:
             # The link or the core is lost, and this desk with it: the memory knows the rest.
-            _fail(outcome, _lost(error))
+            _fail(outcome, _lost(error, order))
             raise
 
-    async def _carry_out(
-        self, effects: Sequence[Effect], decided: Callable[[], None] | None = None
-    ) -> None:
+    async def _may_begin(self, order: Order) -> bool:
+        """Whether there is time for a command, and Asterisk does what it is asked just now."""
+        left_s = self._left_s(order)
+        try:
+            if left_s > 0:
+                await self._office.ari.ping(left_s)
+        except TimeoutError:
+            left_s = 0
+        except BaseException as error:
+            _fail(order.outcome, _lost(error, order))
+            raise
+        if left_s <= 0:
+            _fail(order.outcome, _expired())
+        return not order.outcome.done()
+
+    def _left_s(self, order: Order) -> float:
+        return min(order.request.deadline - self._office.clock.now(), LONG_S)
+
+    async def _fulfil(self, order: Order, effects: Sequence[Effect], before: Any) -> None:
+        """The requests of a command; afterwards only what is to be told of it is pending."""
+        self._office.index(self.call)
+        requests = [effect for effect in effects if isinstance(effect, Do)]
+        if not requests:
+            await self._save(effects)
+            return
+        until = self._office.steady.at(order.request.deadline)
+        doubt = Unfinished(before=before, until=until, began=self._office.steady.now())
+        await self._save(effects, doubt)
+        for effect in requests:
+            owner = await self._ask(effect, order)
+            if owner:
+                order.failed.append(owner)
+        await self._save([effect for effect in effects if not isinstance(effect, Do)])
+
+    async def _carry_out(self, effects: Sequence[Effect]) -> None:
         for _ in range(ROUNDS_MAX):
             self._office.index(self.call)
             await self._save(effects)
-            failed = await self._perform(effects, decided)
-            await self._cross_off(effects)
-            turn = self._office.turn(self.call)
-            for owner in failed:
-                calls.on_failed(turn, owner)
-            effects = turn.effects
+            # Requests first: telephones need not wait until notices are on disk. What they bring
+            # about is told after them all the same, for it waits in the inbox.
+            effects = await self._complete(effects, await self._request(effects))
             if not effects:
                 break
+
+    async def _complete(self, effects: Sequence[Effect], failed: Sequence[str]) -> list[Effect]:
+        """Tell what was done; returns what follows from what Asterisk refused."""
+        await self._tell(effects)
+        await self._cross_off(effects)
+        turn = self._office.turn(self.call)
+        for owner in failed:
+            calls.on_failed(turn, owner)
+        return turn.effects
 
     async def _cross_off(self, effects: Sequence[Effect]) -> None:
         """What was to be done is done; of a closed call nothing is kept."""
@@ -282,35 +350,38 @@ class Desk:
             if isinstance(effect, Fetch):
                 self._office.start_fetching(effect.name)
 
-    async def _perform(
-        self, effects: Sequence[Effect], decided: Callable[[], None] | None
-    ) -> list[str]:
-        """Carry effects out; returns whose requests Asterisk refused."""
-        failed: list[str] = []
-        # Requests first: telephones need not wait until notices are on disk. What they bring
-        # about is told after them all the same, for it waits in the inbox.
-        for effect in effects:
-            if isinstance(effect, Do):
-                owner = await self._ask(effect, decisive=decided is not None)
-                if owner:
-                    failed.append(owner)
-        if decided is not None:
-            decided()
+    async def _request(self, effects: Sequence[Effect]) -> list[str]:
+        """Ask Asterisk for it; returns whose requests it refused."""
+        asked = [await self._ask(effect) for effect in effects if isinstance(effect, Do)]
+        return [owner for owner in asked if owner]
+
+    async def _tell(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
             match effect:
                 case Tell(message=message, at=at, reconstructed=reconstructed):
                     await self._office.emit(message, time=at, reconstructed=reconstructed)
                 case Fetch():
                     await self._office.fetch(effect)
-        return failed
 
-    async def _ask(self, effect: Do, *, decisive: bool) -> str:
+    async def _ask(self, effect: Do, order: Order | None = None) -> str:
+        """Do one request; the first one of a command only while there is time for it.
+
+        Returns whose failure it is if it was refused.
+        """
+        within_s = None
+        if order is not None and not order.begun:
+            within_s = self._left_s(order)
+            if within_s <= 0 or order.outcome.done():
+                raise _expired()
+            order.begun = True
         try:
-            await self._office.ari.request(effect.method, effect.path, effect.query, effect.body)
+            await self._office.ari.request(
+                effect.method, effect.path, effect.query, effect.body, begin_within_s=within_s
+            )
         except AriError as error:
             if error.status in effect.fine:
                 return ""
-            if effect.owner == COMMAND and decisive:
+            if effect.owner == COMMAND and order is not None:
                 raise CommandError(_result_of(error), f"Asterisk: {error.detail}") from error
             logger.warning(
                 "call %s: %s %s: %s",
@@ -321,14 +392,23 @@ class Desk:
                 extra={"call_id": self.call.id},
             )
             return effect.owner
+        except AriUnknownError:
+            raise
+        except AdapterUnavailableError:
+            if within_s is not None and order is not None:
+                order.begun = False  # nobody was there to take it
+            raise
         return ""
 
     # --- memory ----------------------------------------------------------------------------------
-    async def _save(self, effects: Sequence[Effect]) -> None:
+    async def _save(self, effects: Sequence[Effect], doubt: Unfinished | None = None) -> None:
         record: dict[str, Any] = {
             "call": to_json(self.call),
             "pending": [dump_effect(effect) for effect in effects],
+            "saved": self._office.steady.now().isoformat(),
         }
+        if doubt is not None:
+            record["unfinished"] = to_json(doubt)
         await self._office.memory.put(self.key, record)
 
     def _take_back(self, before: Any) -> None:
@@ -368,20 +448,30 @@ def _fail(waited: asyncio.Future[Any], error: Exception) -> None:
         waited.set_exception(error)
 
 
-def _lost(error: BaseException) -> Exception:
+def _expired() -> CommandError:
+    return CommandError(Result.EXPIRED, "the command expired before it could be begun")
+
+
+def _lost(error: BaseException, order: Order) -> Exception:
     """What the sender of a command is told when the link broke over it."""
-    if isinstance(error, AriTimeoutError):
-        return CommandError(Result.TIMEOUT, f"{error}: the outcome is unknown")
-    return AdapterUnavailableError(f"lost while the command was done: {error!r}")
+    if order.begun:
+        return CommandError(Result.TIMEOUT, f"{_words(error)}: nobody knows whether it was done")
+    return AdapterUnavailableError(f"{_words(error)}: it was not begun")
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, AdapterUnavailableError):
+        return str(error)
+    return "the link to Asterisk was lost"
 
 
 def _result_of(error: AriError) -> Result:
     """The result code for what Asterisk answered to a command."""
-    by_status = {
+    by_status: dict[int, Result] = {
         HTTPStatus.NOT_FOUND: Result.NO_CALL,
         HTTPStatus.CONFLICT: Result.WRONG_STATE,
         HTTPStatus.PRECONDITION_FAILED: Result.WRONG_STATE,
         HTTPStatus.UNPROCESSABLE_ENTITY: Result.BAD_VALUE,
         HTTPStatus.BAD_REQUEST: Result.BAD_VALUE,
     }
-    return by_status.get(HTTPStatus(error.status), Result.VENDOR)
+    return by_status.get(error.status, Result.VENDOR)

@@ -2,8 +2,9 @@
 
 A step only writes these down. They go into the memory together with the call's new state, are
 carried out (requests first), and are then crossed off. After a crash in between, what is not
-crossed off is done again. All of it may be done twice: our ids are in the requests, so Asterisk
-does not do the same thing anew, and a notice that comes twice is better than one that never comes.
+crossed off is done again: our ids are in the requests, so Asterisk does not do the same thing
+anew, and a notice that comes twice is better than one that never comes. The requests of a command
+are the exception: `adapters.asterisk.unfinished` says what becomes of those.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from protocol.message import Message, Part, plan_of
 from protocol.messages import message_class
@@ -35,6 +37,26 @@ class Do:
     body: Mapping[str, Any] | None = None
     fine: tuple[int, ...] = ()
     owner: str = ""
+
+    @property
+    def dials(self) -> str | None:
+        """The channel that this makes ring, by its id."""
+        return self._channel if self.method == "POST" else None
+
+    @property
+    def hangs_up(self) -> str | None:
+        """The channel that this ends."""
+        return self._channel if self.method == "DELETE" else None
+
+    @property
+    def records(self) -> str | None:
+        """The recording that this begins."""
+        return self.query.get("name") if self.path.endswith("/record") else None
+
+    @property
+    def _channel(self) -> str | None:
+        kind, _, name = self.path.removeprefix("/").partition("/")
+        return unquote(name) if kind == "channels" and name and "/" not in name else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,14 +141,14 @@ def load_fetch(data: Mapping[str, Any]) -> Fetch:
 
 def _load(data: Mapping[str, Any]) -> Effect:
     if "do" in data:
-        method, path = data["do"]
+        method, path = map(_text, data["do"])
         return Do(
             method=method,
             path=path,
-            query=data["query"],
-            body=data["body"],
-            fine=tuple(data["fine"]),
-            owner=data["owner"],
+            query={key: _text(value) for key, value in data["query"].items()},
+            body=None if data["body"] is None else dict(data["body"]),
+            fine=tuple(map(int, data["fine"])),
+            owner=_text(data["owner"]),
         )
     if "tell" in data:
         cls = message_class(data["tell"])
@@ -138,14 +160,21 @@ def _load(data: Mapping[str, Any]) -> Effect:
             reconstructed=data["reconstructed"],
         )
     return Fetch(
-        name=data["fetch"],
-        call_id=data["call_id"],
+        name=_text(data["fetch"]),
+        call_id=_text(data["call_id"]),
         conference_id=data.get("conference_id"),
         login_id=data["login_id"],
         started=datetime.fromisoformat(data["started"]),
         duration_s=data["duration_s"],
         reconstructed=data["reconstructed"],
     )
+
+
+def _text(value: Any) -> str:
+    """A text; what is on disk is believed only so far that one record can spoil but itself."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
 
 
 def dump_part(value: Part) -> dict[str, Any]:

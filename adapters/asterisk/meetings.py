@@ -154,6 +154,7 @@ def _add(turn: Turn, wanted: Iterable[Member]) -> None:
         Convening(
             request_id=turn.request_id,
             ring_s=turn.settings.ring_s,
+            patience_s=turn.patience_s,
             told=False,
             races=[Race(persons=persons)],
         ),

@@ -93,12 +93,14 @@ class Race:
 class Convening:
     """One command that calls people out; `told`: by 110 and 116, as for 210.
 
-    `reported` is how many persons were settled at the last 116.
+    `reported` is how many persons were settled at the last 116. `patience_s`: after an outage
+    longer than that nobody else is called.
     """
 
     request_id: str | None
     login_id: str | None = None
     ring_s: float
+    patience_s: float = 30.0
     told: bool = True
     races: list[Race] = field(default_factory=list)
     reported: int = 0

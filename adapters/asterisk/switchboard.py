@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import Context, copy_context
 from datetime import datetime
 from typing import Any, Final
@@ -21,9 +21,10 @@ from adapters.asterisk.desk import Desk
 from adapters.asterisk.effects import Fetch
 from adapters.asterisk.events import Event, read_event
 from adapters.asterisk.ids import Names, new_call_id
-from adapters.asterisk.model import Call
+from adapters.asterisk.model import Call, LegState
 from adapters.asterisk.recordings import Recorder
 from adapters.asterisk.settings import Settings
+from adapters.asterisk.steady import SteadyTime
 from adapters.asterisk.turn import Turn
 from linkage.ports import AdapterContext, AdapterUnavailableError, CommandError, Emit
 from protocol.message import Message
@@ -36,6 +37,9 @@ BACKLOG_MAX: Final = 20_000
 """Events that may wait for slow notices: some 300 calls' worth, a few dozen megabytes."""
 OTHER_HALF_S: Final = 0.5
 """How long the two halves of a Local channel may be apart."""
+REVOKED_MAX: Final = 100
+SIGNS_OF_LIFE: Final = frozenset({"StasisStart", "ChannelStateChange", "Dial"})
+"""What tells that a telephone rings or was picked up."""
 PAST_MAX: Final = 2000
 """Ended channels that are remembered, so that a late event does not begin a call anew."""
 
@@ -44,11 +48,19 @@ class Switchboard:
     """The desks and the ways to them. Implements `adapters.asterisk.desk.Office`."""
 
     def __init__(
-        self, context: AdapterContext, settings: Settings, ari: AriClient, emit: Emit
+        self,
+        context: AdapterContext,
+        settings: Settings,
+        ari: AriClient,
+        emit: Emit,
+        steady: SteadyTime,
     ) -> None:
         self.ari = ari
         self.emit = emit
         self.clock = context.clock
+        self.steady = steady
+        self.revoked: list[str] = []
+        """Channels that Asterisk may still make for a command that was taken back."""
         self.memory = context.memory
         self.settings = settings
         self.names = Names(settings.app)
@@ -113,15 +125,18 @@ class Switchboard:
     # --- what the desks need ---------------------------------------------------------------------
     def turn(self, call: Call, at: datetime | None = None) -> Turn:
         """A new step of a call."""
-        now = self.clock.utc()
         return Turn(
             call=call,
             settings=self.settings,
             names=self.names,
             new_id=self._new_id,
-            now=now,
-            at=at or now,
+            now=self.steady.now(),
+            at=at or self.clock.utc(),
         )
+
+    def revoke(self, channels: Iterable[str]) -> None:
+        """Take these away should they come up: nobody is to be rung for them any more."""
+        self.revoked = [*self.revoked, *channels][-REVOKED_MAX:]
 
     def index(self, call: Call) -> None:
         """Let events about the call's channels, and commands, find their way to it."""
@@ -152,18 +167,15 @@ class Switchboard:
         """Bring an event to where it belongs.
 
         Raises:
-            AdapterUnavailableError: too much waits, or another program took over our application.
+            AdapterUnavailableError: too much waits.
         """
         event = read_event(raw)
         if event is None:
             return
-        if event.kind == "ApplicationReplaced":
-            raise AdapterUnavailableError(
-                f"another program has taken over the Stasis application {self.names.app!r}: "
-                "give each linkage an `app` of its own"
-            )
         desk = self._find_desk(event)
-        if desk is not None:
+        if event.kind in SIGNS_OF_LIFE and self._is_late(event, desk):
+            self._drop_soon(event)
+        elif desk is not None:
             self._count()
             desk.give(event)
         elif event.kind == "StasisStart" and event.channel is not None:
@@ -171,6 +183,25 @@ class Switchboard:
                 self._wait_for_other_half(event, event.channel.name)
             else:
                 self.newcomer(event)
+
+    def _is_late(self, event: Event, desk: Desk | None) -> bool:
+        """Whether a telephone rings for what is over: Asterisk was asked long ago, or stood still.
+
+        Only what we know to be ours: a channel of no call may be another linkage's.
+        """
+        channel = event.channel
+        if channel is None:
+            return False
+        if desk is None:
+            return channel.id in self.revoked
+        leg = desk.call.leg_of_channel(channel.id)
+        return leg is not None and leg.state is LegState.ENDED and leg.answered is None
+
+    def _drop_soon(self, event: Event) -> None:
+        assert event.channel is not None
+        logger.warning("channel %s comes too late: hung up", event.channel.id)
+        if self._tasks is not None:
+            self._tasks.create_task(self.drop("channels", event.channel.id))
 
     def _wait_for_other_half(self, event: Event, name: str) -> None:
         """Half of a Local channel came in: perhaps of a telephone's own transfer (REFER).
@@ -198,12 +229,14 @@ class Switchboard:
         assert channel is not None
         role = event.args[0] if event.args else calls.CALLER
         if channel.id in self._past:
+            if self.names.call_of(channel.id) is not None:
+                self._drop_soon(event)  # it was picked up when its call was over already
             return
         if role not in {calls.CALLER, calls.OFFICER}:
-            # A leg of ours that answered after its call was over, or a mistake in the dialplan.
-            logger.warning("channel %s (%s) belongs to no call: hung up", channel.id, role)
-            if self._tasks is not None:
-                self._tasks.create_task(self.drop("channels", channel.id))
+            # Another linkage's leg, whose place here we have taken, or a mistake in the dialplan.
+            logger.warning(
+                "channel %s (%s) belongs to no call of ours: left alone", channel.id, role
+            )
             return
         call = calls.new_call(event, self._new_id(), event.at or self.clock.utc())
         self.add(call, fresh=True)

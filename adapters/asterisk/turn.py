@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 
 from adapters.asterisk.ari import segment
 from adapters.asterisk.effects import Do, Effect, Fetch, Tell
@@ -19,12 +20,16 @@ from adapters.asterisk.settings import Settings
 from protocol.message import Message
 from protocol.messages import CallState, CallStateNotice
 
+PATIENCE_S: Final = 30.0
+"""What a command without `Expire` allows (PROTOCOL.md section 2)."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Turn:
-    """A step. `now` is our wall clock (deadlines), `at` the time at Asterisk (what is told).
+    """A step. `now` is steady time (deadlines), `at` the time at Asterisk (what is told).
 
-    `request_id` is that of the command being done; `reconstructed` marks a step of a resync.
+    `request_id` is that of the command being done, `patience_s` how long its sender lets linkage
+    wait (`Expire`); `reconstructed` marks a step of a resync.
     """
 
     call: Call
@@ -34,6 +39,7 @@ class Turn:
     now: datetime
     at: datetime
     request_id: str | None = None
+    patience_s: float = PATIENCE_S
     reconstructed: bool = False
     effects: list[Effect] = field(default_factory=list)
 

@@ -17,6 +17,7 @@ from linkage.ports import (
     Adapter,
     AdapterUnavailableError,
     Clock,
+    Command,
     CommandError,
     Emit,
     Outcome,
@@ -154,7 +155,7 @@ class Commands:
     async def _execute(self, request: Request, deadline: float) -> Response:
         if self._clock.now() >= deadline:
             raise CommandError(Result.EXPIRED, "the command expired before it could be done")
-        outcome = await self._within_time(request)
+        outcome = await self._within_time(Command.of(request, deadline))
         self._worked()
         return Response(
             request_id=request.id,
@@ -165,7 +166,7 @@ class Commands:
             conference_id=outcome.conference_id,
         )
 
-    async def _within_time(self, request: Request) -> Outcome:
+    async def _within_time(self, request: Command) -> Outcome:
         """What the adapter makes of a command, if it says so in time.
 
         One that is not to be stopped, for it lets go of its cancellation, is left behind: it must
@@ -191,7 +192,7 @@ class Commands:
         served = self._adapter.capabilities
         return isinstance(message, QueryCall) and message.number not in served
 
-    async def _do(self, request: Request) -> Outcome:
+    async def _do(self, request: Command) -> Outcome:
         message = request.message
         if not isinstance(message, QueryCall) or not self._is_asked(message):
             return await contained(self._adapter.execute(request))

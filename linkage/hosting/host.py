@@ -17,8 +17,25 @@ from linkage.hosting.commands import WINDOW, Commands
 from linkage.hosting.contained import contained
 from linkage.hosting.ids import RequestIds
 from linkage.observation.figures import AdapterFigures
-from linkage.ports import REPLACED, Absent, Adapter, Clock, CorePort, EntryKind, Link
-from linkage.supervision import Backoff, Lot, Sleep, Supervisor, TaskSet, describe
+from linkage.ports import (
+    REPLACED,
+    Absent,
+    Adapter,
+    AdapterReplacedError,
+    Clock,
+    CorePort,
+    EntryKind,
+    Link,
+)
+from linkage.supervision import (
+    Backoff,
+    Lot,
+    Sleep,
+    Supervisor,
+    TaskSet,
+    describe,
+    find_refusal,
+)
 from linkage.tracing.spans import Put
 from protocol.envelope import Request
 from protocol.message import Message
@@ -43,8 +60,10 @@ class AdapterState(StrEnum):
     UP = "up"
     DOWN = "down"
     REFUSED = "refused"
+    """The platform as a whole refuses us: somebody must act, here or there. Tried again."""
     REPLACED = "replaced"
-    """Another link speaks for this adapter now: the one here has ended."""
+    """Another speaks for this adapter now: at the core (the one here has ended), or at the
+    platform (the one here waits until its place is free)."""
 
 
 class LinkClosedError(Exception):
@@ -100,7 +119,8 @@ class AdapterHost:
         )
         self._state = AdapterState.CONNECTING
         self._runs = 0
-        self._alarmed = False
+        self._alarmed: AdapterState | None = None
+        """Of what state the last alarm told that still stands."""
         self._linked = False
         """The core has the link, or is about to."""
         self._over = False
@@ -113,7 +133,7 @@ class AdapterHost:
             f"adapter {self._peer}",
             self._run_adapter,
             clock=clock,
-            backoff=backoff,
+            backoff=backoff or Backoff(most_s=adapter.longest_pause_s),
             ended=self._ended,
             sleep=sleep,
             lot=lot,
@@ -296,22 +316,28 @@ class AdapterHost:
         self._state = AdapterState.UP
         logger.info("adapter %s: up", self._peer, extra={"peer": self._peer})
         # Also at the first time: the alarm may have been raised before linkage was started again.
-        self._alarmed = False
+        self._alarmed = None
         self._tasks.start(self._clear(), "note")
 
-    async def _ended(self, error: Exception | None, pause_s: float | None) -> None:
-        reason = "ended" if error is None else describe(error)
-        if pause_s is None:
-            self._state = AdapterState.REFUSED
-            await self._note(EntryKind.ALARM, f"{self._peer} refuses us for good: {reason}")
+    async def _ended(self, error: Exception | None, pause_s: float) -> None:
+        refusal = None if error is None else find_refusal(error)
+        if refusal is None:
+            await self._tell_down("ended" if error is None else describe(error))
             return
-        await self._tell_down(reason)
+        is_replaced = isinstance(refusal, AdapterReplacedError)
+        self._state = AdapterState.REPLACED if is_replaced else AdapterState.REFUSED
+        # Somebody must act: that is told also where an outage was told of before.
+        if self._alarmed is not self._state:
+            self._alarmed = self._state
+            what = "is served by another program" if is_replaced else "refuses us"
+            reason = f"{describe(refusal)} (tried again every {pause_s:g} s)"
+            await self._note(EntryKind.ALARM, f"{self._peer} {what}: {reason}")
 
     async def _tell_down(self, reason: str) -> None:
         self._state = AdapterState.DOWN
         # One entry for one outage, however many attempts it takes to end it.
-        if not self._alarmed:
-            self._alarmed = True
+        if self._alarmed is None:
+            self._alarmed = AdapterState.DOWN
             await self._note(EntryKind.ALARM, f"{self._peer} is down: {reason}")
 
     async def _clear(self) -> None:

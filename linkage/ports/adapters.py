@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -23,22 +24,32 @@ class AdapterError(Exception):
 
     ```
     AdapterError
-    ├── AdapterRefusedError       it will not take us (credentials, version): no retry, an alarm
-    ├── AdapterUnavailableError   it cannot be reached now: retry with back-off
-    └── CommandError              this one command failed; carries the result for its sender
+    ├── AdapterRefusedError        it will not take us (credentials, version): somebody must act
+    ├── AdapterUnavailableError    it cannot be reached now: retry with back-off
+    │   └── AdapterReplacedError   another program has our place at it: wait until that is free
+    └── CommandError               this one command failed; carries the result for its sender
     ```
     """
 
 
 class AdapterRefusedError(AdapterError):
-    """The platform refuses us for good (bad credentials, unsupported version).
+    """The platform as a whole refuses us (bad credentials, unsupported version).
 
-    Retrying would not help.
+    Somebody has to mend that, here or there, and may do so without a word to us: an alarm, and it
+    is tried again at the longest pause.
     """
 
 
 class AdapterUnavailableError(AdapterError):
     """The platform cannot be reached, or the link to it was lost: try again later."""
+
+
+class AdapterReplacedError(AdapterUnavailableError):
+    """Another program has taken our place at the platform, and we do not take it back.
+
+    An alarm; `Adapter.run` is called again at the longest pause, and raises this again for as
+    long as that program may be alive.
+    """
 
 
 class CommandError(AdapterError):
@@ -51,6 +62,27 @@ class CommandError(AdapterError):
         super().__init__(detail)
         self.result = result
         self.detail = detail
+
+
+@dataclass(frozen=True, init=False)
+class Command(Request):
+    """A command on its way to a platform.
+
+    What it does there is begun before `deadline` (monotonic seconds of the context's clock) or
+    never, whatever hung, was refused or restarted in between (PROTOCOL.md section 3.3).
+    """
+
+    deadline: float = math.inf
+
+    def __init__(self, *, deadline: float, **fields: Any) -> None:
+        super().__init__(**fields)
+        object.__setattr__(self, "deadline", deadline)
+
+    @classmethod
+    def of(cls, request: Request, deadline: float) -> Command:
+        """A request that was received, with its deadline."""
+        given = {field.name: getattr(request, field.name) for field in fields(request)}
+        return cls(**given, deadline=deadline)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +182,8 @@ class Adapter(ABC):
 
     name: ClassVar[str]
     capabilities: ClassVar[Capability]
+    longest_pause_s: ClassVar[float] = 60.0
+    """Between two runs that fail. Where callers wait for the platform, it is a few seconds."""
 
     def __init__(self, context: AdapterContext) -> None:
         self.context = context
@@ -163,18 +197,23 @@ class Adapter(ABC):
 
         Raises:
             AdapterUnavailableError: the link was lost or cannot be made.
-            AdapterRefusedError: retrying would not help.
+            AdapterReplacedError: another program has our place at the platform.
+            AdapterRefusedError: the platform as a whole refuses us. What is wrong with one call,
+                one file or one record is no reason for this.
         """
 
     @abstractmethod
-    async def execute(self, request: Request) -> Outcome:
+    async def execute(self, request: Command) -> Outcome:
         """Do one command (its class is one of `capabilities`).
 
-        `request.id` goes into the `request_id` of what comes of it.
+        `request.id` goes into the `request_id` of what comes of it. Nothing is begun at the
+        platform after `request.deadline`, nor in a later run: who has sent it was told by then
+        that it failed, or that nobody knows.
 
         Raises:
-            CommandError: it cannot be done; the code goes to the sender.
-            AdapterUnavailableError: the platform is not connected (result 502).
+            CommandError: it cannot be done; the code goes to the sender. `TIMEOUT` (503) where
+                nobody knows whether it was begun; `EXPIRED` (309) where it never was.
+            AdapterUnavailableError: the platform is not connected, and nothing was begun (502).
         """
 
     async def living(self, query: QueryCall) -> SnapshotNotice | None:  # noqa: ARG002 - for subclasses

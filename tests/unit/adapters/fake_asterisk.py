@@ -77,11 +77,18 @@ class FakeAsterisk:
         """(method, end of the path) → HTTP status with which it is refused."""
         self.silent: set[str] = set()
         """Ends of paths that are never answered."""
+        self.variables: dict[str, str] = {}
+        """Global ones."""
         self.garbage: dict[str, bytes] = {}
         """Ends of paths → what is answered instead of JSON."""
         self._started = 0
         self._count = 0
         self._sockets: list[web.WebSocketResponse] = []
+        """Of who has the application: one, or none."""
+        self._replaced: list[web.WebSocketResponse] = []
+        """Of those who had it before, and hear nothing any more."""
+        self._flow = asyncio.Event()
+        self._flow.set()
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
         self._arrived = asyncio.Condition()
@@ -125,8 +132,16 @@ class FakeAsterisk:
 
     async def cut(self) -> None:
         """Close every WebSocket, as a lost link does."""
-        for socket in list(self._sockets):
+        for socket in [*self._sockets, *self._replaced]:
             await socket.close()
+
+    def freeze(self) -> None:
+        """Stand still, as a stopped process does: requests are done at `thaw`, all of them."""
+        self._flow.clear()
+
+    def thaw(self) -> None:
+        """Go on."""
+        self._flow.set()
 
     async def restart(self) -> None:
         """Forget all calls, as a new process does."""
@@ -135,6 +150,7 @@ class FakeAsterisk:
         self.lines.clear()
         self.bridges.clear()
         self.plays.clear()
+        self.variables.clear()
 
     # --- people ----------------------------------------------------------------------------------
     async def call(
@@ -309,19 +325,25 @@ class FakeAsterisk:
 
     async def _events(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
+        await self._flow.wait()
         await socket.prepare(request)
-        self._sockets.append(socket)
+        await self._say("ApplicationReplaced")
+        self._replaced += self._sockets
+        self._sockets = [socket]
         try:
             async for _ in socket:
                 pass
         finally:
-            self._sockets.remove(socket)
+            for sockets in (self._sockets, self._replaced):
+                if socket in sockets:
+                    sockets.remove(socket)
         return socket
 
     async def _request(self, request: web.Request) -> web.Response:
         path = request.match_info["path"].split("/")
         key = (request.method, "/".join(path))
         self.requests.append(key)
+        await self._flow.wait()
         for (method, end), status in self.refuse.items():
             if method == key[0] and key[1].endswith(end):
                 return _error(status, "refused by the test")
@@ -338,10 +360,22 @@ class FakeAsterisk:
             self._arrived.notify_all()
         return response
 
-    async def _asterisk(self, *_: Any) -> web.Response:
+    async def _asterisk(
+        self, method: str, path: list[str], query: Mapping[str, str], _: Any
+    ) -> web.Response:
+        if path == ["ping"]:
+            return web.json_response({"ping": "pong"})
+        if path == ["variable"]:
+            if method == "POST":
+                self.variables[query["variable"]] = query["value"]
+                return _done()
+            return web.json_response({"value": self.variables.get(query["variable"], "")})
         return web.json_response({"status": {"startup_time": f"start {self._started}"}})
 
-    async def _applications(self, *_: Any) -> web.Response:
+    async def _applications(self, method: str, *_: Any) -> web.Response:
+        # One without a WebSocket is gone, but not before the last channel that it knows.
+        if method == "GET" and not self._sockets and not self.lines:
+            return _error(404, "Application not found")
         return web.json_response({"name": self.app})
 
     async def _channels(
@@ -372,6 +406,10 @@ class FakeAsterisk:
         if verb == "answer":
             line.state = "Up"
             await self._say("ChannelStateChange", line)
+        elif verb == "variable" and method == "GET":
+            if query["variable"] not in line.variables:
+                return _error(404, "Provided variable was not found")
+            return web.json_response({"value": line.variables[query["variable"]]})
         elif verb == "variable":
             line.variables[query["variable"]] = query["value"]
         elif verb in {"moh", "mute"}:

@@ -13,8 +13,7 @@ import pytest
 
 from adapters.asterisk import AsteriskAdapter
 from linkage.clock import SystemClock
-from linkage.ports import AdapterContext, Clock, CommandError, Outcome
-from protocol.envelope import Request
+from linkage.ports import AdapterContext, Clock, Command, CommandError, Outcome
 from protocol.message import Message
 from protocol.messages import PlatformStatusNotice
 from protocol.results import Result
@@ -31,10 +30,14 @@ class Running:
     task: asyncio.Task[None]
     count: int = 0
 
-    async def do(self, message: Message) -> Outcome:
+    async def do(self, message: Message, *, expire_s: float = 30.0) -> Outcome:
         """Have a command done; its request's id is C1, C2, …"""
         self.count += 1
-        return await self.adapter.execute(Request(id=f"C{self.count}", message=message))
+        deadline = self.adapter.context.clock.now() + expire_s
+        request = Command(
+            id=f"C{self.count}", message=message, expire_s=round(expire_s), deadline=deadline
+        )
+        return await self.adapter.execute(request)
 
     async def up(self) -> None:
         """Return when it is connected; raise what kept it from that."""

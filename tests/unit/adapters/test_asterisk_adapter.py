@@ -573,20 +573,21 @@ async def test_calls_that_died_with_asterisk_are_closed_as_reconstructed(
     assert [each.cause for each in gap] == [GapCause.RESTART]
 
 
-async def test_what_belongs_to_nobody_is_taken_away_after_a_loss(
+async def test_people_in_talk_are_left_alone_by_one_that_knows_nothing_of_them(
     asterisk: FakeAsterisk, place: Place
 ) -> None:
     async with place.run() as adapter:
         await speak(asterisk, adapter)
-    place.memory.table.clear()  # somebody has deleted our data
+    (bridge,) = asterisk.bridges.values()
+    together = set(bridge.members)
+    place.memory.table.clear()  # somebody has deleted our data, or it is another linkage's call
     async with place.run() as adapter:
+        await asterisk.call(number="13900139000")
         call = await adapter.notices.next(IncomingCallNotice)
-        assert "1001" not in [line.number for line in asterisk.lines.values() if line.bridge]
-        await asterisk.until(lambda: not asterisk.bridges)
-        await adapter.notices.next(CallStateNotice, state=CallState.ALERTING)
-        await asterisk.pick_up("1001")
-        bridged = await adapter.notices.next(CallStateNotice, state=CallState.BRIDGED)
-    assert bridged.call_id == call.call_id
+        assert adapter.notices.of(IncomingCallNotice) == [call]
+        assert set(bridge.members) == together
+    assert call.phone_num == "13900139000"
+    assert ("DELETE", f"bridges/{bridge.id}") not in asterisk.requests
 
 
 async def test_an_unreadable_record_is_forgotten_and_nothing_else(

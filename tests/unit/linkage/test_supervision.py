@@ -7,7 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from linkage.clock import ManualClock
-from linkage.ports import AdapterRefusedError, AdapterUnavailableError
+from linkage.ports import (
+    AdapterError,
+    AdapterRefusedError,
+    AdapterReplacedError,
+    AdapterUnavailableError,
+)
 from linkage.supervision import Backoff, Supervisor, TaskSet, describe, find_refusal
 
 
@@ -18,7 +23,7 @@ class Script:
         self.clock = clock
         self.steps: Iterator[Exception | float | None] = iter(steps)
         self.pauses: list[float] = []
-        self.ends: list[tuple[Exception | None, float | None]] = []
+        self.ends: list[tuple[Exception | None, float]] = []
         self.exhausted = asyncio.Event()
 
     async def job(self) -> None:
@@ -34,7 +39,7 @@ class Script:
     async def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
 
-    async def ended(self, error: Exception | None, pause_s: float | None) -> None:
+    async def ended(self, error: Exception | None, pause_s: float) -> None:
         self.ends.append((error, pause_s))
 
     def supervisor(self, backoff: Backoff | None = None, lot: float = 1.0) -> Supervisor:
@@ -82,27 +87,39 @@ async def test_a_job_that_returns_is_run_again() -> None:
     assert script.ends == [(None, 1.0), (None, 2.0)]
 
 
-async def test_a_refusal_ends_it() -> None:
-    refusal = AdapterRefusedError("wrong password")
-    script = Script(ManualClock(), [OSError("first"), refusal])
-    async with asyncio.timeout(30):
-        await script.supervisor().run()
-    assert script.ends[-1] == (refusal, None)
-    assert script.pauses == [1.0]
+@pytest.mark.parametrize("kind", [AdapterRefusedError, AdapterReplacedError])
+async def test_what_does_not_pass_by_itself_is_tried_again_at_the_longest_pause(
+    kind: type[AdapterError],
+) -> None:
+    script = Script(ManualClock(), [OSError("first"), kind("wrong password"), kind("still")])
+    await run_to_the_end_of(script, script.supervisor(Backoff(most_s=5.0)))
+    assert script.pauses == [1.0, 5.0, 5.0]
 
 
-async def test_a_refusal_inside_a_task_group_ends_it_too() -> None:
+async def test_so_is_what_a_task_group_has_wrapped() -> None:
     group = ExceptionGroup("tasks", [OSError(), ExceptionGroup("", [AdapterRefusedError("no")])])
     script = Script(ManualClock(), [group])
-    async with asyncio.timeout(30):
-        await script.supervisor().run()
-    assert script.ends == [(group, None)]
+    await run_to_the_end_of(script, script.supervisor())
+    assert script.ends == [(group, 60.0)]
+
+
+async def test_one_reason_is_logged_once_however_often_it_is_tried(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING)
+    script = Script(ManualClock(), [*[OSError("gone")] * 4, OSError("busy"), OSError("gone")])
+    await run_to_the_end_of(script, script.supervisor())
+    assert [record.getMessage().split(";")[0] for record in caplog.records] == [
+        "job: OSError: gone",
+        "job: OSError: busy",
+        "job: OSError: gone",
+    ]
 
 
 async def test_a_failing_listener_does_not_end_the_supervision() -> None:
     script = Script(ManualClock(), [OSError(), OSError()])
 
-    async def fail(error: Exception | None, pause_s: float | None) -> None:
+    async def fail(error: Exception | None, pause_s: float) -> None:
         raise RuntimeError("the journal is full")
 
     supervisor = Supervisor(

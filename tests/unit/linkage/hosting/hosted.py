@@ -11,6 +11,7 @@ from linkage.ports import (
     Adapter,
     AdapterContext,
     Capability,
+    Command,
     Emit,
     Outcome,
     StoredFile,
@@ -54,7 +55,7 @@ class Scripted(Adapter):
 
     def __init__(self, context: AdapterContext) -> None:
         super().__init__(context)
-        self.executing: Callable[[Request], Awaitable[Outcome]] = self.accept
+        self.executing: Callable[[Command], Awaitable[Outcome]] = self.accept
         self.runs: asyncio.Queue[Exception | None] = asyncio.Queue()
         self.started = 0
         self.begun: list[str] = []
@@ -70,7 +71,7 @@ class Scripted(Adapter):
         if error is not None:
             raise error
 
-    async def execute(self, request: Request) -> Outcome:
+    async def execute(self, request: Command) -> Outcome:
         self.begun.append(request.id)
         return await self.executing(request)
 

@@ -13,6 +13,7 @@ from linkage.hosting import AdapterHost
 from linkage.hosting.commands import CONCURRENT_MAX, WINDOW
 from linkage.ports import (
     AdapterUnavailableError,
+    Command,
     CommandError,
     Outcome,
 )
@@ -280,3 +281,21 @@ async def test_commands_that_are_not_to_be_stopped_do_not_keep_the_places_of_oth
     assert (await answer_to(host, core, hang_up("next", "c1"))).result == 1
     assert {answer.result for answer in core.answers[:-1]} == {Result.TIMEOUT}
     release.set()
+
+
+async def test_an_adapter_is_told_until_when_a_command_may_be_begun(
+    host: AdapterHost, core: FakeCore, adapter: Scripted, clock: ManualClock
+) -> None:
+    deadlines: list[float] = []
+
+    async def note(request: Command) -> Outcome:
+        deadlines.append(request.deadline)
+        return Outcome()
+
+    adapter.executing = note
+    now = clock.now()
+    sent = clock.utc() - timedelta(seconds=2)
+    await answer_to(host, core, hang_up("1", expire_s=5))
+    await answer_to(host, core, hang_up("2", expire_s=5, time=sent))
+    await answer_to(host, core, hang_up("3"))
+    assert deadlines == [now + 5, now + 3, now + 30]

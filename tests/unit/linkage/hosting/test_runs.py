@@ -13,6 +13,7 @@ from linkage.hosting.contained import contained
 from linkage.hosting.ids import RequestIds
 from linkage.ports import (
     AdapterRefusedError,
+    AdapterReplacedError,
     AdapterUnavailableError,
     EntryKind,
     Outcome,
@@ -158,15 +159,63 @@ async def test_a_command_that_outlived_the_run_says_nothing_about_the_next_one(
     assert core.kinds() == [EntryKind.ALARM, EntryKind.ALARM_CLEARED, EntryKind.REFUSED]
 
 
-async def test_a_refusing_platform_is_not_tried_again(
-    host: AdapterHost, core: FakeCore, adapter: Scripted, pauses: Pauses
+@pytest.mark.parametrize(
+    ("error", "state", "words"),
+    [
+        (AdapterRefusedError("wrong password"), AdapterState.REFUSED, "refuses us"),
+        (AdapterReplacedError("the old machine"), AdapterState.REPLACED, "another program"),
+    ],
+)
+async def test_what_does_not_pass_by_itself_is_alarmed_once_and_tried_until_it_has(
+    host: AdapterHost,
+    core: FakeCore,
+    adapter: Scripted,
+    pauses: Pauses,
+    error: Exception,
+    state: AdapterState,
+    words: str,
 ) -> None:
-    adapter.runs.put_nowait(AdapterRefusedError("wrong password"))
+    for _ in range(3):
+        adapter.runs.put_nowait(error)
     await core.until(lambda: core.notes)
-    assert core.notes[0].kind is EntryKind.ALARM
-    assert "wrong password" in core.notes[0].detail
-    assert host.state is AdapterState.REFUSED
-    assert (adapter.started, pauses.asked) == (1, [])
+    assert host.state is state
+    await ran(adapter, 4)
+    (alarm,) = core.notes
+    assert alarm.kind is EntryKind.ALARM
+    assert words in alarm.detail
+    assert str(error) in alarm.detail
+    assert pauses.asked == [60, 60, 60]
+    assert adapter.emit is not None
+    await adapter.emit(incoming())
+    await core.until(lambda: len(core.notes) == 2)
+    assert core.notes[1].kind is EntryKind.ALARM_CLEARED
+
+
+async def test_a_refusal_in_an_outage_is_an_alarm_of_its_own(
+    host: AdapterHost, core: FakeCore, adapter: Scripted
+) -> None:
+    adapter.runs.put_nowait(AdapterUnavailableError("no route"))
+    adapter.runs.put_nowait(AdapterRefusedError("wrong password"))
+    adapter.runs.put_nowait(AdapterUnavailableError("no route"))
+    await ran(adapter, 4)
+    assert ["no route" in note.detail for note in core.notes] == [True, False]
+
+
+async def test_a_platform_for_which_callers_wait_is_tried_at_the_pauses_that_it_allows(
+    adapter: Scripted, core: FakeCore, clock: ManualClock, pauses: Pauses
+) -> None:
+    class Telephones(Scripted):
+        longest_pause_s = 5.0
+
+    telephones = Telephones(adapter.context)
+    host = AdapterHost(telephones, core, clock, sleep=pauses.sleep, lot=lambda: 1.0)
+    for _ in range(5):
+        telephones.runs.put_nowait(AdapterUnavailableError("no route"))
+    telephones.runs.put_nowait(AdapterRefusedError("wrong password"))
+    await host.start()
+    await ran(telephones, 7)
+    await host.stop()
+    assert pauses.asked == [1, 2, 4, 5, 5, 5]
 
 
 async def test_an_error_of_the_core_runs_the_adapter_again(
