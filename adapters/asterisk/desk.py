@@ -405,7 +405,7 @@ class Desk:
         record: dict[str, Any] = {
             "call": to_json(self.call),
             "pending": [dump_effect(effect) for effect in effects],
-            "saved": self._office.steady.now().isoformat(),
+            **self._office.steady.stamp(),
         }
         if doubt is not None:
             record["unfinished"] = to_json(doubt)

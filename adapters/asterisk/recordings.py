@@ -17,7 +17,7 @@ from adapters.asterisk.ari import AriClient, AriError, segment
 from adapters.asterisk.effects import Fetch, dump_effect, load_fetch
 from adapters.asterisk.media import FORMAT
 from adapters.asterisk.settings import Settings
-from linkage.ports import AdapterContext, Emit, StoredFile
+from linkage.ports import AdapterContext, AdapterUnavailableError, Emit, StoredFile
 from protocol.messages import RecordingNotice, RecordingNoticeAction
 from protocol.reasons import Reason
 
@@ -31,10 +31,11 @@ WAV_BYTES_PER_S: Final = 16_000
 
 @dataclass(slots=True, kw_only=True)
 class Job:
-    """A recording on its way; `saved` once linkage has the file."""
+    """A recording on its way; `saved` once linkage has the file, `failed` once that was told."""
 
     fetch: Fetch
     saved: dict[str, Any] | None = None
+    failed: bool = False
 
 
 class Recorder:
@@ -63,14 +64,19 @@ class Recorder:
         """
         self._ready.put_nowait(name)
 
-    def resume(self, record: dict[str, Any]) -> None:
+    def resume(self, record: Any) -> None:
         """Go on with one from the memory.
 
         Raises:
             ValueError: what stands there is none.
         """
-        fetch = load_fetch((record or {}).get("fetch") or {})
-        self._jobs[fetch.name] = Job(fetch=fetch, saved=record.get("saved"))
+        if not isinstance(record, dict) or not isinstance(record.get("fetch"), dict):
+            raise ValueError("no record of a recording")  # noqa: TRY004 - what is on disk is data
+        fetch, saved = load_fetch(record["fetch"]), record.get("saved")
+        if saved is not None and not _is_saved(saved):
+            raise ValueError("no record of a file")
+        failed = record.get("failed") is True
+        self._jobs[fetch.name] = Job(fetch=fetch, saved=saved, failed=failed)
         self._ready.put_nowait(fetch.name)
 
     async def run(self) -> None:
@@ -89,19 +95,33 @@ class Recorder:
                 job.saved = await self._save(fetch, path)
             except AriError as error:
                 logger.warning("recording %s is not to be had: %s", fetch.name, error)
-                await self._tell_failed(fetch, Reason.RECORDING_NO_MEDIA)
-                await self._context.memory.delete(PREFIX + fetch.name)
+                await self._fail(job, _why_not(error))
+                return
+            except AdapterUnavailableError as error:
+                # If Asterisk answers otherwise, it is this file with which something is wrong.
+                await self._ari.ping()
+                logger.warning("recording %s does not come: %s", fetch.name, error)
+                await self._fail(job, Reason.RECORDING_UPLOAD)
                 return
             except OSError as error:
-                # It stays at Asterisk and in our memory; the next start tries again.
                 logger.error("recording %s cannot be kept: %s", fetch.name, error)  # noqa: TRY400 - the reason is in the error's text
-                await self._tell_failed(fetch, Reason.RECORDING_DISK)
+                await self._fail(job, Reason.RECORDING_DISK)
                 return
             await self._remember(job)
         await self._tell_saved(fetch, job.saved)
         if not self._settings.keep_recordings:
             await self._delete(path)
         await self._context.memory.delete(PREFIX + fetch.name)
+
+    async def _fail(self, job: Job, reason: Reason) -> None:
+        """108 failed, once; what is at Asterisk still is tried again by the next run."""
+        if not job.failed:
+            await self._tell_failed(job.fetch, reason)
+        if reason is Reason.RECORDING_NO_MEDIA:
+            await self._context.memory.delete(PREFIX + job.fetch.name)
+        elif not job.failed:
+            job.failed = True
+            await self._remember(job)
 
     async def _save(self, fetch: Fetch, path: str) -> dict[str, Any]:
         pieces = _Pieces(self._ari.download(f"{path}/file"))
@@ -121,7 +141,11 @@ class Recorder:
                 logger.warning("%s stays at Asterisk: %s", path, error)
 
     async def _remember(self, job: Job) -> None:
-        record = {"fetch": dump_effect(job.fetch), "saved": job.saved}
+        record = {
+            "fetch": dump_effect(job.fetch),
+            "saved": job.saved,
+            "failed": job.failed,
+        }
         await self._context.memory.put(PREFIX + job.fetch.name, record)
 
     async def _tell_saved(self, fetch: Fetch, saved: dict[str, Any]) -> None:
@@ -156,6 +180,23 @@ class Recorder:
             time=self._context.clock.utc(),
             reconstructed=fetch.reconstructed,
         )
+
+
+def _is_saved(saved: Any) -> bool:
+    if not isinstance(saved, dict) or not isinstance(saved.get("size_bytes"), int):
+        return False
+    return all(isinstance(saved.get(key), str) for key in ("file_id", "sha256"))
+
+
+def _why_not(error: AriError) -> Reason:
+    """The reason for what Asterisk answers about the file of a recording."""
+    match error.status:
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            return Reason.RECORDING_FORBIDDEN  # Asterisk may not open this file
+        case HTTPStatus.NOT_FOUND:
+            return Reason.RECORDING_NO_MEDIA
+        case _:
+            return Reason.RECORDING_UPLOAD
 
 
 class _Pieces:

@@ -9,10 +9,9 @@ replays nothing, so 195 says from when to when notices may be missing.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -31,6 +30,8 @@ from protocol.reasons import Reason
 
 logger = logging.getLogger("linkage.asterisk")
 
+AHEAD_MAX_S: Final = 1e9
+"""Thirty years: what is further off is no clock that was set."""
 LINK_KEY: Final = "link"
 CALL_PREFIX: Final = "call:"
 CALL_VARIABLE: Final = "LINKAGE_CALLID"
@@ -55,7 +56,7 @@ async def resync(board: Switchboard, *, first: bool) -> str:
     memory = await board.memory.load()
     link = _read_link(memory.get(LINK_KEY))
     if first:
-        board.steady.resume(link.ahead_s)
+        board.steady.resume(_ahead_s(memory))
     board.revoked = list(link.revoked)
     reason = Reason.STATE_LOST if link.startup == found.startup else Reason.PLATFORM_FAULT
     unreadable: set[str] = set()
@@ -64,7 +65,7 @@ async def resync(board: Switchboard, *, first: bool) -> str:
             if key.startswith(PREFIX):
                 board.recorder.resume(record)
             elif key.startswith(CALL_PREFIX):
-                await _take_up(board, found, _read(record), reason, link.seen_steady)
+                await _take_up(board, found, _read(record), reason, link.saved)
         except ValueError:
             logger.exception("%s in the adapter's memory cannot be read: forgotten", key)
             unreadable.add(key.removeprefix(CALL_PREFIX))
@@ -89,8 +90,8 @@ async def seen(board: Switchboard, startup: str) -> None:
     record = {
         "seen": board.clock.utc().isoformat(),
         "startup": startup,
-        "ahead_s": board.steady.ahead_s,
         "revoked": board.revoked,
+        **board.steady.stamp(),
     }
     await board.memory.put(LINK_KEY, record)
 
@@ -262,29 +263,37 @@ def _read(record: Any) -> Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """What is remembered of the link itself."""
+    """What is remembered of the link: `seen` is by the wall clock, `saved` by steady time."""
 
     seen: datetime | None = None
+    saved: datetime | None = None
     startup: str | None = None
-    ahead_s: float = 0.0
     revoked: tuple[str, ...] = ()
-
-    @property
-    def seen_steady(self) -> datetime | None:
-        """When it was last up, by steady time."""
-        return None if self.seen is None else self.seen - timedelta(seconds=self.ahead_s)
 
 
 def _read_link(record: Any) -> Link:
     """It, as far as it can be read."""
     data = record if isinstance(record, dict) else {}
-    ahead, revoked = data.get("ahead_s"), data.get("revoked")
+    revoked = data.get("revoked")
     return Link(
         seen=_time(data.get("seen")),
+        saved=_time(data.get("saved")),
         startup=data.get("startup"),
-        ahead_s=float(ahead) if isinstance(ahead, int | float) and math.isfinite(ahead) else 0.0,
         revoked=tuple(map(str, revoked)) if isinstance(revoked, list) else (),
     )
+
+
+def _ahead_s(memory: Mapping[str, Any]) -> float:
+    """How far the wall clock was ahead of steady time when something was last remembered."""
+    stamps = [
+        (saved, float(record["ahead_s"]))
+        for record in memory.values()
+        if isinstance(record, dict)
+        and (saved := _time(record.get("saved"))) is not None
+        and isinstance(record.get("ahead_s"), int | float)
+        and abs(record["ahead_s"]) < AHEAD_MAX_S
+    ]
+    return max(stamps, default=(None, 0.0))[1]
 
 
 async def running(board: Switchboard, call: Call) -> frozenset[str]:

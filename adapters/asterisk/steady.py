@@ -8,6 +8,7 @@ a restart. Only a step of the clock while linkage was not running is not seen.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from linkage.ports import Clock
 
@@ -41,6 +42,10 @@ class SteadyTime:
     def ahead_s(self) -> float:
         """How far the wall clock is ahead of the scale: by so much it was set."""
         return (self._clock.utc() - self.now()).total_seconds()
+
+    def stamp(self) -> dict[str, Any]:
+        """What a record in the memory says of when it was written."""
+        return {"saved": self.now().isoformat(), "ahead_s": self.ahead_s}
 
     def resume(self, ahead_s: float) -> None:
         """Go on with the scale of an earlier process."""

@@ -77,8 +77,14 @@ class FakeAsterisk:
         """(method, end of the path) → HTTP status with which it is refused."""
         self.silent: set[str] = set()
         """Ends of paths that are never answered."""
+        self.unheard: set[tuple[str, str]] = set()
+        """(method, part of the path): what is done, but not answered."""
+        self.delayed: set[tuple[str, str]] = set()
+        """(method, part of the path): what is done at `deliver`, and not before."""
         self.variables: dict[str, str] = {}
         """Global ones."""
+        self.keys: list[str] = []
+        """Digits that were sent to somebody."""
         self.garbage: dict[str, bytes] = {}
         """Ends of paths → what is answered instead of JSON."""
         self._started = 0
@@ -89,8 +95,10 @@ class FakeAsterisk:
         """Of those who had it before, and hear nothing any more."""
         self._flow = asyncio.Event()
         self._flow.set()
+        self._delivery = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
+        self._port = 0
         self._arrived = asyncio.Condition()
 
     # --- the process ---------------------------------------------------------------------------
@@ -135,6 +143,23 @@ class FakeAsterisk:
         for socket in [*self._sockets, *self._replaced]:
             await socket.close()
 
+    async def close_door(self) -> None:
+        """Refuse connections from now on, and cut those that there are."""
+        assert self._site is not None
+        assert self._runner is not None
+        self._port = self._runner.addresses[0][1]
+        await self._site.stop()
+        assert self._runner.server is not None
+        for connection in list(self._runner.server.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+
+    async def open_door(self) -> None:
+        """Take connections again, at the same address."""
+        assert self._runner is not None
+        self._site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+        await self._site.start()
+
     def freeze(self) -> None:
         """Stand still, as a stopped process does: requests are done at `thaw`, all of them."""
         self._flow.clear()
@@ -142,6 +167,26 @@ class FakeAsterisk:
     def thaw(self) -> None:
         """Go on."""
         self._flow.set()
+
+    def deliver(self) -> None:
+        """Do what was delayed, however long ago it was asked for; from now on nothing is."""
+        self.delayed.clear()
+        self._delivery.set()
+
+    def picture(self) -> dict[str, Any]:
+        """Everything that a person would see or hear of it."""
+        return {
+            "lines": {
+                line.id: (line.state, line.bridge, line.music, line.muted, sorted(line.silent))
+                for line in self.lines.values()
+            },
+            "bridges": {
+                bridge.id: (sorted(bridge.members), list(bridge.live), bridge.music)
+                for bridge in self.bridges.values()
+            },
+            "plays": dict(self.plays),
+            "keys": list(self.keys),
+        }
 
     async def restart(self) -> None:
         """Forget all calls, as a new process does."""
@@ -355,10 +400,18 @@ class FakeAsterisk:
         body = await request.json() if request.can_read_body else {}
         handler = getattr(self, f"_{path[0]}", None)
         assert handler is not None, f"the fake has no {key}"
+        if _matches(key, self.delayed):
+            await self._notify()
+            await self._delivery.wait()
         response: web.Response = await handler(request.method, path[1:], request.query, body)
+        await self._notify()
+        if _matches(key, self.unheard):
+            await asyncio.Event().wait()
+        return response
+
+    async def _notify(self) -> None:
         async with self._arrived:
             self._arrived.notify_all()
-        return response
 
     async def _asterisk(
         self, method: str, path: list[str], query: Mapping[str, str], _: Any
@@ -418,6 +471,8 @@ class FakeAsterisk:
                 (line.silent.add if method == "POST" else line.silent.discard)(query["direction"])
         elif verb == "play":
             return await self._play(path[1], query["media"])
+        elif verb == "dtmf":
+            self.keys.append(query["dtmf"])
         return _done()
 
     async def _originate(self, channel: str, query: Mapping[str, str], body: Any) -> web.Response:
@@ -529,6 +584,10 @@ class FakeAsterisk:
             del self.stored[name]
             return _done()
         return web.Response(body=self.stored[name], content_type="audio/x-wav")
+
+
+def _matches(key: tuple[str, str], what: set[tuple[str, str]]) -> bool:
+    return any(key[0] == method and part in key[1] for method, part in what)
 
 
 def _bridge(bridge: Bridge) -> dict[str, Any]:

@@ -96,8 +96,8 @@ async def forgotten(place: Place, asterisk: FakeAsterisk) -> None:
     await asterisk.until(lambda: not asterisk.bridges and not asterisk.lines)
 
 
-async def refused(adapter: Running, message: Any) -> Result:
+async def refused(adapter: Running, message: Any, **more: Any) -> Result:
     """With what an adapter refuses a command."""
     with pytest.raises(CommandError) as error:
-        await adapter.do(message)
+        await adapter.do(message, **more)
     return error.value.result
