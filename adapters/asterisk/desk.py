@@ -31,6 +31,7 @@ from adapters.asterisk.steady import SteadyTime
 from adapters.asterisk.turn import PATIENCE_S, Turn
 from adapters.asterisk.unfinished import Unfinished
 from linkage.ports import (
+    AdapterError,
     AdapterUnavailableError,
     Clock,
     Command,
@@ -177,7 +178,7 @@ class Desk:
         finally:
             self._leave()
 
-    async def resume(self, pending: Sequence[Effect], decide: Callable[[Turn], None]) -> None:
+    async def resume(self, pending: Sequence[Effect], decide: Decide) -> None:
         """Finish the step at which the memory ends, then see what has changed meanwhile."""
         self._office.index(self.call)
         if pending:
@@ -218,21 +219,25 @@ class Desk:
         if due is not None and due <= office.steady.now():
             await self._decide(office.turn(self.call), calls.on_time)
 
-    async def _decide(self, turn: Turn, decide: Callable[[Turn], None]) -> None:
+    async def _decide(self, turn: Turn, decide: Decide) -> None:
+        before = to_json(self.call)
+        if self._try(turn, decide) and (turn.effects or to_json(self.call) != before):
+            await self._carry_out(turn.effects)
+
+    def _try(self, turn: Turn, decide: Decide) -> bool:
+        """Decide a step. One that makes no sense costs one step: the call stays as it was."""
         before = to_json(self.call)
         try:
             decide(turn)
         except Exception:
-            # One event that makes no sense costs one event: the call stays as it was.
             logger.exception(
                 "call %s: an event could not be understood",
                 self.call.id,
                 extra={"call_id": self.call.id},
             )
             self._restore(before)
-            return
-        if turn.effects or to_json(self.call) != before:
-            await self._carry_out(turn.effects)
+            return False
+        return True
 
     async def _compare(self, check: Check) -> None:
         turn = self._office.turn(self.call)
@@ -336,9 +341,12 @@ class Desk:
         await self._tell(effects)
         await self._cross_off(effects)
         turn = self._office.turn(self.call)
-        for owner in failed:
-            calls.on_failed(turn, owner)
-        return turn.effects
+
+        def on_failed(turn: Turn) -> None:
+            for owner in failed:
+                calls.on_failed(turn, owner)
+
+        return turn.effects if self._try(turn, on_failed) else []
 
     async def _cross_off(self, effects: Sequence[Effect]) -> None:
         """What was to be done is done; of a closed call nothing is kept."""
@@ -460,9 +468,7 @@ def _lost(error: BaseException, order: Order) -> Exception:
 
 
 def _words(error: BaseException) -> str:
-    if isinstance(error, AdapterUnavailableError):
-        return str(error)
-    return "the link to Asterisk was lost"
+    return str(error) if isinstance(error, AdapterError) else "the link to Asterisk was lost"
 
 
 def _result_of(error: AriError) -> Result:

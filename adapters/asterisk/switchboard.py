@@ -164,11 +164,19 @@ class Switchboard:
 
     # --- events ----------------------------------------------------------------------------------
     def take(self, raw: Mapping[str, Any]) -> None:
-        """Bring an event to where it belongs.
+        """Bring an event to where it belongs; one that makes no sense is dropped.
 
         Raises:
             AdapterUnavailableError: too much waits.
         """
+        try:
+            self._take(raw)
+        except AdapterUnavailableError:
+            raise
+        except Exception:
+            logger.exception("an event could not be taken: %.300r", raw)
+
+    def _take(self, raw: Mapping[str, Any]) -> None:
         event = read_event(raw)
         if event is None:
             return

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from linkage.core import keeping
 from linkage.core.access import RefusedError, check_registration, check_repeatable
@@ -482,7 +482,15 @@ class CoreEngine:
             self._unit.remember(work.adapter, work.key, work.value)
             return Done()
         kept = self._unit.recall(work.adapter)
-        return Done(value={key: json.loads(value) for key, value in kept.items()})
+        return Done(value={key: _plain(value) for key, value in kept.items()})
+
+
+def _plain(text: str) -> Any:
+    """What an adapter remembered. One value that cannot be read spoils but itself: its text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _response(request: Request, result: int, detail: str) -> Response:

@@ -81,6 +81,10 @@ class FakeAsterisk:
         """(method, part of the path): what is done, but not answered."""
         self.delayed: set[tuple[str, str]] = set()
         """(method, part of the path): what is done at `deliver`, and not before."""
+        self.refuse_dialling: dict[str, int] = {}
+        """Number → HTTP status with which it is not dialled."""
+        self.password = PASSWORD
+        self.read_only = False
         self.variables: dict[str, str] = {}
         """Global ones."""
         self.keys: list[str] = []
@@ -362,9 +366,11 @@ class FakeAsterisk:
     # --- requests --------------------------------------------------------------------------------
     @web.middleware
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        expected = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        expected = base64.b64encode(f"{USER}:{self.password}".encode()).decode()
         if request.headers.get("Authorization") != f"Basic {expected}":
             return web.json_response({"message": "Authentication required"}, status=401)
+        if self.read_only and request.method != "GET":
+            return _error(403, "Write access denied")
         response: web.StreamResponse = await handler(request)
         return response
 
@@ -479,6 +485,8 @@ class FakeAsterisk:
         if channel in self.lines:
             return _error(409, "Channel with given unique ID already exists")
         number = query["endpoint"].partition("/")[2]
+        if number in self.refuse_dialling:
+            return _error(self.refuse_dialling[number], "refused by the test")
         manner = self.telephones.get(number, "rings")
         if manner == "absent":
             return _error(500, "Allocation failed")

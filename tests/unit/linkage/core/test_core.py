@@ -276,6 +276,13 @@ async def test_an_adapter_s_memory_survives(site: Site) -> None:
     assert await site.core.recall("pbx2") == {}
 
 
+async def test_what_cannot_be_read_of_an_adapter_s_memory_spoils_but_itself(site: Site) -> None:
+    await site.core.remember("pbx", "whole", {"a": 1})
+    await site.core.remember_text("pbx", "torn", '{"a": ')
+
+    assert await site.core.recall("pbx") == {"whole": {"a": 1}, "torn": '{"a": '}
+
+
 async def test_a_memory_that_cannot_be_written_says_so(site: Site) -> None:
     await site.limit_pages()
 
