@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
+import aiohttp
 from aiohttp import web
 
 USER, PASSWORD = "linkage", "secret"
@@ -146,6 +147,16 @@ class FakeAsterisk:
         """Close every WebSocket, as a lost link does."""
         for socket in [*self._sockets, *self._replaced]:
             await socket.close()
+
+    @asynccontextmanager
+    async def stranger(self) -> AsyncIterator[None]:
+        """A program that is no linkage has the application."""
+        auth = aiohttp.encode_basic_auth(USER, self.password)
+        async with (
+            aiohttp.ClientSession(headers={"Authorization": auth}) as http,
+            http.ws_connect(f"{self.url}/ari/events"),
+        ):
+            yield
 
     async def close_door(self) -> None:
         """Refuse connections from now on, and cut those that there are."""
