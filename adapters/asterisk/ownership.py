@@ -26,7 +26,7 @@ from linkage.ports import AdapterReplacedError, AdapterUnavailableError, Clock
 
 logger = logging.getLogger("linkage.asterisk")
 
-RENEW_EVERY_S: Final = 10.0
+RENEW_EVERY_S: Final = 5.0
 SILENT_S: Final = 3.5 * RENEW_EVERY_S
 """An owner that has not renewed its name for so long is dead."""
 AGAIN_S: Final = 60.0
