@@ -158,8 +158,8 @@ class Server:
     async def reload(self, config: Config) -> list[str]:
         """Take up who may come in, and new settings of adapters; see `linkage.reloading`.
 
-        Sessions that would not come in any more are closed. Adapters that were refused for good
-        are started again; one whose settings are as before and that works is left alone, and so
+        Sessions that would not come in any more are closed. Adapters that are refused are started
+        again at once; one whose settings are as before and that works is left alone, and so
         are all other peers, and calls. Returns what was done and what was not, in lines for a
         person; settings that an adapter does not take leave the one that runs.
         """

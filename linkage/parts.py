@@ -301,7 +301,7 @@ class AdapterPart(RemotePart):
             await host.stop(reason)
 
     async def reload(self, config: Config) -> list[str]:
-        """The settings of this adapter; one that was refused for good is started again."""
+        """The settings of this adapter; one that is refused is started again at once."""
         own = [item for item in config.adapter if item.id == self.hosts[0].peer_id]
         mine = [item for item in self.config.adapter if item.id == self.hosts[0].peer_id]
         changes = plan_reload(

@@ -70,8 +70,8 @@ def serve(
 
     Prints where it listens once it is ready; logs go to stderr. SIGHUP has it read the file again:
     who may come in (sessions that would not any more are closed) and the settings of adapters, of
-    which those that were refused for good are started again. With --only, one part of it: each can
-    be started, stopped, killed and told by SIGHUP alone, in any order.
+    which those that are refused try again at once. With --only, one part of it: each can be
+    started, stopped, killed and told by SIGHUP alone, in any order.
     """
     from linkage.cli.running import run, until_stopped
     from linkage.logs.setup import log_as_configured
