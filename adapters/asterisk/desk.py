@@ -15,9 +15,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 from adapters.asterisk import calls, commands
@@ -30,8 +28,18 @@ from adapters.asterisk.records import from_json, to_json
 from adapters.asterisk.steady import SteadyTime
 from adapters.asterisk.turn import PATIENCE_S, Turn
 from adapters.asterisk.unfinished import Unfinished
+from adapters.asterisk.waiting import (
+    Check,
+    Decide,
+    Order,
+    expired,
+    fail,
+    lost,
+    resolve,
+    result_of,
+    words,
+)
 from linkage.ports import (
-    AdapterError,
     AdapterUnavailableError,
     Clock,
     Command,
@@ -44,9 +52,6 @@ from linkage.ports import (
 from protocol.results import Result
 
 logger = logging.getLogger("linkage.asterisk")
-
-Decide = Callable[[Turn], None]
-"""A step of a call, without I/O."""
 
 LONG_S: Final = 86_400.0
 """No command waits longer, whatever its deadline says."""
@@ -85,28 +90,6 @@ class Office(Protocol):
         ...
 
 
-@dataclass(slots=True, eq=False)
-class Order:
-    """A command that waits for its turn, and who waits for its outcome.
-
-    `begun` once a request for it was sent, or may have been.
-    """
-
-    request: Command
-    outcome: asyncio.Future[Outcome]
-    begun: bool = False
-    failed: list[str] = field(default_factory=list)
-    """Whose requests Asterisk refused, as of `Do.owner`."""
-
-
-@dataclass(slots=True, eq=False)
-class Check:
-    """A look at what lives of the call at Asterisk, and who waits for that it was taken."""
-
-    look: Callable[[Turn], Awaitable[Decide]]
-    done: asyncio.Future[None]
-
-
 class Desk:
     """Works on one call; a `fresh` one has only just come in."""
 
@@ -143,7 +126,7 @@ class Desk:
         try:
             await asyncio.wait((order.outcome,), timeout=max(0.0, self._left_s(order)))
             if not order.begun:
-                _fail(order.outcome, _expired())
+                fail(order.outcome, expired())
             return await order.outcome
         except asyncio.CancelledError:
             order.outcome.cancel()
@@ -245,9 +228,9 @@ class Desk:
         try:
             await self._decide(turn, await check.look(turn))
         except AriError as error:
-            _fail(check.done, CommandError(Result.VENDOR, f"Asterisk: {error.detail}"))
+            fail(check.done, CommandError(Result.VENDOR, f"Asterisk: {error.detail}"))
         except BaseException as error:
-            _fail(check.done, AdapterUnavailableError(_words(error)))
+            fail(check.done, AdapterUnavailableError(words(error)))
             raise
         else:
             if not check.done.done():
@@ -267,18 +250,18 @@ class Desk:
             answer = commands.execute(turn, request.message)
         except CommandError as error:
             self._take_back(before)
-            _fail(outcome, error)
+            fail(outcome, error)
             return
         except Exception as error:
             logger.exception(
                 "call %s: command %s", self.call.id, request.id, extra=fields_of(request)
             )
             self._take_back(before)
-            _fail(outcome, CommandError(Result.INTERNAL, f"the adapter failed: {error}"))
+            fail(outcome, CommandError(Result.INTERNAL, f"the adapter failed: {error}"))
             return
         try:
             await self._fulfil(order, turn.effects, before)
-            _resolve(outcome, answer)
+            resolve(outcome, answer)
             follows = await self._complete(turn.effects, order.failed)
             if follows:
                 await self._carry_out(follows)
@@ -286,10 +269,10 @@ class Desk:
             self._take_back(before)
             await self._save(())
             await self._cross_off(())
-            _fail(outcome, error)
+            fail(outcome, error)
         except BaseException as error:
             # The link or the core is lost, and this desk with it: the memory knows the rest.
-            _fail(outcome, _lost(error, order))
+            fail(outcome, lost(error, order))
             raise
 
     async def _may_begin(self, order: Order) -> bool:
@@ -301,10 +284,10 @@ class Desk:
         except TimeoutError:
             left_s = 0
         except BaseException as error:
-            _fail(order.outcome, _lost(error, order))
+            fail(order.outcome, lost(error, order))
             raise
         if left_s <= 0:
-            _fail(order.outcome, _expired())
+            fail(order.outcome, expired())
         return not order.outcome.done()
 
     def _left_s(self, order: Order) -> float:
@@ -380,7 +363,7 @@ class Desk:
         if order is not None and not order.begun:
             within_s = self._left_s(order)
             if within_s <= 0 or order.outcome.done():
-                raise _expired()
+                raise expired()
             order.begun = True
         try:
             await self._office.ari.request(
@@ -390,7 +373,7 @@ class Desk:
             if error.status in effect.fine:
                 return ""
             if effect.owner == COMMAND and order is not None:
-                raise CommandError(_result_of(error), f"Asterisk: {error.detail}") from error
+                raise CommandError(result_of(error), f"Asterisk: {error.detail}") from error
             logger.warning(
                 "call %s: %s %s: %s",
                 self.call.id,
@@ -402,9 +385,11 @@ class Desk:
             return effect.owner
         except AriUnknownError:
             raise
-        except AdapterUnavailableError:
+        except AdapterUnavailableError as error:
             if within_s is not None and order is not None:
                 order.begun = False  # nobody was there to take it
+                if self._left_s(order) <= 0:
+                    raise expired() from error
             raise
         return ""
 
@@ -435,49 +420,12 @@ class Desk:
         for item in self._inbox:
             self._office.taken()
             if isinstance(item, Order):
-                _fail(item.outcome, self._why_gone())
+                fail(item.outcome, self._why_gone())
             elif isinstance(item, Check):
-                _fail(item.done, self._why_gone())
+                fail(item.done, self._why_gone())
         self._inbox.clear()
 
     def _why_gone(self) -> Exception:
         if self.call.closed:
             return CommandError(Result.NO_CALL, f"call {self.call.id} has ended")
         return AdapterUnavailableError("the link to Asterisk was lost")
-
-
-def _resolve(outcome: asyncio.Future[Outcome], answer: Outcome) -> None:
-    if not outcome.done():
-        outcome.set_result(answer)
-
-
-def _fail(waited: asyncio.Future[Any], error: Exception) -> None:
-    if not waited.done():
-        waited.set_exception(error)
-
-
-def _expired() -> CommandError:
-    return CommandError(Result.EXPIRED, "the command expired before it could be begun")
-
-
-def _lost(error: BaseException, order: Order) -> Exception:
-    """What the sender of a command is told when the link broke over it."""
-    if order.begun:
-        return CommandError(Result.TIMEOUT, f"{_words(error)}: nobody knows whether it was done")
-    return AdapterUnavailableError(f"{_words(error)}: it was not begun")
-
-
-def _words(error: BaseException) -> str:
-    return str(error) if isinstance(error, AdapterError) else "the link to Asterisk was lost"
-
-
-def _result_of(error: AriError) -> Result:
-    """The result code for what Asterisk answered to a command."""
-    by_status: dict[int, Result] = {
-        HTTPStatus.NOT_FOUND: Result.NO_CALL,
-        HTTPStatus.CONFLICT: Result.WRONG_STATE,
-        HTTPStatus.PRECONDITION_FAILED: Result.WRONG_STATE,
-        HTTPStatus.UNPROCESSABLE_ENTITY: Result.BAD_VALUE,
-        HTTPStatus.BAD_REQUEST: Result.BAD_VALUE,
-    }
-    return by_status.get(error.status, Result.VENDOR)

@@ -9,42 +9,30 @@ replays nothing, so 195 says from when to when notices may be missing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from http import HTTPStatus
-from typing import Any, Final
+from collections.abc import Iterator
+from datetime import datetime
 
 from adapters.asterisk import callouts, calls, conferences, convening, legs, media
 from adapters.asterisk.ari import AriError, segment
-from adapters.asterisk.effects import Do, Effect, load_effect
-from adapters.asterisk.events import KINDS, Channel, Event, read_channel
+from adapters.asterisk.effects import Do, Effect
+from adapters.asterisk.living import Found, look, see_to_the_rest
 from adapters.asterisk.model import Call, Leg, LegState
 from adapters.asterisk.recordings import PREFIX
-from adapters.asterisk.records import from_json
+from adapters.asterisk.remembered import (
+    CALL_PREFIX,
+    LINK_KEY,
+    Kept,
+    ahead_s,
+    read_call,
+    read_link,
+)
 from adapters.asterisk.switchboard import Switchboard
 from adapters.asterisk.turn import Turn
-from adapters.asterisk.unfinished import Unfinished, settle, take_back
+from adapters.asterisk.unfinished import settle, take_back
 from protocol.messages import GapCause, GapNotice, LinkState, PlatformLink, PlatformStatusNotice
 from protocol.reasons import Reason
 
 logger = logging.getLogger("linkage.asterisk")
-
-AHEAD_MAX_S: Final = 1e9
-"""Thirty years: what is further off is no clock that was set."""
-LINK_KEY: Final = "link"
-CALL_PREFIX: Final = "call:"
-CALL_VARIABLE: Final = "LINKAGE_CALLID"
-"""Stands on every channel of a call, and says that somebody has seen to it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What lives at Asterisk. `startup` tells one run of Asterisk from another."""
-
-    startup: str
-    channels: Mapping[str, Channel]
-    bridges: Mapping[str, frozenset[str]]
 
 
 async def resync(board: Switchboard, *, first: bool) -> str:
@@ -54,9 +42,9 @@ async def resync(board: Switchboard, *, first: bool) -> str:
     """
     found = await look(board)
     memory = await board.memory.load()
-    link = _read_link(memory.get(LINK_KEY))
+    link = read_link(memory.get(LINK_KEY))
     if first:
-        board.steady.resume(_ahead_s(memory))
+        board.steady.resume(ahead_s(memory))
     board.revoked = list(link.revoked)
     reason = Reason.STATE_LOST if link.startup == found.startup else Reason.PLATFORM_FAULT
     unreadable: set[str] = set()
@@ -65,12 +53,12 @@ async def resync(board: Switchboard, *, first: bool) -> str:
             if key.startswith(PREFIX):
                 board.recorder.resume(record)
             elif key.startswith(CALL_PREFIX):
-                await _take_up(board, found, _read(record), reason, link.saved)
+                await _take_up(board, found, read_call(record), reason, link.saved)
         except ValueError:
             logger.exception("%s in the adapter's memory cannot be read: forgotten", key)
             unreadable.add(key.removeprefix(CALL_PREFIX))
             await board.memory.delete(key)
-    await _see_to_the_rest(board, found, unreadable)
+    await see_to_the_rest(board, found, unreadable)
     await seen(board, found.startup)
     if link.seen is not None:
         cause = GapCause.RESTART if first else GapCause.VENDOR_DISCONNECT
@@ -94,32 +82,6 @@ async def seen(board: Switchboard, startup: str) -> None:
         **board.steady.stamp(),
     }
     await board.memory.put(LINK_KEY, record)
-
-
-async def look(board: Switchboard) -> Found:
-    """List what lives, and ask Asterisk to send only what we use."""
-    info = await board.ari.request("GET", "/asterisk/info", {"only": "status"})
-    app = segment(board.names.app)
-    try:
-        await board.ari.request(
-            "PUT",
-            f"/applications/{app}/eventFilter",
-            body={"allowed": [{"type": kind} for kind in sorted(KINDS)]},
-        )
-    except AriError as error:
-        logger.info("no event filter: %s", error)
-    channels = await board.ari.request("GET", "/channels")
-    bridges = await board.ari.request("GET", "/bridges")
-    status = info.get("status") if isinstance(info, dict) else None
-    return Found(
-        startup=str((status or {}).get("startup_time")),
-        channels={each.id: each for each in map(read_channel, channels or ()) if each},
-        bridges={
-            str(each.get("id")): frozenset(map(str, each.get("channels") or ()))
-            for each in bridges or ()
-            if isinstance(each, dict)
-        },
-    )
 
 
 # --- one call ------------------------------------------------------------------------------------
@@ -233,69 +195,6 @@ def _owner(effect: Effect) -> str:
     return effect.owner if isinstance(effect, Do) else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """A call as it is remembered: with effects at which the memory ends, and when that was."""
-
-    call: Call
-    pending: list[Effect]
-    command: Unfinished | None
-    saved: datetime | None
-
-
-def _read(record: Any) -> Kept:
-    if not isinstance(record, dict):
-        raise ValueError("no record of a call")  # noqa: TRY004 - what is on disk is data
-    call = from_json(Call, record.get("call"))
-    if call.begun and call.conference is None and not {call.id, call.anchor} <= call.legs.keys():
-        raise ValueError("a call without its legs")
-    pending = record.get("pending") or ()
-    if not isinstance(pending, list | tuple) or not all(isinstance(e, dict) for e in pending):
-        raise ValueError("no list of what is pending")
-    command = record.get("unfinished")
-    return Kept(
-        call=call,
-        pending=[load_effect(each) for each in pending],
-        command=None if command is None else from_json(Unfinished, command),
-        saved=_time(record.get("saved")),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """What is remembered of the link: `seen` is by the wall clock, `saved` by steady time."""
-
-    seen: datetime | None = None
-    saved: datetime | None = None
-    startup: str | None = None
-    revoked: tuple[str, ...] = ()
-
-
-def _read_link(record: Any) -> Link:
-    """It, as far as it can be read."""
-    data = record if isinstance(record, dict) else {}
-    revoked = data.get("revoked")
-    return Link(
-        seen=_time(data.get("seen")),
-        saved=_time(data.get("saved")),
-        startup=data.get("startup"),
-        revoked=tuple(map(str, revoked)) if isinstance(revoked, list) else (),
-    )
-
-
-def _ahead_s(memory: Mapping[str, Any]) -> float:
-    """How far the wall clock was ahead of steady time when something was last remembered."""
-    stamps = [
-        (saved, float(record["ahead_s"]))
-        for record in memory.values()
-        if isinstance(record, dict)
-        and (saved := _time(record.get("saved"))) is not None
-        and isinstance(record.get("ahead_s"), int | float)
-        and abs(record["ahead_s"]) < AHEAD_MAX_S
-    ]
-    return max(stamps, default=(None, 0.0))[1]
-
-
 async def running(board: Switchboard, call: Call) -> frozenset[str]:
     """Which of the call's recordings Asterisk is still making."""
     names = [
@@ -362,66 +261,3 @@ def _reseat(turn: Turn) -> None:
             legs.reseat(turn, leg)
         elif leg.inside and not leg.seated:
             legs.unseat(turn, leg)
-
-
-# --- what is no call of ours -------------------------------------------------------------------
-async def _see_to_the_rest(board: Switchboard, found: Found, unreadable: Container[str]) -> None:
-    """Channels without a call: new callers become calls, all others are left alone.
-
-    Another linkage may speak for them, or have spoken until a moment ago: two people in talk must
-    not be cut off because we know nothing of them.
-    """
-    left: list[str] = []
-    for channel in found.channels.values():
-        if board.knows(channel.id):
-            continue
-        if channel.id in board.revoked:
-            await board.drop("channels", channel.id)
-            continue
-        app, *args = channel.app_data.split(",")
-        if channel.app != "Stasis" or app != board.names.app:
-            continue
-        if await _is_new(board, found, channel, unreadable):
-            at = board.clock.utc()
-            board.newcomer(Event(kind="StasisStart", at=at, channel=channel, args=tuple(args)))
-        else:
-            left.append(channel.id)
-    if left:
-        logger.warning(
-            "%d channels in the application %r belong to no call of ours, and are left alone: "
-            "of another linkage? %s",
-            len(left),
-            board.names.app,
-            " ".join(left[:20]),
-        )
-
-
-async def _is_new(
-    board: Switchboard, found: Found, channel: Channel, unreadable: Container[str]
-) -> bool:
-    """Whether nobody has seen to a channel yet, or it was we and that cannot be read any more."""
-    if board.names.call_of(channel.id) is not None:
-        return False
-    call_id = await _call_of(board, channel)
-    if not call_id:
-        return call_id is not None
-    alone = not any(channel.id in each and len(each) > 1 for each in found.bridges.values())
-    return call_id in unreadable and alone
-
-
-async def _call_of(board: Switchboard, channel: Channel) -> str | None:
-    """The CallId that stands on a channel, "" where there is none; None: that cannot be said."""
-    path, query = f"/channels/{segment(channel.id)}/variable", {"variable": CALL_VARIABLE}
-    try:
-        answer = await board.ari.request("GET", path, query)
-    except AriError as error:
-        # Also where the variable is not there. A channel that is not is no caller any more.
-        return "" if error.status == HTTPStatus.NOT_FOUND else None
-    return str(answer.get("value") or "") if isinstance(answer, dict) else None
-
-
-def _time(value: Any) -> datetime | None:
-    try:
-        return datetime.fromisoformat(value).astimezone(UTC)
-    except (TypeError, ValueError):
-        return None

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from adapters.asterisk import resync
 from adapters.asterisk.ari import segment
-from adapters.asterisk.desk import Decide
 from adapters.asterisk.events import Channel, read_channel
+from adapters.asterisk.living import Found
 from adapters.asterisk.model import Call, Leg
 from adapters.asterisk.switchboard import Switchboard
 from adapters.asterisk.turn import Turn
+from adapters.asterisk.waiting import Decide
 from protocol.messages import CallSnapshot, ConferenceSnapshot, MemberSnapshot, SnapshotNotice
 from protocol.reasons import Reason
 
@@ -33,7 +34,7 @@ async def look(board: Switchboard, turn: Turn) -> Decide:
             channels[there.id] = there
     bridge = await board.ari.find(f"/bridges/{segment(turn.bridge)}")
     seated = () if not isinstance(bridge, dict) else bridge.get("channels") or ()
-    found = resync.Found(
+    found = Found(
         startup="",
         channels=channels,
         bridges={} if bridge is None else {turn.bridge: frozenset(map(str, seated))},

@@ -28,8 +28,6 @@ from protocol.results import Result
 from tests.unit.adapters.fake_asterisk import FakeAsterisk
 from tests.unit.adapters.running import Place, Running, refused
 
-SOON_S = 0.05
-
 
 @pytest.fixture
 async def asterisk() -> AsyncIterator[FakeAsterisk]:
@@ -40,8 +38,7 @@ async def asterisk() -> AsyncIterator[FakeAsterisk]:
 @pytest.fixture
 def place(asterisk: FakeAsterisk, tmp_path: Path) -> Place:
     line = {"officers": ["1001", "1002"], "record": True}
-    settings = asterisk.settings(hotline={"12345": line}, timeout_s=SOON_S * 4)
-    return Place.at(tmp_path, settings)
+    return Place.at(tmp_path, asterisk.settings(hotline={"12345": line}))
 
 
 async def speak(asterisk: FakeAsterisk, adapter: Running) -> tuple[str, str]:
@@ -86,8 +83,10 @@ async def test_a_recording_that_asterisk_does_not_give_is_told_once_and_had_late
 
 
 async def test_a_recording_that_never_comes_does_not_hold_up_calls(
-    asterisk: FakeAsterisk, place: Place
+    asterisk: FakeAsterisk, tmp_path: Path
 ) -> None:
+    line = {"officers": ["1001", "1002"], "record": True}
+    place = Place.at(tmp_path, asterisk.settings(hotline={"12345": line}, timeout_s=1.0))
     asterisk.silent.add("/file")
     async with place.run() as adapter:
         _, channel = await speak(asterisk, adapter)

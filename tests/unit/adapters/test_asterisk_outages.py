@@ -55,6 +55,8 @@ from tests.unit.adapters.fake_asterisk import FakeAsterisk
 from tests.unit.adapters.running import Place, Running, refused
 
 SOON_S = 0.05
+GIVES_UP_S = 1.0
+"""So long Asterisk is waited for in tests in which it does not answer."""
 Make = Callable[[str], Message]
 
 
@@ -200,7 +202,7 @@ async def test_what_was_perhaps_begun_when_linkage_was_killed_is_taken_back(
 async def test_a_telephone_that_rings_for_what_was_taken_back_is_stopped(
     asterisk: FakeAsterisk, tmp_path: Path, name: str
 ) -> None:
-    place = Place.at(tmp_path, asterisk.settings(timeout_s=SOON_S))
+    place = Place.at(tmp_path, asterisk.settings(timeout_s=GIVES_UP_S))
     async with place.run() as adapter:
         call_id, _ = await speak(asterisk, adapter)
         before = asterisk.picture()
@@ -219,7 +221,7 @@ async def test_a_telephone_that_rings_for_what_was_taken_back_is_stopped(
 async def test_a_transfer_that_was_begun_unheard_goes_on(
     asterisk: FakeAsterisk, tmp_path: Path
 ) -> None:
-    place = Place.at(tmp_path, asterisk.settings(timeout_s=SOON_S))
+    place = Place.at(tmp_path, asterisk.settings(timeout_s=GIVES_UP_S))
     async with place.run() as adapter:
         call_id, channel = await speak(asterisk, adapter)
         asterisk.unheard.add(("POST", "channels/linkage-"))
@@ -241,7 +243,7 @@ async def test_a_transfer_that_was_begun_unheard_goes_on(
 async def test_a_caller_is_not_lost_by_a_transfer_whose_target_went_unheard(
     asterisk: FakeAsterisk, tmp_path: Path
 ) -> None:
-    place = Place.at(tmp_path, asterisk.settings(timeout_s=SOON_S))
+    place = Place.at(tmp_path, asterisk.settings(timeout_s=GIVES_UP_S))
     async with place.run() as adapter:
         call_id, channel = await speak(asterisk, adapter)
         asterisk.unheard.add(("DELETE", "channels/linkage-"))
@@ -262,7 +264,7 @@ async def test_a_caller_is_not_lost_by_a_transfer_whose_target_went_unheard(
 async def test_a_recording_that_was_begun_unheard_is_told_and_kept(
     asterisk: FakeAsterisk, tmp_path: Path
 ) -> None:
-    place = Place.at(tmp_path, asterisk.settings(timeout_s=SOON_S))
+    place = Place.at(tmp_path, asterisk.settings(timeout_s=GIVES_UP_S))
     async with place.run() as adapter:
         call_id, channel = await speak(asterisk, adapter)
         asterisk.unheard.add(("POST", "/record"))
@@ -276,7 +278,7 @@ async def test_a_recording_that_was_begun_unheard_is_told_and_kept(
 async def test_a_party_that_was_muted_unheard_is_heard_again(
     asterisk: FakeAsterisk, tmp_path: Path
 ) -> None:
-    place = Place.at(tmp_path, asterisk.settings(timeout_s=SOON_S))
+    place = Place.at(tmp_path, asterisk.settings(timeout_s=GIVES_UP_S))
     async with place.run() as adapter:
         call_id, _ = await speak(asterisk, adapter)
         before = asterisk.picture()
@@ -292,7 +294,7 @@ async def test_a_party_that_was_muted_unheard_is_heard_again(
 async def test_a_caller_who_was_put_on_hold_unheard_is_back(
     asterisk: FakeAsterisk, tmp_path: Path
 ) -> None:
-    place = Place.at(tmp_path, asterisk.settings(timeout_s=SOON_S))
+    place = Place.at(tmp_path, asterisk.settings(timeout_s=GIVES_UP_S))
     async with place.run() as adapter:
         call_id, _ = await speak(asterisk, adapter)
         before = asterisk.picture()
