@@ -326,8 +326,11 @@ class AdapterHost:
             return
         is_replaced = isinstance(refusal, AdapterReplacedError)
         self._state = AdapterState.REPLACED if is_replaced else AdapterState.REFUSED
-        # Somebody must act: that is told also where an outage was told of before.
+        # Somebody must act: that is told also where an outage was told of before, for which that
+        # one has to end: an alarm that stands is not raised again.
         if self._alarmed is not self._state:
+            if self._alarmed is not None:
+                await self._note(EntryKind.ALARM_CLEARED, f"{self._peer} answers again")
             self._alarmed = self._state
             what = "is served by another program" if is_replaced else "refuses us"
             reason = f"{describe(refusal)} (tried again every {pause_s:g} s)"

@@ -198,7 +198,11 @@ async def test_a_refusal_in_an_outage_is_an_alarm_of_its_own(
     adapter.runs.put_nowait(AdapterRefusedError("wrong password"))
     adapter.runs.put_nowait(AdapterUnavailableError("no route"))
     await ran(adapter, 4)
-    assert ["no route" in note.detail for note in core.notes] == [True, False]
+    assert [(note.kind, "password" in note.detail) for note in core.notes] == [
+        (EntryKind.ALARM, False),
+        (EntryKind.ALARM_CLEARED, False),
+        (EntryKind.ALARM, True),
+    ]
 
 
 async def test_a_platform_for_which_callers_wait_is_tried_at_the_pauses_that_it_allows(
