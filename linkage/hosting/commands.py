@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any, Final
 
@@ -147,14 +148,20 @@ class Commands:
             raise CommandError(Result.OVERLOAD, f"{WINDOW} commands are in work already")
         self._waiting += 1
         try:
-            async with self._turns.take(request.message.call_id), self._room:
+            async with AsyncExitStack() as turn:
+                try:
+                    async with asyncio.timeout(max(0.0, deadline - self._clock.now())):
+                        await turn.enter_async_context(self._turns.take(request.message.call_id))
+                        await turn.enter_async_context(self._room)
+                except TimeoutError:
+                    raise _expired() from None
                 return await self._execute(request, deadline)
         finally:
             self._waiting -= 1
 
     async def _execute(self, request: Request, deadline: float) -> Response:
         if self._clock.now() >= deadline:
-            raise CommandError(Result.EXPIRED, "the command expired before it could be done")
+            raise _expired()
         outcome = await self._within_time(Command.of(request, deadline))
         self._worked()
         return Response(
@@ -217,6 +224,10 @@ class Commands:
             raise CommandError(
                 Result.NOT_SUPPORTED, f"{name} does not do {message.english} {action!r}"
             )
+
+
+def _expired() -> CommandError:
+    return CommandError(Result.EXPIRED, "the command expired before it could be done")
 
 
 async def _caught(work: Awaitable[Outcome]) -> Outcome | Exception:

@@ -299,3 +299,22 @@ async def test_an_adapter_is_told_until_when_a_command_may_be_begun(
     await answer_to(host, core, hang_up("2", expire_s=5, time=sent))
     await answer_to(host, core, hang_up("3"))
     assert deadlines == [now + 5, now + 3, now + 30]
+
+
+async def test_a_command_that_waits_for_its_turn_is_told_as_expired_when_it_does(
+    host: AdapterHost, core: FakeCore, adapter: Scripted
+) -> None:
+    release = asyncio.Event()
+
+    async def wait(request: Command) -> Outcome:
+        await release.wait()
+        return Outcome()
+
+    adapter.executing = wait
+    host._commands._within_s = 30.0
+    host.push(hang_up("1"))
+    answer = await answer_to(host, core, hang_up("2", expire_s=0))
+    assert answer.result == Result.EXPIRED
+    release.set()
+    await core.until(lambda: len(core.answers) == 2)
+    assert adapter.begun == ["1"]
