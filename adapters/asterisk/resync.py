@@ -46,7 +46,8 @@ async def resync(board: Switchboard, *, first: bool) -> str:
     if first:
         board.steady.resume(ahead_s(memory))
     board.revoked = list(link.revoked)
-    reason = Reason.STATE_LOST if link.startup == found.startup else Reason.PLATFORM_FAULT
+    same_run = link.startup == found.startup
+    reason = Reason.STATE_LOST if same_run else Reason.PLATFORM_FAULT
     unreadable: set[str] = set()
     for key, record in memory.items():
         try:
@@ -58,6 +59,8 @@ async def resync(board: Switchboard, *, first: bool) -> str:
             logger.exception("%s in the adapter's memory cannot be read: forgotten", key)
             unreadable.add(key.removeprefix(CALL_PREFIX))
             await board.memory.delete(key)
+    if not same_run:
+        board.forget_past()
     await see_to_the_rest(board, found, unreadable)
     await seen(board, found.startup)
     if link.seen is not None:

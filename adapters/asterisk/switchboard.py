@@ -122,6 +122,10 @@ class Switchboard:
         while len(self._past) > PAST_MAX:
             self._past.popitem(last=False)
 
+    def forget_past(self) -> None:
+        """Another run of Asterisk gives the ids of channels anew, within a second the same."""
+        self._past.clear()
+
     # --- what the desks need ---------------------------------------------------------------------
     def turn(self, call: Call, at: datetime | None = None) -> Turn:
         """A new step of a call."""

@@ -214,12 +214,16 @@ class FakeAsterisk:
 
     # --- people ----------------------------------------------------------------------------------
     async def call(
-        self, dials: str = "12345", number: str = "13800138000", role: str = "caller"
+        self,
+        dials: str = "12345",
+        number: str = "13800138000",
+        role: str = "caller",
+        channel: str | None = None,
     ) -> str:
-        """Somebody dials; returns the channel."""
+        """Somebody dials; returns the channel, which has an id of its own if none is given."""
         self._count += 1
         line = Line(
-            id=f"1795365{self._started}.{self._count}",
+            id=channel or f"1795365{self._started}.{self._count}",
             name=f"PJSIP/caller-{self._count:08}",
             state="Ring",
             args=[role, dials, number],

@@ -573,6 +573,18 @@ async def test_calls_that_died_with_asterisk_are_closed_as_reconstructed(
     assert [each.cause for each in gap] == [GapCause.RESTART]
 
 
+async def test_a_caller_whose_channel_is_called_like_one_before_the_restart_is_a_new_caller(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    async with place.run() as adapter:
+        _, channel = await speak(asterisk, adapter)
+        await asterisk.restart()
+        await adapter.ended()
+    async with place.run() as adapter:
+        await asterisk.call(channel=channel)
+        await adapter.notices.next(IncomingCallNotice)
+
+
 async def test_people_in_talk_are_left_alone_by_one_that_knows_nothing_of_them(
     asterisk: FakeAsterisk, place: Place
 ) -> None:
