@@ -26,6 +26,10 @@ class Found:
     channels: Mapping[str, Channel]
     bridges: Mapping[str, frozenset[str]]
 
+    def without_life(self) -> Found:
+        """The same run with nothing in it."""
+        return Found(startup=self.startup, channels={}, bridges={})
+
 
 async def look(board: Switchboard) -> Found:
     """List what lives, and ask Asterisk to send only what we use."""

@@ -48,13 +48,15 @@ async def resync(board: Switchboard, *, first: bool) -> str:
     board.revoked = list(link.revoked)
     same_run = link.startup == found.startup
     reason = Reason.STATE_LOST if same_run else Reason.PLATFORM_FAULT
+    # What another run of Asterisk calls by the name of a channel of ours is another channel.
+    ours = found if same_run or link.startup is None else found.without_life()
     unreadable: set[str] = set()
     for key, record in memory.items():
         try:
             if key.startswith(PREFIX):
                 board.recorder.resume(record)
             elif key.startswith(CALL_PREFIX):
-                await _take_up(board, found, read_call(record), reason, link.saved)
+                await _take_up(board, ours, read_call(record), reason, link.saved)
         except ValueError:
             logger.exception("%s in the adapter's memory cannot be read: forgotten", key)
             unreadable.add(key.removeprefix(CALL_PREFIX))

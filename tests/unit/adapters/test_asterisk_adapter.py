@@ -43,7 +43,7 @@ from protocol.messages import (
 )
 from protocol.reasons import Reason
 from protocol.results import Result
-from tests.unit.adapters.fake_asterisk import WAV, FakeAsterisk
+from tests.unit.adapters.fake_asterisk import WAV, FakeAsterisk, Line
 from tests.unit.adapters.fakes import KilledError, Notices
 from tests.unit.adapters.running import Place, Running, forgotten, refused
 
@@ -583,6 +583,29 @@ async def test_a_caller_whose_channel_is_called_like_one_before_the_restart_is_a
     async with place.run() as adapter:
         await asterisk.call(channel=channel)
         await adapter.notices.next(IncomingCallNotice)
+
+
+async def test_a_new_caller_is_not_taken_for_one_from_before_the_restart(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    async with place.run() as adapter:
+        call_id, channel = await speak(asterisk, adapter)
+        await asterisk.restart()
+        await adapter.ended()
+    asterisk.lines[channel] = Line(
+        id=channel,
+        name="PJSIP/caller-00000000",
+        state="Ring",
+        args=["caller", "12345", "13900139000"],
+        number="13900139000",
+        in_app=True,
+    )
+    async with place.run() as adapter:
+        end = await over(adapter, call_id)
+        call = await adapter.notices.any(IncomingCallNotice)
+        await adapter.notices.any(CallStateNotice, state=CallState.ALERTING)
+    assert end.reason == Reason.PLATFORM_FAULT
+    assert call.phone_num == "13900139000"
 
 
 async def test_people_in_talk_are_left_alone_by_one_that_knows_nothing_of_them(
