@@ -204,12 +204,11 @@ class Desk:
 
     async def _decide(self, turn: Turn, decide: Decide) -> None:
         before = to_json(self.call)
-        if self._try(turn, decide) and (turn.effects or to_json(self.call) != before):
+        if self._try(turn, decide, before) and (turn.effects or to_json(self.call) != before):
             await self._carry_out(turn.effects)
 
-    def _try(self, turn: Turn, decide: Decide) -> bool:
+    def _try(self, turn: Turn, decide: Decide, before: Any) -> bool:
         """Decide a step. One that makes no sense costs one step: the call stays as it was."""
-        before = to_json(self.call)
         try:
             decide(turn)
         except Exception:
@@ -323,13 +322,15 @@ class Desk:
         """Tell what was done; returns what follows from what Asterisk refused."""
         await self._tell(effects)
         await self._cross_off(effects)
+        if not failed:
+            return []
         turn = self._office.turn(self.call)
 
         def on_failed(turn: Turn) -> None:
             for owner in failed:
                 calls.on_failed(turn, owner)
 
-        return turn.effects if self._try(turn, on_failed) else []
+        return turn.effects if self._try(turn, on_failed, to_json(self.call)) else []
 
     async def _cross_off(self, effects: Sequence[Effect]) -> None:
         """What was to be done is done; of a closed call nothing is kept."""
