@@ -38,8 +38,8 @@ BACKLOG_MAX: Final = 20_000
 OTHER_HALF_S: Final = 0.5
 """How long the two halves of a Local channel may be apart."""
 REVOKED_MAX: Final = 100
-SIGNS_OF_LIFE: Final = frozenset({"StasisStart", "ChannelStateChange", "Dial"})
-"""What tells that a telephone rings or was picked up."""
+RINGS: Final = frozenset({"RINGING", "PROGRESS", "PROCEEDING", "ANSWER"})
+"""`dialstatus` of a telephone that was reached; the others tell of its end."""
 PAST_MAX: Final = 2000
 """Ended channels that are remembered, so that a late event does not begin a call anew."""
 
@@ -185,7 +185,7 @@ class Switchboard:
         if event is None:
             return
         desk = self._find_desk(event)
-        if event.kind in SIGNS_OF_LIFE and self._is_late(event, desk):
+        if _is_sign_of_life(event) and self._is_late(event, desk):
             self._drop_soon(event)
         elif desk is not None:
             self._count()
@@ -205,9 +205,15 @@ class Switchboard:
         if channel is None:
             return False
         if desk is None:
-            return channel.id in self.revoked
+            dialled = self.names.call_of(channel.id) is not None
+            return channel.id in self.revoked or (dialled and channel.id in self._past)
         leg = desk.call.leg_of_channel(channel.id)
-        return leg is not None and leg.state is LegState.ENDED and leg.answered is None
+        return (
+            leg is not None
+            and leg.state is LegState.ENDED
+            and leg.answered is None
+            and channel.id == self.names.channel(leg.id)
+        )
 
     def _drop_soon(self, event: Event) -> None:
         assert event.channel is not None
@@ -241,8 +247,6 @@ class Switchboard:
         assert channel is not None
         role = event.args[0] if event.args else calls.CALLER
         if channel.id in self._past:
-            if self.names.call_of(channel.id) is not None:
-                self._drop_soon(event)  # it was picked up when its call was over already
             return
         if role not in {calls.CALLER, calls.OFFICER}:
             # Another linkage's leg, whose place here we have taken, or a mistake in the dialplan.
@@ -353,6 +357,13 @@ class Switchboard:
         for desk in list(self._desks.values()):
             if desk.call.event_id == event_id and desk.call.ended is None:
                 yield desk
+
+
+def _is_sign_of_life(event: Event) -> bool:
+    """Whether it tells that a telephone rings or was picked up."""
+    if event.kind == "Dial":
+        return event.dial_status in RINGS
+    return event.kind in {"StasisStart", "ChannelStateChange"}
 
 
 def _has(call: Call, number: str | None, login: str | None) -> bool:

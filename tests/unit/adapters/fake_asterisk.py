@@ -92,6 +92,8 @@ class FakeAsterisk:
         """Digits that were sent to somebody."""
         self.garbage: dict[str, bytes] = {}
         """Ends of paths → what is answered instead of JSON."""
+        self.held_back: set[str] = set()
+        """Numbers that are dialled at `deliver`, and not before."""
         self._started = 0
         self._count = 0
         self._sockets: list[web.WebSocketResponse] = []
@@ -186,6 +188,7 @@ class FakeAsterisk:
     def deliver(self) -> None:
         """Do what was delayed, however long ago it was asked for; from now on nothing is."""
         self.delayed.clear()
+        self.held_back.clear()
         self._delivery.set()
 
     def picture(self) -> dict[str, Any]:
@@ -421,7 +424,8 @@ class FakeAsterisk:
         body = await request.json() if request.can_read_body else {}
         handler = getattr(self, f"_{path[0]}", None)
         assert handler is not None, f"the fake has no {key}"
-        if _matches(key, self.delayed):
+        number = request.query.get("endpoint", "").partition("/")[2]
+        if _matches(key, self.delayed) or number in self.held_back:
             await self._notify()
             await self._delivery.wait()
         response: web.Response = await handler(request.method, path[1:], request.query, body)

@@ -375,3 +375,22 @@ async def test_members_are_added_in_time_or_never(asterisk: FakeAsterisk, place:
         await adapter.do(add)
         await adapter.notices.any(CallStateNotice, state=CallState.ALERTING, to_num="1003")
     assert asterisk.dialled == ["1002", "1003"]
+
+
+async def test_a_member_who_was_given_up_in_an_outage_is_not_rung_after_it(
+    asterisk: FakeAsterisk, tmp_path: Path
+) -> None:
+    clock = ManualClock()
+    place = Place.at(tmp_path, asterisk.settings(timeout_s=GIVES_UP_S), clock)
+    async with place.run() as adapter:
+        both = call_out(CallOutType.CONFERENCE, "1002", "1003")
+        asterisk.held_back.add("1003")
+        assert await refused(adapter, both) == Result.TIMEOUT
+        await adapter.ended()
+    clock.advance(60)
+    async with place.run() as adapter:
+        given_up = await adapter.notices.any(CallOutResultNotice, phone_num="1003")
+        asterisk.deliver()
+        await asterisk.until(lambda: asterisk.dialled == ["1002", "1003"])
+        await asterisk.until(lambda: not asterisk.lines)  # the other one has rung for too long
+    assert given_up.reason == Reason.STATE_LOST
