@@ -110,11 +110,12 @@ def take_back(turn: Turn, undone: Call) -> None:
         if other is None or not leg.up:
             continue
         if other.muted != leg.muted:
-            _switch(turn, leg, leg.muted or other.muted or "in", on=leg.muted is not None)
+            _mute(turn, leg, "DELETE", other.muted)
+            _mute(turn, leg, "POST", leg.muted)
         if other.deaf != leg.deaf:
-            _switch(turn, leg, "out", on=leg.deaf)
+            _mute(turn, leg, "POST" if leg.deaf else "DELETE", "out")
 
 
-def _switch(turn: Turn, leg: Leg, direction: str, *, on: bool) -> None:
-    verb = "POST" if on else "DELETE"
-    turn.do(verb, "channels", leg.channel, "mute", fine=MISSING, direction=direction)
+def _mute(turn: Turn, leg: Leg, verb: str, direction: str | None) -> None:
+    if direction is not None:
+        turn.do(verb, "channels", leg.channel, "mute", fine=MISSING, direction=direction)

@@ -493,7 +493,8 @@ class FakeAsterisk:
         elif verb in {"moh", "mute"}:
             setattr(line, "music" if verb == "moh" else "muted", method == "POST")
             if verb == "mute":
-                (line.silent.add if method == "POST" else line.silent.discard)(query["direction"])
+                both = {"in", "out"} if query["direction"] == "both" else {query["direction"]}
+                line.silent = line.silent | both if method == "POST" else line.silent - both
         elif verb == "play":
             return await self._play(path[1], query["media"])
         elif verb == "dtmf":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +53,7 @@ from protocol.messages import (
 from protocol.reasons import Reason
 from protocol.results import Result
 from tests.unit.adapters.fake_asterisk import FakeAsterisk
+from tests.unit.adapters.fakes import FakeMemory
 from tests.unit.adapters.running import Place, Running, refused
 
 SOON_S = 0.05
@@ -152,6 +154,54 @@ async def test_a_command_that_waits_behind_something_expires_at_its_time(
         adapter.notices.gate.set()
         await round_trip(asterisk, adapter, call_id)
         assert asterisk.picture() == before
+
+
+async def test_what_its_sender_does_not_wait_for_any_more_is_not_begun(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    async with place.run() as adapter:
+        call_id, channel = await speak(asterisk, adapter)
+        before = asterisk.picture()
+        adapter.notices.gate.clear()
+        await asterisk.say("ChannelHold", channel)
+        record = f"call:{call_id}"
+        await place.memory.until(lambda: '"tell": 106' in place.memory.table[record])
+        loop = asyncio.get_running_loop()
+        given = loop.create_task(adapter.do(COMMANDS["blind transfer"](call_id)))
+        await asyncio.sleep(0)  # so it stands at the call's desk
+        given.cancel()  # told as unknown: linkage stops, or the host has waited for long enough
+        await asyncio.wait({given})
+        adapter.notices.gate.set()
+        await round_trip(asterisk, adapter, call_id)
+        assert asterisk.picture() == before
+
+
+class SlowMemory(FakeMemory):
+    """A disk that takes a minute for the record of a command."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    async def put(self, key: str, value: Any) -> None:
+        if "unfinished" in value:
+            self._clock.advance(60)
+        await super().put(key, value)
+
+
+@pytest.mark.parametrize("name", ["blind transfer", "hold", "mute", "hang up"])
+async def test_a_command_whose_time_passes_while_it_is_written_down_is_not_begun(
+    asterisk: FakeAsterisk, tmp_path: Path, name: str
+) -> None:
+    clock = ManualClock()
+    place = Place.at(tmp_path, asterisk.settings(), clock)
+    place.memory = SlowMemory(clock)
+    async with place.run() as adapter:
+        call_id, _ = await speak(asterisk, adapter)
+        before = asterisk.picture()
+        assert await refused(adapter, COMMANDS[name](call_id)) == Result.EXPIRED
+        assert asterisk.picture() == before
+        assert '"unfinished"' not in place.memory.table[f"call:{call_id}"]
 
 
 @commands
@@ -300,6 +350,23 @@ async def test_a_caller_who_was_put_on_hold_unheard_is_back(
         before = asterisk.picture()
         asterisk.unheard.add(("POST", "/moh"))
         assert await refused(adapter, COMMANDS["hold"](call_id)) == Result.TIMEOUT
+        await adapter.ended()
+        assert asterisk.picture() != before
+    asterisk.unheard.clear()
+    async with place.run():
+        await asterisk.until(lambda: asterisk.picture() == before)
+
+
+async def test_what_a_party_hears_and_says_is_as_before(
+    asterisk: FakeAsterisk, tmp_path: Path
+) -> None:
+    place = Place.at(tmp_path, asterisk.settings(timeout_s=GIVES_UP_S))
+    async with place.run() as adapter:
+        call_id, _ = await speak(asterisk, adapter)
+        await adapter.do(COMMANDS["mute"](call_id))
+        before = asterisk.picture()
+        asterisk.unheard.add(("POST", "/mute"))
+        assert await refused(adapter, COMMANDS["mute both ways"](call_id)) == Result.TIMEOUT
         await adapter.ended()
         assert asterisk.picture() != before
     asterisk.unheard.clear()
