@@ -109,7 +109,7 @@ async def _take_up(
         call, pending, undone = settled.call, list(settled.pending), settled.undone
         board.revoke(leg.channel for leg in _legs_without(call, kept.call, found))
     elif call.conference is not None:
-        pending = _not_done(call, pending, found)
+        pending = _not_done(pending, found)
     if not call.begun:  # the call that the command was to make never came about
         await board.memory.delete(f"{CALL_PREFIX}{call.id}")
         return
@@ -180,24 +180,19 @@ def _still_wanted(
     ]
 
 
-def _not_done(call: Call, pending: list[Effect], found: Found) -> list[Effect]:
+def _not_done(pending: list[Effect], found: Found) -> list[Effect]:
     """Effects without the dialling that was done: nobody is called into a conference twice.
 
     Requests go out in order, so where one telephone is known to Asterisk, those before it rang,
     even if they are busy or silent again by now.
     """
-    dials = [
-        position
-        for position, effect in enumerate(pending)
-        if isinstance(effect, Do) and effect.owner in call.legs and effect.dials is not None
-    ]
-    done = {call.legs[_owner(pending[each])].channel in found.channels: each for each in dials}
-    last = done.get(True, -1)
-    return [each for at, each in enumerate(pending) if at not in dials or at > last]
-
-
-def _owner(effect: Effect) -> str:
-    return effect.owner if isinstance(effect, Do) else ""
+    dials = {
+        at: effect.dials
+        for at, effect in enumerate(pending)
+        if isinstance(effect, Do) and effect.dials is not None
+    }
+    last = max((at for at, channel in dials.items() if channel in found.channels), default=-1)
+    return [effect for at, effect in enumerate(pending) if at not in dials or at > last]
 
 
 async def running(board: Switchboard, call: Call) -> frozenset[str]:

@@ -204,16 +204,12 @@ class Switchboard:
         channel = event.channel
         if channel is None:
             return False
+        if self.names.call_of(channel.id) is None:
+            return False
         if desk is None:
-            dialled = self.names.call_of(channel.id) is not None
-            return channel.id in self.revoked or (dialled and channel.id in self._past)
+            return channel.id in self._past or channel.id in self.revoked
         leg = desk.call.leg_of_channel(channel.id)
-        return (
-            leg is not None
-            and leg.state is LegState.ENDED
-            and leg.answered is None
-            and channel.id == self.names.channel(leg.id)
-        )
+        return leg is not None and leg.state is LegState.ENDED and leg.answered is None
 
     def _drop_soon(self, event: Event) -> None:
         assert event.channel is not None
