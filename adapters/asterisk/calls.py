@@ -15,12 +15,13 @@ from adapters.asterisk import (
     convening,
     legs,
     media,
+    refer,
     ringing,
     targets,
     transfer,
 )
 from adapters.asterisk.causes import reason_of
-from adapters.asterisk.events import Event
+from adapters.asterisk.events import HANDED_OVER, TAKEN_OVER, Event
 from adapters.asterisk.legs import GONE, MISSING
 from adapters.asterisk.model import Call, Leg, LegState
 from adapters.asterisk.turn import Turn
@@ -116,6 +117,7 @@ def begin(turn: Turn) -> None:
     )
     if call.waiting and root.answered is None:
         turn.do("POST", "channels", root.channel, "ring", fine=MISSING)
+    legs.take_transfers(turn, root)
     ringing.ring_next(turn)
 
 
@@ -133,6 +135,7 @@ def on_time(turn: Turn) -> None:
         elif leg.ringing and leg.ring_until is not None and leg.ring_until <= now:
             legs.hang_up(turn, leg, Reason.NO_ANSWER, HangupSide.CALLEE)
     media.on_time(turn)
+    refer.on_time(turn)
     if turn.call.conference is not None:
         conferences.on_time(turn)
     elif convening.wake(turn):
@@ -154,35 +157,11 @@ def on_failed(turn: Turn, owner: str) -> None:
 # --- a leg comes up ------------------------------------------------------------------------------
 def _entered_app(turn: Turn, event: Event) -> None:
     if event.replaces is not None:
-        _referred(turn, event)
+        refer.replaced(turn, event)
         return
     leg = _leg(turn, event)
     if leg is not None and turn.dialled(leg):
         answered(turn, leg)
-
-
-def _referred(turn: Turn, event: Event) -> None:
-    """An officer used his telephone's own transfer key (REFER).
-
-    Asterisk has put half of a Local channel in his place, whose other half dials; we take it away
-    and do the transfer ourselves, so that it is told and fails as any other.
-    """
-    assert event.channel is not None
-    turn.do("DELETE", "channels", event.channel.id, fine=(GONE,))
-    call = turn.call
-    if call.conference is not None:
-        return  # a member who transfers himself away has left: his own channel says so
-    officer = call.leg_of_channel(event.replaces or "")
-    if officer is None or not officer.up or officer.id == call.anchor or call.transfer is not None:
-        return
-    officer.inside = officer.seated = False
-    watch_bridge(turn)
-    number = event.channel.name.removeprefix("Local/").partition("@")[0]
-    target = targets.number_target(turn.settings, number)
-    if target is not None:
-        transfer.start(turn, officer, target, attended=False)
-    else:
-        transfer.refuse(turn, officer, phone(number))
 
 
 def answered(turn: Turn, leg: Leg) -> None:
@@ -356,6 +335,8 @@ def close_if_over(turn: Turn) -> None:
     if call.conference is not None:
         conferences.close_if_over(turn)
         return
+    if call.handing_over:
+        return
     if call.ended is None and not any(leg.alive for leg in call.legs.values()):
         call.ended = turn.at
         if call.reason is None:
@@ -403,6 +384,12 @@ def _digit(turn: Turn, event: Event) -> None:
         media.digit_pressed(turn, leg, event.digit)
 
 
+def _taken_over(turn: Turn, _: Event) -> None:
+    """The call to which this one handed its other party over has told so."""
+    turn.call.handing_over = False
+    close_if_over(turn)
+
+
 HANDLERS: Final[Mapping[str, Handler]] = {
     "StasisStart": _entered_app,
     "StasisEnd": _gone,
@@ -415,6 +402,9 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "ChannelHold": _held_by_phone,
     "ChannelUnhold": _retrieved_by_phone,
     "ChannelDtmfReceived": _digit,
+    "ChannelTransfer": refer.transferring,
+    HANDED_OVER: refer.handed_over,
+    TAKEN_OVER: _taken_over,
     "PlaybackStarted": media.playback_started,
     "PlaybackFinished": media.playback_finished,
     "RecordingStarted": media.recording_started,

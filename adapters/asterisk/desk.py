@@ -18,8 +18,8 @@ from typing import Any, Final, Protocol
 
 from adapters.asterisk import calls, commands
 from adapters.asterisk.ari import AriClient, AriError, AriTimeoutError
-from adapters.asterisk.effects import Do, Effect, Fetch, Tell, dump_effect
-from adapters.asterisk.events import Event
+from adapters.asterisk.effects import Do, Effect, Fetch, Release, Tell, dump_effect
+from adapters.asterisk.events import TAKEN_OVER, Event
 from adapters.asterisk.model import Call
 from adapters.asterisk.orders import COMMAND
 from adapters.asterisk.records import from_json, to_json
@@ -60,6 +60,10 @@ class Office(Protocol):
 
     def index(self, call: Call) -> None:
         """Let events about the call's channels find their way to it."""
+        ...
+
+    def pass_on(self, call_id: str, event: Event) -> None:
+        """Have another call take notice of something; nothing where it is over."""
         ...
 
     async def fetch(self, recording: Fetch) -> None:
@@ -302,6 +306,8 @@ class Desk:
                     await self._office.emit(message, time=at, reconstructed=reconstructed)
                 case Fetch():
                     await self._office.fetch(effect)
+                case Release(call_id=call_id):
+                    self._office.pass_on(call_id, Event(kind=TAKEN_OVER))
         return failed
 
     async def _ask(self, effect: Do, *, decisive: bool) -> str:

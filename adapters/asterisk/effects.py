@@ -59,7 +59,14 @@ class Fetch:
     reconstructed: bool = False
 
 
-Effect = Do | Tell | Fetch
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Another call waits until what stands before this is told."""
+
+    call_id: str
+
+
+Effect = Do | Tell | Fetch | Release
 
 
 def dump_effect(effect: Effect) -> dict[str, Any]:
@@ -90,6 +97,8 @@ def dump_effect(effect: Effect) -> dict[str, Any]:
                 "duration_s": effect.duration_s,
                 "reconstructed": effect.reconstructed,
             }
+        case Release():
+            return {"release": effect.call_id}
 
 
 def load_effect(data: Mapping[str, Any]) -> Effect:
@@ -137,6 +146,8 @@ def _load(data: Mapping[str, Any]) -> Effect:
             at=datetime.fromisoformat(data["at"]),
             reconstructed=data["reconstructed"],
         )
+    if "release" in data:
+        return Release(call_id=data["release"])
     return Fetch(
         name=data["fetch"],
         call_id=data["call_id"],

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from adapters.asterisk.model import Leg
+
 ID_MAX: Final = 150
 """Asterisk's own limit is 149 characters (AST_MAX_PUBLIC_UNIQUEID)."""
 TEXT_MAX: Final = 300
@@ -27,6 +29,7 @@ KINDS: Final = frozenset(
         "ChannelHold",
         "ChannelUnhold",
         "ChannelDtmfReceived",
+        "ChannelTransfer",
         "Dial",
         "PlaybackStarted",
         "PlaybackFinished",
@@ -37,6 +40,10 @@ KINDS: Final = frozenset(
     }
 )
 """What we listen to. Asterisk is asked to send nothing else (`eventFilter`)."""
+
+HANDED_OVER: Final = "HandedOver"
+TAKEN_OVER: Final = "TakenOver"
+"""What one call of ours tells another (`refer`): a leg is yours now; I have it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +66,9 @@ class Event:
 
     `at` is Asterisk's time of it; `replaces` the id of the channel whose place this one takes;
     `thing` the id of a playback, or the name of a recording, and `state` that thing's; `cause` is
-    by Q.850.
+    by Q.850. Of a transfer by a telephone (REFER) `channel` is that telephone's, `number` where it
+    wants the other party to go, or `other` its channel of the consultation (`attended`); `state`
+    is what we said about it ourselves. `call` and `leg` are what calls of ours tell each other.
     """
 
     kind: str
@@ -76,6 +85,11 @@ class Event:
     state: str = ""
     duration_s: int | None = None
     detail: str = ""
+    number: str | None = None
+    attended: bool = False
+    other: str | None = None
+    call: str | None = None
+    leg: Leg | None = None
 
 
 def read_event(raw: Mapping[str, Any]) -> Event | None:
@@ -83,6 +97,8 @@ def read_event(raw: Mapping[str, Any]) -> Event | None:
     kind = raw.get("type")
     if not isinstance(kind, str) or kind not in KINDS:
         return None
+    if kind == "ChannelTransfer":
+        return _read_transfer(raw)
     # A Dial event is about the party that is dialled.
     channel = read_channel(raw.get("peer") if kind == "Dial" else raw.get("channel"))
     thing = _mapping(raw.get("playback")) or _mapping(raw.get("recording"))
@@ -102,6 +118,20 @@ def read_event(raw: Mapping[str, Any]) -> Event | None:
         state=_text(thing.get("state")) or "",
         duration_s=_number(thing.get("duration")),
         detail=_text(thing.get("cause")) or "",
+    )
+
+
+def _read_transfer(raw: Mapping[str, Any]) -> Event:
+    to = _mapping(raw.get("refer_to"))
+    wanted = _mapping(to.get("requested_destination"))
+    return Event(
+        kind="ChannelTransfer",
+        at=_time(raw.get("timestamp")),
+        channel=read_channel(_mapping(raw.get("referred_by")).get("source_channel")),
+        number=_text(wanted.get("destination")),
+        attended="protocol_id" in wanted,
+        other=_text(_mapping(to.get("destination_channel")).get("id"), ID_MAX),
+        state=_text(raw.get("state")) or "",
     )
 
 

@@ -23,6 +23,10 @@ SPARE_S: Final = 10.0
 GONE: Final = 404
 CONFLICT: Final = 409
 UNPROCESSABLE: Final = 422
+PJSIP: Final = "PJSIP/"
+TRANSFERS: Final = "PJSIP_TRANSFER_HANDLING()"
+TO_US: Final = "ari-only"
+"""A function of channels, and its value; an Asterisk without it (see `refer`) only logs that."""
 MISSING: Final = (400, GONE, CONFLICT, UNPROCESSABLE)
 """What Asterisk answers about a channel that is not (or no more) where it was thought to be."""
 
@@ -59,6 +63,8 @@ def dial(
     variables |= {f"LINKAGE_{key}": value for key, value in call.data.items()}
     if call.event_id is not None:
         variables["LINKAGE_EVENTID"] = call.event_id
+    if target.endpoint.startswith(PJSIP):
+        variables[TRANSFERS] = TO_US
     if auto_answer:
         # What most desk telephones understand as "do not ring, take it".
         variables["PJSIP_HEADER(add,Call-Info)"] = "<sip:localhost>;answer-after=0"
@@ -72,13 +78,26 @@ def dial(
         body={"variables": variables},
         endpoint=target.endpoint,
         app=turn.names.app,
-        appArgs=f"leg,{call.id}",
+        appArgs=f"leg,{call.id},{leg_id}",
         timeout=str(round(target.ring_s + SPARE_S)),
         **({"callerId": shown} if shown else {}),
         **({"originator": origin.channel} if origin is not None and origin.alive else {}),
     )
     turn.tell_state(leg, CallState.DIALLING)
     return leg
+
+
+def take_transfers(turn: Turn, leg: Leg) -> None:
+    """Have Asterisk leave it to us when a telephone that called presses its transfer key."""
+    turn.do(
+        "POST",
+        "channels",
+        leg.channel,
+        "variable",
+        fine=MISSING,
+        variable=TRANSFERS,
+        value=TO_US,
+    )
 
 
 def seat(turn: Turn, leg: Leg) -> None:

@@ -91,6 +91,8 @@ class Transfer:
 
     `attended` as it was asked for; `released`: the officer who transfers has left, so the anchor
     gets the other side as soon as it answers. `swapped`: he speaks with the anchor meanwhile.
+    `consultation` is the CallId of the call that it was, where the telephone made one by itself;
+    `until`: it is to come from there, and no later.
     """
 
     from_leg: str
@@ -104,6 +106,8 @@ class Transfer:
     to_login: str | None = None
     to_number: str | None = None
     ringing: bool = False
+    consultation: str | None = None
+    until: datetime | None = None
     request_id: str | None = None
 
 
@@ -168,6 +172,7 @@ class Call:
     `count` numbers what is made for it (playbacks, tones, recordings). `convenings` call people
     into it: members of a conference, or the other party of a call that was made on command; `show`
     is the number that those see. `begun`: False until the command that makes the call was done.
+    `handing_over`: its other party goes over to another call, which has not told so yet.
     """
 
     id: str
@@ -205,6 +210,7 @@ class Call:
     convenings: list[Convening] = field(default_factory=list)
     show: str | None = None
     begun: bool = True
+    handing_over: bool = False
 
     @property
     def root(self) -> Leg:
@@ -237,6 +243,8 @@ class Call:
         times += [recording.stopping for recording in self.recordings.values()]
         if self.collect is not None:
             times.append(self.collect.until)
+        if self.transfer is not None:
+            times.append(self.transfer.until)
         for convening in self.convenings:
             times += [person.due for _, person in convening.persons()]
         if self.conference is not None and self.reason is None:

@@ -174,6 +174,7 @@ def compare(
 ) -> None:
     """Bring a call up to what was found; `added`: legs dialled, recordings begun just now."""
     call = turn.call
+    call.handing_over = False
     seated = found.bridges.get(turn.bridge)
     if seated is None and not added:
         call.bridge_made = False

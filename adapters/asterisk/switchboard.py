@@ -8,6 +8,7 @@ link is given up, and the resync that follows says what may be missing.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -15,11 +16,11 @@ from contextvars import Context, copy_context
 from datetime import datetime
 from typing import Any, Final
 
-from adapters.asterisk import calls
+from adapters.asterisk import calls, refer
 from adapters.asterisk.ari import AriClient, AriError, segment
 from adapters.asterisk.desk import Desk
 from adapters.asterisk.effects import Fetch
-from adapters.asterisk.events import Event, read_event
+from adapters.asterisk.events import Channel, Event, read_event
 from adapters.asterisk.ids import Names, new_call_id
 from adapters.asterisk.model import Call
 from adapters.asterisk.recordings import Recorder
@@ -62,6 +63,7 @@ class Switchboard:
         self._context = Context()
         self._backlog = 0
         self._pairs: dict[str, asyncio.Event] = {}
+        self._halves: dict[str, dict[str, Channel]] = {}
 
     # --- desks -----------------------------------------------------------------------------------
     def start(self, tasks: asyncio.TaskGroup) -> None:
@@ -119,6 +121,7 @@ class Switchboard:
             settings=self.settings,
             names=self.names,
             new_id=self._new_id,
+            pass_on=self.pass_on,
             now=now,
             at=at or now,
         )
@@ -130,6 +133,22 @@ class Switchboard:
         for leg in call.legs.values():
             self._by_leg[leg.id] = call.id
             self._by_channel[leg.channel] = call.id
+
+    def pass_on(self, call_id: str, event: Event) -> None:
+        """Have another call take notice of something; nothing where it is over.
+
+        A leg that is handed over is found at its new call from now on, and one that comes too late
+        has nobody to speak with any more.
+        """
+        desk = self._desks.get(call_id)
+        leg = event.leg
+        if desk is not None and desk.call.ended is None:
+            if leg is not None:
+                self._by_leg[leg.id] = self._by_channel[leg.channel] = call_id
+            self._backlog += 1
+            desk.give(event)
+        elif leg is not None and self._tasks is not None:
+            self._tasks.create_task(self.drop("channels", leg.channel))
 
     async def fetch(self, recording: Fetch) -> None:
         """Take note that a recording is to be fetched."""
@@ -163,10 +182,13 @@ class Switchboard:
                 "give each linkage an `app` of its own"
             )
         desk = self._find_desk(event)
+        if event.kind == "ChannelTransfer":
+            desk, event = self._transferring(desk, event)
         if desk is not None:
             self._count()
             desk.give(event)
-        elif event.kind == "StasisStart" and event.channel is not None:
+            self._note_half(event)
+        elif event.kind == "StasisStart" and event.channel is not None and event.replaces is None:
             if event.channel.name.startswith("Local/"):
                 self._wait_for_other_half(event, event.channel.name)
             else:
@@ -228,6 +250,46 @@ class Switchboard:
         elif event.thing is not None:
             call_id = self.names.call_of(event.thing)
         return self._desks.get(call_id or "")
+
+    def _note_half(self, event: Event) -> None:
+        """Asterisk transfers by itself (REFER with Replaces): a half took one telephone's place.
+
+        Once both have, it is as if it had left the transfer to us. The first half stands for the
+        telephone that the caller speaks with, the second for its consultation.
+        """
+        channel = event.channel
+        if event.replaces is None or channel is None or not refer.is_half(channel.name):
+            return
+        self._by_channel[channel.id] = self._by_channel[event.replaces]
+        pair, _, half = channel.name.rpartition(";")
+        halves = self._halves.setdefault(pair, {})
+        halves[half] = channel
+        while len(self._halves) > PAST_MAX:  # the other one never came
+            self._halves.pop(next(iter(self._halves)))
+        if len(halves) > 1:
+            del self._halves[pair]
+            told = Event(
+                kind="ChannelTransfer",
+                at=event.at,
+                channel=halves["1"],
+                other=halves["2"].id,
+                attended=True,
+            )
+            desk, told = self._transferring(self._find_desk(told), told)
+            if desk is not None:
+                self._count()
+                desk.give(told)
+
+    def _transferring(self, first: Desk | None, event: Event) -> tuple[Desk | None, Event]:
+        """Whose call it is when a telephone transfers: the consultation's, which hands over."""
+        if first is None or event.state:
+            return None, event
+        second = self._desks.get(self._by_channel.get(event.other or "", ""))
+        if event.attended and second is not None and second is not first:
+            self._count()
+            first.give(dataclasses.replace(event, call=second.call.id))
+            return second, dataclasses.replace(event, call=first.call.id)
+        return first, event
 
     def _count(self) -> None:
         if self._backlog >= BACKLOG_MAX:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from adapters.asterisk.ari import segment
-from adapters.asterisk.effects import Do, Effect, Fetch, Tell
+from adapters.asterisk.effects import Do, Effect, Fetch, Release, Tell
+from adapters.asterisk.events import Event
 from adapters.asterisk.ids import Names
 from adapters.asterisk.model import Call, Leg
 from adapters.asterisk.settings import Settings
@@ -24,6 +25,8 @@ from protocol.messages import CallState, CallStateNotice
 class Turn:
     """A step. `now` is our wall clock (deadlines), `at` the time at Asterisk (what is told).
 
+    `pass_on` has another call take notice of something, before anything that Asterisk says later.
+
     `request_id` is that of the command being done; `reconstructed` marks a step of a resync.
     """
 
@@ -31,6 +34,7 @@ class Turn:
     settings: Settings
     names: Names
     new_id: Callable[[], str]
+    pass_on: Callable[[str, Event], None]
     now: datetime
     at: datetime
     request_id: str | None = None
@@ -77,6 +81,10 @@ class Turn:
             )
         )
 
+    def release(self, call_id: str) -> None:
+        """Let a call end that has handed its other party over: what was to be told is told."""
+        self.effects.append(Release(call_id=call_id))
+
     # --- words -----------------------------------------------------------------------------------
     @property
     def bridge(self) -> str:
@@ -90,7 +98,7 @@ class Turn:
 
     def dialled(self, leg: Leg) -> bool:
         """Whether we rang a leg; otherwise it came in."""
-        return leg.channel == self.names.channel(leg.id)
+        return leg.id != self.call.id or self.names.call_of(leg.channel) == leg.id
 
     def later(self, seconds: float) -> datetime:
         """A deadline."""

@@ -66,7 +66,6 @@ NOT_LOADED: Final = (
     "res_hep_rtcp",
     "res_odbc",
     "res_odbc_transaction",
-    "res_parking",
     "res_phoneprov",
     "res_pjsip_geolocation",
     "res_pjsip_phoneprov_provider",
@@ -130,6 +129,10 @@ def files(settings: Settings) -> dict[str, str]:
         "cel.conf": "[general]\nenable=no\n",
         "confbridge.conf": "[general]\n",
         "features.conf": "[general]\n",
+        "res_parking.conf": (
+            "[general]\n[default]\ncontext=parked\nparkpos=701-720\nparkingtime=45\n"
+            "[soon]\ncontext=parked-soon\nparkpos=801-820\nparkingtime=1\n"
+        ),
         "ccss.conf": "[general]\n",
         "udptl.conf": "[general]\n",
         "acl.conf": "",
@@ -178,7 +181,9 @@ def _pjsip(settings: Settings) -> str:
     ]
     for number, port in settings.officers.items():
         parts += [
-            _endpoint(number, "from-officers", aor=number, caller_id=number),
+            # One pick-up group: `Pickup()` in the dialplan takes a colleague's call.
+            _endpoint(number, "from-officers", aor=number, caller_id=number)
+            + "call_group=1\npickup_group=1\n",
             f"[{number}]\ntype=aor\ncontact=sip:{number}@127.0.0.1:{port}\n",
         ]
     if settings.trunk_port is not None:

@@ -38,10 +38,15 @@ class Line:
     in_app: bool = False
     bridge: str | None = None
     variables: dict[str, str] = field(default_factory=dict)
+    functions: dict[str, str] = field(default_factory=dict)
+    """What was set of the functions that a channel has, by name with brackets."""
     music: bool = False
     muted: bool = False
     silent: set[str] = field(default_factory=set)
     """Directions in which no sound goes: "in" from it, "out" to it."""
+
+    def set(self, name: str, value: str) -> None:
+        (self.functions if name.endswith("()") else self.variables)[name] = value
 
 
 @dataclass
@@ -373,7 +378,7 @@ class FakeAsterisk:
             line.state = "Up"
             await self._say("ChannelStateChange", line)
         elif verb == "variable":
-            line.variables[query["variable"]] = query["value"]
+            line.set(query["variable"], query["value"])
         elif verb in {"moh", "mute"}:
             setattr(line, "music" if verb == "moh" else "muted", method == "POST")
             if verb == "mute":
@@ -396,8 +401,9 @@ class FakeAsterisk:
             state="Down",
             args=query["appArgs"].split(","),
             number=number,
-            variables=dict(body.get("variables", {})),
         )
+        for key, value in body.get("variables", {}).items():
+            line.set(key, value)
         self.rung_twice += [each.number for each in self.lines.values() if each.number == number]
         self.dialled.append(number)
         self.lines[channel] = line
