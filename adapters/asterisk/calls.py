@@ -13,6 +13,7 @@ from adapters.asterisk import (
     callouts,
     conferences,
     convening,
+    elsewhere,
     legs,
     media,
     refer,
@@ -21,7 +22,7 @@ from adapters.asterisk import (
     transfer,
 )
 from adapters.asterisk.causes import reason_of
-from adapters.asterisk.events import HANDED_OVER, TAKEN_OVER, Event
+from adapters.asterisk.events import FOUND, HANDED_OVER, TAKEN_OVER, Event
 from adapters.asterisk.legs import GONE, MISSING
 from adapters.asterisk.model import Call, Leg, LegState
 from adapters.asterisk.turn import Turn
@@ -118,6 +119,7 @@ def begin(turn: Turn) -> None:
     if call.waiting and root.answered is None:
         turn.do("POST", "channels", root.channel, "ring", fine=MISSING)
     legs.take_transfers(turn, root)
+    elsewhere.watch(turn, root)
     ringing.ring_next(turn)
 
 
@@ -136,6 +138,7 @@ def on_time(turn: Turn) -> None:
             legs.hang_up(turn, leg, Reason.NO_ANSWER, HangupSide.CALLEE)
     media.on_time(turn)
     refer.on_time(turn)
+    elsewhere.on_time(turn)
     if turn.call.conference is not None:
         conferences.on_time(turn)
     elif convening.wake(turn):
@@ -160,8 +163,15 @@ def _entered_app(turn: Turn, event: Event) -> None:
         refer.replaced(turn, event)
         return
     leg = _leg(turn, event)
-    if leg is not None and turn.dialled(leg):
+    if leg is not None and leg.elsewhere:
+        elsewhere.came_back(turn, leg, event)
+    elif leg is not None and turn.dialled(leg):
         answered(turn, leg)
+    elif leg is None and event.channel is not None:
+        # A colleague took it off the telephone that rings: his channel has that one's arguments.
+        leg = turn.call.legs.get(event.args[-1] if event.args else "")
+        if leg is not None and elsewhere.picked_up(turn, leg, event.channel):
+            answered(turn, leg)
 
 
 def answered(turn: Turn, leg: Leg) -> None:
@@ -203,8 +213,13 @@ def _state_changed(turn: Turn, event: Event) -> None:
 def _dial(turn: Turn, event: Event) -> None:
     leg = _leg(turn, event)
     if leg is None:
+        parked = turn.call.leg_of_channel(event.caller or "")
+        if parked is not None:
+            elsewhere.timed_out(turn, parked)
         return
-    if event.dial_status == "RINGING":
+    if event.forwarded is not None:
+        elsewhere.forwarded(turn, leg, event)
+    elif event.dial_status == "RINGING":
         _alerting(turn, leg)
     elif event.dial_status == "PROGRESS" and leg.state < LegState.EARLY_MEDIA:
         leg.state = LegState.EARLY_MEDIA
@@ -228,6 +243,10 @@ def _entered_bridge(turn: Turn, event: Event) -> None:
     if leg is not None and leg.alive and event.bridge == turn.bridge:
         leg.inside = True
         watch_bridge(turn)
+    elif leg is not None and leg.away:
+        elsewhere.moved(turn, leg, event)
+    elif leg is None and event.channel is not None:
+        elsewhere.fetched(turn, event.channel, event)
 
 
 def _left_bridge(turn: Turn, event: Event) -> None:
@@ -262,12 +281,32 @@ def _hangup_requested(turn: Turn, event: Event) -> None:
         leg.cause = event.cause
 
 
+def _left_app(turn: Turn, event: Event) -> None:
+    leg = _leg(turn, event)
+    if leg is not None and leg.alive and not leg.away:
+        elsewhere.left(turn, leg)
+
+
+def _found(turn: Turn, event: Event) -> None:
+    leg = _leg(turn, event)
+    if leg is None or not leg.alive:
+        return
+    if event.state:
+        elsewhere.found(turn, leg, event)
+    else:
+        _ended(turn, leg)
+        close_if_over(turn)
+
+
 def _gone(turn: Turn, event: Event) -> None:
     leg = _leg(turn, event)
     if leg is None or not leg.alive:
         return
     if event.cause is not None and leg.cause is None:
         leg.cause = event.cause
+    if turn.dialled(leg) and elsewhere.goes_on(leg, event.cause):
+        elsewhere.left(turn, leg)
+        return
     _ended(turn, leg)
     close_if_over(turn)
 
@@ -294,7 +333,8 @@ def _ended(turn: Turn, leg: Leg) -> None:
     if leg.side is None:
         leg.side = HangupSide.CALLER if leg.id == call.id else HangupSide.CALLEE
     leg.state, leg.ended, leg.ring_until = LegState.ENDED, turn.at, None
-    leg.leaving, leg.seated, leg.held = None, False, False
+    leg.leaving, leg.look_at, leg.seated, leg.held = None, None, False, False
+    leg.away = leg.parked = leg.looking = False
     if leg.inside:
         leg.inside = False
         watch_bridge(turn)
@@ -321,6 +361,8 @@ def _follow_up(turn: Turn, leg: Leg) -> None:
         transfer.officer_gone(turn)
     elif call.officers_up() or call.transfer is not None:
         return
+    elif call.anchor_leg.elsewhere:
+        return  # whoever the call is there for is parked, or speaks with somebody outside
     elif call.convenings:
         callouts.not_reached(turn, leg)
     elif leg.answered is None or call.ringing():
@@ -392,7 +434,8 @@ def _taken_over(turn: Turn, _: Event) -> None:
 
 HANDLERS: Final[Mapping[str, Handler]] = {
     "StasisStart": _entered_app,
-    "StasisEnd": _gone,
+    "StasisEnd": _left_app,
+    FOUND: _found,
     "ChannelStateChange": _state_changed,
     "Dial": _dial,
     "ChannelHangupRequest": _hangup_requested,

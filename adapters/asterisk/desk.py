@@ -17,9 +17,9 @@ from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 from adapters.asterisk import calls, commands
-from adapters.asterisk.ari import AriClient, AriError, AriTimeoutError
-from adapters.asterisk.effects import Do, Effect, Fetch, Release, Tell, dump_effect
-from adapters.asterisk.events import TAKEN_OVER, Event
+from adapters.asterisk.ari import AriClient, AriError, AriTimeoutError, segment
+from adapters.asterisk.effects import Do, Effect, Fetch, Find, Release, Tell, dump_effect
+from adapters.asterisk.events import FOUND, TAKEN_OVER, Channel, Event, read_channel
 from adapters.asterisk.model import Call
 from adapters.asterisk.orders import COMMAND
 from adapters.asterisk.records import from_json, to_json
@@ -308,7 +308,27 @@ class Desk:
                     await self._office.fetch(effect)
                 case Release(call_id=call_id):
                     self._office.pass_on(call_id, Event(kind=TAKEN_OVER))
+                case Find(channel=channel):
+                    self._office.pass_on(self.call.id, await self._find(channel))
         return failed
+
+    async def _find(self, channel: str) -> Event:
+        raw = await self._office.ari.find(f"/channels/{segment(channel)}")
+        there = read_channel(raw)
+        if there is None:
+            return Event(kind=FOUND, channel=Channel(id=channel))
+        bridges = await self._office.ari.request("GET", "/bridges")
+        classes = (
+            str(each.get("bridge_class", ""))
+            for each in bridges or ()
+            if channel in each.get("channels", ())
+        )
+        return Event(
+            kind=FOUND,
+            channel=there,
+            state=there.state,
+            bridge_class=next(classes, ""),
+        )
 
     async def _ask(self, effect: Do, *, decisive: bool) -> str:
         try:

@@ -66,7 +66,14 @@ class Release:
     call_id: str
 
 
-Effect = Do | Tell | Fetch | Release
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Find:
+    """A channel is to be looked up."""
+
+    channel: str
+
+
+Effect = Do | Tell | Fetch | Release | Find
 
 
 def dump_effect(effect: Effect) -> dict[str, Any]:
@@ -99,6 +106,8 @@ def dump_effect(effect: Effect) -> dict[str, Any]:
             }
         case Release():
             return {"release": effect.call_id}
+        case Find():
+            return {"find": effect.channel}
 
 
 def load_effect(data: Mapping[str, Any]) -> Effect:
@@ -146,6 +155,8 @@ def _load(data: Mapping[str, Any]) -> Effect:
             at=datetime.fromisoformat(data["at"]),
             reconstructed=data["reconstructed"],
         )
+    if "find" in data:
+        return Find(channel=data["find"])
     if "release" in data:
         return Release(call_id=data["release"])
     return Fetch(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from adapters.asterisk.causes import hangup_word
-from adapters.asterisk.model import Leg, Target
+from adapters.asterisk.model import Leg, LegState, Target
 from adapters.asterisk.turn import Turn
 from protocol.messages import (
     CallState,
@@ -15,6 +15,7 @@ from protocol.messages import (
     HoldNotice,
     HoldNoticeAction,
 )
+from protocol.reasons import Reason
 
 GONE_WITHIN_S: Final = 5.0
 """How long Asterisk may take to say that a channel went which we hung up."""
@@ -23,6 +24,8 @@ SPARE_S: Final = 10.0
 GONE: Final = 404
 CONFLICT: Final = 409
 UNPROCESSABLE: Final = 422
+LEG: Final = "leg"
+"""First argument of a channel that we dial, before the CallIds of its call and its leg."""
 PJSIP: Final = "PJSIP/"
 TRANSFERS: Final = "PJSIP_TRANSFER_HANDLING()"
 TO_US: Final = "ari-only"
@@ -47,8 +50,6 @@ def dial(
     """
     call = turn.call
     leg_id = leg_id or turn.new_id()
-    origin = call.legs.get(call.id)
-    shown = caller_id or call.show or call.number
     leg = Leg(
         id=leg_id,
         channel=turn.names.channel(leg_id),
@@ -59,7 +60,34 @@ def dial(
         request_id=request_id or turn.request_id,
     )
     call.legs[leg_id] = leg
-    variables = {"LINKAGE_CALLID": leg_id, "LINKAGE_ROOTID": call.id}
+    _ring(turn, leg, target, shown=caller_id, auto_answer=auto_answer)
+    turn.tell_state(leg, CallState.DIALLING)
+    return leg
+
+
+def send_on(turn: Turn, leg: Leg, target: Target) -> None:
+    """Ring somebody else for a leg whose telephone sent it on: 115 dialling once more."""
+    leg.sent_on.append(leg.number or "")
+    turn.call.move(leg, f"{turn.names.channel(leg.id)}-f{len(leg.sent_on)}")
+    leg.number, leg.login = target.number, target.login
+    leg.state, leg.cause = LegState.DIALLING, None
+    leg.ring_until = turn.later(target.ring_s)
+    _ring(turn, leg, target)
+    turn.tell_state(leg, CallState.DIALLING, Reason.TRANSFERRED)
+
+
+def _ring(
+    turn: Turn,
+    leg: Leg,
+    target: Target,
+    *,
+    shown: str | None = None,
+    auto_answer: bool = False,
+) -> None:
+    call = turn.call
+    origin = call.legs.get(call.id)
+    shown = shown or call.show or call.number
+    variables = {"LINKAGE_CALLID": leg.id, "LINKAGE_ROOTID": call.id}
     variables |= {f"LINKAGE_{key}": value for key, value in call.data.items()}
     if call.event_id is not None:
         variables["LINKAGE_EVENTID"] = call.event_id
@@ -74,17 +102,15 @@ def dial(
         "channels",
         leg.channel,
         fine=(CONFLICT,),
-        owner=leg_id,
+        owner=leg.id,
         body={"variables": variables},
         endpoint=target.endpoint,
         app=turn.names.app,
-        appArgs=f"leg,{call.id},{leg_id}",
+        appArgs=f"{LEG},{call.id},{leg.id}",
         timeout=str(round(target.ring_s + SPARE_S)),
         **({"callerId": shown} if shown else {}),
         **({"originator": origin.channel} if origin is not None and origin.alive else {}),
     )
-    turn.tell_state(leg, CallState.DIALLING)
-    return leg
 
 
 def take_transfers(turn: Turn, leg: Leg) -> None:

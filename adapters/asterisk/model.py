@@ -44,6 +44,9 @@ class Leg:
     `reason` and `side` are set by whoever ends it first; `leaving` is when we stop to wait for
     Asterisk to say that it went. `cause` is what Asterisk said on the way (Q.850). `lost`: it went
     while nobody looked, so its end is made up. `announced`: 104 has told of it as a member.
+    `sent_on`: numbers whose telephones sent it on. `away`: it lives, but left our application
+    (`parked`, for one); `look_at` is when we look whether it does
+    (`looking`).
     """
 
     id: str
@@ -67,6 +70,11 @@ class Leg:
     lost: bool = False
     staff_id: str | None = None
     announced: bool = False
+    sent_on: list[str] = field(default_factory=list)
+    away: bool = False
+    parked: bool = False
+    look_at: datetime | None = None
+    looking: bool = False
     request_id: str | None = None
 
     @property
@@ -76,8 +84,13 @@ class Leg:
 
     @property
     def up(self) -> bool:
-        """Answered, alive, and not told to go."""
-        return self.state is LegState.ANSWERED and self.leaving is None
+        """Answered, alive, with us, and not told to go."""
+        return self.state is LegState.ANSWERED and self.leaving is None and not self.away
+
+    @property
+    def elsewhere(self) -> bool:
+        """Not with us, as far as we know."""
+        return self.away or self.looking or self.look_at is not None
 
     @property
     def ringing(self) -> bool:
@@ -167,6 +180,7 @@ class Conference:
 class Call:
     """A call and all that belongs to it. `waiting`: who is still to be rung, in this order.
 
+    `channels` are those that its legs had before they have those that they have now.
     `officer` is the LoginId that speaks with the anchor, or did last; of a conference, who
     convened it. `reason` and `side` are why it ends, `request_id` the command that ended it.
     `count` numbers what is made for it (playbacks, tones, recordings). `convenings` call people
@@ -184,6 +198,7 @@ class Call:
     dialled: str | None = None
     started: datetime
     legs: dict[str, Leg] = field(default_factory=dict)
+    channels: list[str] = field(default_factory=list)
     waiting: list[Target] = field(default_factory=list)
     at_once: bool = False
     record: bool = False
@@ -226,6 +241,12 @@ class Call:
         """The leg that has a channel of Asterisk's."""
         return next((leg for leg in self.legs.values() if leg.channel == channel), None)
 
+    def move(self, leg: Leg, channel: str) -> None:
+        """A leg goes on with another channel of Asterisk's."""
+        self.channels.append(leg.channel)
+        leg.channel, leg.inside = channel, False
+        leg.look_at, leg.looking = None, False
+
     def officers_up(self) -> list[Leg]:
         """Who speaks on the other side of the anchor, or could."""
         return [leg for leg in self.legs.values() if leg.up and leg.id != self.anchor]
@@ -239,7 +260,7 @@ class Call:
         times: list[datetime | None] = []
         for leg in self.legs.values():
             if leg.alive:
-                times += [leg.leaving, leg.ring_until if leg.ringing else None]
+                times += [leg.leaving, leg.look_at, leg.ring_until if leg.ringing else None]
         times += [recording.stopping for recording in self.recordings.values()]
         if self.collect is not None:
             times.append(self.collect.until)

@@ -83,8 +83,8 @@ def replaced(turn: Turn, event: Event) -> None:
             number = name.removeprefix("Local/").partition("@")[0]
             _blind(turn, leg, number)
     elif leg is not None and leg.alive:
-        turn.do("DELETE", "channels", leg.channel, fine=(GONE,))
-        leg.channel = event.channel.id
+        turn.do("DELETE", "channels", event.replaces, fine=(GONE,))
+        call.move(leg, event.channel.id)
 
 
 def _may_transfer(call: Call, source: Leg) -> bool:
@@ -145,7 +145,7 @@ def _begin(turn: Turn, source: Leg, number: str | None = None) -> Transfer:
         released=True,
         from_login=source.login,
         from_number=source.number,
-        to_number=number if re.match(NUMBER, number or "") else None,
+        to_number=number if re.fullmatch(NUMBER, number or "") else None,
     )
     turn.call.transfer = begun
     return begun

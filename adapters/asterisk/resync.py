@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from adapters.asterisk import calls, legs, media
+from adapters.asterisk import calls, elsewhere, legs, media
 from adapters.asterisk.ari import AriError, segment
 from adapters.asterisk.effects import Do, Effect, load_effect
-from adapters.asterisk.events import KINDS, Channel, Event, read_channel
+from adapters.asterisk.events import FOUND, KINDS, Channel, Event, read_channel
 from adapters.asterisk.model import Call, Leg, LegState
 from adapters.asterisk.recordings import PREFIX
 from adapters.asterisk.records import from_json
@@ -199,6 +199,9 @@ def _compare_leg(
         return
     leg.inside = leg.channel in seated
     if channel.state != "Up":
+        return
+    if leg.answered is not None and channel.app not in {"", "Stasis"}:
+        elsewhere.found(turn, leg, Event(kind=FOUND, channel=channel, state=channel.state))
         return
     if not turn.dialled(leg) and leg.answered is None:
         leg.state, leg.answered = LegState.ANSWERED, turn.at

@@ -22,6 +22,7 @@ from adapters.asterisk.desk import Desk
 from adapters.asterisk.effects import Fetch
 from adapters.asterisk.events import Channel, Event, read_event
 from adapters.asterisk.ids import Names, new_call_id
+from adapters.asterisk.legs import LEG
 from adapters.asterisk.model import Call
 from adapters.asterisk.recordings import Recorder
 from adapters.asterisk.settings import Settings
@@ -109,6 +110,9 @@ class Switchboard:
             self._by_leg.pop(leg.id, None)
             self._by_channel.pop(leg.channel, None)
             self._past[leg.channel] = None
+        for channel in call.channels:
+            self._by_channel.pop(channel, None)
+            self._past[channel] = None
         while len(self._past) > PAST_MAX:
             self._past.popitem(last=False)
 
@@ -241,15 +245,34 @@ class Switchboard:
         call_id = None
         if event.replaces is not None and event.channel is not None:
             call_id = self._by_channel.get(event.replaces)
-            pair = event.channel.name.rpartition(";")[0]
-            self._pairs.setdefault(pair, asyncio.Event()).set()
-            while len(self._pairs) > PAST_MAX:  # other halves that never came
-                self._pairs.pop(next(iter(self._pairs)))
+            self._expect(event.channel.name)
         elif event.channel is not None:
-            call_id = self._by_channel.get(event.channel.id)
+            call_id = self._by_channel.get(event.channel.id) or self._by_role(event)
+            if event.forwarded is not None and call_id is not None:
+                self._expect(event.forwarded.name)
         elif event.thing is not None:
             call_id = self.names.call_of(event.thing)
         return self._desks.get(call_id or "")
+
+    def _by_role(self, event: Event) -> str | None:
+        """The call of a channel that came in as a leg of ours, dials for one, or meets one."""
+        if event.kind == "Dial" and event.caller is not None:
+            return self._by_channel.get(event.caller)
+        if event.kind == "ChannelEnteredBridge":
+            return next(filter(None, map(self._by_channel.get, event.members)), None)
+        role, _, leg_id = (*event.args, "", "", "")[:3]
+        call_id = self._by_leg.get(leg_id) if event.kind == "StasisStart" else None
+        if role == LEG and call_id is not None and event.channel is not None:
+            self._by_channel[event.channel.id] = call_id
+            return call_id
+        return None
+
+    def _expect(self, name: str) -> None:
+        """One half of a Local channel is known; the other belongs to nobody and is no call."""
+        pair = name.rpartition(";")[0]
+        self._pairs.setdefault(pair, asyncio.Event()).set()
+        while len(self._pairs) > PAST_MAX:  # other halves that never came
+            self._pairs.pop(next(iter(self._pairs)))
 
     def _note_half(self, event: Event) -> None:
         """Asterisk transfers by itself (REFER with Replaces): a half took one telephone's place.

@@ -43,6 +43,13 @@ class Stage:
         """Names of the channels that live at Asterisk."""
         return [each["name"] for each in await self.ask("GET", "/channels")]
 
+    async def of(self, line: Line) -> str:
+        """The name of the channel that a line has at Asterisk."""
+        for each in await self.ask("GET", "/channels"):
+            if each["protocol_id"] == line.call_id:
+                return str(each["name"])
+        raise AssertionError(f"no channel of {line.phone.number}")
+
     async def ask(self, method: str, path: str, **query: str) -> Any:
         """A request to Asterisk beside the adapter's."""
         async with AriClient(read_settings("pbx", self.place.settings)) as ari:

@@ -70,6 +70,8 @@ class FakeAsterisk:
         self.plays: dict[str, str] = {}
         self.telephones: dict[str, str] = {}
         """Endpoint → what it does: "rings" (if not said), "busy", "rejected", …, "absent"."""
+        self.watched: set[str] = set()
+        """Channels to whose events the application subscribed."""
         self.stutter = False
         """Say every event twice, as bridges do."""
         self.dialled: list[str] = []
@@ -265,7 +267,7 @@ class FakeAsterisk:
         self.lines.pop(line.id, None)
         if line.in_app:
             await self._say("StasisEnd", line)
-        if not line.args or line.args[0] == "leg":
+        if not line.args or line.args[0] == "leg" or line.id in self.watched:
             await self._say("ChannelDestroyed", line, cause=cause)
 
     async def _leave(self, line: Line) -> None:
@@ -346,7 +348,14 @@ class FakeAsterisk:
     async def _asterisk(self, *_: Any) -> web.Response:
         return web.json_response({"status": {"startup_time": f"start {self._started}"}})
 
-    async def _applications(self, *_: Any) -> web.Response:
+    async def _applications(
+        self, method: str, path: list[str], query: Mapping[str, str], _: Any
+    ) -> web.Response:
+        if path[1:] == ["subscription"] and method == "POST":
+            kind, _, name = query["eventSource"].partition(":")
+            if kind == "channel" and name not in self.lines:
+                return _error(422, "EventSource does not exist")
+            self.watched.add(name)
         return web.json_response({"name": self.app})
 
     async def _channels(
