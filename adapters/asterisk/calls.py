@@ -22,7 +22,7 @@ from adapters.asterisk import (
     transfer,
 )
 from adapters.asterisk.causes import reason_of
-from adapters.asterisk.events import FOUND, HANDED_OVER, TAKEN_OVER, Event
+from adapters.asterisk.events import FOUND, HANDED_OVER, IN_DIALPLAN, TAKEN_OVER, Event
 from adapters.asterisk.legs import GONE, MISSING
 from adapters.asterisk.model import Call, Leg, LegState
 from adapters.asterisk.turn import Turn
@@ -107,15 +107,7 @@ def begin(turn: Turn) -> None:
             caller_name=call.name,
         )
     )
-    turn.do(
-        "POST",
-        "channels",
-        root.channel,
-        "variable",
-        fine=MISSING,
-        variable="LINKAGE_CALLID",
-        value=call.id,
-    )
+    legs.set_variable(turn, root, "LINKAGE_CALLID", call.id)
     if call.waiting and root.answered is None:
         turn.do("POST", "channels", root.channel, "ring", fine=MISSING)
     legs.take_transfers(turn, root)
@@ -164,7 +156,8 @@ def _entered_app(turn: Turn, event: Event) -> None:
         return
     leg = _leg(turn, event)
     if leg is not None and leg.elsewhere:
-        elsewhere.came_back(turn, leg, event)
+        if not refer.bounced(turn, leg, event):
+            elsewhere.came_back(turn, leg, event)
     elif leg is not None and turn.dialled(leg):
         answered(turn, leg)
     elif leg is None and event.channel is not None:
@@ -293,6 +286,7 @@ def _found(turn: Turn, event: Event) -> None:
         return
     if event.state:
         elsewhere.found(turn, leg, event)
+        refer.went_on(turn)
     else:
         _ended(turn, leg)
         close_if_over(turn)
@@ -436,6 +430,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "StasisStart": _entered_app,
     "StasisEnd": _left_app,
     FOUND: _found,
+    IN_DIALPLAN: refer.in_dialplan,
     "ChannelStateChange": _state_changed,
     "Dial": _dial,
     "ChannelHangupRequest": _hangup_requested,

@@ -18,8 +18,17 @@ from typing import Any, Final, Protocol
 
 from adapters.asterisk import calls, commands
 from adapters.asterisk.ari import AriClient, AriError, AriTimeoutError, segment
-from adapters.asterisk.effects import Do, Effect, Fetch, Find, Release, Tell, dump_effect
-from adapters.asterisk.events import FOUND, TAKEN_OVER, Channel, Event, read_channel
+from adapters.asterisk.effects import (
+    Do,
+    Effect,
+    Fetch,
+    Find,
+    FindExtension,
+    Release,
+    Tell,
+    dump_effect,
+)
+from adapters.asterisk.events import FOUND, IN_DIALPLAN, TAKEN_OVER, Channel, Event, read_channel
 from adapters.asterisk.model import Call
 from adapters.asterisk.orders import COMMAND
 from adapters.asterisk.records import from_json, to_json
@@ -308,9 +317,14 @@ class Desk:
                     await self._office.fetch(effect)
                 case Release(call_id=call_id):
                     self._office.pass_on(call_id, Event(kind=TAKEN_OVER))
-                case Find(channel=channel):
-                    self._office.pass_on(self.call.id, await self._find(channel))
+                case Find() | FindExtension():
+                    self._office.pass_on(self.call.id, await self._look_up(effect))
         return failed
+
+    async def _look_up(self, sought: Find | FindExtension) -> Event:
+        if isinstance(sought, Find):
+            return await self._find(sought.channel)
+        return await self._find_extension(sought)
 
     async def _find(self, channel: str) -> Event:
         raw = await self._office.ari.find(f"/channels/{segment(channel)}")
@@ -329,6 +343,16 @@ class Desk:
             state=there.state,
             bridge_class=next(classes, ""),
         )
+
+    async def _find_extension(self, sought: FindExtension) -> Event:
+        path = f"/channels/{segment(sought.channel)}/variable"
+        function = f"DIALPLAN_EXISTS({sought.context},{sought.number},1)"
+        try:
+            answer = await self._office.ari.request("GET", path, {"variable": function})
+        except AriError:  # the channel is gone
+            answer = None
+        there = isinstance(answer, dict) and answer.get("value") == "1"
+        return Event(kind=IN_DIALPLAN, number=sought.number, state="there" if there else "")
 
     async def _ask(self, effect: Do, *, decisive: bool) -> str:
         try:

@@ -73,7 +73,16 @@ class Find:
     channel: str
 
 
-Effect = Do | Tell | Fetch | Release | Find
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindExtension:
+    """Whether the dialplan has an extension is to be looked up, by a channel that lives."""
+
+    channel: str
+    context: str
+    number: str
+
+
+Effect = Do | Tell | Fetch | Release | Find | FindExtension
 
 
 def dump_effect(effect: Effect) -> dict[str, Any]:
@@ -108,6 +117,8 @@ def dump_effect(effect: Effect) -> dict[str, Any]:
             return {"release": effect.call_id}
         case Find():
             return {"find": effect.channel}
+        case FindExtension():
+            return {"extension": [effect.channel, effect.context, effect.number]}
 
 
 def load_effect(data: Mapping[str, Any]) -> Effect:
@@ -155,6 +166,9 @@ def _load(data: Mapping[str, Any]) -> Effect:
             at=datetime.fromisoformat(data["at"]),
             reconstructed=data["reconstructed"],
         )
+    if "extension" in data:
+        channel, context, number = data["extension"]
+        return FindExtension(channel=channel, context=context, number=number)
     if "find" in data:
         return Find(channel=data["find"])
     if "release" in data:

@@ -46,6 +46,8 @@ FOUND: Final = "Found"
 `bridge_class` where it is in no bridge."""
 PARKING: Final = "parking"
 """The class of the bridges in which parked channels are."""
+IN_DIALPLAN: Final = "InDialplan"
+"""Whether Asterisk's dialplan has an extension (`state`)."""
 HANDED_OVER: Final = "HandedOver"
 TAKEN_OVER: Final = "TakenOver"
 """What one call of ours tells another (`refer`): a leg is yours now; I have it."""
@@ -62,6 +64,7 @@ class Channel:
     caller_name: str | None = None
     connected: str | None = None
     exten: str | None = None
+    context: str = ""
     app: str = ""
     app_data: str = ""
 
@@ -169,6 +172,7 @@ def read_channel(raw: Any) -> Channel | None:
         caller_name=_text(caller.get("name")),
         connected=_text(connected.get("number")),
         exten=_text(dialplan.get("exten")),
+        context=_text(dialplan.get("context")) or "",
         app=_text(dialplan.get("app_name")) or "",
         app_data=_text(dialplan.get("app_data")) or "",
     )

@@ -85,7 +85,7 @@ def _ring(
     auto_answer: bool = False,
 ) -> None:
     call = turn.call
-    origin = call.legs.get(call.id)
+    origin = call.legs.get(call.id) if leg.id != call.id else None
     shown = shown or call.show or call.number
     variables = {"LINKAGE_CALLID": leg.id, "LINKAGE_ROOTID": call.id}
     variables |= {f"LINKAGE_{key}": value for key, value in call.data.items()}
@@ -115,14 +115,19 @@ def _ring(
 
 def take_transfers(turn: Turn, leg: Leg) -> None:
     """Have Asterisk leave it to us when a telephone that called presses its transfer key."""
+    set_variable(turn, leg, TRANSFERS, TO_US)
+
+
+def set_variable(turn: Turn, leg: Leg, name: str, value: str) -> None:
+    """Set a variable of a leg's channel, if it is there."""
     turn.do(
         "POST",
         "channels",
         leg.channel,
         "variable",
         fine=MISSING,
-        variable=TRANSFERS,
-        value=TO_US,
+        variable=name,
+        value=value,
     )
 
 

@@ -105,7 +105,7 @@ class Transfer:
     `attended` as it was asked for; `released`: the officer who transfers has left, so the anchor
     gets the other side as soon as it answers. `swapped`: he speaks with the anchor meanwhile.
     `consultation` is the CallId of the call that it was, where the telephone made one by itself;
-    `until`: it is to come from there, and no later.
+    `until`: it is to come from there, and no later; or from the dialplan, of this `context`.
     """
 
     from_leg: str
@@ -121,6 +121,7 @@ class Transfer:
     ringing: bool = False
     consultation: str | None = None
     until: datetime | None = None
+    context: str | None = None
     request_id: str | None = None
 
 

@@ -23,8 +23,8 @@ import dataclasses
 import re
 from typing import Final
 
-from adapters.asterisk import legs, ringing, targets, transfer
-from adapters.asterisk.events import HANDED_OVER, Event
+from adapters.asterisk import elsewhere, legs, ringing, targets, transfer
+from adapters.asterisk.events import HANDED_OVER, Channel, Event
 from adapters.asterisk.legs import GONE, MISSING
 from adapters.asterisk.model import Call, Leg, LegState, Transfer
 from adapters.asterisk.settings import NUMBER
@@ -36,6 +36,8 @@ ATTENDED_HALF: Final = "Local/_attended@"
 """What Asterisk puts into the places of both telephones when it transfers by itself."""
 HANDED_OVER_WITHIN_S: Final = 5.0
 """How long the other call may take to hand somebody over; both are in this process."""
+CONTEXT: Final = r"[A-Za-z0-9_.-]{1,80}"
+"""Name of a context of the dialplan, as far as it can stand in a function's argument."""
 PROGRESS_FINE: Final = (*MISSING, 412)
 DONE, UNAVAILABLE, DECLINED = "channel_answered", "channel_unavailable", "channel_declined"
 """What the telephone is told (NOTIFY): 200, 503, 603."""
@@ -63,7 +65,7 @@ def transferring(turn: Turn, event: Event) -> None:
         _begin(turn, source, event.number)
         _failed(turn, source, Reason.CALL_FAILED)
     else:
-        _blind(turn, source, event.number or "")
+        _blind(turn, source, event.number or "", event.channel)
 
 
 def replaced(turn: Turn, event: Event) -> None:
@@ -80,8 +82,9 @@ def replaced(turn: Turn, event: Event) -> None:
         turn.do("DELETE", "channels", event.channel.id, fine=(GONE,))
         if leg is not None and _may_transfer(call, leg):
             leg.inside = leg.seated = False
-            number = name.removeprefix("Local/").partition("@")[0]
-            _blind(turn, leg, number)
+            number, _, context = name.removeprefix("Local/").partition("@")
+            channel = dataclasses.replace(event.channel, context=context.rpartition("-")[0])
+            _blind(turn, leg, number, channel)
     elif leg is not None and leg.alive:
         turn.do("DELETE", "channels", event.replaces, fine=(GONE,))
         call.move(leg, event.channel.id)
@@ -115,19 +118,85 @@ def _answer(turn: Turn, source: Leg, state: str) -> None:
 
 
 # --- blind ---------------------------------------------------------------------------------------
-def _blind(turn: Turn, source: Leg, number: str) -> None:
+def _blind(turn: Turn, source: Leg, number: str, channel: Channel) -> None:
     """Ring the number for whoever speaks with the one who transfers.
 
-    Who is no officer reaches officers only: nobody outside makes calls by our trunk.
+    What is no officer's may be the dialplan's: a parking lot, a conference room. Who is no officer
+    reaches officers only: nobody outside makes calls by our trunk.
     """
-    target = targets.number_target(turn.settings, number)
-    if target is None or (source.login is None and target.login is None):
-        _begin(turn, source, number)
+    call, is_officers = turn.call, number in turn.settings.officer
+    begun = _begin(turn, source, number)
+    if not is_officers and (source.login is None or begun.to_number is None):
         _failed(turn, source, Reason.UNALLOCATED)
         return
-    _stand_in(turn.call, source)
+    _stand_in(call, source)
+    context = channel.context
+    if is_officers or not re.fullmatch(CONTEXT, context):
+        _ring(turn, source, number)
+        return
+    begun.until, begun.context = turn.later(HANDED_OVER_WITHIN_S), context
+    # As Asterisk itself does it: `Park()` has to know who parks, and will ring there again.
+    legs.set_variable(turn, call.anchor_leg, "BLINDTRANSFER", channel.name)
+    turn.find_extension(call.anchor_leg.channel, context, number)
+
+
+def _ring(turn: Turn, source: Leg, number: str) -> None:
+    target = targets.number_target(turn.settings, number)
+    if target is None:
+        _failed(turn, source, Reason.UNALLOCATED)
+        return
     _answer(turn, source, DONE)
     transfer.start(turn, source, target, attended=False)
+
+
+def in_dialplan(turn: Turn, event: Event) -> None:
+    """The dialplan has the number: whoever is transferred goes on there. Otherwise we ring it."""
+    awaited = _awaited(turn.call)
+    if awaited is None or awaited.context is None or awaited.to_number != event.number:
+        return
+    source, party = turn.call.legs[awaited.from_leg], turn.call.anchor_leg
+    if not event.state or not party.alive:
+        awaited.until = None
+        _ring(turn, source, awaited.to_number or "")
+        return
+    turn.do(
+        "POST",
+        "channels",
+        party.channel,
+        "continue",
+        fine=MISSING,
+        context=awaited.context,
+        extension=awaited.to_number or "",
+        priority="1",
+    )
+    elsewhere.left(turn, party)
+    _answer(turn, source, DONE)
+    legs.hang_up(turn, source, Reason.TRANSFERRED, HangupSide.OPERATOR)
+
+
+def went_on(turn: Turn) -> None:
+    """Whoever was transferred is in the dialplan: 105 done."""
+    awaited = _awaited(turn.call)
+    if awaited is not None and awaited.context is not None:
+        transfer.tell(turn, CallPhase.DONE)
+        turn.call.transfer = None
+
+
+def bounced(turn: Turn, leg: Leg, event: Event) -> bool:
+    """Whether the dialplan gave who was transferred back to us: the number is one of ours."""
+    awaited = _awaited(turn.call)
+    dialled = event.args[1] if len(event.args) > 1 else None
+    if awaited is None or awaited.context is None or awaited.to_number != dialled:
+        return False
+    leg.look_at, leg.looking, leg.away = None, False, False
+    awaited.until = None
+    legs.seat(turn, leg)
+    _ring(turn, turn.call.legs[awaited.from_leg], dialled or "")
+    return True
+
+
+def _awaited(call: Call) -> Transfer | None:
+    return call.transfer if call.transfer is not None and call.transfer.until is not None else None
 
 
 def _stand_in(call: Call, source: Leg) -> None:
@@ -161,7 +230,7 @@ def _failed(turn: Turn, source: Leg, reason: int) -> None:
     if source.alive:
         _answer(turn, source, UNAVAILABLE)
         if source.login is None:
-            return  # whoever is outside keeps his call: we cannot ring him again
+            return  # whoever is outside keeps the call: we cannot ring there again
         legs.hang_up(turn, source, Reason.TRANSFERRED, HangupSide.CALLEE)
     transfer.ring_back(turn, failed)
 

@@ -43,6 +43,11 @@ class Stage:
         """Names of the channels that live at Asterisk."""
         return [each["name"] for each in await self.ask("GET", "/channels")]
 
+    async def left(self) -> list[str]:
+        """What lives at Asterisk, channels and bridges of ours."""
+        bridges = [each["id"] for each in await self.ask("GET", "/bridges")]
+        return [*await self.channels(), *(each for each in bridges if each.startswith("linkage"))]
+
     async def of(self, line: Line) -> str:
         """The name of the channel that a line has at Asterisk."""
         for each in await self.ask("GET", "/channels"):
@@ -85,12 +90,10 @@ class Stage:
         await memory.until(lambda: memory.table.keys() == {"link"})
         try:
             async with asyncio.timeout(WAIT_S):
-                while await self.channels():  # noqa: ASYNC110 - nobody tells of foreign channels
+                while await self.left():  # noqa: ASYNC110 - nobody tells of foreign channels
                     await asyncio.sleep(LOOK_S)
         except TimeoutError:
-            raise AssertionError(await self.channels()) from None
-        bridges = [each["id"] for each in await self.ask("GET", "/bridges")]
-        assert not [each for each in bridges if each.startswith("linkage-")]
+            raise AssertionError(await self.left()) from None
 
 
 @asynccontextmanager

@@ -37,6 +37,9 @@ from tests.unit.adapters.running import Running
 WAITS, AT_ONCE = "waits", "at once"
 """When a telephone that transfers hangs up: once it is told the outcome, or in the same breath."""
 BY_US, BY_ASTERISK = "by us", "by Asterisk"
+"""Who transfers: linkage, or an older Asterisk by itself, which linkage takes over from."""
+WAYS = [(WAITS, BY_US), (AT_ONCE, BY_US), (WAITS, BY_ASTERISK)]
+"""An Asterisk that transfers by itself now and then loses who hangs up in the same breath."""
 
 
 async def press_transfer(stage: Stage, line: Line, to: Line | str, manner: str, way: str) -> None:
@@ -73,8 +76,7 @@ async def one_call_was_transferred(
     return done
 
 
-@pytest.mark.parametrize("way", [BY_US, BY_ASTERISK])
-@pytest.mark.parametrize("manner", [WAITS, AT_ONCE])
+@pytest.mark.parametrize(("manner", "way"), WAYS)
 @pytest.mark.parametrize("trunk", [False, True], ids=["no trunk", "trunk"])
 async def test_an_officer_consults_a_colleague_and_leaves_the_caller_to_him(
     tmp_path: Path, trunk: bool, manner: str, way: str
@@ -103,8 +105,7 @@ async def test_an_officer_consults_a_colleague_and_leaves_the_caller_to_him(
     assert (end.reason, end.login_id) == (Reason.NORMAL, "13")
 
 
-@pytest.mark.parametrize("way", [BY_US, BY_ASTERISK])
-@pytest.mark.parametrize("manner", [WAITS, AT_ONCE])
+@pytest.mark.parametrize(("manner", "way"), WAYS)
 async def test_an_officer_transfers_while_the_colleague_still_rings(
     tmp_path: Path, manner: str, way: str
 ) -> None:
@@ -188,8 +189,7 @@ async def test_an_officer_who_called_out_leaves_the_call_to_a_colleague(
     assert done.new_call_id == adapter.notices.of(IncomingCallNotice)[0].call_id
 
 
-@pytest.mark.parametrize("way", [BY_US, BY_ASTERISK])
-@pytest.mark.parametrize("manner", [WAITS, AT_ONCE])
+@pytest.mark.parametrize(("manner", "way"), WAYS)
 async def test_a_caller_brings_two_officers_together_and_leaves(
     tmp_path: Path, manner: str, way: str
 ) -> None:
@@ -292,3 +292,30 @@ async def test_a_caller_may_be_sent_on_but_nobody_outside_calls_by_our_trunk(
         await officer.hang_up()
         await colleague.gone()
         await scene.over(adapter, call_id)
+
+
+@pytest.mark.parametrize("way", [BY_US, BY_ASTERISK])
+@pytest.mark.parametrize("trunk", [False, True], ids=["no trunk", "trunk"])
+async def test_an_officer_sends_the_caller_into_a_conference_room_of_the_dialplan(
+    tmp_path: Path, trunk: bool, way: str
+) -> None:
+    room = "[from-officers]\nexten => 8000,1,ConfBridge(1)\n"
+    async with (
+        stage(tmp_path, dialplan=room, trunk=trunk) as scene,
+        scene.place.run() as adapter,
+    ):
+        call_id, caller, officer = await scene.talk(adapter)
+        member = await scene.officers["1003"].dial("8000")
+        await member.up()
+        if way == BY_ASTERISK:
+            await scene.transfers_by_itself()
+        assert await officer.transfer("8000") == 202
+        await together(caller, member)
+        done = await adapter.notices.any(TransferNotice, phase=CallPhase.DONE)
+        await officer.until("gone") if way == BY_US else await officer.hang_up()
+        assert not adapter.notices.of(HangupNotice, scope=HangupScope.CALL)
+        assert not scene.outside.lines
+        await caller.hang_up()
+        await member.hang_up()
+        await scene.over(adapter, call_id)
+    assert (done.call_id, done.to_num) == (call_id, "8000")

@@ -172,12 +172,16 @@ async def test_a_colleague_picks_a_call_up_that_rings_elsewhere(
 
 
 # --- parked, moved -------------------------------------------------------------------------------
+@pytest.mark.parametrize("how", ["transferred", "redirected"])
 async def test_a_parked_caller_is_not_told_as_gone_and_a_colleague_fetches_him(
-    tmp_path: Path,
+    tmp_path: Path, how: str
 ) -> None:
     async with stage(tmp_path, dialplan=FEATURES) as scene, scene.place.run() as adapter:
         call_id, caller, officer = await scene.talk(adapter)
-        await scene.asterisk.cli(f"channel redirect {await scene.of(caller)} elsewhere,park,1")
+        if how == "transferred":
+            await officer.transfer("70")
+        else:
+            await scene.asterisk.cli(f"channel redirect {await scene.of(caller)} elsewhere,park,1")
         parked = await adapter.notices.any(ParkPickupNotice)
         await officer.hang_up()
         await adapter.notices.any(HangupNotice, scope=HangupScope.LEG)
@@ -194,12 +198,14 @@ async def test_a_parked_caller_is_not_told_as_gone_and_a_colleague_fetches_him(
     assert end.reason == Reason.NORMAL
 
 
+@pytest.mark.parametrize("way", ["by us", "by Asterisk"])
 async def test_a_parked_caller_whom_nobody_fetches_comes_back_to_the_officer(
-    tmp_path: Path,
+    tmp_path: Path, way: str
 ) -> None:
     async with stage(tmp_path, dialplan=FEATURES) as scene, scene.place.run() as adapter:
         call_id, caller, officer = await scene.talk(adapter)
-        await scene.transfers_by_itself()
+        if way == "by Asterisk":
+            await scene.transfers_by_itself()
         await officer.transfer("80")
         await adapter.notices.any(ParkPickupNotice, action=ParkNoticeAction.PARKED)
         await officer.hang_up()
