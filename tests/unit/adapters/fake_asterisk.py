@@ -54,6 +54,8 @@ class Bridge:
     """A bridge, and the recordings that are made of it."""
 
     id: str
+    kind: str = "stasis"
+    """Its class: "parking" and "basic" are not the application's."""
     members: list[str] = field(default_factory=list)
     live: list[str] = field(default_factory=list)
     music: bool = False
@@ -69,9 +71,16 @@ class FakeAsterisk:
         self.stored: dict[str, bytes] = {}
         self.plays: dict[str, str] = {}
         self.telephones: dict[str, str] = {}
-        """Endpoint → what it does: "rings" (if not said), "busy", "rejected", …, "absent"."""
+        """Endpoint → what it does: "rings" (if not said), "busy", "rejected", …, "absent";
+        "dialled": nothing is heard of it yet."""
         self.watched: set[str] = set()
-        """Channels to whose events the application subscribed."""
+        """Channels to whose events the application subscribed; "" is every bridge."""
+        self.extensions: set[str] = set()
+        """What the dialplan has beside what leads into the application: "context,number"."""
+        self.continued: list[tuple[str, str, str]] = []
+        """Channels that the application gave back to the dialplan, and where to."""
+        self.transfers: dict[str, dict[str, Any]] = {}
+        """What was told of the transfers that telephones asked for, by their channels."""
         self.stutter = False
         """Say every event twice, as bridges do."""
         self.dialled: list[str] = []
@@ -151,7 +160,7 @@ class FakeAsterisk:
         self._count += 1
         line = Line(
             id=f"1795365{self._started}.{self._count}",
-            name=f"PJSIP/caller-{self._count:08}",
+            name=f"PJSIP/{number if role == 'officer' else 'caller'}-{self._count:08}",
             state="Ring",
             args=[role, dials, number],
             number=number,
@@ -224,6 +233,12 @@ class FakeAsterisk:
             if line is not None:
                 await self._end(line, 16)
 
+    async def leave_app(self, line: Line) -> None:
+        """A channel goes on in the dialplan."""
+        await self._leave(line)
+        line.in_app = False
+        await self._say("StasisEnd", line)
+
     async def say(self, kind: str, channel: str | None = None, **more: Any) -> None:
         """Any event at all."""
         await self._say(kind, self.lines[channel] if channel else None, **more)
@@ -276,10 +291,23 @@ class FakeAsterisk:
         if bridge is None:
             return
         bridge.members.remove(line.id)
-        await self._say("ChannelLeftBridge", line, bridge=_bridge(bridge))
+        if self.tells_of(bridge):
+            await self._say("ChannelLeftBridge", line, bridge=_bridge(bridge))
+        if not bridge.members and bridge.kind != "stasis":
+            del self.bridges[bridge.id]
         if not bridge.members:
             for name in list(bridge.live):
                 await self._finish(bridge, name)
+
+    async def _join(self, line: Line, bridge: Bridge) -> None:
+        line.bridge = bridge.id
+        bridge.members.append(line.id)
+        if self.tells_of(bridge):
+            await self._say("ChannelEnteredBridge", line, bridge=_bridge(bridge))
+
+    def tells_of(self, bridge: Bridge) -> bool:
+        """Of bridges that are none of its own an application hears where it asked for all."""
+        return bridge.kind == "stasis" or "" in self.watched
 
     async def _finish(self, bridge: Bridge, name: str) -> None:
         bridge.live.remove(name)
@@ -300,6 +328,7 @@ class FakeAsterisk:
             "caller": {"name": "", "number": line.number},
             "dialplan": {
                 "exten": line.exten,
+                "context": "from-officers",
                 "app_name": "Stasis" if line.in_app else "AppDial2",
                 "app_data": data if line.in_app else "(Outgoing Line)",
             },
@@ -383,9 +412,17 @@ class FakeAsterisk:
         self, method: str, line: Line, path: list[str], query: Mapping[str, str]
     ) -> web.Response:
         verb = path[0]
+        if verb == "variable" and method == "GET":
+            found = query["variable"] in {f"DIALPLAN_EXISTS({each},1)" for each in self.extensions}
+            return web.json_response({"value": "1" if found else "0"})
         if verb == "answer":
             line.state = "Up"
             await self._say("ChannelStateChange", line)
+        elif verb == "transfer_progress":
+            await self._say("ChannelTransfer", **self.transfers[line.id], state=query["states"])
+        elif verb == "continue":
+            self.continued.append((line.id, query["context"], query["extension"]))
+            await self.leave_app(line)
         elif verb == "variable":
             line.set(query["variable"], query["value"])
         elif verb in {"moh", "mute"}:
@@ -417,7 +454,9 @@ class FakeAsterisk:
         self.dialled.append(number)
         self.lines[channel] = line
         await self._dial(line, "")
-        if manner in CAUSES:
+        if manner == "dialled":
+            pass
+        elif manner in CAUSES:
             await self.hang_up(channel, CAUSES[manner])
         else:
             line.state = "Ringing"
@@ -469,9 +508,7 @@ class FakeAsterisk:
             if line.bridge != bridge.id or verb == "removeChannel":
                 await self._leave(line)
             if verb == "addChannel" and line.bridge is None:
-                line.bridge = bridge.id
-                bridge.members.append(line.id)
-                await self._say("ChannelEnteredBridge", line, bridge=_bridge(bridge))
+                await self._join(line, bridge)
         return _done()
 
     async def _play(self, name: str, media: str) -> web.Response:
@@ -509,7 +546,11 @@ class FakeAsterisk:
 
 
 def _bridge(bridge: Bridge) -> dict[str, Any]:
-    return {"id": bridge.id, "channels": list(bridge.members)}
+    return {
+        "id": bridge.id,
+        "bridge_class": bridge.kind,
+        "channels": list(bridge.members),
+    }
 
 
 def _now() -> str:
