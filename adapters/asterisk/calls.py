@@ -20,9 +20,10 @@ from adapters.asterisk import (
     ringing,
     targets,
     transfer,
+    twins,
 )
 from adapters.asterisk.causes import reason_of
-from adapters.asterisk.events import FOUND, HANDED_OVER, IN_DIALPLAN, TAKEN_OVER, Event
+from adapters.asterisk.events import CONTACTS, FOUND, HANDED_OVER, IN_DIALPLAN, TAKEN_OVER, Event
 from adapters.asterisk.legs import GONE, MISSING
 from adapters.asterisk.model import Call, Leg, LegState
 from adapters.asterisk.turn import Turn
@@ -141,6 +142,8 @@ def on_time(turn: Turn) -> None:
 def on_failed(turn: Turn, owner: str) -> None:
     """Asterisk would not dial a leg (no such endpoint, nobody registered there), or not record."""
     media.give_up_recording(turn, owner)
+    if twins.failed(turn, owner):
+        return
     leg = turn.call.legs.get(owner)
     if leg is not None and leg.alive:
         leg.reason = leg.reason or Reason.UNREACHABLE
@@ -158,12 +161,14 @@ def _entered_app(turn: Turn, event: Event) -> None:
     if leg is not None and leg.elsewhere:
         if not refer.bounced(turn, leg, event):
             elsewhere.came_back(turn, leg, event)
-    elif leg is not None and turn.dialled(leg):
+    elif leg is not None and event.channel is not None and turn.dialled(leg):
+        twins.answered(turn, leg, event.channel.id)
         answered(turn, leg)
     elif leg is None and event.channel is not None:
         # A colleague took it off the telephone that rings: his channel has that one's arguments.
         leg = turn.call.legs.get(event.args[-1] if event.args else "")
         if leg is not None and elsewhere.picked_up(turn, leg, event.channel):
+            legs.drop_twins(turn, leg)
             answered(turn, leg)
 
 
@@ -294,7 +299,9 @@ def _found(turn: Turn, event: Event) -> None:
 
 def _gone(turn: Turn, event: Event) -> None:
     leg = _leg(turn, event)
-    if leg is None or not leg.alive:
+    if leg is None or not leg.alive or event.channel is None:
+        return
+    if twins.one_less(turn, leg, event.channel.id):
         return
     if event.cause is not None and leg.cause is None:
         leg.cause = event.cause
@@ -431,6 +438,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "StasisEnd": _left_app,
     FOUND: _found,
     IN_DIALPLAN: refer.in_dialplan,
+    CONTACTS: twins.contacts,
     "ChannelStateChange": _state_changed,
     "Dial": _dial,
     "ChannelHangupRequest": _hangup_requested,

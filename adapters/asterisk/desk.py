@@ -23,12 +23,12 @@ from adapters.asterisk.effects import (
     Effect,
     Fetch,
     Find,
-    FindExtension,
+    FindValue,
     Release,
     Tell,
     dump_effect,
 )
-from adapters.asterisk.events import FOUND, IN_DIALPLAN, TAKEN_OVER, Channel, Event, read_channel
+from adapters.asterisk.events import FOUND, TAKEN_OVER, Channel, Event, read_channel
 from adapters.asterisk.model import Call
 from adapters.asterisk.orders import COMMAND
 from adapters.asterisk.records import from_json, to_json
@@ -317,14 +317,14 @@ class Desk:
                     await self._office.fetch(effect)
                 case Release(call_id=call_id):
                     self._office.pass_on(call_id, Event(kind=TAKEN_OVER))
-                case Find() | FindExtension():
+                case Find() | FindValue():
                     self._office.pass_on(self.call.id, await self._look_up(effect))
         return failed
 
-    async def _look_up(self, sought: Find | FindExtension) -> Event:
+    async def _look_up(self, sought: Find | FindValue) -> Event:
         if isinstance(sought, Find):
             return await self._find(sought.channel)
-        return await self._find_extension(sought)
+        return await self._find_value(sought)
 
     async def _find(self, channel: str) -> Event:
         raw = await self._office.ari.find(f"/channels/{segment(channel)}")
@@ -344,15 +344,14 @@ class Desk:
             bridge_class=next(classes, ""),
         )
 
-    async def _find_extension(self, sought: FindExtension) -> Event:
+    async def _find_value(self, sought: FindValue) -> Event:
         path = f"/channels/{segment(sought.channel)}/variable"
-        function = f"DIALPLAN_EXISTS({sought.context},{sought.number},1)"
         try:
-            answer = await self._office.ari.request("GET", path, {"variable": function})
-        except AriError:  # the channel is gone
+            answer = await self._office.ari.request("GET", path, {"variable": sought.function})
+        except AriError:  # the channel is gone, or Asterisk has no such function
             answer = None
-        there = isinstance(answer, dict) and answer.get("value") == "1"
-        return Event(kind=IN_DIALPLAN, number=sought.number, state="there" if there else "")
+        value = answer.get("value") if isinstance(answer, dict) else None
+        return Event(kind=sought.kind, number=sought.about, state=str(value or ""))
 
     async def _ask(self, effect: Do, *, decisive: bool) -> str:
         try:

@@ -74,15 +74,19 @@ class Find:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FindExtension:
-    """Whether the dialplan has an extension is to be looked up, by a channel that lives."""
+class FindValue:
+    """What a function of the dialplan says is to be looked up, by a channel that lives.
+
+    It comes as an event of this `kind`, with what it is `about`.
+    """
 
     channel: str
-    context: str
-    number: str
+    function: str
+    kind: str
+    about: str
 
 
-Effect = Do | Tell | Fetch | Release | Find | FindExtension
+Effect = Do | Tell | Fetch | Release | Find | FindValue
 
 
 def dump_effect(effect: Effect) -> dict[str, Any]:
@@ -117,8 +121,8 @@ def dump_effect(effect: Effect) -> dict[str, Any]:
             return {"release": effect.call_id}
         case Find():
             return {"find": effect.channel}
-        case FindExtension():
-            return {"extension": [effect.channel, effect.context, effect.number]}
+        case FindValue():
+            return {"value": [effect.channel, effect.function, effect.kind, effect.about]}
 
 
 def load_effect(data: Mapping[str, Any]) -> Effect:
@@ -166,9 +170,9 @@ def _load(data: Mapping[str, Any]) -> Effect:
             at=datetime.fromisoformat(data["at"]),
             reconstructed=data["reconstructed"],
         )
-    if "extension" in data:
-        channel, context, number = data["extension"]
-        return FindExtension(channel=channel, context=context, number=number)
+    if "value" in data:
+        channel, function, kind, about = data["value"]
+        return FindValue(channel=channel, function=function, kind=kind, about=about)
     if "find" in data:
         return Find(channel=data["find"])
     if "release" in data:

@@ -37,10 +37,12 @@ def forwarded(turn: Turn, leg: Leg, event: Event) -> None:
     """
     if event.forwarded is None or not leg.ringing:
         return
-    if not re.fullmatch(NUMBER, event.forward):
+    if not re.fullmatch(NUMBER, event.forward) and not leg.twins:
         turn.call.move(leg, event.forwarded.id)
         return
     turn.do("DELETE", "channels", event.forwarded.id, fine=(GONE,))
+    if leg.twins:
+        return  # another telephone of the officer's rings: who is there answers
     target = targets.number_target(turn.settings, event.forward)
     rung = {*leg.sent_on, leg.number}
     if (

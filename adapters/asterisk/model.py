@@ -44,6 +44,7 @@ class Leg:
     `reason` and `side` are set by whoever ends it first; `leaving` is when we stop to wait for
     Asterisk to say that it went. `cause` is what Asterisk said on the way (Q.850). `lost`: it went
     while nobody looked, so its end is made up. `announced`: 104 has told of it as a member.
+    `twins` are its other channels while several telephones of one officer ring.
     `sent_on`: numbers whose telephones sent it on. `away`: it lives, but left our application
     (`parked`, for one); `look_at` is when we look whether it does
     (`looking`).
@@ -70,6 +71,7 @@ class Leg:
     lost: bool = False
     staff_id: str | None = None
     announced: bool = False
+    twins: list[str] = field(default_factory=list)
     sent_on: list[str] = field(default_factory=list)
     away: bool = False
     parked: bool = False
@@ -240,7 +242,9 @@ class Call:
 
     def leg_of_channel(self, channel: str) -> Leg | None:
         """The leg that has a channel of Asterisk's."""
-        return next((leg for leg in self.legs.values() if leg.channel == channel), None)
+        return next(
+            (leg for leg in self.legs.values() if channel in {leg.channel, *leg.twins}), None
+        )
 
     def move(self, leg: Leg, channel: str) -> None:
         """A leg goes on with another channel of Asterisk's."""

@@ -24,7 +24,7 @@ import re
 from typing import Final
 
 from adapters.asterisk import elsewhere, legs, ringing, targets, transfer
-from adapters.asterisk.events import HANDED_OVER, Channel, Event
+from adapters.asterisk.events import HANDED_OVER, IN_DIALPLAN, Channel, Event
 from adapters.asterisk.legs import GONE, MISSING
 from adapters.asterisk.model import Call, Leg, LegState, Transfer
 from adapters.asterisk.settings import NUMBER
@@ -36,6 +36,8 @@ ATTENDED_HALF: Final = "Local/_attended@"
 """What Asterisk puts into the places of both telephones when it transfers by itself."""
 HANDED_OVER_WITHIN_S: Final = 5.0
 """How long the other call may take to hand somebody over; both are in this process."""
+EXISTS: Final = "1"
+"""What `DIALPLAN_EXISTS()` says of an extension that there is."""
 CONTEXT: Final = r"[A-Za-z0-9_.-]{1,80}"
 """Name of a context of the dialplan, as far as it can stand in a function's argument."""
 PROGRESS_FINE: Final = (*MISSING, 412)
@@ -137,7 +139,8 @@ def _blind(turn: Turn, source: Leg, number: str, channel: Channel) -> None:
     begun.until, begun.context = turn.later(HANDED_OVER_WITHIN_S), context
     # As Asterisk itself does it: `Park()` has to know who parks, and will ring there again.
     legs.set_variable(turn, call.anchor_leg, "BLINDTRANSFER", channel.name)
-    turn.find_extension(call.anchor_leg.channel, context, number)
+    function = f"DIALPLAN_EXISTS({context},{number},1)"
+    turn.find_value(call.anchor_leg.channel, function, IN_DIALPLAN, number)
 
 
 def _ring(turn: Turn, source: Leg, number: str) -> None:
@@ -155,7 +158,7 @@ def in_dialplan(turn: Turn, event: Event) -> None:
     if awaited is None or awaited.context is None or awaited.to_number != event.number:
         return
     source, party = turn.call.legs[awaited.from_leg], turn.call.anchor_leg
-    if not event.state or not party.alive:
+    if event.state != EXISTS or not party.alive:
         awaited.until = None
         _ring(turn, source, awaited.to_number or "")
         return

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from adapters.asterisk import calls, elsewhere, legs, media
+from adapters.asterisk import calls, elsewhere, legs, media, twins
 from adapters.asterisk.ari import AriError, segment
 from adapters.asterisk.effects import Do, Effect, load_effect
 from adapters.asterisk.events import FOUND, KINDS, Channel, Event, read_channel
@@ -193,6 +193,11 @@ def compare(
 def _compare_leg(
     turn: Turn, leg: Leg, found: Found, seated: frozenset[str], reason: Reason
 ) -> None:
+    for twin in list(leg.twins):
+        if twin not in found.channels:
+            twins.one_less(turn, leg, twin)
+    if leg.channel not in found.channels:
+        twins.one_less(turn, leg, leg.channel)
     channel = found.channels.get(leg.channel)
     if channel is None:
         calls.lost(turn, leg, reason)

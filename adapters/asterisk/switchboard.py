@@ -136,7 +136,8 @@ class Switchboard:
             self._by_conference[call.conference.id] = call.id
         for leg in call.legs.values():
             self._by_leg[leg.id] = call.id
-            self._by_channel[leg.channel] = call.id
+            for channel in (leg.channel, *leg.twins):
+                self._by_channel[channel] = call.id
 
     def pass_on(self, call_id: str, event: Event) -> None:
         """Have another call take notice of something; nothing where it is over.
@@ -148,7 +149,9 @@ class Switchboard:
         leg = event.leg
         if desk is not None and desk.call.ended is None:
             if leg is not None:
-                self._by_leg[leg.id] = self._by_channel[leg.channel] = call_id
+                self._by_leg[leg.id] = call_id
+                for channel in (leg.channel, *leg.twins):
+                    self._by_channel[channel] = call_id
             self._backlog += 1
             desk.give(event)
         elif leg is not None and self._tasks is not None:

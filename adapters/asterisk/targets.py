@@ -28,7 +28,10 @@ def officer_of_channel(settings: Settings, channel: Channel) -> str | None:
     if channel.number in settings.officer:
         return channel.number
     endpoint = channel.name.rpartition("-")[0]
-    return next((each for each, one in settings.officer.items() if one.endpoint == endpoint), None)
+    return next(
+        (each for each, one in settings.officer.items() if endpoint in one.endpoint.split("&")),
+        None,
+    )
 
 
 def targets_of(settings: Settings, dialled: str) -> tuple[list[Target], bool, bool]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from adapters.asterisk.ari import segment
-from adapters.asterisk.effects import Do, Effect, Fetch, Find, FindExtension, Release, Tell
+from adapters.asterisk.effects import Do, Effect, Fetch, Find, FindValue, Release, Tell
 from adapters.asterisk.events import Event
 from adapters.asterisk.ids import Names
 from adapters.asterisk.model import Call, Leg
@@ -85,9 +85,9 @@ class Turn:
         """Look a channel up; what is found comes as an event."""
         self.effects.append(Find(channel=channel))
 
-    def find_extension(self, channel: str, context: str, number: str) -> None:
-        """See whether the dialplan has an extension; what is found comes as an event."""
-        self.effects.append(FindExtension(channel=channel, context=context, number=number))
+    def find_value(self, channel: str, function: str, kind: str, about: str) -> None:
+        """See what a function of the dialplan says; it comes as an event of this kind."""
+        self.effects.append(FindValue(channel=channel, function=function, kind=kind, about=about))
 
     def release(self, call_id: str) -> None:
         """Let a call end that has handed its other party over: what was to be told is told."""

@@ -103,20 +103,27 @@ async def stage(
     trunk: bool = False,
     dialplan: str = "",
     hotline: dict[str, Any] | None = None,
+    second: Telephone | None = None,
     **settings: Any,
 ) -> AsyncIterator[Stage]:
-    """Everything plugged in; officer 1001 has the hotline, 1002 the other one."""
+    """Everything plugged in; officer 1001 has the hotline, 1002 the other one.
+
+    `second` is one more telephone that is registered for 1001.
+    """
     officers = {number: Telephone(number, tone_hz=hz) for number, hz in TONES_HZ.items()}
     caller, outside = Telephone(CALLER, tone_hz=400), Telephone(OUTSIDE, tone_hz=1700)
+    ports: dict[str, int | list[int]] = {number: phone.port for number, phone in officers.items()}
+    more = [] if second is None else [second]
+    ports["1001"] = [officers["1001"].port, *(phone.port for phone in more)]
     async with AsyncExitStack() as stack:
         asterisk = await stack.enter_async_context(
             AsteriskServer(
-                officers={number: phone.port for number, phone in officers.items()},
+                officers=ports,
                 trunk_port=outside.port,
                 dialplan=dialplan,
             )
         )
-        for phone in (*officers.values(), caller, outside):
+        for phone in (*officers.values(), caller, outside, *more):
             await stack.enter_async_context(phone.at(asterisk))
         made = {
             "url": asterisk.ari_url.removesuffix("/ari"),

@@ -23,7 +23,7 @@ from protocol.messages import (
     TransferNotice,
 )
 from protocol.reasons import Reason
-from tests.real.peers.telephone import Forwards, Refuses, Rings
+from tests.real.peers.telephone import Forwards, Refuses, Rings, Telephone
 from tests.real.telephones import HOTLINE, OUTSIDE, bridged, stage, together
 
 FEATURES = """
@@ -311,3 +311,69 @@ async def test_a_telephone_makes_a_conference_by_itself(tmp_path: Path) -> None:
         await second.hang_up()
         await colleague.gone()
         await scene.nobody_is_left_hanging()
+
+
+# --- several telephones of one officer -----------------------------------------------------------
+async def test_all_telephones_of_an_officer_ring_and_one_answers(tmp_path: Path) -> None:
+    second = Telephone("1001", tone_hz=2000, manner=Rings())
+    async with stage(tmp_path, second=second) as scene, scene.place.run() as adapter:
+        scene.officers["1001"].manner = Rings()
+        caller = await scene.caller.dial(HOTLINE)
+        lines = [await phone.rung() for phone in (scene.officers["1001"], second)]
+        for line in lines:
+            await line.until("ringing")
+        lines[1].answer()
+        call_id = await bridged(adapter)
+        await together(caller, lines[1])
+        await lines[0].gone()
+        states = [each.state for each in adapter.notices.of(CallStateNotice, login_id="23")]
+        assert not adapter.notices.of(HangupNotice)
+        assert [len(phone.lines) for phone in (scene.officers["1001"], second)] == [1, 1]
+        await caller.hang_up()
+        await scene.over(adapter, call_id)
+    told = [CallState.DIALLING, CallState.ALERTING, CallState.ANSWERED]
+    assert [each for each in states if each in told] == told
+
+
+async def test_one_telephone_of_an_officer_refuses_and_the_other_still_rings(
+    tmp_path: Path,
+) -> None:
+    second = Telephone("1001", tone_hz=2000, manner=Rings())
+    async with stage(tmp_path, second=second) as scene, scene.place.run() as adapter:
+        scene.officers["1001"].manner = Rings()
+        caller = await scene.caller.dial(HOTLINE)
+        first, other = await scene.officers["1001"].rung(), await second.rung()
+        await first.until("ringing")
+        await other.until("ringing")
+        first.respond("486 Busy Here")
+        first.become("gone")
+        other.answer()
+        call_id = await bridged(adapter)
+        await together(caller, other)
+        assert not adapter.notices.of(HangupNotice)
+        await other.hang_up()
+        await caller.gone()
+        await scene.over(adapter, call_id)
+
+
+async def test_telephones_of_an_officer_that_are_endpoints_of_their_own_ring_together(
+    tmp_path: Path,
+) -> None:
+    both = {"login": "23", "endpoint": "PJSIP/1001&PJSIP/1003"}
+    other = {"login": "13", "endpoint": "PJSIP/1002"}
+    officers = {"1001": both, "1002": other}
+    async with stage(tmp_path, officer=officers) as scene, scene.place.run() as adapter:
+        for number in ("1001", "1003"):
+            scene.officers[number].manner = Rings()
+        caller = await scene.caller.dial(HOTLINE)
+        lines = [await scene.officers[each].rung() for each in ("1001", "1003")]
+        for line in lines:
+            await line.until("ringing")
+        await caller.until("ringing")
+        await caller.hang_up()
+        for line in lines:
+            await line.gone()
+        call = await adapter.notices.any(IncomingCallNotice)
+        await scene.over(adapter, call.call_id)
+        legs = adapter.notices.of(HangupNotice, scope=HangupScope.LEG)
+    assert [each.reason for each in legs] == [Reason.CALLER_CANCELLED]
