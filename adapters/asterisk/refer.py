@@ -61,12 +61,9 @@ def transferring(turn: Turn, event: Event) -> None:
     elif not _may_transfer(turn.call, source):
         _answer(turn, source, DECLINED)
     elif event.attended and event.call is not None:
-        _await(turn, source)
-    elif event.attended:
-        # The other side of the consultation is at no call of ours: nobody to connect with.
-        _begin(turn, source, event.number)
-        _failed(turn, source, Reason.CALL_FAILED)
+        _await(turn, source, event.number)
     else:
+        # A consultation that was over before its BYE was due leaves the number to be rung again.
         _blind(turn, source, event.number or "", event.channel)
 
 
@@ -239,9 +236,9 @@ def _failed(turn: Turn, source: Leg, reason: int) -> None:
 
 
 # --- with consultation: the first call -----------------------------------------------------------
-def _await(turn: Turn, source: Leg) -> None:
+def _await(turn: Turn, source: Leg, number: str | None) -> None:
     """The other call hands its other party over; till then nobody ends this one by leaving it."""
-    awaited = _begin(turn, source)
+    awaited = _begin(turn, source, number)
     awaited.attended, awaited.mode = True, TransferNoticeMode.ATTENDED
     awaited.until = turn.later(HANDED_OVER_WITHIN_S)
     _stand_in(turn.call, source)
@@ -285,15 +282,22 @@ def _take_in(turn: Turn, leg: Leg, consultation: str | None) -> None:
 
 
 def on_time(turn: Turn) -> None:
-    """Nobody was handed over: the consultation was over before."""
+    """Nobody was handed over: the consultation was over before. Its number is rung again."""
     awaited = turn.call.transfer
     if awaited is not None and awaited.until is not None and awaited.until <= turn.now:
         _given_up(turn)
 
 
 def _given_up(turn: Turn) -> None:
-    assert turn.call.transfer is not None
-    _failed(turn, turn.call.legs[turn.call.transfer.from_leg], Reason.CALL_FAILED)
+    call, awaited = turn.call, turn.call.transfer
+    assert awaited is not None
+    source, number = call.legs[awaited.from_leg], awaited.to_number
+    target = None if number is None else targets.number_target(turn.settings, number)
+    if target is None or (source.login is None and target.login is None):
+        _failed(turn, source, Reason.CALL_FAILED)
+    else:
+        _answer(turn, source, DONE)
+        transfer.start(turn, source, target, attended=False)
 
 
 # --- with consultation: the other call -----------------------------------------------------------

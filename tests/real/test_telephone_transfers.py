@@ -47,7 +47,7 @@ async def press_transfer(stage: Stage, line: Line, to: Line | str, manner: str, 
     if way == BY_ASTERISK:
         await stage.transfers_by_itself()
     if manner == AT_ONCE:
-        line.transfer_and_leave(to)
+        await line.transfer_and_leave(to)
         return
     status = await (line.transfer(to) if isinstance(to, str) else line.transfer_to(to))
     assert status == 202
@@ -265,7 +265,7 @@ async def test_a_number_that_fails_brings_the_caller_back_to_the_officer(
         call_id, caller, officer = await scene.talk(adapter)
         scene.officers["1002"].manner = Refuses()
         if manner == AT_ONCE:
-            officer.transfer_and_leave(number)
+            await officer.transfer_and_leave(number)
         else:
             assert await officer.transfer(number) == 202
         failed = await adapter.notices.any(TransferNotice, phase=CallPhase.FAILED)

@@ -18,6 +18,7 @@ test says so.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from typing import Final, Self
 
 from tests.real.peers import sip
 from tests.real.peers.asterisk import AsteriskServer, PeerError
-from tests.real.peers.ports import LOOPBACK, free_port
+from tests.real.peers.ports import LOOPBACK
 from tests.real.peers.sip import Sip
 from tests.real.peers.voice import Voice, mixed, tone
 
@@ -170,10 +171,9 @@ class Line:
         """The transfer key in a consultation: REFER with Replaces."""
         return await self.ask("REFER", self._refer_replaces(other))
 
-    def transfer_and_leave(self, to: str | Line) -> None:
-        """REFER and BYE in one breath, as some telephones do."""
-        where = self._refer_to(to) if isinstance(to, str) else self._refer_replaces(to)
-        self.phone.send(self._request("REFER", where, cseq=self.next_cseq()))
+    async def transfer_and_leave(self, to: str | Line) -> None:
+        """The transfer key, and BYE before anything is said of what becomes of it."""
+        await (self.transfer(to) if isinstance(to, str) else self.transfer_to(to))
         self.bye()
         if isinstance(to, Line) and to.state == "up":
             to.bye()
@@ -307,12 +307,14 @@ class Telephone(asyncio.DatagramProtocol):
     """A telephone with as many lines as there are calls. `manner`: what it does when called."""
 
     def __init__(self, number: str, *, tone_hz: int, manner: Manner | None = None) -> None:
-        """Choose a port; it hears nothing before `at`."""
+        """Take a port, so that nobody else does; it hears nothing before `at`."""
         self.number = number
         self.tone_hz = tone_hz
         self.frame = tone(tone_hz)
         self.manner: Manner = manner or Answers()
-        self.port = free_port()
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((LOOPBACK, 0))
+        self.port: int = self._socket.getsockname()[1]
         self.server = 0
         self.lines: list[Line] = []
         self._calls: asyncio.Queue[Line] = asyncio.Queue()
@@ -329,9 +331,7 @@ class Telephone(asyncio.DatagramProtocol):
         """Plug it in; it calls by this Asterisk."""
         self.server = asterisk.sip_port
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(
-            lambda: self, local_addr=(LOOPBACK, self.port)
-        )
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=self._socket)
         try:
             yield self
         finally:

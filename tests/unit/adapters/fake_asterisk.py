@@ -75,6 +75,8 @@ class FakeAsterisk:
         "dialled": nothing is heard of it yet."""
         self.watched: set[str] = set()
         """Channels to whose events the application subscribed; "" is every bridge."""
+        self.contacts: dict[str, list[str]] = {}
+        """Endpoint → where it is registered, where that is said."""
         self.extensions: set[str] = set()
         """What the dialplan has beside what leads into the application: "context,number"."""
         self.continued: list[tuple[str, str, str]] = []
@@ -413,8 +415,7 @@ class FakeAsterisk:
     ) -> web.Response:
         verb = path[0]
         if verb == "variable" and method == "GET":
-            found = query["variable"] in {f"DIALPLAN_EXISTS({each},1)" for each in self.extensions}
-            return web.json_response({"value": "1" if found else "0"})
+            return web.json_response({"value": self._function(query["variable"])})
         if verb == "answer":
             line.state = "Up"
             await self._say("ChannelStateChange", line)
@@ -432,6 +433,12 @@ class FakeAsterisk:
         elif verb == "play":
             return await self._play(path[1], query["media"])
         return _done()
+
+    def _function(self, text: str) -> str:
+        name, _, argument = text.rstrip(")").partition("(")
+        if name == "PJSIP_DIAL_CONTACTS":
+            return "&".join(f"PJSIP/{argument}/{each}" for each in self.contacts.get(argument, ()))
+        return "1" if argument.removesuffix(",1") in self.extensions else "0"
 
     async def _originate(self, channel: str, query: Mapping[str, str], body: Any) -> web.Response:
         if channel in self.lines:

@@ -109,7 +109,7 @@ async def test_a_colleague_who_still_rings_is_handed_over_too(
     assert (done.call_id, done.to_login_id) == (call_id, "13")
 
 
-async def test_a_consultation_that_was_over_leaves_the_caller_to_the_officer(
+async def test_a_colleague_whose_consultation_was_over_is_rung_again(
     asterisk: FakeAsterisk, place: Place
 ) -> None:
     async with place.run() as adapter:
@@ -120,14 +120,14 @@ async def test_a_consultation_that_was_over_leaves_the_caller_to_the_officer(
         asterisk.lines[second] = asterisk.lines[officer]  # what Asterisk still takes it for
         await press_transfer(asterisk, officer, "1002", second)
         del asterisk.lines[second]
-        failed = await adapter.notices.any(TransferNotice, phase=CallPhase.FAILED)
-        await adapter.notices.next(CallStateNotice, state=CallState.ALERTING)
-        await asterisk.pick_up("1001")
-        await adapter.notices.next(CallStateNotice, state=CallState.BRIDGED)
+        await asterisk.hang_up(officer)
+        await adapter.notices.next(TransferNotice, phase=CallPhase.RINGING)
+        await asterisk.pick_up("1002")
+        done = await adapter.notices.next(TransferNotice, phase=CallPhase.DONE)
         await asterisk.hang_up(caller)
         await over(adapter, call_id)
         await forgotten(place, asterisk)
-    assert failed.call_id == call_id
+    assert (done.call_id, done.to_login_id) == (call_id, "13")
 
 
 async def test_a_number_of_the_dialplan_gets_whoever_is_transferred(
@@ -236,4 +236,22 @@ async def test_a_parked_caller_is_still_parked_after_a_restart(
         assert not adapter.notices.of(HangupNotice, scope=HangupScope.CALL)
         await asterisk.hang_up(caller)
         await over(adapter, call_id)
+        await forgotten(place, asterisk)
+
+
+async def test_all_contacts_of_an_endpoint_ring_as_one_leg(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    asterisk.contacts["1001"] = ["sip:1001@a", "sip:1001@b"]
+    async with place.run() as adapter:
+        caller = await asterisk.call()
+        await adapter.notices.next(CallStateNotice, state=CallState.ALERTING)
+        await asterisk.until(lambda: len(asterisk.dialled) > 1)
+        first, other = [each for each in asterisk.lines.values() if each.id != caller]
+        await asterisk.hang_up(first.id, 17)
+        await asterisk.pick_up("1001/sip:1001@b")
+        await adapter.notices.next(CallStateNotice, state=CallState.BRIDGED)
+        assert not adapter.notices.of(HangupNotice)
+        assert len(adapter.notices.of(CallStateNotice, state=CallState.DIALLING)) == 1
+        await asterisk.hang_up(other.id)
         await forgotten(place, asterisk)
