@@ -111,9 +111,10 @@ def begin(turn: Turn) -> None:
     legs.set_variable(turn, root, "LINKAGE_CALLID", call.id)
     if call.waiting and root.answered is None:
         turn.do("POST", "channels", root.channel, "ring", fine=MISSING)
+    ringing.ring_next(turn)
+    # After the first telephone is rung: nobody waits for these.
     legs.take_transfers(turn, root)
     elsewhere.watch(turn, root)
-    ringing.ring_next(turn)
 
 
 def on_event(turn: Turn, event: Event) -> None:
