@@ -13,14 +13,17 @@ from adapters.asterisk import (
     callouts,
     conferences,
     convening,
+    elsewhere,
     legs,
     media,
+    refer,
     ringing,
     targets,
     transfer,
+    twins,
 )
 from adapters.asterisk.causes import reason_of
-from adapters.asterisk.events import Event
+from adapters.asterisk.events import CONTACTS, FOUND, HANDED_OVER, IN_DIALPLAN, TAKEN_OVER, Event
 from adapters.asterisk.legs import GONE, MISSING
 from adapters.asterisk.model import Call, Leg, LegState
 from adapters.asterisk.turn import Turn
@@ -105,18 +108,13 @@ def begin(turn: Turn) -> None:
             caller_name=call.name,
         )
     )
-    turn.do(
-        "POST",
-        "channels",
-        root.channel,
-        "variable",
-        fine=MISSING,
-        variable="LINKAGE_CALLID",
-        value=call.id,
-    )
+    legs.set_variable(turn, root, "LINKAGE_CALLID", call.id)
     if call.waiting and root.answered is None:
         turn.do("POST", "channels", root.channel, "ring", fine=MISSING)
     ringing.ring_next(turn)
+    # After the first telephone is rung: nobody waits for these.
+    legs.take_transfers(turn, root)
+    elsewhere.watch(turn, root)
 
 
 def on_event(turn: Turn, event: Event) -> None:
@@ -133,6 +131,8 @@ def on_time(turn: Turn) -> None:
         elif leg.ringing and leg.ring_until is not None and leg.ring_until <= now:
             legs.hang_up(turn, leg, Reason.NO_ANSWER, HangupSide.CALLEE)
     media.on_time(turn)
+    refer.on_time(turn)
+    elsewhere.on_time(turn)
     if turn.call.conference is not None:
         conferences.on_time(turn)
     elif convening.wake(turn):
@@ -143,6 +143,8 @@ def on_time(turn: Turn) -> None:
 def on_failed(turn: Turn, owner: str) -> None:
     """Asterisk would not dial a leg (no such endpoint, nobody registered there), or not record."""
     media.give_up_recording(turn, owner)
+    if twins.failed(turn, owner):
+        return
     leg = turn.call.legs.get(owner)
     if leg is not None and leg.alive:
         leg.reason = leg.reason or Reason.UNREACHABLE
@@ -154,35 +156,21 @@ def on_failed(turn: Turn, owner: str) -> None:
 # --- a leg comes up ------------------------------------------------------------------------------
 def _entered_app(turn: Turn, event: Event) -> None:
     if event.replaces is not None:
-        _referred(turn, event)
+        refer.replaced(turn, event)
         return
     leg = _leg(turn, event)
-    if leg is not None and turn.dialled(leg):
+    if leg is not None and leg.elsewhere:
+        if not refer.bounced(turn, leg, event):
+            elsewhere.came_back(turn, leg, event)
+    elif leg is not None and event.channel is not None and turn.dialled(leg):
+        twins.answered(turn, leg, event.channel.id)
         answered(turn, leg)
-
-
-def _referred(turn: Turn, event: Event) -> None:
-    """An officer used his telephone's own transfer key (REFER).
-
-    Asterisk has put half of a Local channel in his place, whose other half dials; we take it away
-    and do the transfer ourselves, so that it is told and fails as any other.
-    """
-    assert event.channel is not None
-    turn.do("DELETE", "channels", event.channel.id, fine=(GONE,))
-    call = turn.call
-    if call.conference is not None:
-        return  # a member who transfers himself away has left: his own channel says so
-    officer = call.leg_of_channel(event.replaces or "")
-    if officer is None or not officer.up or officer.id == call.anchor or call.transfer is not None:
-        return
-    officer.inside = officer.seated = False
-    watch_bridge(turn)
-    number = event.channel.name.removeprefix("Local/").partition("@")[0]
-    target = targets.number_target(turn.settings, number)
-    if target is not None:
-        transfer.start(turn, officer, target, attended=False)
-    else:
-        transfer.refuse(turn, officer, phone(number))
+    elif leg is None and event.channel is not None:
+        # A colleague took it off the telephone that rings: his channel has that one's arguments.
+        leg = turn.call.legs.get(event.args[-1] if event.args else "")
+        if leg is not None and elsewhere.picked_up(turn, leg, event.channel):
+            legs.drop_twins(turn, leg)
+            answered(turn, leg)
 
 
 def answered(turn: Turn, leg: Leg) -> None:
@@ -224,8 +212,13 @@ def _state_changed(turn: Turn, event: Event) -> None:
 def _dial(turn: Turn, event: Event) -> None:
     leg = _leg(turn, event)
     if leg is None:
+        parked = turn.call.leg_of_channel(event.caller or "")
+        if parked is not None:
+            elsewhere.timed_out(turn, parked)
         return
-    if event.dial_status == "RINGING":
+    if event.forwarded is not None:
+        elsewhere.forwarded(turn, leg, event)
+    elif event.dial_status == "RINGING":
         _alerting(turn, leg)
     elif event.dial_status == "PROGRESS" and leg.state < LegState.EARLY_MEDIA:
         leg.state = LegState.EARLY_MEDIA
@@ -249,6 +242,10 @@ def _entered_bridge(turn: Turn, event: Event) -> None:
     if leg is not None and leg.alive and event.bridge == turn.bridge:
         leg.inside = True
         watch_bridge(turn)
+    elif leg is not None and leg.away:
+        elsewhere.moved(turn, leg, event)
+    elif leg is None and event.channel is not None:
+        elsewhere.fetched(turn, event.channel, event)
 
 
 def _left_bridge(turn: Turn, event: Event) -> None:
@@ -283,12 +280,35 @@ def _hangup_requested(turn: Turn, event: Event) -> None:
         leg.cause = event.cause
 
 
-def _gone(turn: Turn, event: Event) -> None:
+def _left_app(turn: Turn, event: Event) -> None:
+    leg = _leg(turn, event)
+    if leg is not None and leg.alive and not leg.away:
+        elsewhere.left(turn, leg)
+
+
+def _found(turn: Turn, event: Event) -> None:
     leg = _leg(turn, event)
     if leg is None or not leg.alive:
         return
+    if event.state:
+        elsewhere.found(turn, leg, event)
+        refer.went_on(turn)
+    else:
+        _ended(turn, leg)
+        close_if_over(turn)
+
+
+def _gone(turn: Turn, event: Event) -> None:
+    leg = _leg(turn, event)
+    if leg is None or not leg.alive or event.channel is None:
+        return
+    if twins.one_less(turn, leg, event.channel.id):
+        return
     if event.cause is not None and leg.cause is None:
         leg.cause = event.cause
+    if turn.dialled(leg) and elsewhere.goes_on(leg, event.cause):
+        elsewhere.left(turn, leg)
+        return
     _ended(turn, leg)
     close_if_over(turn)
 
@@ -315,7 +335,8 @@ def _ended(turn: Turn, leg: Leg) -> None:
     if leg.side is None:
         leg.side = HangupSide.CALLER if leg.id == call.id else HangupSide.CALLEE
     leg.state, leg.ended, leg.ring_until = LegState.ENDED, turn.at, None
-    leg.leaving, leg.seated, leg.held = None, False, False
+    leg.leaving, leg.look_at, leg.seated, leg.held = None, None, False, False
+    leg.away = leg.parked = leg.looking = False
     if leg.inside:
         leg.inside = False
         watch_bridge(turn)
@@ -342,6 +363,8 @@ def _follow_up(turn: Turn, leg: Leg) -> None:
         transfer.officer_gone(turn)
     elif call.officers_up() or call.transfer is not None:
         return
+    elif call.anchor_leg.elsewhere:
+        return  # whoever the call is there for is parked, or speaks with somebody outside
     elif call.convenings:
         callouts.not_reached(turn, leg)
     elif leg.answered is None or call.ringing():
@@ -355,6 +378,8 @@ def close_if_over(turn: Turn) -> None:
     call = turn.call
     if call.conference is not None:
         conferences.close_if_over(turn)
+        return
+    if call.handing_over:
         return
     if call.ended is None and not any(leg.alive for leg in call.legs.values()):
         call.ended = turn.at
@@ -403,9 +428,18 @@ def _digit(turn: Turn, event: Event) -> None:
         media.digit_pressed(turn, leg, event.digit)
 
 
+def _taken_over(turn: Turn, _: Event) -> None:
+    """The call to which this one handed its other party over has told so."""
+    turn.call.handing_over = False
+    close_if_over(turn)
+
+
 HANDLERS: Final[Mapping[str, Handler]] = {
     "StasisStart": _entered_app,
-    "StasisEnd": _gone,
+    "StasisEnd": _left_app,
+    FOUND: _found,
+    IN_DIALPLAN: refer.in_dialplan,
+    CONTACTS: twins.contacts,
     "ChannelStateChange": _state_changed,
     "Dial": _dial,
     "ChannelHangupRequest": _hangup_requested,
@@ -415,6 +449,9 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "ChannelHold": _held_by_phone,
     "ChannelUnhold": _retrieved_by_phone,
     "ChannelDtmfReceived": _digit,
+    "ChannelTransfer": refer.transferring,
+    HANDED_OVER: refer.handed_over,
+    TAKEN_OVER: _taken_over,
     "PlaybackStarted": media.playback_started,
     "PlaybackFinished": media.playback_finished,
     "RecordingStarted": media.recording_started,

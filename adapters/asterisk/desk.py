@@ -19,9 +19,18 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from adapters.asterisk import calls, commands
-from adapters.asterisk.ari import AriClient, AriError, AriUnknownError
-from adapters.asterisk.effects import Do, Effect, Fetch, Tell, dump_effect
-from adapters.asterisk.events import Event
+from adapters.asterisk.ari import AriClient, AriError, AriUnknownError, segment
+from adapters.asterisk.effects import (
+    Do,
+    Effect,
+    Fetch,
+    Find,
+    FindValue,
+    Release,
+    Tell,
+    dump_effect,
+)
+from adapters.asterisk.events import FOUND, TAKEN_OVER, Channel, Event, read_channel
 from adapters.asterisk.model import Call
 from adapters.asterisk.orders import COMMAND
 from adapters.asterisk.records import from_json, to_json
@@ -75,6 +84,10 @@ class Office(Protocol):
 
     def index(self, call: Call) -> None:
         """Let events about the call's channels find their way to it."""
+        ...
+
+    def pass_on(self, call_id: str, event: Event) -> None:
+        """Have another call take notice of something; nothing where it is over."""
         ...
 
     async def fetch(self, recording: Fetch) -> None:
@@ -354,6 +367,49 @@ class Desk:
                     await self._office.emit(message, time=at, reconstructed=reconstructed)
                 case Fetch():
                     await self._office.fetch(effect)
+                case Release(call_id=call_id):
+                    self._office.pass_on(call_id, Event(kind=TAKEN_OVER))
+                case Find() | FindValue():
+                    found = await self._look_up(effect)
+                    if found is not None:
+                        self._office.pass_on(self.call.id, found)
+
+    async def _look_up(self, sought: Find | FindValue) -> Event | None:
+        """What is there; None where Asterisk will not say, which is no reason to end anything."""
+        if isinstance(sought, FindValue):
+            return await self._find_value(sought)
+        try:
+            return await self._find(sought.channel)
+        except AriError as error:
+            logger.warning("call %s: %s: %s", self.call.id, sought.channel, error)
+            return None
+
+    async def _find(self, channel: str) -> Event:
+        raw = await self._office.ari.find(f"/channels/{segment(channel)}")
+        there = read_channel(raw)
+        if there is None:
+            return Event(kind=FOUND, channel=Channel(id=channel))
+        bridges = await self._office.ari.request("GET", "/bridges")
+        classes = (
+            str(each.get("bridge_class", ""))
+            for each in bridges or ()
+            if channel in each.get("channels", ())
+        )
+        return Event(
+            kind=FOUND,
+            channel=there,
+            state=there.state,
+            bridge_class=next(classes, ""),
+        )
+
+    async def _find_value(self, sought: FindValue) -> Event:
+        path = f"/channels/{segment(sought.channel)}/variable"
+        try:
+            answer = await self._office.ari.request("GET", path, {"variable": sought.function})
+        except AriError:  # the channel is gone, or Asterisk has no such function
+            answer = None
+        value = answer.get("value") if isinstance(answer, dict) else None
+        return Event(kind=sought.kind, number=sought.about, state=str(value or ""))
 
     async def _ask(self, effect: Do, order: Order | None = None) -> str:
         """Do one request; the first one of a command only while there is time for it.

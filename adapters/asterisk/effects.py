@@ -81,7 +81,34 @@ class Fetch:
     reconstructed: bool = False
 
 
-Effect = Do | Tell | Fetch
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Another call waits until what stands before this is told."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Find:
+    """A channel is to be looked up."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindValue:
+    """What a function of the dialplan says is to be looked up, by a channel that lives.
+
+    It comes as an event of this `kind`, with what it is `about`.
+    """
+
+    channel: str
+    function: str
+    kind: str
+    about: str
+
+
+Effect = Do | Tell | Fetch | Release | Find | FindValue
 
 
 def dump_effect(effect: Effect) -> dict[str, Any]:
@@ -112,6 +139,12 @@ def dump_effect(effect: Effect) -> dict[str, Any]:
                 "duration_s": effect.duration_s,
                 "reconstructed": effect.reconstructed,
             }
+        case Release():
+            return {"release": effect.call_id}
+        case Find():
+            return {"find": effect.channel}
+        case FindValue():
+            return {"value": [effect.channel, effect.function, effect.kind, effect.about]}
 
 
 def load_effect(data: Mapping[str, Any]) -> Effect:
@@ -159,6 +192,13 @@ def _load(data: Mapping[str, Any]) -> Effect:
             at=datetime.fromisoformat(data["at"]),
             reconstructed=data["reconstructed"],
         )
+    if "value" in data:
+        channel, function, kind, about = data["value"]
+        return FindValue(channel=channel, function=function, kind=kind, about=about)
+    if "find" in data:
+        return Find(channel=data["find"])
+    if "release" in data:
+        return Release(call_id=data["release"])
     return Fetch(
         name=_text(data["fetch"]),
         call_id=_text(data["call_id"]),

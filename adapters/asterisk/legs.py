@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from adapters.asterisk.causes import hangup_word
-from adapters.asterisk.model import Leg, Target
+from adapters.asterisk.events import CONTACTS
+from adapters.asterisk.model import Leg, LegState, Target
 from adapters.asterisk.turn import Turn
 from protocol.messages import (
     CallState,
@@ -15,6 +17,7 @@ from protocol.messages import (
     HoldNotice,
     HoldNoticeAction,
 )
+from protocol.reasons import Reason
 
 GONE_WITHIN_S: Final = 5.0
 """How long Asterisk may take to say that a channel went which we hung up."""
@@ -23,6 +26,14 @@ SPARE_S: Final = 10.0
 GONE: Final = 404
 CONFLICT: Final = 409
 UNPROCESSABLE: Final = 422
+LEG: Final = "leg"
+"""First argument of a channel that we dial, before the CallIds of its call and its leg."""
+PJSIP: Final = "PJSIP/"
+REGISTERED: Final = re.compile(r"PJSIP/([A-Za-z0-9_.-]{1,80})")
+"""An endpoint that is dialled where it is registered, perhaps at several places."""
+TRANSFERS: Final = "PJSIP_TRANSFER_HANDLING()"
+TO_US: Final = "ari-only"
+"""A function of channels, and its value; an Asterisk without it (see `refer`) only logs that."""
 MISSING: Final = (400, GONE, CONFLICT, UNPROCESSABLE)
 """What Asterisk answers about a channel that is not (or no more) where it was thought to be."""
 
@@ -43,8 +54,6 @@ def dial(
     """
     call = turn.call
     leg_id = leg_id or turn.new_id()
-    origin = call.legs.get(call.id)
-    shown = caller_id or call.show or call.number
     leg = Leg(
         id=leg_id,
         channel=turn.names.channel(leg_id),
@@ -55,10 +64,93 @@ def dial(
         request_id=request_id or turn.request_id,
     )
     call.legs[leg_id] = leg
-    variables = {"LINKAGE_CALLID": leg_id, "LINKAGE_ROOTID": call.id}
+    _ring(turn, leg, target, shown=caller_id, auto_answer=auto_answer)
+    turn.tell_state(leg, CallState.DIALLING)
+    _ring_others(turn, leg, target)
+    return leg
+
+
+def send_on(turn: Turn, leg: Leg, target: Target) -> None:
+    """Ring somebody else for a leg whose telephone sent it on: 115 dialling once more."""
+    leg.sent_on.append(leg.number or "")
+    turn.call.move(leg, f"{turn.names.channel(leg.id)}-f{len(leg.sent_on)}")
+    leg.number, leg.login = target.number, target.login
+    leg.state, leg.cause = LegState.DIALLING, None
+    leg.ring_until = turn.later(target.ring_s)
+    _ring(turn, leg, target)
+    turn.tell_state(leg, CallState.DIALLING, Reason.TRANSFERRED)
+    _ring_others(turn, leg, target)
+
+
+def _ring(
+    turn: Turn,
+    leg: Leg,
+    target: Target,
+    *,
+    shown: str | None = None,
+    auto_answer: bool = False,
+) -> None:
+    """Ring the first telephone of a target, by the leg's own channel."""
+    endpoint = target.endpoint.partition("&")[0]
+    originate(
+        turn,
+        leg,
+        leg.channel,
+        endpoint,
+        ring_s=target.ring_s,
+        owner=leg.id,
+        shown=shown,
+        auto_answer=auto_answer,
+    )
+
+
+def _ring_others(turn: Turn, leg: Leg, target: Target) -> None:
+    """Ring the other telephones of an officer who has several (`twins`)."""
+    others = target.endpoint.split("&")[1:]
+    for endpoint in others:
+        ring_twin(turn, leg, endpoint, target.ring_s)
+    found = None if others else REGISTERED.fullmatch(target.endpoint)
+    if found is not None:
+        function = f"PJSIP_DIAL_CONTACTS({found[1]})"
+        turn.find_value(leg.channel, function, CONTACTS, leg.id)
+
+
+def ring_twin(turn: Turn, leg: Leg, endpoint: str, ring_s: float) -> None:
+    """Ring one more telephone for a leg that rings."""
+    twin = turn.next_name("c")
+    leg.twins.append(twin)
+    originate(turn, leg, twin, endpoint, ring_s=ring_s, owner=twin)
+
+
+def drop_twins(turn: Turn, leg: Leg) -> None:
+    """Stop a leg's other telephones."""
+    for twin in leg.twins:
+        turn.do("DELETE", "channels", twin, fine=(GONE,))
+    turn.call.channels += leg.twins
+    leg.twins = []
+
+
+def originate(
+    turn: Turn,
+    leg: Leg,
+    channel: str,
+    endpoint: str,
+    *,
+    ring_s: float,
+    owner: str,
+    shown: str | None = None,
+    auto_answer: bool = False,
+) -> None:
+    """Have Asterisk dial for a leg. `owner` is whose failure it is that it would not."""
+    call = turn.call
+    origin = call.legs.get(call.id) if leg.id != call.id else None
+    shown = shown or (call.dialled if origin is None else None) or call.show or call.number
+    variables = {"LINKAGE_CALLID": leg.id, "LINKAGE_ROOTID": call.id}
     variables |= {f"LINKAGE_{key}": value for key, value in call.data.items()}
     if call.event_id is not None:
         variables["LINKAGE_EVENTID"] = call.event_id
+    if endpoint.startswith(PJSIP):
+        variables[TRANSFERS] = TO_US
     if auto_answer:
         # What most desk telephones understand as "do not ring, take it".
         variables["PJSIP_HEADER(add,Call-Info)"] = "<sip:localhost>;answer-after=0"
@@ -66,19 +158,35 @@ def dial(
     turn.do(
         "POST",
         "channels",
-        leg.channel,
+        channel,
         fine=(CONFLICT,),
-        owner=leg_id,
+        owner=owner,
         body={"variables": variables},
-        endpoint=target.endpoint,
+        endpoint=endpoint,
         app=turn.names.app,
-        appArgs=f"leg,{call.id}",
-        timeout=str(round(target.ring_s + SPARE_S)),
+        appArgs=f"{LEG},{call.id},{leg.id}",
+        timeout=str(round(ring_s + SPARE_S)),
         **({"callerId": shown} if shown else {}),
         **({"originator": origin.channel} if origin is not None and origin.alive else {}),
     )
-    turn.tell_state(leg, CallState.DIALLING)
-    return leg
+
+
+def take_transfers(turn: Turn, leg: Leg) -> None:
+    """Have Asterisk leave it to us when a telephone that called presses its transfer key."""
+    set_variable(turn, leg, TRANSFERS, TO_US)
+
+
+def set_variable(turn: Turn, leg: Leg, name: str, value: str) -> None:
+    """Set a variable of a leg's channel, if it is there."""
+    turn.do(
+        "POST",
+        "channels",
+        leg.channel,
+        "variable",
+        fine=MISSING,
+        variable=name,
+        value=value,
+    )
 
 
 def seat(turn: Turn, leg: Leg) -> None:
@@ -194,6 +302,7 @@ def hang_up(turn: Turn, leg: Leg, reason: int, side: HangupSide, *, owner: str =
     leg.reason, leg.side = reason, side
     if owner:
         leg.request_id = turn.request_id
+    drop_twins(turn, leg)
     word = hangup_word(reason) if leg.answered is None else "normal"
     turn.do("DELETE", "channels", leg.channel, fine=(GONE,), owner=owner, reason=word)
 

@@ -44,6 +44,10 @@ class Leg:
     `reason` and `side` are set by whoever ends it first; `leaving` is when we stop to wait for
     Asterisk to say that it went. `cause` is what Asterisk said on the way (Q.850). `lost`: it went
     while nobody looked, so its end is made up. `announced`: 104 has told of it as a member.
+    `twins` are its other channels while several telephones of one officer ring.
+    `sent_on`: numbers whose telephones sent it on. `away`: it lives, but left our application
+    (`parked`, for one); `look_at` is when we look whether it does
+    (`looking`).
     """
 
     id: str
@@ -67,6 +71,12 @@ class Leg:
     lost: bool = False
     staff_id: str | None = None
     announced: bool = False
+    twins: list[str] = field(default_factory=list)
+    sent_on: list[str] = field(default_factory=list)
+    away: bool = False
+    parked: bool = False
+    look_at: datetime | None = None
+    looking: bool = False
     request_id: str | None = None
 
     @property
@@ -76,8 +86,13 @@ class Leg:
 
     @property
     def up(self) -> bool:
-        """Answered, alive, and not told to go."""
-        return self.state is LegState.ANSWERED and self.leaving is None
+        """Answered, alive, with us, and not told to go."""
+        return self.state is LegState.ANSWERED and self.leaving is None and not self.away
+
+    @property
+    def elsewhere(self) -> bool:
+        """Not with us, as far as we know."""
+        return self.away or self.looking or self.look_at is not None
 
     @property
     def ringing(self) -> bool:
@@ -91,6 +106,8 @@ class Transfer:
 
     `attended` as it was asked for; `released`: the officer who transfers has left, so the anchor
     gets the other side as soon as it answers. `swapped`: he speaks with the anchor meanwhile.
+    `consultation` is the CallId of the call that it was, where the telephone made one by itself;
+    `until`: it is to come from there, and no later; or from the dialplan, of this `context`.
     """
 
     from_leg: str
@@ -104,6 +121,9 @@ class Transfer:
     to_login: str | None = None
     to_number: str | None = None
     ringing: bool = False
+    consultation: str | None = None
+    until: datetime | None = None
+    context: str | None = None
     request_id: str | None = None
 
 
@@ -163,11 +183,13 @@ class Conference:
 class Call:
     """A call and all that belongs to it. `waiting`: who is still to be rung, in this order.
 
+    `channels` are those that its legs had before they have those that they have now.
     `officer` is the LoginId that speaks with the anchor, or did last; of a conference, who
     convened it. `reason` and `side` are why it ends, `request_id` the command that ended it.
     `count` numbers what is made for it (playbacks, tones, recordings). `convenings` call people
     into it: members of a conference, or the other party of a call that was made on command; `show`
     is the number that those see. `begun`: False until the command that makes the call was done.
+    `handing_over`: its other party goes over to another call, which has not told so yet.
     """
 
     id: str
@@ -179,6 +201,7 @@ class Call:
     dialled: str | None = None
     started: datetime
     legs: dict[str, Leg] = field(default_factory=dict)
+    channels: list[str] = field(default_factory=list)
     waiting: list[Target] = field(default_factory=list)
     at_once: bool = False
     record: bool = False
@@ -205,6 +228,7 @@ class Call:
     convenings: list[Convening] = field(default_factory=list)
     show: str | None = None
     begun: bool = True
+    handing_over: bool = False
 
     @property
     def root(self) -> Leg:
@@ -218,7 +242,15 @@ class Call:
 
     def leg_of_channel(self, channel: str) -> Leg | None:
         """The leg that has a channel of Asterisk's."""
-        return next((leg for leg in self.legs.values() if leg.channel == channel), None)
+        return next(
+            (leg for leg in self.legs.values() if channel in {leg.channel, *leg.twins}), None
+        )
+
+    def move(self, leg: Leg, channel: str) -> None:
+        """A leg goes on with another channel of Asterisk's."""
+        self.channels.append(leg.channel)
+        leg.channel, leg.inside = channel, False
+        leg.look_at, leg.looking = None, False
 
     def officers_up(self) -> list[Leg]:
         """Who speaks on the other side of the anchor, or could."""
@@ -233,10 +265,12 @@ class Call:
         times: list[datetime | None] = []
         for leg in self.legs.values():
             if leg.alive:
-                times += [leg.leaving, leg.ring_until if leg.ringing else None]
+                times += [leg.leaving, leg.look_at, leg.ring_until if leg.ringing else None]
         times += [recording.stopping for recording in self.recordings.values()]
         if self.collect is not None:
             times.append(self.collect.until)
+        if self.transfer is not None:
+            times.append(self.transfer.until)
         for convening in self.convenings:
             times += [person.due for _, person in convening.persons()]
         if self.conference is not None and self.reason is None:

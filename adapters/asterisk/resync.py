@@ -9,12 +9,21 @@ replays nothing, so 195 says from when to when notices may be missing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from datetime import datetime
 
-from adapters.asterisk import callouts, calls, conferences, convening, legs, media
+from adapters.asterisk import (
+    callouts,
+    calls,
+    conferences,
+    convening,
+    elsewhere,
+    legs,
+    media,
+    twins,
+)
 from adapters.asterisk.ari import AriError, segment
 from adapters.asterisk.effects import Do, Effect
+from adapters.asterisk.events import FOUND, Event
 from adapters.asterisk.living import Found, look, see_to_the_rest
 from adapters.asterisk.model import Call, Leg, LegState
 from adapters.asterisk.recordings import PREFIX
@@ -107,7 +116,7 @@ async def _take_up(
             late=command.is_late(now),
         )
         call, pending, undone = settled.call, list(settled.pending), settled.undone
-        board.revoke(leg.channel for leg in _legs_without(call, kept.call, found))
+        board.revoke(_without_call(call, kept.call, found))
     elif call.conference is not None:
         pending = _not_done(pending, found)
     if not call.begun:  # the call that the command was to make never came about
@@ -133,11 +142,13 @@ async def _take_up(
         board.forget(desk.call)
 
 
-def _legs_without(call: Call, after: Call, found: Found) -> Iterator[Leg]:
-    """Legs of a command that was taken back: Asterisk may still come to dial them."""
-    for leg in after.legs.values():
-        if leg.id not in call.legs and leg.channel not in found.channels:
-            yield leg
+def _without_call(call: Call, after: Call, found: Found) -> set[str]:
+    """Channels of a command that was taken back: Asterisk may still come to dial them."""
+    return _channels(after) - _channels(call) - found.channels.keys()
+
+
+def _channels(call: Call) -> set[str]:
+    return {each for leg in call.legs.values() for each in (leg.channel, *leg.twins)}
 
 
 async def _recordings(board: Switchboard, call: Call, running: frozenset[str]) -> frozenset[str]:
@@ -166,17 +177,19 @@ def _still_wanted(
     else:
         nobody = call.closed  # all was told but the last of it
     late = {
-        person.leg
+        channel
         for each in call.convenings
         if outage_s > each.patience_s
         for _, person in each.persons()
+        if (leg := call.legs.get(person.leg or "")) is not None
+        for channel in (leg.channel, *leg.twins)
     }
     return [
         each
         for each in pending
         if not isinstance(each, Do)
         or each.method == "DELETE"
-        or not (nobody or (each.dials is not None and each.owner in late))
+        or not (nobody or each.dials in late)
     ]
 
 
@@ -221,6 +234,7 @@ def compare(
 ) -> None:
     """Bring a call up to what was found; `added`: legs dialled, recordings begun just now."""
     call = turn.call
+    call.handing_over = False
     seated = found.bridges.get(turn.bridge)
     if seated is None and not added:
         call.bridge_made = False
@@ -239,12 +253,20 @@ def compare(
 def _compare_leg(
     turn: Turn, leg: Leg, found: Found, seated: frozenset[str], reason: Reason
 ) -> None:
+    for twin in list(leg.twins):
+        if twin not in found.channels:
+            twins.one_less(turn, leg, twin)
+    if leg.channel not in found.channels:
+        twins.one_less(turn, leg, leg.channel)
     channel = found.channels.get(leg.channel)
     if channel is None:
         calls.lost(turn, leg, reason)
         return
     leg.inside = leg.channel in seated
     if channel.state != "Up":
+        return
+    if leg.answered is not None and channel.app not in {"", "Stasis"}:
+        elsewhere.found(turn, leg, Event(kind=FOUND, channel=channel, state=channel.state))
         return
     if not turn.dialled(leg) and leg.answered is None:
         leg.state, leg.answered = LegState.ANSWERED, turn.at

@@ -47,6 +47,8 @@ def end_call(turn: Turn, reason: int, side: HangupSide, *, owner: str = "") -> N
     convening.stop_all(turn, reason, side)
     # Who spoke ends as the call does; who only rang was not called in the end.
     for leg in list(call.legs.values()):
+        if leg.elsewhere and side is not HangupSide.OPERATOR:
+            continue  # it speaks with somebody else now
         unanswered = leg.answered is None and leg.id not in {call.id, call.anchor}
         abandoned = unanswered and call.reason == Reason.NORMAL
         hang_up(

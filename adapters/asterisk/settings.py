@@ -44,7 +44,9 @@ NUMBER: Final = r"^[0-9A-Za-z*#+_.-]{1,25}$"
 
 Number = Annotated[str, Field(pattern=NUMBER)]
 Login = Annotated[str, Field(pattern=r"^\S(.{0,18}\S)?$")]
-Endpoint = Annotated[str, Field(pattern=r"^[A-Za-z0-9]+/[^\s,&]+$", max_length=200)]
+Endpoint = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9]+/[^\s,&]+(&[A-Za-z0-9]+/[^\s,&]+){0,9}$", max_length=400)
+]
 
 
 class SettingsError(AdapterRefusedError):

@@ -29,9 +29,10 @@ async def look(board: Switchboard, turn: Turn) -> Decide:
     for leg in list(turn.call.legs.values()):
         if not leg.alive:
             continue
-        there = read_channel(await board.ari.find(f"/channels/{segment(leg.channel)}"))
-        if there is not None:
-            channels[there.id] = there
+        for channel in (leg.channel, *leg.twins):
+            there = read_channel(await board.ari.find(f"/channels/{segment(channel)}"))
+            if there is not None:
+                channels[there.id] = there
     bridge = await board.ari.find(f"/bridges/{segment(turn.bridge)}")
     seated = () if not isinstance(bridge, dict) else bridge.get("channels") or ()
     found = Found(

@@ -8,6 +8,7 @@ link is given up, and the resync that follows says what may be missing.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,12 +16,13 @@ from contextvars import Context, copy_context
 from datetime import datetime
 from typing import Any, Final
 
-from adapters.asterisk import calls
+from adapters.asterisk import calls, refer
 from adapters.asterisk.ari import AriClient, AriError, segment
 from adapters.asterisk.desk import Desk
 from adapters.asterisk.effects import Fetch
-from adapters.asterisk.events import Event, read_event
+from adapters.asterisk.events import Channel, Event, read_event
 from adapters.asterisk.ids import Names, new_call_id
+from adapters.asterisk.legs import LEG
 from adapters.asterisk.model import Call, LegState
 from adapters.asterisk.recordings import Recorder
 from adapters.asterisk.settings import Settings
@@ -74,6 +76,7 @@ class Switchboard:
         self._context = Context()
         self._backlog = 0
         self._pairs: dict[str, asyncio.Event] = {}
+        self._halves: dict[str, dict[str, Channel]] = {}
 
     # --- desks -----------------------------------------------------------------------------------
     def start(self, tasks: asyncio.TaskGroup) -> None:
@@ -119,6 +122,9 @@ class Switchboard:
             self._by_leg.pop(leg.id, None)
             self._by_channel.pop(leg.channel, None)
             self._past[leg.channel] = None
+        for channel in call.channels:
+            self._by_channel.pop(channel, None)
+            self._past[channel] = None
         while len(self._past) > PAST_MAX:
             self._past.popitem(last=False)
 
@@ -134,6 +140,7 @@ class Switchboard:
             settings=self.settings,
             names=self.names,
             new_id=self._new_id,
+            pass_on=self.pass_on,
             now=self.steady.now(),
             at=at or self.clock.utc(),
         )
@@ -148,7 +155,26 @@ class Switchboard:
             self._by_conference[call.conference.id] = call.id
         for leg in call.legs.values():
             self._by_leg[leg.id] = call.id
-            self._by_channel[leg.channel] = call.id
+            for channel in (leg.channel, *leg.twins):
+                self._by_channel[channel] = call.id
+
+    def pass_on(self, call_id: str, event: Event) -> None:
+        """Have another call take notice of something; nothing where it is over.
+
+        A leg that is handed over is found at its new call from now on, and one that comes too late
+        has nobody to speak with any more.
+        """
+        desk = self._desks.get(call_id)
+        leg = event.leg
+        if desk is not None and desk.call.ended is None:
+            if leg is not None:
+                self._by_leg[leg.id] = call_id
+                for channel in (leg.channel, *leg.twins):
+                    self._by_channel[channel] = call_id
+            self._backlog += 1
+            desk.give(event)
+        elif leg is not None and self._tasks is not None:
+            self._tasks.create_task(self.drop("channels", leg.channel))
 
     async def fetch(self, recording: Fetch) -> None:
         """Take note that a recording is to be fetched."""
@@ -185,12 +211,15 @@ class Switchboard:
         if event is None:
             return
         desk = self._find_desk(event)
+        if event.kind == "ChannelTransfer":
+            desk, event = self._transferring(desk, event)
         if _is_sign_of_life(event) and self._is_late(event, desk):
             self._drop_soon(event)
         elif desk is not None:
             self._count()
             desk.give(event)
-        elif event.kind == "StasisStart" and event.channel is not None:
+            self._note_half(event)
+        elif event.kind == "StasisStart" and event.channel is not None and event.replaces is None:
             if event.channel.name.startswith("Local/"):
                 self._wait_for_other_half(event, event.channel.name)
             else:
@@ -264,15 +293,74 @@ class Switchboard:
         call_id = None
         if event.replaces is not None and event.channel is not None:
             call_id = self._by_channel.get(event.replaces)
-            pair = event.channel.name.rpartition(";")[0]
-            self._pairs.setdefault(pair, asyncio.Event()).set()
-            while len(self._pairs) > PAST_MAX:  # other halves that never came
-                self._pairs.pop(next(iter(self._pairs)))
+            self._expect(event.channel.name)
         elif event.channel is not None:
-            call_id = self._by_channel.get(event.channel.id)
+            call_id = self._by_channel.get(event.channel.id) or self._by_role(event)
+            if event.forwarded is not None and call_id is not None:
+                self._expect(event.forwarded.name)
         elif event.thing is not None:
             call_id = self.names.call_of(event.thing)
         return self._desks.get(call_id or "")
+
+    def _by_role(self, event: Event) -> str | None:
+        """The call of a channel that came in as a leg of ours, dials for one, or meets one."""
+        if event.kind == "Dial" and event.caller is not None:
+            return self._by_channel.get(event.caller)
+        if event.kind == "ChannelEnteredBridge":
+            return next(filter(None, map(self._by_channel.get, event.members)), None)
+        role, _, leg_id = (*event.args, "", "", "")[:3]
+        call_id = self._by_leg.get(leg_id) if event.kind == "StasisStart" else None
+        if role == LEG and call_id is not None and event.channel is not None:
+            self._by_channel[event.channel.id] = call_id
+            return call_id
+        return None
+
+    def _expect(self, name: str) -> None:
+        """One half of a Local channel is known; the other belongs to nobody and is no call."""
+        pair = name.rpartition(";")[0]
+        self._pairs.setdefault(pair, asyncio.Event()).set()
+        while len(self._pairs) > PAST_MAX:  # other halves that never came
+            self._pairs.pop(next(iter(self._pairs)))
+
+    def _note_half(self, event: Event) -> None:
+        """Asterisk transfers by itself (REFER with Replaces): a half took one telephone's place.
+
+        Once both have, it is as if it had left the transfer to us. The first half stands for the
+        telephone that the caller speaks with, the second for its consultation.
+        """
+        channel = event.channel
+        if event.replaces is None or channel is None or not refer.is_half(channel.name):
+            return
+        self._by_channel[channel.id] = self._by_channel[event.replaces]
+        pair, _, half = channel.name.rpartition(";")
+        halves = self._halves.setdefault(pair, {})
+        halves[half] = channel
+        while len(self._halves) > PAST_MAX:  # the other one never came
+            self._halves.pop(next(iter(self._halves)))
+        if len(halves) > 1:
+            del self._halves[pair]
+            told = Event(
+                kind="ChannelTransfer",
+                at=event.at,
+                channel=halves["1"],
+                other=halves["2"].id,
+                attended=True,
+            )
+            desk, told = self._transferring(self._find_desk(told), told)
+            if desk is not None:
+                self._count()
+                desk.give(told)
+
+    def _transferring(self, first: Desk | None, event: Event) -> tuple[Desk | None, Event]:
+        """Whose call it is when a telephone transfers: the consultation's, which hands over."""
+        if first is None or event.state:
+            return None, event
+        second = self._desks.get(self._by_channel.get(event.other or "", ""))
+        if event.attended and second is not None and second is not first:
+            self._count()
+            first.give(dataclasses.replace(event, call=second.call.id))
+            return second, dataclasses.replace(event, call=first.call.id)
+        return first, event
 
     def _count(self) -> None:
         if self._backlog >= BACKLOG_MAX:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters.asterisk.events import Channel
 from adapters.asterisk.model import Target
 from adapters.asterisk.settings import Settings
 
@@ -20,6 +21,17 @@ def number_target(settings: Settings, number: str) -> Target | None:
         return None
     endpoint = settings.trunk.replace("{number}", number)
     return Target(number=number, endpoint=endpoint, ring_s=settings.ring_s)
+
+
+def officer_of_channel(settings: Settings, channel: Channel) -> str | None:
+    """The number of the officer whose telephone a channel is, None where it is nobody's."""
+    if channel.number in settings.officer:
+        return channel.number
+    endpoint = channel.name.rpartition("-")[0]
+    return next(
+        (each for each, one in settings.officer.items() if endpoint in one.endpoint.split("&")),
+        None,
+    )
 
 
 def targets_of(settings: Settings, dialled: str) -> tuple[list[Target], bool, bool]:

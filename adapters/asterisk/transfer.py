@@ -73,7 +73,7 @@ def _dial(turn: Turn, transfer: Transfer, target: Target) -> None:
 
 
 def tell(turn: Turn, phase: CallPhase, reason: int | None = None) -> None:
-    """105: `phone_num` is the anchor's number, `new_call_id` the target's leg."""
+    """105: `phone_num` is the anchor's number, `new_call_id` the target's leg or its call."""
     call, transfer = turn.call, turn.call.transfer
     assert transfer is not None
     anchor = call.anchor_leg
@@ -87,7 +87,7 @@ def tell(turn: Turn, phase: CallPhase, reason: int | None = None) -> None:
             to_num=transfer.to_number,
             mode=transfer.mode,
             phase=phase,
-            new_call_id=transfer.to_leg if transfer.to_leg != transfer.from_leg else None,
+            new_call_id=transfer.consultation or transfer.to_leg or None,
             reason=reason,
             request_id=transfer.request_id,
         )
@@ -176,27 +176,10 @@ def target_gone(turn: Turn, target: Leg) -> None:
         return
     tell(turn, CallPhase.FAILED, target.reason)
     call.transfer = None
-    _ring_back(turn, transfer)
+    ring_back(turn, transfer)
 
 
-def refuse(turn: Turn, officer: Leg, number: str | None) -> None:
-    """A telephone's own transfer leads nowhere: 105 failed, and the officer is rung again."""
-    call = turn.call
-    call.transfer = transfer = Transfer(
-        from_leg=officer.id,
-        to_leg=officer.id,
-        released=True,
-        from_login=officer.login,
-        from_number=officer.number,
-        to_number=number,
-    )
-    legs.hang_up(turn, officer, Reason.TRANSFERRED, HangupSide.CALLEE)
-    tell(turn, CallPhase.FAILED, Reason.UNALLOCATED)
-    call.transfer = None
-    _ring_back(turn, transfer)
-
-
-def _ring_back(turn: Turn, transfer: Transfer) -> None:
+def ring_back(turn: Turn, transfer: Transfer) -> None:
     """Nobody has the anchor now: ring the officer who had it, then the others of the hotline."""
     call, settings = turn.call, turn.settings
     ring_s = settings.ring_s

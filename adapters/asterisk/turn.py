@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from adapters.asterisk.ari import segment
-from adapters.asterisk.effects import Do, Effect, Fetch, Tell
+from adapters.asterisk.effects import Do, Effect, Fetch, Find, FindValue, Release, Tell
+from adapters.asterisk.events import Event
 from adapters.asterisk.ids import Names
 from adapters.asterisk.model import Call, Leg
 from adapters.asterisk.settings import Settings
@@ -28,6 +29,8 @@ PATIENCE_S: Final = 30.0
 class Turn:
     """A step. `now` is steady time (deadlines), `at` the time at Asterisk (what is told).
 
+    `pass_on` has another call take notice of something, before anything that Asterisk says later.
+
     `request_id` is that of the command being done, `patience_s` how long its sender lets linkage
     wait (`Expire`); `reconstructed` marks a step of a resync.
     """
@@ -36,6 +39,7 @@ class Turn:
     settings: Settings
     names: Names
     new_id: Callable[[], str]
+    pass_on: Callable[[str, Event], None]
     now: datetime
     at: datetime
     request_id: str | None = None
@@ -83,6 +87,18 @@ class Turn:
             )
         )
 
+    def find(self, channel: str) -> None:
+        """Look a channel up; what is found comes as an event."""
+        self.effects.append(Find(channel=channel))
+
+    def find_value(self, channel: str, function: str, kind: str, about: str) -> None:
+        """See what a function of the dialplan says; it comes as an event of this kind."""
+        self.effects.append(FindValue(channel=channel, function=function, kind=kind, about=about))
+
+    def release(self, call_id: str) -> None:
+        """Let a call end that has handed its other party over: what was to be told is told."""
+        self.effects.append(Release(call_id=call_id))
+
     # --- words -----------------------------------------------------------------------------------
     @property
     def bridge(self) -> str:
@@ -96,7 +112,7 @@ class Turn:
 
     def dialled(self, leg: Leg) -> bool:
         """Whether we rang a leg; otherwise it came in."""
-        return leg.channel == self.names.channel(leg.id)
+        return leg.id != self.call.id or self.names.call_of(leg.channel) == leg.id
 
     def later(self, seconds: float) -> datetime:
         """A deadline."""

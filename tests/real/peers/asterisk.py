@@ -19,7 +19,7 @@ import secrets
 import shutil
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Final, Self
@@ -70,7 +70,7 @@ class AsteriskServer:
     def __init__(
         self,
         *,
-        officers: Mapping[str, int] | None = None,
+        officers: Mapping[str, int | Sequence[int]] | None = None,
         trunk_port: int | None = None,
         app: str = "linkage",
         dialplan: str = "",

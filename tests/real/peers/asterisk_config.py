@@ -1,6 +1,6 @@
 """The configuration files of one Asterisk: everything on loopback, nothing it does not need."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
@@ -66,7 +66,6 @@ NOT_LOADED: Final = (
     "res_hep_rtcp",
     "res_odbc",
     "res_odbc_transaction",
-    "res_parking",
     "res_phoneprov",
     "res_pjsip_geolocation",
     "res_pjsip_phoneprov_provider",
@@ -95,8 +94,8 @@ class Settings:
     sip_port: int
     http_port: int
     rtp_ports: range
-    officers: Mapping[str, int]
-    """Number of each officer's telephone and the loopback port it listens on."""
+    officers: Mapping[str, int | Sequence[int]]
+    """Number of each officer's telephone and the loopback ports where it is to be found."""
     trunk_port: int | None
     """Where outside numbers are reached: PJSIP/NUMBER@trunk goes to this loopback port."""
     timer_t1_ms: int
@@ -130,6 +129,10 @@ def files(settings: Settings) -> dict[str, str]:
         "cel.conf": "[general]\nenable=no\n",
         "confbridge.conf": "[general]\n",
         "features.conf": "[general]\n",
+        "res_parking.conf": (
+            "[general]\n[default]\ncontext=parked\nparkpos=701-720\nparkingtime=45\n"
+            "[soon]\ncontext=parked-soon\nparkpos=801-820\nparkingtime=1\n"
+        ),
         "ccss.conf": "[general]\n",
         "udptl.conf": "[general]\n",
         "acl.conf": "",
@@ -176,10 +179,14 @@ def _pjsip(settings: Settings) -> str:
         _endpoint("caller", "from-callers"),
         "[caller]\ntype=identify\nendpoint=caller\nmatch=127.0.0.1\n",
     ]
-    for number, port in settings.officers.items():
+    for number, ports in settings.officers.items():
+        found = [ports] if isinstance(ports, int) else ports
+        contacts = "".join(f"contact=sip:{number}@127.0.0.1:{port}\n" for port in found)
         parts += [
-            _endpoint(number, "from-officers", aor=number, caller_id=number),
-            f"[{number}]\ntype=aor\ncontact=sip:{number}@127.0.0.1:{port}\n",
+            # One pick-up group: `Pickup()` in the dialplan takes a colleague's call.
+            _endpoint(number, "from-officers", aor=number, caller_id=number)
+            + "call_group=1\npickup_group=1\n",
+            f"[{number}]\ntype=aor\n{contacts}",
         ]
     if settings.trunk_port is not None:
         parts += [

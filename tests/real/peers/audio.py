@@ -21,7 +21,7 @@ def write_tone(path: Path, frequency_hz: float, seconds: float = 1.0) -> None:
     samples = int(RATE_HZ * seconds) // FRAME * FRAME
     path.write_bytes(
         bytes(
-            _mu_law(round(AMPLITUDE * math.sin(2 * math.pi * frequency_hz * n / RATE_HZ)))
+            mu_law(round(AMPLITUDE * math.sin(2 * math.pi * frequency_hz * n / RATE_HZ)))
             for n in range(samples)
         )
     )
@@ -67,7 +67,7 @@ def _power_at(frequency_hz: float, piece: list[int]) -> float:
     return at / (len(piece) / 2)
 
 
-def _mu_law(sample: int) -> int:
+def mu_law(sample: int) -> int:
     """Return one sample by G.711 µ-law."""
     sign = 0x80 if sample < 0 else 0
     magnitude = min(abs(sample), CLIP) + BIAS

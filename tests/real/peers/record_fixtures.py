@@ -5,7 +5,8 @@
 writes `tests/fixtures/ari/NAME.jsonl`, one event per line as it came. Every function below is one
 situation; its name is the file's. The telephones: 1001 and 1002 answer, 1003 is busy, 1004 rings
 for ever, 1005 rejects, 1006 is not there, 1007 is unallocated, 1008 answers and hangs up after a
-second, 1009 is unavailable, 1010 transfers to 2222 by its own key.
+second, 1009 is unavailable, 1010 transfers to 2222 by its own key. At 1011 and 1012 a situation
+presses the keys itself.
 """
 
 import asyncio
@@ -35,6 +36,7 @@ from tests.real.peers.sipp import (
     Talk,
     Unhold,
 )
+from tests.real.peers.telephone import Forwards, Rings, Telephone
 
 FIXTURES: Final = Path(__file__).parents[2] / "fixtures" / "ari"
 HOTLINE: Final = "12345"
@@ -46,6 +48,7 @@ class Stage:
 
     asterisk: AsteriskServer
     ari: AriProbe
+    keys: dict[str, Telephone]
     answers: dict[str, object] = field(default_factory=dict)
     """What requests brought that belong to the situation."""
 
@@ -67,6 +70,14 @@ class Stage:
             appArgs=f"officer-leg,{number}",
             channelId=leg,
             **more,
+        )
+
+    async def leave_transfers_to_us(self, channel: str) -> None:
+        """Have Asterisk tell of a telephone's transfer instead of making it."""
+        await self.ari.post(
+            f"/channels/{channel}/variable",
+            variable="PJSIP_TRANSFER_HANDLING()",
+            value="ari-only",
         )
 
     async def join(self, bridge: str, *channels: str) -> None:
@@ -335,6 +346,91 @@ async def conference(stage: Stage) -> None:
         await phone.wait()
 
 
+async def officer_consults(stage: Stage) -> None:
+    """The officer calls a colleague and presses the transfer key; Asterisk leaves it to us."""
+    async with stage.caller() as phone:
+        caller = await stage.talk("1011")
+        await stage.leave_transfers_to_us("leg-1")
+        first = await stage.keys["1011"].rung()
+        await first.hold()
+        second = await stage.keys["1011"].dial("1012")
+        officer = await stage.ari.start_of("officer")
+        await stage.ring("1012", "leg-2", officer)
+        await stage.ari.start_of("officer-leg")
+        await stage.ari.post(f"/channels/{officer}/answer")
+        await stage.join("bridge-2", officer, "leg-2")
+        await second.up()
+        await first.transfer_to(second)
+        await stage.ari.next("ChannelTransfer")
+        path = "/channels/leg-1/transfer_progress"
+        await stage.ari.post(path, states="channel_answered")
+        await stage.ari.next("ChannelTransfer")
+        await first.told_of_transfer()
+        await stage.ari.post("/bridges/bridge-1/addChannel", channel="leg-2")
+        await stage.ari.next("ChannelEnteredBridge", about("leg-2"))
+        await stage.hang_up("leg-1", officer, caller, "leg-2")
+        await phone.wait()
+
+
+async def officer_sends_on(stage: Stage) -> None:
+    """The officer presses the transfer key for a number; Asterisk leaves it to us."""
+    async with stage.caller() as phone:
+        caller = await stage.talk("1011")
+        await stage.leave_transfers_to_us("leg-1")
+        line = await stage.keys["1011"].rung()
+        await line.transfer("1012")
+        await stage.ari.next("ChannelTransfer")
+        await stage.hang_up("leg-1", caller)
+        await phone.wait()
+
+
+async def officer_forwards(stage: Stage) -> None:
+    """302 from the officer's telephone: Asterisk dials the other one by a Local channel."""
+    stage.keys["1011"].manner = Forwards("1012")
+    async with stage.caller() as phone:
+        caller = await stage.ari.start_of("caller")
+        await stage.ring("1011", "leg-1", caller)
+        event = await stage.ari.next("Dial", lambda event: "forwarded" in event)
+        await stage.ari.next("ChannelDestroyed", about("leg-1"))
+        await stage.hang_up(event["forwarded"]["id"], caller)
+        await phone.wait()
+
+
+async def colleague_picks_up(stage: Stage) -> None:
+    """The officer's telephone rings, and a colleague takes the call by `Pickup()`."""
+    stage.keys["1011"].manner = Rings()
+    async with stage.caller() as phone:
+        caller = await stage.ari.start_of("caller")
+        await stage.ring("1011", "leg-1", caller)
+        await stage.ari.next("Dial", lambda event: event["dialstatus"] == "RINGING")
+        await stage.keys["1012"].dial("*8")
+        picker = await stage.ari.start_of("officer-leg")
+        stage.ari.rewind()
+        await stage.ari.next("ChannelDestroyed", about("leg-1"))
+        await stage.hang_up(picker, caller)
+        await phone.wait()
+
+
+async def caller_parked(stage: Stage) -> None:
+    """Another program parks the caller, and a colleague fetches them."""
+    async with stage.caller() as phone:
+        caller = await stage.talk()
+        name = (await stage.ari.get(f"/channels/{caller}"))["name"]
+        await stage.asterisk.cli(f"channel redirect {name} elsewhere,park,1")
+        await stage.ari.next("StasisEnd", about(caller))
+        await stage.ari.next("ChannelEnteredBridge", about(caller))
+        for what in ("channels", "bridges"):
+            stage.answers[f"GET /{what}"] = await stage.ari.get(f"/{what}")
+        line = await stage.keys["1012"].dial("*701")
+        await stage.ari.next("ChannelEnteredBridge", about(caller))
+        await stage.ari.next(
+            "ChannelEnteredBridge", lambda event: "/1012-" in event["channel"]["name"]
+        )
+        await line.up()
+        await stage.hang_up("leg-1", caller)
+        await phone.wait()
+
+
 SITUATIONS: Final[tuple[Callable[[Stage], Awaitable[None]], ...]] = (
     answered_and_recorded,
     officer_hangs_up,
@@ -356,7 +452,21 @@ SITUATIONS: Final[tuple[Callable[[Stage], Awaitable[None]], ...]] = (
     asterisk_stopped,
     asterisk_killed,
     conference,
+    officer_consults,
+    officer_sends_on,
+    officer_forwards,
+    colleague_picks_up,
+    caller_parked,
 )
+
+FEATURES: Final = """
+[from-officers]
+exten => *8,1,Pickup()
+exten => _*7XX,1,ParkedCall(default,${EXTEN:1})
+[elsewhere]
+exten => park,1,Park()
+"""
+"""What the dialplan has beside the numbers that lead into the application."""
 
 
 def telephones() -> list[SippOfficer]:
@@ -377,13 +487,19 @@ def telephones() -> list[SippOfficer]:
 async def record(situation: Callable[[Stage], Awaitable[None]]) -> tuple[str, str]:
     """Play one situation against an Asterisk of its own; return events and answers as JSON."""
     phones = telephones()
+    keys = {number: Telephone(number, tone_hz=600) for number in ("1011", "1012")}
     officers = {phone.number: phone.port for phone in phones} | {"1006": free_port()}
+    officers |= {number: phone.port for number, phone in keys.items()}
     async with AsyncExitStack() as stack:
-        asterisk = await stack.enter_async_context(AsteriskServer(officers=officers))
+        asterisk = await stack.enter_async_context(
+            AsteriskServer(officers=officers, dialplan=FEATURES)
+        )
         for phone in phones:
             await stack.enter_async_context(phone)
+        for telephone in keys.values():
+            await stack.enter_async_context(telephone.at(asterisk))
         ari = await stack.enter_async_context(AriProbe(asterisk, subscribe_all=True))
-        stage = Stage(asterisk, ari)
+        stage = Stage(asterisk, ari, keys)
         await situation(stage)
         for phone in phones:
             phone.check()

@@ -39,10 +39,15 @@ class Line:
     in_app: bool = False
     bridge: str | None = None
     variables: dict[str, str] = field(default_factory=dict)
+    functions: dict[str, str] = field(default_factory=dict)
+    """What was set of the functions that a channel has, by name with brackets."""
     music: bool = False
     muted: bool = False
     silent: set[str] = field(default_factory=set)
     """Directions in which no sound goes: "in" from it, "out" to it."""
+
+    def set(self, name: str, value: str) -> None:
+        (self.functions if name.endswith("()") else self.variables)[name] = value
 
 
 @dataclass
@@ -50,6 +55,8 @@ class Bridge:
     """A bridge, and the recordings that are made of it."""
 
     id: str
+    kind: str = "stasis"
+    """Its class: "parking" and "basic" are not the application's."""
     members: list[str] = field(default_factory=list)
     live: list[str] = field(default_factory=list)
     music: bool = False
@@ -65,7 +72,18 @@ class FakeAsterisk:
         self.stored: dict[str, bytes] = {}
         self.plays: dict[str, str] = {}
         self.telephones: dict[str, str] = {}
-        """Endpoint → what it does: "rings" (if not said), "busy", "rejected", …, "absent"."""
+        """Endpoint → what it does: "rings" (if not said), "busy", "rejected", …, "absent";
+        "dialled": nothing is heard of it yet."""
+        self.watched: set[str] = set()
+        """Channels to whose events the application subscribed; "" is every bridge."""
+        self.contacts: dict[str, list[str]] = {}
+        """Endpoint → where it is registered, where that is said."""
+        self.extensions: set[str] = set()
+        """What the dialplan has beside what leads into the application: "context,number"."""
+        self.continued: list[tuple[str, str, str]] = []
+        """Channels that the application gave back to the dialplan, and where to."""
+        self.transfers: dict[str, dict[str, Any]] = {}
+        """What was told of the transfers that telephones asked for, by their channels."""
         self.stutter = False
         """Say every event twice, as bridges do."""
         self.dialled: list[str] = []
@@ -227,7 +245,7 @@ class FakeAsterisk:
         self._count += 1
         line = Line(
             id=channel or f"1795365{self._started}.{self._count}",
-            name=f"PJSIP/caller-{self._count:08}",
+            name=f"PJSIP/{number if role == 'officer' else 'caller'}-{self._count:08}",
             state="Ring",
             args=[role, dials, number],
             number=number,
@@ -300,6 +318,12 @@ class FakeAsterisk:
             if line is not None:
                 await self._end(line, 16)
 
+    async def leave_app(self, line: Line) -> None:
+        """A channel goes on in the dialplan."""
+        await self._leave(line)
+        line.in_app = False
+        await self._say("StasisEnd", line)
+
     async def say(self, kind: str, channel: str | None = None, **more: Any) -> None:
         """Any event at all."""
         await self._say(kind, self.lines[channel] if channel else None, **more)
@@ -343,7 +367,7 @@ class FakeAsterisk:
         self.lines.pop(line.id, None)
         if line.in_app:
             await self._say("StasisEnd", line)
-        if not line.args or line.args[0] == "leg":
+        if not line.args or line.args[0] == "leg" or line.id in self.watched:
             await self._say("ChannelDestroyed", line, cause=cause)
 
     async def _leave(self, line: Line) -> None:
@@ -352,10 +376,23 @@ class FakeAsterisk:
         if bridge is None:
             return
         bridge.members.remove(line.id)
-        await self._say("ChannelLeftBridge", line, bridge=_bridge(bridge))
+        if self.tells_of(bridge):
+            await self._say("ChannelLeftBridge", line, bridge=_bridge(bridge))
+        if not bridge.members and bridge.kind != "stasis":
+            del self.bridges[bridge.id]
         if not bridge.members:
             for name in list(bridge.live):
                 await self._finish(bridge, name)
+
+    async def _join(self, line: Line, bridge: Bridge) -> None:
+        line.bridge = bridge.id
+        bridge.members.append(line.id)
+        if self.tells_of(bridge):
+            await self._say("ChannelEnteredBridge", line, bridge=_bridge(bridge))
+
+    def tells_of(self, bridge: Bridge) -> bool:
+        """Of bridges that are none of its own an application hears where it asked for all."""
+        return bridge.kind == "stasis" or "" in self.watched
 
     async def _finish(self, bridge: Bridge, name: str) -> None:
         bridge.live.remove(name)
@@ -376,6 +413,7 @@ class FakeAsterisk:
             "caller": {"name": "", "number": line.number},
             "dialplan": {
                 "exten": line.exten,
+                "context": "from-officers",
                 "app_name": "Stasis" if line.in_app else "AppDial2",
                 "app_data": data if line.in_app else "(Outgoing Line)",
             },
@@ -450,10 +488,17 @@ class FakeAsterisk:
             return web.json_response({"value": self.variables.get(query["variable"], "")})
         return web.json_response({"status": {"startup_time": f"start {self._started}"}})
 
-    async def _applications(self, method: str, *_: Any) -> web.Response:
+    async def _applications(
+        self, method: str, path: list[str], query: Mapping[str, str], _: Any
+    ) -> web.Response:
         # One without a WebSocket is gone, but not before the last channel that it knows.
         if method == "GET" and not self._sockets and not self.lines:
             return _error(404, "Application not found")
+        if path[1:] == ["subscription"] and method == "POST":
+            kind, _, name = query["eventSource"].partition(":")
+            if kind == "channel" and name not in self.lines:
+                return _error(422, "EventSource does not exist")
+            self.watched.add(name)
         return web.json_response({"name": self.app})
 
     async def _channels(
@@ -481,15 +526,16 @@ class FakeAsterisk:
         self, method: str, line: Line, path: list[str], query: Mapping[str, str]
     ) -> web.Response:
         verb = path[0]
+        if verb == "variable":
+            return self._variable(method, line, query)
         if verb == "answer":
             line.state = "Up"
             await self._say("ChannelStateChange", line)
-        elif verb == "variable" and method == "GET":
-            if query["variable"] not in line.variables:
-                return _error(404, "Provided variable was not found")
-            return web.json_response({"value": line.variables[query["variable"]]})
-        elif verb == "variable":
-            line.variables[query["variable"]] = query["value"]
+        elif verb == "transfer_progress":
+            await self._say("ChannelTransfer", **self.transfers[line.id], state=query["states"])
+        elif verb == "continue":
+            self.continued.append((line.id, query["context"], query["extension"]))
+            await self.leave_app(line)
         elif verb in {"moh", "mute"}:
             setattr(line, "music" if verb == "moh" else "muted", method == "POST")
             if verb == "mute":
@@ -500,6 +546,23 @@ class FakeAsterisk:
         elif verb == "dtmf":
             self.keys.append(query["dtmf"])
         return _done()
+
+    def _variable(self, method: str, line: Line, query: Mapping[str, str]) -> web.Response:
+        name = query["variable"]
+        if method == "POST":
+            line.set(name, query["value"])
+            return _done()
+        if name.endswith(")"):
+            return web.json_response({"value": self._function(name)})
+        if name not in line.variables:
+            return _error(404, "Provided variable was not found")
+        return web.json_response({"value": line.variables[name]})
+
+    def _function(self, text: str) -> str:
+        name, _, argument = text.rstrip(")").partition("(")
+        if name == "PJSIP_DIAL_CONTACTS":
+            return "&".join(f"PJSIP/{argument}/{each}" for each in self.contacts.get(argument, ()))
+        return "1" if argument.removesuffix(",1") in self.extensions else "0"
 
     async def _originate(self, channel: str, query: Mapping[str, str], body: Any) -> web.Response:
         if channel in self.lines:
@@ -517,13 +580,16 @@ class FakeAsterisk:
             state="Down",
             args=query["appArgs"].split(","),
             number=number,
-            variables=dict(body.get("variables", {})),
         )
+        for key, value in body.get("variables", {}).items():
+            line.set(key, value)
         self.rung_twice += [each.number for each in self.lines.values() if each.number == number]
         self.dialled.append(number)
         self.lines[channel] = line
         await self._dial(line, "")
-        if manner in CAUSES:
+        if manner == "dialled":
+            pass
+        elif manner in CAUSES:
             await self.hang_up(channel, CAUSES[manner])
         else:
             line.state = "Ringing"
@@ -575,9 +641,7 @@ class FakeAsterisk:
             if line.bridge != bridge.id or verb == "removeChannel":
                 await self._leave(line)
             if verb == "addChannel" and line.bridge is None:
-                line.bridge = bridge.id
-                bridge.members.append(line.id)
-                await self._say("ChannelEnteredBridge", line, bridge=_bridge(bridge))
+                await self._join(line, bridge)
         return _done()
 
     async def _play(self, name: str, media: str) -> web.Response:
@@ -619,7 +683,11 @@ def _matches(key: tuple[str, str], what: set[tuple[str, str]]) -> bool:
 
 
 def _bridge(bridge: Bridge) -> dict[str, Any]:
-    return {"id": bridge.id, "channels": list(bridge.members)}
+    return {
+        "id": bridge.id,
+        "bridge_class": bridge.kind,
+        "channels": list(bridge.members),
+    }
 
 
 def _now() -> str:

@@ -178,7 +178,8 @@ def test_every_recorded_event_of_use_is_read(path: Path) -> None:
             continue
         read += 1
         assert event.at is not None
-        channel = raw.get("peer") or raw.get("channel")
+        by = raw.get("referred_by", {})
+        channel = raw.get("peer") or raw.get("channel") or by.get("source_channel")
         assert (event.channel.id if event.channel else None) == (channel or {}).get("id")
     assert read > 5
 

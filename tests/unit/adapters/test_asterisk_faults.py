@@ -26,6 +26,7 @@ from protocol.messages import (
 from protocol.reasons import Reason
 from protocol.results import Result
 from tests.unit.adapters.fake_asterisk import FakeAsterisk
+from tests.unit.adapters.fake_telephones import park
 from tests.unit.adapters.running import Place, Running, refused
 
 
@@ -283,3 +284,16 @@ async def test_an_event_out_of_all_time_costs_nothing(
         await asterisk.send_raw(json.dumps(event))
         await asterisk.hang_up(channel)
         await adapter.notices.any(HangupNotice, scope=HangupScope.CALL)
+
+
+@pytest.mark.parametrize("status", [403, 500])
+async def test_a_channel_that_cannot_be_looked_up_ends_nothing(
+    asterisk: FakeAsterisk, place: Place, status: int
+) -> None:
+    async with place.run() as adapter:
+        call_id, channel = await speak(asterisk, adapter)
+        asterisk.refuse[("GET", f"channels/{channel}")] = status
+        await park(asterisk, channel)
+        await asterisk.until(lambda: ("GET", f"channels/{channel}") in asterisk.requests)
+        await adapter.do(MuteCall(call_id=call_id, login_id="23", action=MuteAction.MUTE))
+        assert not adapter.notices.of(HangupNotice, scope=HangupScope.CALL)

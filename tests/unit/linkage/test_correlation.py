@@ -356,6 +356,23 @@ def test_a_transfer_adopts_the_leg_that_stood_alone(bench: Bench) -> None:
     assert [item.type for item in bench.heard("desk")] == [105, 101]
 
 
+def test_a_consultation_by_telephone_follows_the_call_with_all_its_legs(bench: Bench) -> None:
+    bench.say("pbx", incoming())
+    bench.say("desk", create())
+    bench.say("pbx", incoming("C2"))
+    dialling = m.CallState.DIALLING
+    bench.say("pbx", m.CallStateNotice(call_id="L3", parent_call_id="C2", state=dialling))
+
+    bench.say("pbx", transfer(m.CallPhase.DONE, new_call_id="C2"))
+    bench.say("pbx", m.HangupNotice(call_id="C2", reason=134))
+    bench.say("pbx", m.HangupNotice(call_id="L3", parent_call_id="C1", reason=100))
+
+    bound = bench.bound()
+    assert (bound["call:C2"], bound["call:L3"]) == (("E1", "derived"), ("E1", "derived"))
+    assert len({each.root for each in bench.operations("leg")}) == 1
+    assert len(bench.operations("leg")) == 2
+
+
 def test_a_new_leg_is_not_an_ended_call_of_its_id(bench: Bench) -> None:
     bench.say("pbx", incoming("L2"))
     bench.say("pbx", hangup("L2"))

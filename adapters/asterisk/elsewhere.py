@@ -1,0 +1,187 @@
+"""What becomes of a leg when its telephone, or somebody outside, takes it elsewhere.
+
+Forwarded (302), picked up by a colleague, parked, redirected or bridged by another program: the
+leg stays the leg that it was, with its CallId; what changes is its channel, its officer, or that
+it is not with us. `StasisEnd` is no hang-up: a channel that left us and is not destroyed at once
+is looked up before anything is told of it (decision 0029).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from adapters.asterisk import legs, ringing, targets
+from adapters.asterisk.events import PARKING, Channel, Event
+from adapters.asterisk.legs import GONE, MISSING
+from adapters.asterisk.model import Leg
+from adapters.asterisk.settings import NUMBER
+from adapters.asterisk.turn import Turn
+from protocol.messages import HangupSide, ParkNoticeAction, ParkPickupNotice
+from protocol.reasons import Reason
+
+FORWARDS_MAX: Final = 5
+"""So often one call is sent on from telephone to telephone."""
+LOOK_AFTER_S: Final = 0.3
+"""A channel that ended is destroyed within milliseconds after it left us."""
+NO_REASON: Final = frozenset({None, 0, 16, 23})
+"""Causes of a ringing channel that goes because its call goes on elsewhere: picked up, sent on."""
+
+
+# --- forwarded -----------------------------------------------------------------------------------
+def forwarded(turn: Turn, leg: Leg, event: Event) -> None:
+    """A telephone that rings sends the call elsewhere (302), and Asterisk rings there by itself.
+
+    Where that is a number we ring it ourselves; so it is told, and may be outside. Anything else,
+    a SIP address for one, is the leg's new channel.
+    """
+    if event.forwarded is None or not leg.ringing:
+        return
+    if not re.fullmatch(NUMBER, event.forward) and not leg.twins:
+        turn.call.move(leg, event.forwarded.id)
+        return
+    turn.do("DELETE", "channels", event.forwarded.id, fine=(GONE,))
+    if leg.twins:
+        return  # another telephone of the officer's rings: who is there answers
+    target = targets.number_target(turn.settings, event.forward)
+    rung = {*leg.sent_on, leg.number}
+    if (
+        target is None
+        # Who is no officer sends on to officers only: nobody outside calls by our trunk.
+        or (leg.login is None and target.login is None)
+        or target.number in rung
+        or len(leg.sent_on) >= FORWARDS_MAX
+    ):
+        leg.reason, leg.side = Reason.UNREACHABLE, HangupSide.CALLEE
+        return
+    legs.send_on(turn, leg, target)
+    under_way = turn.call.transfer
+    if under_way is not None and under_way.to_leg == leg.id:
+        under_way.to_login, under_way.to_number = leg.login, leg.number
+
+
+# --- picked up -----------------------------------------------------------------------------------
+def picked_up(turn: Turn, leg: Leg, by: Channel) -> bool:
+    """A colleague took the call that rings at a telephone; False where it rings no more."""
+    if not leg.ringing:
+        turn.do("DELETE", "channels", by.id, fine=(GONE,))
+        return False
+    turn.call.move(leg, by.id)
+    number = targets.officer_of_channel(turn.settings, by)
+    leg.number = number or leg.number
+    leg.login = turn.settings.officer[number].login if number else None
+    _tell(turn, leg, ParkNoticeAction.PICKED_UP, leg.login)
+    return True
+
+
+# --- gone, or only elsewhere ---------------------------------------------------------------------
+def left(turn: Turn, leg: Leg) -> None:
+    """A channel left our application: if it is not destroyed at once, see where it is."""
+    leg.seated = False
+    leg.look_at = turn.later(LOOK_AFTER_S)
+
+
+def goes_on(leg: Leg, cause: int | None) -> bool:
+    """Whether a ringing channel may have gone only since its call goes on by another one.
+
+    What tells so comes before that or right after it.
+    """
+    return leg.ringing and cause in NO_REASON
+
+
+def on_time(turn: Turn) -> None:
+    """Look up what left us and was not destroyed."""
+    for leg in turn.call.legs.values():
+        if leg.look_at is not None and leg.look_at <= turn.now:
+            leg.look_at, leg.looking = None, True
+            turn.find(leg.channel)
+
+
+def found(turn: Turn, leg: Leg, event: Event) -> None:
+    """It lives, and is not with us: parked, fetched, or moved by another program."""
+    if not leg.elsewhere:
+        return  # it came back meanwhile
+    leg.looking = False
+    if not leg.away:
+        leg.away, leg.seated = True, False
+        if leg.id == turn.call.anchor:
+            ringing.cancel_ringing(turn, Reason.ANSWERED_ELSEWHERE)
+            legs.stop_music(turn)
+        if event.bridge_class == PARKING:
+            # Who fetches it is told by the bridge in which the two meet, and that is none of ours.
+            turn.do("POST", "applications", turn.names.app, "subscription", eventSource="bridge:")
+    is_parked = event.bridge_class == PARKING
+    if is_parked and not leg.parked:
+        _tell(turn, leg, ParkNoticeAction.PARKED, turn.call.officer)
+    elif leg.parked and not is_parked:
+        number = None if event.channel is None else event.channel.connected
+        officer = turn.settings.officer.get(number or "")
+        _tell(turn, leg, ParkNoticeAction.RETRIEVED, officer.login if officer else None)
+    leg.parked = is_parked
+
+
+def moved(turn: Turn, leg: Leg, event: Event) -> None:
+    """What is elsewhere came into a bridge there: it is fetched, or parked once more."""
+    alone = len(event.members) < 2  # noqa: PLR2004 - who fetches it comes next
+    is_parked = event.bridge_class == PARKING
+    if leg.parked != is_parked and (is_parked or not alone):
+        turn.find(leg.channel)
+
+
+def fetched(turn: Turn, by: Channel, event: Event) -> None:
+    """Somebody who is none of ours came into the bridge of one who was parked."""
+    officer = targets.officer_of_channel(turn.settings, by)
+    for leg in turn.call.legs.values():
+        if leg.parked and leg.channel in event.members and event.bridge_class != PARKING:
+            login = None if officer is None else turn.settings.officer[officer].login
+            _tell(turn, leg, ParkNoticeAction.RETRIEVED, login)
+            leg.parked = False
+
+
+def timed_out(turn: Turn, leg: Leg) -> None:
+    """Nobody fetched it: Asterisk rings who parked it."""
+    if leg.parked:
+        _tell(turn, leg, ParkNoticeAction.TIMEOUT, None)
+        leg.parked = False
+
+
+def came_back(turn: Turn, leg: Leg, event: Event) -> None:
+    """What was elsewhere is with us again: it speaks with who is there, or somebody is rung."""
+    call = turn.call
+    leg.away = leg.parked = leg.looking = False
+    leg.look_at = None
+    if any(each.up for each in call.legs.values() if each is not leg):
+        legs.seat(turn, leg)
+        return
+    dialled = event.args[1] if len(event.args) > 1 else ""
+    found_now, call.at_once, _ = targets.targets_of(turn.settings, dialled)
+    if not found_now and call.hotline is not None:
+        found_now, call.at_once, _ = targets.targets_of(turn.settings, call.hotline)
+    call.waiting = list(found_now)
+    legs.seat(turn, leg)
+    legs.start_music(turn)
+    ringing.ring_next(turn)
+
+
+def watch(turn: Turn, leg: Leg) -> None:
+    """Have Asterisk tell us of a channel that came in also when it has left us, or ended."""
+    turn.do(
+        "POST",
+        "applications",
+        turn.names.app,
+        "subscription",
+        fine=MISSING,
+        eventSource=f"channel:{leg.channel}",
+    )
+
+
+def _tell(turn: Turn, leg: Leg, action: ParkNoticeAction, by: str | None) -> None:
+    turn.tell(
+        ParkPickupNotice(
+            call_id=leg.id,
+            parent_call_id=None if leg.id == turn.call.id else turn.call.id,
+            login_id=turn.call.officer,
+            action=action,
+            by_login_id=by,
+        )
+    )

@@ -1,0 +1,329 @@
+"""Transfers that a telephone makes by itself (REFER), blind and with a consultation.
+
+Asterisk from 20.13, 21.8 and 22.3 leaves them to us (`PJSIP_TRANSFER_HANDLING()=ari-only`): it
+tells `ChannelTransfer` and does nothing. Older ones transfer by themselves and put halves of Local
+channels in the places of the telephones; those we take away again. Either way the transfer becomes
+one of ours, is told and fails as any other.
+
+A consultation by telephone is a call of its own, so two calls are concerned (decision 0029):
+
+```
+ first call                                   the consultation
+ (A) caller ⇄ officer                         (B) officer ⇄ colleague
+   awaits the colleague     ◀─ both are told: ChannelTransfer ─▶  hands the colleague over
+   colleague takes the      ◀─ HandedOver ─    (and does not end before that is told)
+   officer's place, 105 done
+   released                 ─ TakenOver ─▶     102
+```
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Final
+
+from adapters.asterisk import elsewhere, legs, ringing, targets, transfer
+from adapters.asterisk.events import HANDED_OVER, IN_DIALPLAN, Channel, Event
+from adapters.asterisk.legs import GONE, MISSING
+from adapters.asterisk.model import Call, Leg, LegState, Transfer
+from adapters.asterisk.settings import NUMBER
+from adapters.asterisk.turn import Turn
+from protocol.messages import CallPhase, HangupSide, TransferNoticeMode
+from protocol.reasons import Reason
+
+ATTENDED_HALF: Final = "Local/_attended@"
+"""What Asterisk puts into the places of both telephones when it transfers by itself."""
+HANDED_OVER_WITHIN_S: Final = 5.0
+"""How long the other call may take to hand somebody over; both are in this process."""
+EXISTS: Final = "1"
+"""What `DIALPLAN_EXISTS()` says of an extension that there is."""
+CONTEXT: Final = r"[A-Za-z0-9_.-]{1,80}"
+"""Name of a context of the dialplan, as far as it can stand in a function's argument."""
+PROGRESS_FINE: Final = (*MISSING, 412)
+DONE, UNAVAILABLE, DECLINED = "channel_answered", "channel_unavailable", "channel_declined"
+"""What the telephone is told (NOTIFY): 200, 503, 603."""
+
+
+def is_half(name: str) -> bool:
+    """Whether a channel is one of those that Asterisk puts into the telephones' places."""
+    return name.startswith(ATTENDED_HALF) and name.endswith((";1", ";2"))
+
+
+# --- as Asterisk tells it ------------------------------------------------------------------------
+def transferring(turn: Turn, event: Event) -> None:
+    """A telephone pressed its transfer key, and Asterisk leaves it to us."""
+    assert event.channel is not None
+    source = turn.call.leg_of_channel(event.channel.id)
+    if source is None:
+        if event.call is not None:
+            _hand_over(turn, event, event.call)
+    elif not _may_transfer(turn.call, source):
+        _answer(turn, source, DECLINED)
+    elif event.attended and event.call is not None:
+        _await(turn, source, event.number)
+    else:
+        # A consultation that was over before its BYE was due leaves the number to be rung again.
+        _blind(turn, source, event.number or "", event.channel)
+
+
+def replaced(turn: Turn, event: Event) -> None:
+    """Another channel took the place of one of ours.
+
+    Half of a Local channel does so where Asterisk transfers by itself, and a telephone that came
+    by INVITE with Replaces.
+    """
+    assert event.channel is not None
+    assert event.replaces is not None
+    call, name = turn.call, event.channel.name
+    leg = call.leg_of_channel(event.replaces)
+    if name.startswith("Local/") and not name.startswith(ATTENDED_HALF):
+        turn.do("DELETE", "channels", event.channel.id, fine=(GONE,))
+        if leg is not None and _may_transfer(call, leg):
+            leg.inside = leg.seated = False
+            number, _, context = name.removeprefix("Local/").partition("@")
+            channel = dataclasses.replace(event.channel, context=context.rpartition("-")[0])
+            _blind(turn, leg, number, channel)
+    elif leg is not None and leg.alive:
+        turn.do("DELETE", "channels", event.replaces, fine=(GONE,))
+        call.move(leg, event.channel.id)
+
+
+def _may_transfer(call: Call, source: Leg) -> bool:
+    """Whether who wants to transfer speaks with somebody; a member leaves his conference alone."""
+    free = call.conference is None and call.transfer is None and call.reason is None
+    return free and source.up and _other_party(call, source) is not None
+
+
+def _other_party(call: Call, leg: Leg) -> Leg | None:
+    """Who is, or would be, at the other end for somebody of a call."""
+    if leg.id != call.anchor and call.anchor_leg.alive:
+        return call.anchor_leg
+    others = [each for each in call.legs.values() if each.alive and each.leaving is None]
+    others = [each for each in others if each is not leg]
+    return max(others, key=lambda each: (each.up, each.state), default=None)
+
+
+def _answer(turn: Turn, source: Leg, state: str) -> None:
+    """Tell the telephone what became of its transfer."""
+    turn.do(
+        "POST",
+        "channels",
+        source.channel,
+        "transfer_progress",
+        fine=PROGRESS_FINE,
+        states=state,
+    )
+
+
+# --- blind ---------------------------------------------------------------------------------------
+def _blind(turn: Turn, source: Leg, number: str, channel: Channel) -> None:
+    """Ring the number for whoever speaks with the one who transfers.
+
+    What is no officer's may be the dialplan's: a parking lot, a conference room. Who is no officer
+    reaches officers only: nobody outside makes calls by our trunk.
+    """
+    call, is_officers = turn.call, number in turn.settings.officer
+    begun = _begin(turn, source, number)
+    if not is_officers and (source.login is None or begun.to_number is None):
+        _failed(turn, source, Reason.UNALLOCATED)
+        return
+    _stand_in(call, source)
+    context = channel.context
+    if is_officers or not re.fullmatch(CONTEXT, context):
+        _ring(turn, source, number)
+        return
+    begun.until, begun.context = turn.later(HANDED_OVER_WITHIN_S), context
+    # As Asterisk itself does it: `Park()` has to know who parks, and will ring there again.
+    legs.set_variable(turn, call.anchor_leg, "BLINDTRANSFER", channel.name)
+    function = f"DIALPLAN_EXISTS({context},{number},1)"
+    turn.find_value(call.anchor_leg.channel, function, IN_DIALPLAN, number)
+
+
+def _ring(turn: Turn, source: Leg, number: str) -> None:
+    target = targets.number_target(turn.settings, number)
+    if target is None:
+        _failed(turn, source, Reason.UNALLOCATED)
+        return
+    _answer(turn, source, DONE)
+    transfer.start(turn, source, target, attended=False)
+
+
+def in_dialplan(turn: Turn, event: Event) -> None:
+    """The dialplan has the number: whoever is transferred goes on there. Otherwise we ring it."""
+    awaited = _awaited(turn.call)
+    if awaited is None or awaited.context is None or awaited.to_number != event.number:
+        return
+    source, party = turn.call.legs[awaited.from_leg], turn.call.anchor_leg
+    if event.state != EXISTS or not party.alive:
+        awaited.until = None
+        _ring(turn, source, awaited.to_number or "")
+        return
+    turn.do(
+        "POST",
+        "channels",
+        party.channel,
+        "continue",
+        fine=MISSING,
+        context=awaited.context,
+        extension=awaited.to_number or "",
+        priority="1",
+    )
+    elsewhere.left(turn, party)
+    _answer(turn, source, DONE)
+    legs.hang_up(turn, source, Reason.TRANSFERRED, HangupSide.OPERATOR)
+
+
+def went_on(turn: Turn) -> None:
+    """Whoever was transferred is in the dialplan: 105 done."""
+    awaited = _awaited(turn.call)
+    if awaited is not None and awaited.context is not None:
+        transfer.tell(turn, CallPhase.DONE)
+        turn.call.transfer = None
+
+
+def bounced(turn: Turn, leg: Leg, event: Event) -> bool:
+    """Whether the dialplan gave who was transferred back to us: the number is one of ours."""
+    awaited = _awaited(turn.call)
+    dialled = event.args[1] if len(event.args) > 1 else None
+    if awaited is None or awaited.context is None or awaited.to_number != dialled:
+        return False
+    leg.look_at, leg.looking, leg.away = None, False, False
+    awaited.until = None
+    legs.seat(turn, leg)
+    _ring(turn, turn.call.legs[awaited.from_leg], dialled or "")
+    return True
+
+
+def _awaited(call: Call) -> Transfer | None:
+    return call.transfer if call.transfer is not None and call.transfer.until is not None else None
+
+
+def _stand_in(call: Call, source: Leg) -> None:
+    """Where the anchor transfers, the call is there for the one who stays."""
+    if source.id == call.anchor:
+        other = _other_party(call, source)
+        assert other is not None
+        call.anchor, call.hotline = other.id, None
+
+
+def _begin(turn: Turn, source: Leg, number: str | None = None) -> Transfer:
+    begun = Transfer(
+        from_leg=source.id,
+        to_leg="",
+        released=True,
+        from_login=source.login,
+        from_number=source.number,
+        to_number=number if re.fullmatch(NUMBER, number or "") else None,
+    )
+    turn.call.transfer = begun
+    return begun
+
+
+def _failed(turn: Turn, source: Leg, reason: int) -> None:
+    """It leads nowhere: 105 failed; the officer is rung again, for his telephone may be gone."""
+    call = turn.call
+    failed = call.transfer
+    assert failed is not None
+    transfer.tell(turn, CallPhase.FAILED, reason)
+    call.transfer = None
+    if source.alive:
+        _answer(turn, source, UNAVAILABLE)
+        if source.login is None:
+            return  # whoever is outside keeps the call: we cannot ring there again
+        legs.hang_up(turn, source, Reason.TRANSFERRED, HangupSide.CALLEE)
+    transfer.ring_back(turn, failed)
+
+
+# --- with consultation: the first call -----------------------------------------------------------
+def _await(turn: Turn, source: Leg, number: str | None) -> None:
+    """The other call hands its other party over; till then nobody ends this one by leaving it."""
+    awaited = _begin(turn, source, number)
+    awaited.attended, awaited.mode = True, TransferNoticeMode.ATTENDED
+    awaited.until = turn.later(HANDED_OVER_WITHIN_S)
+    _stand_in(turn.call, source)
+
+
+def handed_over(turn: Turn, event: Event) -> None:
+    """Somebody from the consultation takes the place of the one who transfers, or nobody can."""
+    awaited = turn.call.transfer
+    waits = awaited is not None and awaited.until is not None and turn.call.reason is None
+    if event.leg is None:
+        if waits:
+            _given_up(turn)
+    elif event.leg.id not in turn.call.legs:
+        turn.call.legs[event.leg.id] = event.leg
+        if waits:
+            _take_in(turn, event.leg, event.call)
+        else:
+            legs.hang_up(turn, event.leg, Reason.CALL_FAILED, HangupSide.PLATFORM)
+    if event.call is not None:
+        turn.release(event.call)
+
+
+def _take_in(turn: Turn, leg: Leg, consultation: str | None) -> None:
+    call = turn.call
+    taken = call.transfer
+    assert taken is not None
+    source = call.legs[taken.from_leg]
+    taken.until, taken.to_leg, taken.consultation = None, leg.id, consultation
+    taken.to_login, taken.to_number = leg.login, leg.number
+    _answer(turn, source, DONE)
+    legs.hang_up(turn, source, Reason.TRANSFERRED, HangupSide.OPERATOR)
+    if call.anchor_leg.held:
+        legs.retrieve(turn, call.anchor_leg, by=source.login)
+    if leg.up:
+        transfer.target_answered(turn, leg)
+        return
+    transfer.tell(turn, CallPhase.START)
+    if leg.state is not LegState.DIALLING:
+        transfer.target_rings(turn)
+    legs.start_music(turn)
+
+
+def on_time(turn: Turn) -> None:
+    """Nobody was handed over: the consultation was over before. Its number is rung again."""
+    awaited = turn.call.transfer
+    if awaited is not None and awaited.until is not None and awaited.until <= turn.now:
+        _given_up(turn)
+
+
+def _given_up(turn: Turn) -> None:
+    call, awaited = turn.call, turn.call.transfer
+    assert awaited is not None
+    source, number = call.legs[awaited.from_leg], awaited.to_number
+    target = None if number is None else targets.number_target(turn.settings, number)
+    if target is None or (source.login is None and target.login is None):
+        _failed(turn, source, Reason.CALL_FAILED)
+    else:
+        _answer(turn, source, DONE)
+        transfer.start(turn, source, target, attended=False)
+
+
+# --- with consultation: the other call -----------------------------------------------------------
+def _hand_over(turn: Turn, event: Event, first: str) -> None:
+    """The other party of a consultation goes over to the first call; the rest of it ends."""
+    call = turn.call
+    mine = call.leg_of_channel(event.other or "")
+    leg = None if mine is None or call.conference is not None else _other_party(call, mine)
+    if leg is None or call.reason is not None:
+        turn.pass_on(first, dataclasses.replace(event, kind=HANDED_OVER, call=None))
+        return
+    call.handing_over = True
+    given = _take_out(turn, leg)
+    ringing.end_call(turn, Reason.TRANSFERRED, HangupSide.OPERATOR)
+    turn.pass_on(first, dataclasses.replace(event, kind=HANDED_OVER, call=call.id, leg=given))
+
+
+def _take_out(turn: Turn, leg: Leg) -> Leg:
+    """A leg as another call gets it. Who began this call remains in it as one who has left."""
+    call = turn.call
+    given = dataclasses.replace(leg, seated=False, inside=False, held=False, request_id=None)
+    if leg.id != call.id:
+        del call.legs[leg.id]
+        call.anchor = call.id
+        return given
+    leg.channel = turn.next_name("x")
+    leg.state, leg.ended = LegState.ENDED, turn.at
+    leg.reason, leg.side = Reason.TRANSFERRED, HangupSide.OPERATOR
+    return dataclasses.replace(given, id=turn.new_id())
