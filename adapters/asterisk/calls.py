@@ -203,7 +203,7 @@ def _state_changed(turn: Turn, event: Event) -> None:
     if leg is None or event.channel is None:
         return
     if event.channel.state == "Ringing":
-        _alerting(turn, leg)
+        _rings(turn, leg, CallState.ALERTING)
     elif event.channel.state == "Up" and not turn.dialled(leg) and leg.alive:
         leg.state = LegState.ANSWERED
         leg.answered = leg.answered or turn.at
@@ -219,18 +219,31 @@ def _dial(turn: Turn, event: Event) -> None:
     if event.forwarded is not None:
         elsewhere.forwarded(turn, leg, event)
     elif event.dial_status == "RINGING":
-        _alerting(turn, leg)
-    elif event.dial_status == "PROGRESS" and leg.state < LegState.EARLY_MEDIA:
-        leg.state = LegState.EARLY_MEDIA
-        turn.tell_state(leg, CallState.EARLY_MEDIA)
+        _rings(turn, leg, CallState.ALERTING)
+    elif event.dial_status == "PROGRESS":
+        _rings(turn, leg, CallState.EARLY_MEDIA)
 
 
-def _alerting(turn: Turn, leg: Leg) -> None:
-    if leg.state >= LegState.ALERTING or leg.leaving is not None:
+def _rings(turn: Turn, leg: Leg, state: CallState) -> None:
+    """The other side is being called: 180, or a carrier's own ringing tone (183) without any.
+
+    Each is told once by 115, in whatever order and however often they come; that somebody rings
+    is told by the first of them (104, 105).
+    """
+    if not leg.ringing or (leg.id == turn.call.id and not turn.dialled(leg)):
         return
-    leg.state = LegState.ALERTING
-    turn.tell_state(leg, CallState.ALERTING)
-    if turn.call.conference is not None:
+    first = leg.state is LegState.DIALLING
+    if state is CallState.EARLY_MEDIA:
+        if leg.state is LegState.EARLY_MEDIA:
+            return
+        leg.state = LegState.EARLY_MEDIA
+    else:
+        if leg.rang:
+            return
+        leg.rang = True
+        leg.state = max(leg.state, LegState.ALERTING)
+    turn.tell_state(leg, state)
+    if first and turn.call.conference is not None:
         conferences.alerting(turn, leg)
     if turn.call.transfer is not None and turn.call.transfer.to_leg == leg.id:
         transfer.target_rings(turn)
@@ -277,7 +290,7 @@ def _hangup_requested(turn: Turn, event: Event) -> None:
     leg = _leg(turn, event)
     # Soft ones are ours, or the dialplan's after us.
     if leg is not None and not event.soft and event.cause is not None:
-        leg.cause = event.cause
+        leg.cause, leg.tech_cause = event.cause, event.tech_cause
 
 
 def _left_app(turn: Turn, event: Event) -> None:
@@ -305,7 +318,7 @@ def _gone(turn: Turn, event: Event) -> None:
     if twins.one_less(turn, leg, event.channel.id):
         return
     if event.cause is not None and leg.cause is None:
-        leg.cause = event.cause
+        leg.cause, leg.tech_cause = event.cause, event.tech_cause
     if turn.dialled(leg) and elsewhere.goes_on(leg, event.cause):
         elsewhere.left(turn, leg)
         return
@@ -330,7 +343,12 @@ def _ended(turn: Turn, leg: Leg) -> None:
         leg.reason = (
             Reason.CALLER_CANCELLED
             if gave_up
-            else reason_of(leg.cause, answered=leg.answered is not None)
+            else reason_of(
+                leg.cause,
+                answered=leg.answered is not None,
+                status=leg.tech_cause,
+                rang=leg.state is not LegState.DIALLING,
+            )
         )
     if leg.side is None:
         leg.side = HangupSide.CALLER if leg.id == call.id else HangupSide.CALLEE

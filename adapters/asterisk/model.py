@@ -42,8 +42,10 @@ class Leg:
 
     `seated` is whether it should be in the call's bridge, `inside` whether Asterisk says it is.
     `reason` and `side` are set by whoever ends it first; `leaving` is when we stop to wait for
-    Asterisk to say that it went. `cause` is what Asterisk said on the way (Q.850). `lost`: it went
-    while nobody looked, so its end is made up. `announced`: 104 has told of it as a member.
+    Asterisk to say that it went. `cause` is what Asterisk said on the way (Q.850), `tech_cause`
+    what it was made of (a SIP status). `rang`: its ringing (180) was told. `lost`: it went while
+    nobody looked, so its end is made up. `announced`: 104 has told of it as a member.
+    `held_by` is the leg whose telephone's own hold key has put this one on hold.
     `twins` are its other channels while several telephones of one officer ring.
     `sent_on`: numbers whose telephones sent it on. `away`: it lives, but left our application
     (`parked`, for one); `look_at` is when we look whether it does
@@ -61,6 +63,8 @@ class Leg:
     ring_until: datetime | None = None
     leaving: datetime | None = None
     cause: int | None = None
+    tech_cause: int | None = None
+    rang: bool = False
     reason: int | None = None
     side: HangupSide | None = None
     seated: bool = False
