@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from adapters.asterisk import (
+    call_recording,
     callouts,
     conferences,
     convening,
@@ -131,6 +132,7 @@ def on_time(turn: Turn) -> None:
         elif leg.ringing and leg.ring_until is not None and leg.ring_until <= now:
             legs.hang_up(turn, leg, Reason.NO_ANSWER, HangupSide.CALLEE)
     media.on_time(turn)
+    call_recording.on_time(turn)
     refer.on_time(turn)
     elsewhere.on_time(turn)
     if turn.call.conference is not None:
@@ -142,7 +144,7 @@ def on_time(turn: Turn) -> None:
 
 def on_failed(turn: Turn, owner: str) -> None:
     """Asterisk would not dial a leg (no such endpoint, nobody registered there), or not record."""
-    media.give_up_recording(turn, owner)
+    call_recording.give_up_recording(turn, owner)
     if twins.failed(turn, owner):
         return
     leg = turn.call.legs.get(owner)
@@ -274,6 +276,7 @@ def watch_bridge(turn: Turn) -> None:
     if call.conference is not None:
         conferences.watch_bridge(turn)
         return
+    call_recording.go_on(turn)
     others = [leg for leg in call.legs.values() if leg.inside and leg.id != call.anchor]
     bridged = call.anchor_leg.inside and bool(others)
     if bridged == call.bridged:
@@ -282,7 +285,7 @@ def watch_bridge(turn: Turn) -> None:
     turn.tell_state(call.root, CallState.BRIDGED if bridged else CallState.UNBRIDGED)
     if bridged and call.record:
         call.record = False
-        media.start_recording(turn)
+        call_recording.start_recording(turn)
 
 
 # --- a leg goes ----------------------------------------------------------------------------------
@@ -403,7 +406,8 @@ def close_if_over(turn: Turn) -> None:
         call.ended = turn.at
         if call.reason is None:
             call.reason, call.side = call.root.reason, call.root.side
-        media.stop_all(turn)
+        media.forget(turn)
+        call_recording.stop_all(turn)
         legs.tell_call_ended(turn)
         if call.bridge_made:
             turn.do("DELETE", "bridges", turn.bridge, fine=(GONE,))
@@ -413,27 +417,36 @@ def close_if_over(turn: Turn) -> None:
 
 # --- what a telephone does by itself -------------------------------------------------------------
 def _held_by_phone(turn: Turn, event: Event) -> None:
-    _tell_phone_hold(turn, event, HoldNoticeAction.HOLD)
+    """Somebody pressed the hold key: whoever he spoke with hears music, 106.
 
-
-def _retrieved_by_phone(turn: Turn, event: Event) -> None:
-    _tell_phone_hold(turn, event, HoldNoticeAction.RETRIEVE)
-
-
-def _tell_phone_hold(turn: Turn, event: Event, action: HoldNoticeAction) -> None:
-    """106 about everybody who is with the one whose telephone holds."""
+    Asterisk itself plays music only where two channels are bridged directly. In a bridge that is
+    recorded the one who is held would hear the holder's room, or nothing. He stays in the bridge:
+    an Asterisk that transfers by itself would not know else whom the telephone transfers next.
+    """
     holder = _leg(turn, event)
     if holder is None or not holder.up:
         return
-    call = turn.call
-    if call.conference is not None:
-        held_now = action is HoldNoticeAction.HOLD
-        told = MemberNoticeAction.HOLD if held_now else MemberNoticeAction.RETRIEVE
-        conferences.tell_member(turn, holder, told)
+    if turn.call.conference is not None:
+        conferences.tell_member(turn, holder, MemberNoticeAction.HOLD)
         return
-    held = next((leg for leg in call.legs.values() if leg.inside and leg is not holder), None)
-    if held is not None:
-        legs.tell_hold(turn, held, action, holder.login)
+    for leg in turn.call.legs.values():
+        if leg.inside and not leg.held and leg is not holder:
+            leg.held, leg.held_by = True, holder.id
+            legs.play_music_to(turn, leg)
+            legs.tell_hold(turn, leg, HoldNoticeAction.HOLD, holder.login)
+
+
+def _retrieved_by_phone(turn: Turn, event: Event) -> None:
+    """And once more: they speak again, unless a command has brought them together meanwhile."""
+    holder = _leg(turn, event)
+    if holder is None or not holder.up:
+        return
+    if turn.call.conference is not None:
+        conferences.tell_member(turn, holder, MemberNoticeAction.RETRIEVE)
+        return
+    for leg in turn.call.legs.values():
+        if leg.held_by == holder.id and leg.up:
+            legs.retrieve(turn, leg, by=holder.login)
 
 
 def _leg(turn: Turn, event: Event) -> Leg | None:
@@ -472,7 +485,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     TAKEN_OVER: _taken_over,
     "PlaybackStarted": media.playback_started,
     "PlaybackFinished": media.playback_finished,
-    "RecordingStarted": media.recording_started,
-    "RecordingFinished": media.recording_finished,
-    "RecordingFailed": media.recording_failed,
+    "RecordingStarted": call_recording.recording_started,
+    "RecordingFinished": call_recording.recording_finished,
+    "RecordingFailed": call_recording.recording_failed,
 }

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from adapters.asterisk import callouts, conferences, convening, legs, media, sound
+from adapters.asterisk import (
+    call_recording,
+    callouts,
+    conferences,
+    convening,
+    legs,
+    sound,
+    targets,
+)
 from adapters.asterisk.model import Leg
 from adapters.asterisk.orders import COMMAND, Order, refuse
 from adapters.asterisk.people import Convening, Fate, Person, Race
@@ -72,7 +80,7 @@ def _stop_record(turn: Turn, _: ConferenceControl) -> None:
     conferences.conference_of(turn.call).record = False
     for recording in turn.call.recordings.values():
         recording.request_id = turn.request_id
-        media.stop_recording(turn, recording, owner=COMMAND)
+        call_recording.stop_recording(turn, recording, owner=COMMAND)
     _tell(turn, ConferenceNoticeAction.RECORD_OFF)
 
 

@@ -70,6 +70,7 @@ class Leg:
     seated: bool = False
     inside: bool = False
     held: bool = False
+    held_by: str | None = None
     muted: str | None = None
     deaf: bool = False
     lost: bool = False
@@ -133,11 +134,27 @@ class Transfer:
 
 @dataclass(slots=True, kw_only=True)
 class Recording:
-    """A recording that Asterisk is making; `name` is its RecordId and its name there."""
+    """A recording that Asterisk is making; `name` is its RecordId and its name there.
+
+    Asterisk ends one by itself when it hears nothing for some seconds, or when nobody is in the
+    bridge; it is then taken up again in the same file. `running`: its start was told. `live`: it
+    is being made, as far as we know; `asked`: Asterisk was asked for it (at `asked_at`) and has
+    not said yet that it began. `quiet`: it was told that it stands still for want of sound, and
+    at `sounds_at` it is known to go on. `again_at` is when to ask once more. `duration_s` is how
+    much is in the file, by Asterisk.
+    """
 
     name: str
     started: datetime
     running: bool = False
+    live: bool = False
+    live_since: datetime | None = None
+    asked: bool = False
+    asked_at: datetime | None = None
+    again_at: datetime | None = None
+    quiet: bool = False
+    sounds_at: datetime | None = None
+    duration_s: int | None = None
     paused: bool = False
     stopping: datetime | None = None
     request_id: str | None = None
@@ -153,13 +170,14 @@ class Play:
 
 @dataclass(slots=True, kw_only=True)
 class Collect:
-    """Digits that are being waited for, from one leg."""
+    """Digits that are being waited for, from one leg; `unasked`: nobody did, he pressed them."""
 
     leg: str
     most: int
     until: datetime
     wait_s: float
     digits: str = ""
+    unasked: bool = False
     request_id: str | None = None
 
 
@@ -270,7 +288,8 @@ class Call:
         for leg in self.legs.values():
             if leg.alive:
                 times += [leg.leaving, leg.look_at, leg.ring_until if leg.ringing else None]
-        times += [recording.stopping for recording in self.recordings.values()]
+        for recording in self.recordings.values():
+            times += [recording.stopping, recording.again_at, recording.sounds_at]
         if self.collect is not None:
             times.append(self.collect.until)
         if self.transfer is not None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from adapters.asterisk import calls, elsewhere, legs, media, twins
+from adapters.asterisk import call_recording, calls, elsewhere, legs, twins
 from adapters.asterisk.ari import AriError, segment
 from adapters.asterisk.effects import Do, Effect, load_effect
 from adapters.asterisk.events import FOUND, KINDS, Channel, Event, read_channel
@@ -29,6 +29,8 @@ from protocol.reasons import Reason
 logger = logging.getLogger("linkage.asterisk")
 
 LINK_KEY: Final = "link"
+HOLDS: Final = {"variable": "CHANNEL(rtp,hold)"}
+"""What says of a channel, of PJSIP only, whether its telephone has put the other side on hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +123,15 @@ async def _take_up(board: Switchboard, found: Found, record: Any, reason: Reason
     added = frozenset(
         effect.owner for effect in pending if isinstance(effect, Do) and effect.owner
     )
-    await desk.resume(pending, lambda turn: compare(turn, found, still, added, reason))
+    freed = await no_longer_held(board, call)
+
+    def bring_up(turn: Turn) -> None:
+        compare(turn, found, still, added, reason)
+        for leg in turn.call.legs.values():
+            if leg.id in freed and leg.up:
+                legs.retrieve(turn, leg, by=None)
+
+    await desk.resume(pending, bring_up)
     if desk.call.closed:
         board.forget(desk.call)
 
@@ -165,6 +175,26 @@ async def running(board: Switchboard, call: Call) -> frozenset[str]:
     return frozenset(names)
 
 
+async def no_longer_held(board: Switchboard, call: Call) -> frozenset[str]:
+    """Who is on hold by a telephone's key that was pressed once more while nobody looked."""
+    freed: list[str] = []
+    for leg in call.legs.values():
+        if leg.alive and leg.held_by is not None:
+            holder = call.legs.get(leg.held_by)
+            if holder is None or not await _holds(board, holder):
+                freed.append(leg.id)
+    return frozenset(freed)
+
+
+async def _holds(board: Switchboard, holder: Leg) -> bool:
+    path = f"/channels/{segment(holder.channel)}/variable"
+    try:
+        answer = await board.ari.request("GET", path, HOLDS)
+    except AriError:  # it is gone, or of a technology that does not know
+        return False
+    return isinstance(answer, dict) and answer.get("value") == "1"
+
+
 def compare(
     turn: Turn,
     found: Found,
@@ -182,8 +212,8 @@ def compare(
         if leg.alive and leg.id not in added:
             _compare_leg(turn, leg, found, seated or frozenset(), reason)
     for name in list(call.recordings):
-        if name not in running and name not in added:
-            media.finish_recording(turn, name, None)
+        if name not in added:
+            call_recording.found(turn, name, live=name in running)
     if call.reason is None:
         _reseat(turn)
     calls.watch_bridge(turn)
