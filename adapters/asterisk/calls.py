@@ -27,6 +27,7 @@ from adapters.asterisk.causes import reason_of
 from adapters.asterisk.events import CONTACTS, FOUND, HANDED_OVER, IN_DIALPLAN, TAKEN_OVER, Event
 from adapters.asterisk.legs import GONE, MISSING
 from adapters.asterisk.model import Call, Leg, LegState
+from adapters.asterisk.numbers import is_withheld
 from adapters.asterisk.turn import Turn
 from protocol.fields import CONTROL
 from protocol.messages import (
@@ -51,12 +52,13 @@ Handler = Callable[[Turn, Event], None]
 def phone(value: str | None) -> str | None:
     """What fits into a PhoneNum, None where a number is withheld or is no number."""
     text = CONTROL.sub("", value or "").strip()[:PHONE_MAX].strip()
-    return None if text in {"", "NULL", "EMPTY"} else text
+    return None if text in {"", "NULL", "EMPTY"} or is_withheld(text) else text
 
 
-def caller_name(value: str | None) -> str | None:
-    """What fits into a CallerName."""
-    text = CONTROL.sub("", value or "").strip()[:NAME_MAX].strip()
+def caller_name(value: str | None, number: str | None) -> str | None:
+    """What fits into a CallerName; without one it says that the number is withheld."""
+    word = number if number is not None and is_withheld(number) else ""
+    text = CONTROL.sub("", value or word).strip()[:NAME_MAX].strip()
     return None if text in {"", "NULL", "EMPTY"} else text
 
 
@@ -65,10 +67,11 @@ def new_call(event: Event, call_id: str, started: datetime) -> Call:
     channel = event.channel
     assert channel is not None
     role, dialled, number = (*event.args, "", "", "")[:3]
+    number = number or channel.number or ""
     root = Leg(
         id=call_id,
         channel=channel.id,
-        number=phone(number or channel.number),
+        number=phone(number),
         state=LegState.ALERTING,
         started=started,
     )
@@ -79,7 +82,7 @@ def new_call(event: Event, call_id: str, started: datetime) -> Call:
         anchor=call_id,
         direction=CallDirection.OUT if role == OFFICER else CallDirection.IN,
         number=root.number,
-        name=caller_name(channel.caller_name),
+        name=caller_name(channel.caller_name, number),
         dialled=phone(dialled or channel.exten),
         started=started,
         legs={call_id: root},
@@ -90,14 +93,15 @@ def begin(turn: Turn) -> None:
     """A call came in: 100, ringing tone for the caller, and whoever is to be rung."""
     call, settings, root = turn.call, turn.settings, turn.call.root
     dialled = call.dialled or ""
-    found, call.at_once, call.record = targets.targets_of(settings, dialled)
-    call.hotline = dialled if dialled in settings.hotline else None
+    target = targets.inside_target(settings, dialled)
     if call.direction is CallDirection.OUT:
         if (officer := settings.officer.get(root.number or "")) is not None:
             root.login = call.officer = officer.login
-        if not found and (outside := targets.number_target(settings, dialled)) is not None:
-            found = [outside]
-    call.waiting = list(found)
+        target = target or targets.number_target(settings, dialled)
+    if target is not None:
+        call.waiting, call.at_once = list(target.each), target.at_once
+    if target is not None and target.officers:
+        call.hotline, call.record = target.number, settings.hotline[target.number].record
     one = call.waiting[0].login if call.waiting and not call.at_once else None
     turn.tell(
         IncomingCallNotice(
@@ -194,7 +198,7 @@ def answered(turn: Turn, leg: Leg) -> None:
         callouts.officer_ready(turn)
     elif call.convenings:
         callouts.reached(turn, leg)
-    elif call.transfer is not None and call.transfer.to_leg == leg.id:
+    elif transfer.aims_at(call, leg):
         transfer.target_answered(turn, leg)
     else:
         ringing.connect(turn, leg)
@@ -247,7 +251,7 @@ def _rings(turn: Turn, leg: Leg, state: CallState) -> None:
     turn.tell_state(leg, state)
     if first and turn.call.conference is not None:
         conferences.alerting(turn, leg)
-    if turn.call.transfer is not None and turn.call.transfer.to_leg == leg.id:
+    if first and transfer.aims_at(turn.call, leg):
         transfer.target_rings(turn)
 
 
@@ -378,7 +382,7 @@ def _follow_up(turn: Turn, leg: Leg) -> None:
     if leg.id == call.anchor:
         transfer.anchor_gone(turn, leg.reason)
         ringing.end_call(turn, leg.reason, leg.side)
-    elif call.transfer is not None and call.transfer.to_leg == leg.id:
+    elif transfer.aims_at(call, leg):
         transfer.target_gone(turn, leg)
     elif call.transfer is not None and call.transfer.from_leg == leg.id:
         transfer.officer_gone(turn)

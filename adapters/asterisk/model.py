@@ -28,12 +28,22 @@ class LegState(IntEnum):
 
 @dataclass(slots=True, kw_only=True)
 class Target:
-    """Somebody to ring: an officer (`login`), or a number outside."""
+    """Somebody to ring: an officer (`login`), a number outside, or a hotline's `officers`.
+
+    Of a hotline one officer is wanted: they ring one after the other, or all `at_once`.
+    """
 
     number: str
     endpoint: str
     login: str | None = None
     ring_s: float = 30.0
+    officers: list[Target] = field(default_factory=list)
+    at_once: bool = False
+
+    @property
+    def each(self) -> list[Target]:
+        """The telephones that it means."""
+        return self.officers or [self]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,13 +120,16 @@ class Transfer:
     """A transfer under way, from leg to leg.
 
     `attended` as it was asked for; `released`: the officer who transfers has left, so the anchor
-    gets the other side as soon as it answers. `swapped`: he speaks with the anchor meanwhile.
+    gets the other side as soon as it answers. `rung` are all legs that were dialled for it: of a
+    hotline several, of which `to_leg` is the one that answered, or was dialled first. `swapped`:
+    he speaks with the anchor meanwhile.
     `consultation` is the CallId of the call that it was, where the telephone made one by itself;
     `until`: it is to come from there, and no later; or from the dialplan, of this `context`.
     """
 
     from_leg: str
     to_leg: str
+    rung: list[str] = field(default_factory=list)
     attended: bool = False
     released: bool = False
     swapped: bool = False

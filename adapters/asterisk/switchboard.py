@@ -26,6 +26,7 @@ from adapters.asterisk.legs import LEG
 from adapters.asterisk.model import Call
 from adapters.asterisk.recordings import Recorder
 from adapters.asterisk.settings import Settings
+from adapters.asterisk.targets import same
 from adapters.asterisk.turn import Turn
 from linkage.ports import AdapterContext, AdapterUnavailableError, CommandError, Emit
 from protocol.message import Message
@@ -376,12 +377,18 @@ class Switchboard:
         login = message.login_id or getattr(message, "from_login_id", None)
         if number is None and login is None:
             raise CommandError(Result.MISSING_FIELD, "CallId must say which call")
-        found = [desk for desk in self._desks.values() if _has(desk.call, number, login)]
+        found = [desk for desk in self._desks.values() if self._has(desk.call, number, login)]
         if not found:
             raise CommandError(Result.NO_CALL, "no such call is alive")
         if len(found) > 1:
             raise CommandError(Result.WRONG_STATE, "several calls fit: name the CallId")
         return found[0]
+
+    def _has(self, call: Call, number: str | None, login: str | None) -> bool:
+        alive = [leg for leg in call.legs.values() if leg.alive]
+        return (
+            number is None or any(same(self.settings, leg.number, number) for leg in alive)
+        ) and (login is None or any(leg.login == login for leg in alive))
 
     def knows(self, channel: str) -> bool:
         """Whether a channel belongs to a call."""
@@ -396,10 +403,3 @@ class Switchboard:
         for desk in list(self._desks.values()):
             if desk.call.event_id == event_id and desk.call.ended is None:
                 yield desk
-
-
-def _has(call: Call, number: str | None, login: str | None) -> bool:
-    alive = [leg for leg in call.legs.values() if leg.alive]
-    return (number is None or any(leg.number == number for leg in alive)) and (
-        login is None or any(leg.login == login for leg in alive)
-    )
