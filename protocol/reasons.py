@@ -206,7 +206,12 @@ SIP_REASONS: Final[dict[int, Reason]] = {
     # rang out gives, 480 (temporarily unavailable) what a registrar gives for an absent phone.
     408: Reason.NO_ANSWER,
     410: Reason.NUMBER_CHANGED,
+    415: Reason.MEDIA_FAILURE,
+    420: Reason.CALL_FAILED,  # an extension of SIP is not understood: nothing about the number
+    433: Reason.REJECTED,  # the callee takes no anonymous calls (RFC 5079)
     480: Reason.UNREACHABLE,
+    482: Reason.NETWORK_FAILURE,  # a loop on the way
+    483: Reason.NETWORK_FAILURE,  # too many hops: a loop as well
     484: Reason.INVALID_FORMAT,
     486: Reason.BUSY,
     487: Reason.CALLER_CANCELLED,
@@ -217,6 +222,8 @@ SIP_REASONS: Final[dict[int, Reason]] = {
     603: Reason.REJECTED,
     604: Reason.UNALLOCATED,  # does not exist anywhere
     606: Reason.MEDIA_FAILURE,  # not acceptable anywhere
+    607: Reason.REJECTED,  # unwanted (RFC 8197): the callee's own list
+    608: Reason.REJECTED,  # rejected by an analysis on the way (RFC 8688)
 }
 
 SIP_SUCCESS: Final = range(200, 300)

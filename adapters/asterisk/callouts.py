@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.asterisk import conferences, convening, legs, ringing
+from adapters.asterisk import conferences, convening, legs, ringing, targets
 from adapters.asterisk.model import Conference, Leg
-from adapters.asterisk.orders import Order, find_target, refuse
+from adapters.asterisk.numbers import dialable
+from adapters.asterisk.orders import Order, find_target, no_number, refuse
 from adapters.asterisk.people import Convening, Fate, Race
 from adapters.asterisk.turn import Turn
 from linkage.ports import CommandError, Outcome
@@ -46,13 +47,23 @@ def begin(turn: Turn, message: CallOut | ConferenceControl) -> Outcome:
     if isinstance(message, ConferenceControl):
         return _create(turn, message)
     races = _races(turn, message)
-    call.show = message.show_num
+    call.show = _shown(message.show_num)
     if message.call_type is CallOutType.SINGLE:
         return _begin_single(turn, message, races)
     call.officer = message.login_id
     conferences.begin(turn, Conference(id=turn.new_id(), record=bool(message.record)))
     conferences.convene(turn, _convening(turn, message, races))
     return Outcome(call_id=call.id, conference_id=turn.conference_id)
+
+
+def _shown(number: str | None) -> str | None:
+    """ShowNum, as Asterisk can take it for a caller's number."""
+    if number is None:
+        return None
+    shown = dialable(number)
+    if shown is None:
+        raise no_number("ShowNum", number)
+    return shown
 
 
 def _create(turn: Turn, message: ConferenceControl) -> Outcome:
@@ -127,12 +138,17 @@ def _begin_single(turn: Turn, message: CallOut, races: list[Race]) -> Outcome:
         raise CommandError(
             Result.BAD_VALUE, "Type 1 calls one person; Type 2 or 3 call several together"
         )
-    if any(each.number == officer.number for each in persons[0].tries):
+    person = persons[0]
+    if any(targets.same(turn.settings, each.written, officer.number) for each in person.tries):
         raise CommandError(Result.BAD_VALUE, "that is the dispatcher's own number")
+    person.tries = [each for each in person.tries if each.number != officer.number]
+    if not person.tries:
+        raise CommandError(Result.BAD_VALUE, "of that hotline there is only the dispatcher")
     races[0].mode = CallMode.ALL
-    call.officer, call.number, call.dialled = message.login_id, officer.number, persons[0].number
+    call.officer, call.number = message.login_id, officer.number
+    call.dialled = targets.known(turn.settings, person.number) or person.number
     call.record = bool(message.record)
-    legs.dial(turn, officer, leg_id=call.id, caller_id=call.dialled)
+    legs.dial(turn, officer, leg_id=call.id, caller_id=dialable(call.dialled))
     call.convenings.append(_convening(turn, message, races))
     return Outcome(call_id=call.id)
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from adapters.asterisk import (
+    call_recording,
     callouts,
     conferences,
     convening,
@@ -26,6 +27,7 @@ from adapters.asterisk.causes import reason_of
 from adapters.asterisk.events import CONTACTS, FOUND, HANDED_OVER, IN_DIALPLAN, TAKEN_OVER, Event
 from adapters.asterisk.legs import GONE, MISSING
 from adapters.asterisk.model import Call, Leg, LegState
+from adapters.asterisk.numbers import is_withheld
 from adapters.asterisk.turn import Turn
 from protocol.fields import CONTROL
 from protocol.messages import (
@@ -50,12 +52,13 @@ Handler = Callable[[Turn, Event], None]
 def phone(value: str | None) -> str | None:
     """What fits into a PhoneNum, None where a number is withheld or is no number."""
     text = CONTROL.sub("", value or "").strip()[:PHONE_MAX].strip()
-    return None if text in {"", "NULL", "EMPTY"} else text
+    return None if text in {"", "NULL", "EMPTY"} or is_withheld(text) else text
 
 
-def caller_name(value: str | None) -> str | None:
-    """What fits into a CallerName."""
-    text = CONTROL.sub("", value or "").strip()[:NAME_MAX].strip()
+def caller_name(value: str | None, number: str | None) -> str | None:
+    """What fits into a CallerName; without one it says that the number is withheld."""
+    word = number if number is not None and is_withheld(number) else ""
+    text = CONTROL.sub("", value or word).strip()[:NAME_MAX].strip()
     return None if text in {"", "NULL", "EMPTY"} else text
 
 
@@ -64,10 +67,11 @@ def new_call(event: Event, call_id: str, started: datetime) -> Call:
     channel = event.channel
     assert channel is not None
     role, dialled, number = (*event.args, "", "", "")[:3]
+    number = number or channel.number or ""
     root = Leg(
         id=call_id,
         channel=channel.id,
-        number=phone(number or channel.number),
+        number=phone(number),
         state=LegState.ALERTING,
         started=started,
     )
@@ -78,7 +82,7 @@ def new_call(event: Event, call_id: str, started: datetime) -> Call:
         anchor=call_id,
         direction=CallDirection.OUT if role == OFFICER else CallDirection.IN,
         number=root.number,
-        name=caller_name(channel.caller_name),
+        name=caller_name(channel.caller_name, number),
         dialled=phone(dialled or channel.exten),
         started=started,
         legs={call_id: root},
@@ -89,14 +93,15 @@ def begin(turn: Turn) -> None:
     """A call came in: 100, ringing tone for the caller, and whoever is to be rung."""
     call, settings, root = turn.call, turn.settings, turn.call.root
     dialled = call.dialled or ""
-    found, call.at_once, call.record = targets.targets_of(settings, dialled)
-    call.hotline = dialled if dialled in settings.hotline else None
+    target = targets.inside_target(settings, dialled)
     if call.direction is CallDirection.OUT:
         if (officer := settings.officer.get(root.number or "")) is not None:
             root.login = call.officer = officer.login
-        if not found and (outside := targets.number_target(settings, dialled)) is not None:
-            found = [outside]
-    call.waiting = list(found)
+        target = target or targets.number_target(settings, dialled)
+    if target is not None:
+        call.waiting, call.at_once = list(target.each), target.at_once
+    if target is not None and target.officers:
+        call.hotline, call.record = target.number, settings.hotline[target.number].record
     one = call.waiting[0].login if call.waiting and not call.at_once else None
     turn.tell(
         IncomingCallNotice(
@@ -131,6 +136,7 @@ def on_time(turn: Turn) -> None:
         elif leg.ringing and leg.ring_until is not None and leg.ring_until <= now:
             legs.hang_up(turn, leg, Reason.NO_ANSWER, HangupSide.CALLEE)
     media.on_time(turn)
+    call_recording.on_time(turn)
     refer.on_time(turn)
     elsewhere.on_time(turn)
     if turn.call.conference is not None:
@@ -142,7 +148,7 @@ def on_time(turn: Turn) -> None:
 
 def on_failed(turn: Turn, owner: str) -> None:
     """Asterisk would not dial a leg (no such endpoint, nobody registered there), or not record."""
-    media.give_up_recording(turn, owner)
+    call_recording.give_up_recording(turn, owner)
     if twins.failed(turn, owner):
         return
     leg = turn.call.legs.get(owner)
@@ -192,7 +198,7 @@ def answered(turn: Turn, leg: Leg) -> None:
         callouts.officer_ready(turn)
     elif call.convenings:
         callouts.reached(turn, leg)
-    elif call.transfer is not None and call.transfer.to_leg == leg.id:
+    elif transfer.aims_at(call, leg):
         transfer.target_answered(turn, leg)
     else:
         ringing.connect(turn, leg)
@@ -203,7 +209,7 @@ def _state_changed(turn: Turn, event: Event) -> None:
     if leg is None or event.channel is None:
         return
     if event.channel.state == "Ringing":
-        _alerting(turn, leg)
+        _rings(turn, leg, CallState.ALERTING)
     elif event.channel.state == "Up" and not turn.dialled(leg) and leg.alive:
         leg.state = LegState.ANSWERED
         leg.answered = leg.answered or turn.at
@@ -219,20 +225,33 @@ def _dial(turn: Turn, event: Event) -> None:
     if event.forwarded is not None:
         elsewhere.forwarded(turn, leg, event)
     elif event.dial_status == "RINGING":
-        _alerting(turn, leg)
-    elif event.dial_status == "PROGRESS" and leg.state < LegState.EARLY_MEDIA:
-        leg.state = LegState.EARLY_MEDIA
-        turn.tell_state(leg, CallState.EARLY_MEDIA)
+        _rings(turn, leg, CallState.ALERTING)
+    elif event.dial_status == "PROGRESS":
+        _rings(turn, leg, CallState.EARLY_MEDIA)
 
 
-def _alerting(turn: Turn, leg: Leg) -> None:
-    if leg.state >= LegState.ALERTING or leg.leaving is not None:
+def _rings(turn: Turn, leg: Leg, state: CallState) -> None:
+    """The other side is being called: 180, or a carrier's own ringing tone (183) without any.
+
+    Each is told once by 115, in whatever order and however often they come; that somebody rings
+    is told by the first of them (104, 105).
+    """
+    if not leg.ringing or (leg.id == turn.call.id and not turn.dialled(leg)):
         return
-    leg.state = LegState.ALERTING
-    turn.tell_state(leg, CallState.ALERTING)
-    if turn.call.conference is not None:
+    first = leg.state is LegState.DIALLING
+    if state is CallState.EARLY_MEDIA:
+        if leg.state is LegState.EARLY_MEDIA:
+            return
+        leg.state = LegState.EARLY_MEDIA
+    else:
+        if leg.rang:
+            return
+        leg.rang = True
+        leg.state = max(leg.state, LegState.ALERTING)
+    turn.tell_state(leg, state)
+    if first and turn.call.conference is not None:
         conferences.alerting(turn, leg)
-    if turn.call.transfer is not None and turn.call.transfer.to_leg == leg.id:
+    if first and transfer.aims_at(turn.call, leg):
         transfer.target_rings(turn)
 
 
@@ -261,6 +280,7 @@ def watch_bridge(turn: Turn) -> None:
     if call.conference is not None:
         conferences.watch_bridge(turn)
         return
+    call_recording.go_on(turn)
     others = [leg for leg in call.legs.values() if leg.inside and leg.id != call.anchor]
     bridged = call.anchor_leg.inside and bool(others)
     if bridged == call.bridged:
@@ -269,7 +289,7 @@ def watch_bridge(turn: Turn) -> None:
     turn.tell_state(call.root, CallState.BRIDGED if bridged else CallState.UNBRIDGED)
     if bridged and call.record:
         call.record = False
-        media.start_recording(turn)
+        call_recording.start_recording(turn)
 
 
 # --- a leg goes ----------------------------------------------------------------------------------
@@ -277,7 +297,7 @@ def _hangup_requested(turn: Turn, event: Event) -> None:
     leg = _leg(turn, event)
     # Soft ones are ours, or the dialplan's after us.
     if leg is not None and not event.soft and event.cause is not None:
-        leg.cause = event.cause
+        leg.cause, leg.tech_cause = event.cause, event.tech_cause
 
 
 def _left_app(turn: Turn, event: Event) -> None:
@@ -305,7 +325,7 @@ def _gone(turn: Turn, event: Event) -> None:
     if twins.one_less(turn, leg, event.channel.id):
         return
     if event.cause is not None and leg.cause is None:
-        leg.cause = event.cause
+        leg.cause, leg.tech_cause = event.cause, event.tech_cause
     if turn.dialled(leg) and elsewhere.goes_on(leg, event.cause):
         elsewhere.left(turn, leg)
         return
@@ -330,7 +350,12 @@ def _ended(turn: Turn, leg: Leg) -> None:
         leg.reason = (
             Reason.CALLER_CANCELLED
             if gave_up
-            else reason_of(leg.cause, answered=leg.answered is not None)
+            else reason_of(
+                leg.cause,
+                answered=leg.answered is not None,
+                status=leg.tech_cause,
+                rang=leg.state is not LegState.DIALLING,
+            )
         )
     if leg.side is None:
         leg.side = HangupSide.CALLER if leg.id == call.id else HangupSide.CALLEE
@@ -357,7 +382,7 @@ def _follow_up(turn: Turn, leg: Leg) -> None:
     if leg.id == call.anchor:
         transfer.anchor_gone(turn, leg.reason)
         ringing.end_call(turn, leg.reason, leg.side)
-    elif call.transfer is not None and call.transfer.to_leg == leg.id:
+    elif transfer.aims_at(call, leg):
         transfer.target_gone(turn, leg)
     elif call.transfer is not None and call.transfer.from_leg == leg.id:
         transfer.officer_gone(turn)
@@ -385,7 +410,8 @@ def close_if_over(turn: Turn) -> None:
         call.ended = turn.at
         if call.reason is None:
             call.reason, call.side = call.root.reason, call.root.side
-        media.stop_all(turn)
+        media.forget(turn)
+        call_recording.stop_all(turn)
         legs.tell_call_ended(turn)
         if call.bridge_made:
             turn.do("DELETE", "bridges", turn.bridge, fine=(GONE,))
@@ -395,27 +421,36 @@ def close_if_over(turn: Turn) -> None:
 
 # --- what a telephone does by itself -------------------------------------------------------------
 def _held_by_phone(turn: Turn, event: Event) -> None:
-    _tell_phone_hold(turn, event, HoldNoticeAction.HOLD)
+    """Somebody pressed the hold key: whoever he spoke with hears music, 106.
 
-
-def _retrieved_by_phone(turn: Turn, event: Event) -> None:
-    _tell_phone_hold(turn, event, HoldNoticeAction.RETRIEVE)
-
-
-def _tell_phone_hold(turn: Turn, event: Event, action: HoldNoticeAction) -> None:
-    """106 about everybody who is with the one whose telephone holds."""
+    Asterisk itself plays music only where two channels are bridged directly. In a bridge that is
+    recorded the one who is held would hear the holder's room, or nothing. He stays in the bridge:
+    an Asterisk that transfers by itself would not know else whom the telephone transfers next.
+    """
     holder = _leg(turn, event)
     if holder is None or not holder.up:
         return
-    call = turn.call
-    if call.conference is not None:
-        held_now = action is HoldNoticeAction.HOLD
-        told = MemberNoticeAction.HOLD if held_now else MemberNoticeAction.RETRIEVE
-        conferences.tell_member(turn, holder, told)
+    if turn.call.conference is not None:
+        conferences.tell_member(turn, holder, MemberNoticeAction.HOLD)
         return
-    held = next((leg for leg in call.legs.values() if leg.inside and leg is not holder), None)
-    if held is not None:
-        legs.tell_hold(turn, held, action, holder.login)
+    for leg in turn.call.legs.values():
+        if leg.inside and not leg.held and leg is not holder:
+            leg.held, leg.held_by = True, holder.id
+            legs.play_music_to(turn, leg)
+            legs.tell_hold(turn, leg, HoldNoticeAction.HOLD, holder.login)
+
+
+def _retrieved_by_phone(turn: Turn, event: Event) -> None:
+    """And once more: they speak again, unless a command has brought them together meanwhile."""
+    holder = _leg(turn, event)
+    if holder is None or not holder.up:
+        return
+    if turn.call.conference is not None:
+        conferences.tell_member(turn, holder, MemberNoticeAction.RETRIEVE)
+        return
+    for leg in turn.call.legs.values():
+        if leg.held_by == holder.id and leg.up:
+            legs.retrieve(turn, leg, by=holder.login)
 
 
 def _leg(turn: Turn, event: Event) -> Leg | None:
@@ -454,7 +489,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     TAKEN_OVER: _taken_over,
     "PlaybackStarted": media.playback_started,
     "PlaybackFinished": media.playback_finished,
-    "RecordingStarted": media.recording_started,
-    "RecordingFinished": media.recording_finished,
-    "RecordingFailed": media.recording_failed,
+    "RecordingStarted": call_recording.recording_started,
+    "RecordingFinished": call_recording.recording_finished,
+    "RecordingFailed": call_recording.recording_failed,
 }

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from adapters.asterisk import callouts, handling, legs, meetings, ringing, sound
+from adapters.asterisk import callouts, handling, legs, meetings, ringing, sound, targets
 from adapters.asterisk.legs import MISSING
 from adapters.asterisk.model import Leg
 from adapters.asterisk.orders import COMMAND, Order, find_target, named_leg, refuse
@@ -32,10 +32,8 @@ from protocol.messages import (
     HoldAction,
     KeyValue,
     MediaAction,
-    MemberAction,
     RecordingAction,
     SetCallData,
-    TransferMode,
 )
 from protocol.reasons import Reason
 from protocol.results import Result
@@ -82,8 +80,8 @@ def _answer(turn: Turn, order: Order) -> Outcome:
         case AnswerAction.DEFLECT:
             target = find_target(turn, None, message.to_num)
             ringing.cancel_ringing(turn, Reason.OPERATOR_CANCELLED)
-            call.waiting = []
-            legs.dial(turn, target)
+            call.waiting, call.at_once = list(target.each), target.at_once
+            ringing.ring_next(turn)
         case _:
             _claim(turn, order)
     return Outcome()
@@ -178,7 +176,7 @@ def _hang_up(turn: Turn, order: Order) -> Outcome:
             (
                 each
                 for each in turn.call.legs.values()
-                if each.alive and each.number == message.phone_num
+                if each.alive and targets.same(turn.settings, each.number, message.phone_num)
             ),
             None,
         )
@@ -232,8 +230,8 @@ CAPABILITIES: Final[Capability] = {
     201: frozenset(),
     202: frozenset(),
     203: frozenset({ConferenceAction.CREATE, *meetings.CONTROLS}),
-    204: frozenset({MemberAction.ADD, *meetings.SWITCHES}),
-    205: frozenset({TransferMode.BLIND, TransferMode.CONSULT, *handling.TRANSFER_STEPS}),
+    204: frozenset({*meetings.CALLS_IN, *meetings.SWITCHES}),
+    205: frozenset({*handling.STARTS, *handling.TRANSFER_STEPS}),
     206: frozenset(HoldAction),
     208: frozenset(
         {

@@ -8,7 +8,7 @@ its time is over; one that was made empty (203) waits for its first member.
 
 from __future__ import annotations
 
-from adapters.asterisk import convening, legs, media
+from adapters.asterisk import call_recording, convening, legs, media
 from adapters.asterisk.model import Call, Conference, Leg
 from adapters.asterisk.people import Convening
 from adapters.asterisk.turn import Turn
@@ -83,7 +83,8 @@ def close_if_over(turn: Turn) -> None:
         call.ended = turn.at
         if call.reason is None:
             call.reason, call.side = _why(call)
-        media.stop_all(turn)
+        media.forget(turn)
+        call_recording.stop_all(turn)
         _tell_end(turn)
         if call.bridge_made:
             turn.do("DELETE", "bridges", turn.bridge, fine=(legs.GONE,))
@@ -155,12 +156,13 @@ def gone(turn: Turn, leg: Leg) -> None:
 def watch_bridge(turn: Turn) -> None:
     """115 bridged while two or more are together; recording while anybody is in."""
     call = turn.call
+    call_recording.go_on(turn)
     inside = sum(leg.inside for leg in call.legs.values())
     if call.bridged != (inside > 1):
         call.bridged = inside > 1
         _tell_state(turn, CallState.BRIDGED if call.bridged else CallState.UNBRIDGED)
     if inside and conference_of(call).record and not call.recordings and call.reason is None:
-        media.start_recording(turn)
+        call_recording.start_recording(turn)
 
 
 # --- what is told --------------------------------------------------------------------------------

@@ -13,16 +13,16 @@ is dialled a second time, whoever asks for him: he counts as come once he is the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from adapters.asterisk import legs
 from adapters.asterisk.causes import common_reason
 from adapters.asterisk.model import Leg, Target
+from adapters.asterisk.orders import no_number
 from adapters.asterisk.people import Convening, Fate, Person, Race, Try
-from adapters.asterisk.settings import NUMBER, Settings
-from adapters.asterisk.targets import number_target
+from adapters.asterisk.settings import Settings
+from adapters.asterisk.targets import known, number_target
 from adapters.asterisk.turn import Turn
 from linkage.ports import CommandError
 from protocol.messages import (
@@ -67,10 +67,11 @@ def plan(settings: Settings, groups: Iterable[Group], retry: int) -> list[Race]:
         raise CommandError(Result.OVERLOAD, f"this would be more than {TRIES_MAX} calls")
     if all(each.obstacle is not None for each in tries):
         no_trunk = any(each.obstacle == Reason.NO_TRUNK for each in tries)
+        if not no_trunk:
+            raise no_number("PhoneNum", tries[0].written)
         raise CommandError(
-            Result.NO_TRUNK if no_trunk else Result.BAD_VALUE,
-            "none of these numbers can be dialled: none is an officer's"
-            + (", and there is no trunk" if no_trunk else ""),
+            Result.NO_TRUNK,
+            "none of these numbers can be dialled: none is an officer's, and there is no trunk",
         )
     return races
 
@@ -82,26 +83,37 @@ def _person(settings: Settings, staff: Staff, retry: int) -> Person:
     )
     # Checked before it is multiplied: `Retry` is a number from outside.
     rounds = 1 + min(retry, TRIES_MAX)
-    if len(phones) * rounds > TRIES_MAX:
+    tries = [each for phone in phones for each in tries_of(settings, phone.number, phone.num_type)]
+    if len(tries) * rounds > TRIES_MAX:
         raise CommandError(Result.OVERLOAD, f"this would be more than {TRIES_MAX} calls")
-    tries = [one_try(settings, each.number, each.num_type) for each in phones]
     return Person(
         tries=[each for _ in range(rounds) for each in tries],
-        number=tries[0].number,
+        number=tries[0].written,
         num_type=tries[0].num_type,
         staff_id=staff.staff_id,
         staff_name=staff.staff_name,
     )
 
 
-def one_try(settings: Settings, number: str, num_type: str | None = None) -> Try:
-    """How a number is dialled, or why it cannot be."""
-    if not re.fullmatch(NUMBER, number):
-        return Try(number=number, num_type=num_type, obstacle=Reason.INVALID_FORMAT)
-    target = number_target(settings, number)
-    if target is None:
-        return Try(number=number, num_type=num_type, obstacle=Reason.NO_TRUNK)
-    return Try(number=number, num_type=num_type, endpoint=target.endpoint, login=target.login)
+def tries_of(settings: Settings, written: str, num_type: str | None = None) -> list[Try]:
+    """How a number is dialled, or why it cannot be; a hotline's is those of its officers."""
+    dialled = known(settings, written)
+    target = number_target(settings, written)
+    if dialled is None or target is None:
+        obstacle = Reason.INVALID_FORMAT if dialled is None else Reason.NO_TRUNK
+        return [Try(number=written, written=written, num_type=num_type, obstacle=obstacle)]
+    return [one_try(each, written, num_type) for each in target.each]
+
+
+def one_try(target: Target, written: str, num_type: str | None = None) -> Try:
+    """How a telephone is dialled."""
+    return Try(
+        number=target.number,
+        written=written,
+        num_type=num_type,
+        endpoint=target.endpoint,
+        login=target.login,
+    )
 
 
 # --- the race ------------------------------------------------------------------------------------
@@ -152,7 +164,7 @@ def _dial(turn: Turn, convening: Convening, race: Race, person: Person) -> None:
     obstacle: int | None = None
     while person.tries:
         attempt = person.tries.pop(0)
-        person.number, person.num_type = attempt.number, attempt.num_type
+        person.number, person.num_type = attempt.written, attempt.num_type
         if attempt.obstacle is not None:
             obstacle = attempt.obstacle
             continue

@@ -43,13 +43,13 @@ def forwarded(turn: Turn, leg: Leg, event: Event) -> None:
     turn.do("DELETE", "channels", event.forwarded.id, fine=(GONE,))
     if leg.twins:
         return  # another telephone of the officer's rings: who is there answers
-    target = targets.number_target(turn.settings, event.forward)
     rung = {*leg.sent_on, leg.number}
+    goal = targets.number_target(turn.settings, event.forward)
+    target = None if goal is None else next((x for x in goal.each if x.number not in rung), None)
     if (
         target is None
         # Who is no officer sends on to officers only: nobody outside calls by our trunk.
-        or (leg.login is None and target.login is None)
-        or target.number in rung
+        or (leg.login is None and targets.is_outside(target))
         or len(leg.sent_on) >= FORWARDS_MAX
     ):
         leg.reason, leg.side = Reason.UNREACHABLE, HangupSide.CALLEE
@@ -154,10 +154,10 @@ def came_back(turn: Turn, leg: Leg, event: Event) -> None:
         legs.seat(turn, leg)
         return
     dialled = event.args[1] if len(event.args) > 1 else ""
-    found_now, call.at_once, _ = targets.targets_of(turn.settings, dialled)
-    if not found_now and call.hotline is not None:
-        found_now, call.at_once, _ = targets.targets_of(turn.settings, call.hotline)
-    call.waiting = list(found_now)
+    target = targets.inside_target(turn.settings, dialled)
+    target = target or targets.inside_target(turn.settings, call.hotline)
+    if target is not None:
+        call.waiting, call.at_once = list(target.each), target.at_once
     legs.seat(turn, leg)
     legs.start_music(turn)
     ringing.ring_next(turn)

@@ -77,9 +77,10 @@ class Event:
 
     `at` is Asterisk's time of it; `replaces` the id of the channel whose place this one takes;
     `thing` the id of a playback, or the name of a recording, and `state` that thing's; `cause` is
-    by Q.850. Of a transfer by a telephone (REFER) `channel` is that telephone's, `number` where it
-    wants the other party to go, or `other` its channel of the consultation (`attended`); `state`
-    is what we said about it ourselves. Of a Dial `caller` is the channel that dials, and
+    by Q.850, `tech_cause` what it was made of (a SIP status; Asterisk 22.7 and later). Of a
+    transfer by a telephone (REFER) `channel` is that telephone's, `number` where it wants the
+    other party to go, or `other` its channel of the consultation (`attended`); `state` is what we
+    said about it ourselves. Of a Dial `caller` is the channel that dials, and
     `forwarded` what is dialled instead, since the telephone said `forward`. `call` and `leg` are
     what calls of ours tell each other.
     """
@@ -91,6 +92,7 @@ class Event:
     bridge: str | None = None
     args: tuple[str, ...] = ()
     cause: int | None = None
+    tech_cause: int | None = None
     soft: bool = False
     dial_status: str = ""
     digit: str = ""
@@ -131,6 +133,7 @@ def read_event(raw: Mapping[str, Any]) -> Event | None:
         members=_texts(bridge.get("channels"), ID_MAX),
         args=_texts(raw.get("args")),
         cause=_number(raw.get("cause")),
+        tech_cause=_number(raw.get("tech_cause")),
         soft=raw.get("soft") is True,
         dial_status=_text(raw.get("dialstatus")) or "",
         caller=_text(_mapping(raw.get("caller")).get("id"), ID_MAX),

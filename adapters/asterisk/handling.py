@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from adapters.asterisk import legs, transfer
-from adapters.asterisk.model import Leg, Transfer
+from adapters.asterisk import legs, targets, transfer
+from adapters.asterisk.model import Leg, Target, Transfer
 from adapters.asterisk.orders import COMMAND, Order, find_target, refuse, speaking_officer
 from adapters.asterisk.turn import Turn
 from linkage.ports import CommandError, Outcome
@@ -28,7 +28,7 @@ def do_transfer(turn: Turn, order: Order) -> Outcome:
     """205: start, complete, cancel or swap; the outcome names the target's CallId."""
     message: TransferCommand = order.message
     under_way = turn.call.transfer
-    if message.mode in {TransferMode.BLIND, TransferMode.CONSULT}:
+    if message.mode in STARTS:
         return _start_transfer(turn, order)
     if under_way is None or under_way.released:
         raise refuse("there is no consultation in this call")
@@ -59,13 +59,23 @@ def _start_transfer(turn: Turn, order: Order) -> Outcome:
     officer = speaking_officer(turn, leg)
     if not call.anchor_leg.up:
         raise refuse("there is nobody to transfer")
-    target = find_target(turn, message.to_login_id, message.to_num)
-    if target.login is not None and target.login == officer.login:
+    target = _target(turn, message, officer)
+    if all(each.login is not None and each.login == officer.login for each in target.each):
         raise CommandError(Result.BAD_VALUE, "a call cannot be transferred to where it is")
-    if call.anchor_leg.held:
-        legs.retrieve(turn, call.anchor_leg, by=officer.login)
     to_leg = transfer.start(turn, officer, target, attended=message.mode is TransferMode.CONSULT)
     return Outcome(call_id=to_leg)
+
+
+def _target(turn: Turn, message: TransferCommand, officer: Leg) -> Target:
+    """Whom the transfer is to; a queue is a hotline."""
+    if message.mode is not TransferMode.TO_QUEUE:
+        return find_target(turn, message.to_login_id, message.to_num, but=officer.number)
+    queue = message.queue_id or message.to_num
+    if queue is None:
+        raise CommandError(Result.MISSING_FIELD, "QueueId must say to which hotline")
+    if queue not in turn.settings.hotline:
+        raise CommandError(Result.BAD_VALUE, f"QueueId {queue!r} is no hotline")
+    return targets.hotline_target(turn.settings, queue, but=officer.number)
 
 
 def _complete(turn: Turn, _: Transfer, __: Leg) -> None:
@@ -82,6 +92,7 @@ def _swap(turn: Turn, _: Transfer, target: Leg) -> None:
     transfer.swap(turn)
 
 
+STARTS: Final = frozenset({TransferMode.BLIND, TransferMode.CONSULT, TransferMode.TO_QUEUE})
 TRANSFER_STEPS: Final[Mapping[TransferMode, Callable[[Turn, Transfer, Leg], None]]] = {
     TransferMode.COMPLETE: _complete,
     TransferMode.CANCEL: _cancel,

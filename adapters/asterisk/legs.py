@@ -75,7 +75,8 @@ def send_on(turn: Turn, leg: Leg, target: Target) -> None:
     leg.sent_on.append(leg.number or "")
     turn.call.move(leg, f"{turn.names.channel(leg.id)}-f{len(leg.sent_on)}")
     leg.number, leg.login = target.number, target.login
-    leg.state, leg.cause = LegState.DIALLING, None
+    leg.state, leg.rang = LegState.DIALLING, False
+    leg.cause = leg.tech_cause = None
     leg.ring_until = turn.later(target.ring_s)
     _ring(turn, leg, target)
     turn.tell_state(leg, CallState.DIALLING, Reason.TRANSFERRED)
@@ -192,13 +193,13 @@ def set_variable(turn: Turn, leg: Leg, name: str, value: str) -> None:
 def seat(turn: Turn, leg: Leg) -> None:
     """Put a leg into the call's bridge, which is made first where there is none."""
     make_bridge(turn)
-    leg.seated = True
+    leg.seated, leg.held_by = True, None
     turn.do("POST", "bridges", turn.bridge, "addChannel", fine=MISSING, channel=leg.channel)
 
 
 def unseat(turn: Turn, leg: Leg) -> None:
     """Take a leg out of the bridge and let it hear music."""
-    leg.seated = False
+    leg.seated, leg.held_by = False, None
     turn.do("POST", "bridges", turn.bridge, "removeChannel", fine=MISSING, channel=leg.channel)
     play_music_to(turn, leg)
 
@@ -211,8 +212,14 @@ def play_music_to(turn: Turn, leg: Leg, music: str | None = None) -> None:
 
 def reseat(turn: Turn, leg: Leg) -> None:
     """Bring a leg back from the music."""
-    turn.do("DELETE", "channels", leg.channel, "moh", fine=MISSING)
+    stop_music_to(turn, leg)
+    leg.held = False
     seat(turn, leg)
+
+
+def stop_music_to(turn: Turn, leg: Leg) -> None:
+    """End the music on hold of one leg."""
+    turn.do("DELETE", "channels", leg.channel, "moh", fine=MISSING)
 
 
 def make_bridge(turn: Turn) -> None:
@@ -224,7 +231,9 @@ def make_bridge(turn: Turn) -> None:
             "bridges",
             fine=(CONFLICT,),
             bridgeId=turn.bridge,
-            type="mixing",
+            # Without the second word two telephones are joined so closely that Asterisk does not
+            # see the digits that they send in the sound (RFC 4733). They still reach each other.
+            type="mixing,dtmf_events",
             name=turn.bridge,
         )
 
@@ -274,9 +283,12 @@ def hold(turn: Turn, leg: Leg, *, by: str | None, told: bool = True) -> None:
 
 
 def retrieve(turn: Turn, leg: Leg, *, by: str | None, told: bool = True) -> None:
-    """Bring a leg back from hold, 106."""
-    leg.held = False
-    reseat(turn, leg)
+    """Bring a leg back from hold, 106. Who is held by a telephone's key is in the bridge."""
+    if leg.held_by is None:
+        reseat(turn, leg)
+    else:
+        stop_music_to(turn, leg)
+    leg.held, leg.held_by = False, None
     if told:
         tell_hold(turn, leg, HoldNoticeAction.RETRIEVE, by)
 

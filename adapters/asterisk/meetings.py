@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from adapters.asterisk import callouts, conferences, convening, legs, media, sound
+from adapters.asterisk import (
+    call_recording,
+    callouts,
+    conferences,
+    convening,
+    legs,
+    sound,
+    targets,
+)
 from adapters.asterisk.model import Leg
-from adapters.asterisk.orders import COMMAND, Order, refuse
+from adapters.asterisk.orders import COMMAND, Order, no_number, refuse
 from adapters.asterisk.people import Convening, Fate, Person, Race
 from adapters.asterisk.turn import Turn
 from linkage.ports import CommandError, Outcome
@@ -70,9 +78,9 @@ def _record(turn: Turn, _: ConferenceControl) -> None:
 
 def _stop_record(turn: Turn, _: ConferenceControl) -> None:
     conferences.conference_of(turn.call).record = False
-    for recording in turn.call.recordings.values():
+    for recording in list(turn.call.recordings.values()):
         recording.request_id = turn.request_id
-        media.stop_recording(turn, recording, owner=COMMAND)
+        call_recording.stop_recording(turn, recording, owner=COMMAND)
     _tell(turn, ConferenceNoticeAction.RECORD_OFF)
 
 
@@ -119,8 +127,10 @@ def member_control(turn: Turn, order: Order) -> Outcome:
     message: ConferenceMemberControl = order.message
     if turn.call.reason is not None:
         raise refuse("the conference ends")
-    if message.action is MemberAction.ADD:
-        _add(turn, message.members)
+    call_in = CALLS_IN.get(message.action)
+    if call_in is not None:
+        callouts.check_open(turn)
+        _call_in(turn, [call_in(turn, each) for each in message.members])
         return _outcome(turn)
     switch = SWITCHES.get(message.action)
     if switch is None:
@@ -134,21 +144,25 @@ def member_control(turn: Turn, order: Order) -> Outcome:
 
 def _find(turn: Turn, named: Member) -> Leg:
     for leg in turn.call.legs.values():
-        if (
-            leg.alive
-            and leg.leaving is None
-            and named.member_id in {None, leg.id}
-            and named.phone_num in {None, leg.number}
-            and named.staff_id in {None, leg.staff_id}
-        ):
+        if leg.alive and leg.leaving is None and _is(turn, leg, named):
             return leg
-    who = named.member_id or named.phone_num or named.staff_id
-    raise CommandError(Result.NOT_A_MEMBER, f"{who} is not in the conference")
+    raise CommandError(Result.NOT_A_MEMBER, f"{_who(named)} is not in the conference")
 
 
-def _add(turn: Turn, wanted: Iterable[Member]) -> None:
-    callouts.check_open(turn)
-    persons = [_newcomer(turn, each) for each in wanted]
+def _is(turn: Turn, leg: Leg, named: Member) -> bool:
+    """Whether a member is the one who is named, by all that is said of him."""
+    return (
+        named.member_id in {None, leg.id}
+        and named.staff_id in {None, leg.staff_id}
+        and (named.phone_num is None or targets.same(turn.settings, leg.number, named.phone_num))
+    )
+
+
+def _who(named: Member) -> str:
+    return named.member_id or named.phone_num or named.staff_id or ""
+
+
+def _call_in(turn: Turn, persons: list[Person]) -> None:
     conferences.convene(
         turn,
         Convening(
@@ -165,16 +179,44 @@ def _newcomer(turn: Turn, named: Member) -> Person:
     number = named.phone_num
     if number is None:
         raise CommandError(Result.MISSING_FIELD, "PhoneNum must say whom to call in")
-    attempt = convening.one_try(turn.settings, number)
-    if attempt.obstacle is not None:
-        no_trunk = attempt.obstacle == Reason.NO_TRUNK
-        raise CommandError(
-            Result.NO_TRUNK if no_trunk else Result.BAD_VALUE, f"{number} cannot be dialled"
-        )
-    there = any(leg.up and leg.number == number for leg in turn.call.legs.values())
-    if there:
+    tries = convening.tries_of(turn.settings, number)
+    if tries[0].obstacle == Reason.INVALID_FORMAT:
+        raise no_number("PhoneNum", number)
+    if tries[0].obstacle is not None:
+        raise CommandError(Result.NO_TRUNK, f"{number} cannot be dialled: there is no trunk")
+    numbers = {each.number for each in tries}
+    if any(leg.up and leg.number in numbers for leg in turn.call.legs.values()):
         raise CommandError(Result.ALREADY_EXISTS, f"{number} is in the conference already")
-    return Person(tries=[attempt], number=number, staff_id=named.staff_id, fate=Fate.WAITING)
+    return Person(tries=tries, number=number, staff_id=named.staff_id, fate=Fate.WAITING)
+
+
+def _again(turn: Turn, named: Member) -> Person:
+    """Somebody who was called or was in, and is not there: he left, was busy, did not answer."""
+    known = [leg for leg in turn.call.legs.values() if _is(turn, leg, named)]
+    if not known:
+        raise CommandError(Result.NOT_A_MEMBER, f"{_who(named)} was never called into this")
+    last = max(known, key=lambda leg: leg.started)
+    number = last.number or ""
+    there = [
+        leg
+        for leg in turn.call.legs.values()
+        if leg.number == number and leg.alive and leg.leaving is None
+    ]
+    if any(leg.up for leg in there):
+        raise CommandError(Result.ALREADY_EXISTS, f"{number} is in the conference already")
+    if there:
+        raise refuse(f"{number} is being called already")
+    target = targets.dialled_target(turn.settings, number)
+    if target is None:
+        raise CommandError(Result.NO_TRUNK, f"{number} cannot be dialled: there is no trunk")
+    tries = [convening.one_try(target, number)]
+    return Person(tries=tries, number=number, staff_id=last.staff_id, fate=Fate.WAITING)
+
+
+CALLS_IN: Final[Mapping[MemberAction, Callable[[Turn, Member], Person]]] = {
+    MemberAction.ADD: _newcomer,
+    MemberAction.REDIAL: _again,
+}
 
 
 def _kick(turn: Turn, leg: Leg) -> None:
@@ -262,5 +304,10 @@ def _means_member(turn: Turn, order: Order) -> bool:
 
 def _by_number(turn: Turn, number: str | None) -> Leg | None:
     return next(
-        (leg for leg in turn.call.legs.values() if leg.alive and leg.number == number), None
+        (
+            leg
+            for leg in turn.call.legs.values()
+            if leg.alive and targets.same(turn.settings, leg.number, number)
+        ),
+        None,
     )

@@ -28,12 +28,22 @@ class LegState(IntEnum):
 
 @dataclass(slots=True, kw_only=True)
 class Target:
-    """Somebody to ring: an officer (`login`), or a number outside."""
+    """Somebody to ring: an officer (`login`), a number outside, or a hotline's `officers`.
+
+    Of a hotline one officer is wanted: they ring one after the other, or all `at_once`.
+    """
 
     number: str
     endpoint: str
     login: str | None = None
     ring_s: float = 30.0
+    officers: list[Target] = field(default_factory=list)
+    at_once: bool = False
+
+    @property
+    def each(self) -> list[Target]:
+        """The telephones that it means."""
+        return self.officers or [self]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,8 +52,10 @@ class Leg:
 
     `seated` is whether it should be in the call's bridge, `inside` whether Asterisk says it is.
     `reason` and `side` are set by whoever ends it first; `leaving` is when we stop to wait for
-    Asterisk to say that it went. `cause` is what Asterisk said on the way (Q.850). `lost`: it went
-    while nobody looked, so its end is made up. `announced`: 104 has told of it as a member.
+    Asterisk to say that it went. `cause` is what Asterisk said on the way (Q.850), `tech_cause`
+    what it was made of (a SIP status). `rang`: its ringing (180) was told. `lost`: it went while
+    nobody looked, so its end is made up. `announced`: 104 has told of it as a member.
+    `held_by` is the leg whose telephone's own hold key has put this one on hold.
     `twins` are its other channels while several telephones of one officer ring.
     `sent_on`: numbers whose telephones sent it on. `away`: it lives, but left our application
     (`parked`, for one); `look_at` is when we look whether it does
@@ -61,11 +73,14 @@ class Leg:
     ring_until: datetime | None = None
     leaving: datetime | None = None
     cause: int | None = None
+    tech_cause: int | None = None
+    rang: bool = False
     reason: int | None = None
     side: HangupSide | None = None
     seated: bool = False
     inside: bool = False
     held: bool = False
+    held_by: str | None = None
     muted: str | None = None
     deaf: bool = False
     lost: bool = False
@@ -105,13 +120,16 @@ class Transfer:
     """A transfer under way, from leg to leg.
 
     `attended` as it was asked for; `released`: the officer who transfers has left, so the anchor
-    gets the other side as soon as it answers. `swapped`: he speaks with the anchor meanwhile.
+    gets the other side as soon as it answers. `rung` are all legs that were dialled for it: of a
+    hotline several, of which `to_leg` is the one that answered, or was dialled first. `swapped`:
+    he speaks with the anchor meanwhile.
     `consultation` is the CallId of the call that it was, where the telephone made one by itself;
     `until`: it is to come from there, and no later; or from the dialplan, of this `context`.
     """
 
     from_leg: str
     to_leg: str
+    rung: list[str] = field(default_factory=list)
     attended: bool = False
     released: bool = False
     swapped: bool = False
@@ -129,11 +147,27 @@ class Transfer:
 
 @dataclass(slots=True, kw_only=True)
 class Recording:
-    """A recording that Asterisk is making; `name` is its RecordId and its name there."""
+    """A recording that Asterisk is making; `name` is its RecordId and its name there.
+
+    Asterisk ends one by itself when it hears nothing for some seconds, or when nobody is in the
+    bridge; it is then taken up again in the same file. `running`: its start was told. `live`: it
+    is being made, as far as we know; `asked`: Asterisk was asked for it (at `asked_at`) and has
+    not said yet that it began. `quiet`: it was told that it stands still for want of sound, and
+    at `sounds_at` it is known to go on. `again_at` is when to ask once more. `duration_s` is how
+    much is in the file, by Asterisk.
+    """
 
     name: str
     started: datetime
     running: bool = False
+    live: bool = False
+    live_since: datetime | None = None
+    asked: bool = False
+    asked_at: datetime | None = None
+    again_at: datetime | None = None
+    quiet: bool = False
+    sounds_at: datetime | None = None
+    duration_s: int | None = None
     paused: bool = False
     stopping: datetime | None = None
     request_id: str | None = None
@@ -149,13 +183,14 @@ class Play:
 
 @dataclass(slots=True, kw_only=True)
 class Collect:
-    """Digits that are being waited for, from one leg."""
+    """Digits that are being waited for, from one leg; `unasked`: nobody did, he pressed them."""
 
     leg: str
     most: int
     until: datetime
     wait_s: float
     digits: str = ""
+    unasked: bool = False
     request_id: str | None = None
 
 
@@ -266,7 +301,8 @@ class Call:
         for leg in self.legs.values():
             if leg.alive:
                 times += [leg.leaving, leg.look_at, leg.ring_until if leg.ringing else None]
-        times += [recording.stopping for recording in self.recordings.values()]
+        for recording in self.recordings.values():
+            times += [recording.stopping, recording.again_at, recording.sounds_at]
         if self.collect is not None:
             times.append(self.collect.until)
         if self.transfer is not None:

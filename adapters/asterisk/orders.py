@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.asterisk import targets
 from adapters.asterisk.model import Leg, Target
-from adapters.asterisk.settings import NUMBER
 from adapters.asterisk.turn import Turn
 from linkage.ports import CommandError
 from protocol.message import Message
+from protocol.reasons import Reason
 from protocol.results import Result
 
 COMMAND: Final = "command"
@@ -43,6 +42,14 @@ def refuse(detail: str) -> CommandError:
     return CommandError(Result.WRONG_STATE, detail)
 
 
+def no_number(name: str, text: str) -> CommandError:
+    """What was given as a number cannot be one (103)."""
+    reason = Reason.INVALID_FORMAT
+    return CommandError(
+        Result.BAD_VALUE, f"{name} {text!r} is no number that can be dialled (reason {reason:d})"
+    )
+
+
 def speaking_officer(turn: Turn, leg: Leg | None) -> Leg:
     """The officer who does something: the one named, or the only one there is."""
     if leg is not None and leg.up and leg.id != turn.call.anchor:
@@ -55,8 +62,13 @@ def speaking_officer(turn: Turn, leg: Leg | None) -> Leg:
     raise CommandError(Result.NO_LOGIN, "name the officer by LoginId: several are in the call")
 
 
-def find_target(turn: Turn, login: str | None, number: str | None) -> Target:
-    """Who is meant by a LoginId or a number; refused where that cannot be dialled."""
+def find_target(
+    turn: Turn, login: str | None, number: str | None, *, but: str | None = None
+) -> Target:
+    """Who is meant by a LoginId or a number; refused where that cannot be dialled.
+
+    Of a hotline's officers `but` is not rung: he has the call already.
+    """
     settings = turn.settings
     if login is not None:
         officer = settings.officer_of(login)
@@ -65,9 +77,9 @@ def find_target(turn: Turn, login: str | None, number: str | None) -> Target:
         return targets.officer_target(settings, officer, settings.ring_s)
     if number is None:
         raise CommandError(Result.MISSING_FIELD, "ToLoginId or ToNum must say where to")
-    if not re.match(NUMBER, number):
-        raise CommandError(Result.BAD_VALUE, f"ToNum {number!r} cannot be dialled")
-    found = targets.number_target(settings, number)
+    if targets.known(settings, number) is None:
+        raise no_number("ToNum", number)
+    found = targets.number_target(settings, number, but=but)
     if found is None:
         raise CommandError(Result.NO_TRUNK, f"{number} is no officer's, and there is no trunk")
     return found

@@ -30,9 +30,10 @@ class Fate(IntEnum):
 
 @dataclass(slots=True, kw_only=True)
 class Try:
-    """One number to dial; `obstacle` is the reason why it cannot be."""
+    """One number to dial, and how the command has it; `obstacle` is why it cannot be dialled."""
 
     number: str
+    written: str
     num_type: str | None = None
     endpoint: str = ""
     login: str | None = None
@@ -43,7 +44,8 @@ class Try:
 class Person:
     """Somebody to reach. `tries` are still to be dialled, `number` was last, `leg` rings.
 
-    `tried` are the numbers that were dialled; before one is repeated, we wait until `due`.
+    `number` is as the command has it. `tried` are the numbers that were dialled; before one is
+    repeated, we wait until `due`.
     """
 
     tries: list[Try]

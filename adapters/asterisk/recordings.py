@@ -2,6 +2,9 @@
 
 What is to be fetched stands in the memory until it is done, so it survives a crash on either side:
 `rec:<name>` with the `Fetch`, later with the file's id, size and SHA-256 as well.
+
+How long a recording is says the file itself (`wav`): Asterisk told of it, if at all, before the
+file was closed, and one that was killed has left no length.
 """
 
 from __future__ import annotations
@@ -13,9 +16,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
+from adapters.asterisk import wav
 from adapters.asterisk.ari import AriClient, AriError, segment
+from adapters.asterisk.call_recording import FORMAT
 from adapters.asterisk.effects import Fetch, dump_effect, load_fetch
-from adapters.asterisk.media import FORMAT
 from adapters.asterisk.settings import Settings
 from linkage.ports import AdapterContext, AdapterUnavailableError, Emit, StoredFile
 from protocol.messages import RecordingNotice, RecordingNoticeAction
@@ -24,9 +28,10 @@ from protocol.reasons import Reason
 logger = logging.getLogger("linkage.asterisk")
 
 PREFIX: Final = "rec:"
-WAV_HEADER_BYTES: Final = 44
-WAV_BYTES_PER_S: Final = 16_000
-"""Asterisk's `wav`: 8 kHz, 16 bit, mono."""
+
+
+class EmptyRecordingError(Exception):
+    """Nothing was recorded: a header without sound, or what is no WAV at all."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,12 +108,20 @@ class Recorder:
                 logger.warning("recording %s does not come: %s", fetch.name, error)
                 await self._fail(job, Reason.RECORDING_UPLOAD)
                 return
+            except EmptyRecordingError as error:
+                logger.warning("recording %s: %s", fetch.name, error)
+                await self._tell_failed(fetch, Reason.RECORDING_NO_MEDIA)
+                await self._done(fetch, path)
+                return
             except OSError as error:
                 logger.error("recording %s cannot be kept: %s", fetch.name, error)  # noqa: TRY400 - the reason is in the error's text
                 await self._fail(job, Reason.RECORDING_DISK)
                 return
             await self._remember(job)
         await self._tell_saved(fetch, job.saved)
+        await self._done(fetch, path)
+
+    async def _done(self, fetch: Fetch, path: str) -> None:
         if not self._settings.keep_recordings:
             await self._delete(path)
         await self._context.memory.delete(PREFIX + fetch.name)
@@ -125,12 +138,17 @@ class Recorder:
 
     async def _save(self, fetch: Fetch, path: str) -> dict[str, Any]:
         pieces = _Pieces(self._ari.download(f"{path}/file"))
-        await pieces.begin()
+        header = await pieces.begin()
+        if not header.agrees_with(fetch.duration_s):
+            # Whatever the header should say must be known before the rest comes: count first.
+            size = sum([len(each) async for each in self._ari.download(f"{path}/file")])
+            pieces.put_right(header, size)
         stored: StoredFile = await self._context.files.save(f"{fetch.name}.{FORMAT}", pieces)
         return {
             "file_id": stored.file_id,
             "size_bytes": stored.size_bytes,
             "sha256": stored.sha256,
+            "duration_s": max(1, round(header.duration_s(stored.size_bytes))),
         }
 
     async def _delete(self, path: str) -> None:
@@ -149,17 +167,13 @@ class Recorder:
         await self._context.memory.put(PREFIX + job.fetch.name, record)
 
     async def _tell_saved(self, fetch: Fetch, saved: dict[str, Any]) -> None:
-        size = int(saved["size_bytes"])
-        duration = fetch.duration_s
-        if duration is None:
-            duration = max(0, size - WAV_HEADER_BYTES) // WAV_BYTES_PER_S
         await self._tell(
             fetch,
             RecordingNoticeAction.SAVED,
             file_id=saved["file_id"],
-            size=size,
+            size=int(saved["size_bytes"]),
             sha256=saved["sha256"],
-            duration=duration,
+            duration=saved.get("duration_s", fetch.duration_s),
         )
 
     async def _tell_failed(self, fetch: Fetch, reason: Reason) -> None:
@@ -200,20 +214,38 @@ def _why_not(error: AriError) -> Reason:
 
 
 class _Pieces:
-    """A download whose first piece is waited for before a file is opened for it.
+    """A download whose beginning is looked at before a file is opened for it.
 
-    A recording that is not there must not leave an empty file behind.
+    A recording that is not there, or has nothing in it, must not leave an empty file behind.
     """
 
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:
         self._pieces = pieces
-        self._first: bytes | None = None
+        self._first = b""
 
-    async def begin(self) -> None:
-        self._first = await anext(self._pieces, b"")
+    async def begin(self) -> wav.Header:
+        """The header of the file.
+
+        Raises:
+            EmptyRecordingError: there is nothing to keep.
+        """
+        header: wav.Header | None = None
+        async for piece in self._pieces:
+            self._first += piece
+            header = wav.read_header(self._first)
+            if header is not None and len(self._first) > header.start:
+                break
+            if len(self._first) > wav.HEADER_MAX:
+                raise EmptyRecordingError("what Asterisk has of it is no WAV file")
+        if header is None or len(self._first) <= header.start:
+            raise EmptyRecordingError("nothing was recorded")
+        return header
+
+    def put_right(self, header: wav.Header, size_bytes: int) -> None:
+        """Let the file begin with a header that fits its size."""
+        self._first = header.for_size(size_bytes) + self._first[header.start :]
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self._first:
-            yield self._first
+        yield self._first
         async for piece in self._pieces:
             yield piece

@@ -123,14 +123,14 @@ def _blind(turn: Turn, source: Leg, number: str, channel: Channel) -> None:
     What is no officer's may be the dialplan's: a parking lot, a conference room. Who is no officer
     reaches officers only: nobody outside makes calls by our trunk.
     """
-    call, is_officers = turn.call, number in turn.settings.officer
+    call, inside = turn.call, targets.inside_target(turn.settings, number)
     begun = _begin(turn, source, number)
-    if not is_officers and (source.login is None or begun.to_number is None):
+    if inside is None and (source.login is None or begun.to_number is None):
         _failed(turn, source, Reason.UNALLOCATED)
         return
     _stand_in(call, source)
     context = channel.context
-    if is_officers or not re.fullmatch(CONTEXT, context):
+    if inside is not None or not re.fullmatch(CONTEXT, context):
         _ring(turn, source, number)
         return
     begun.until, begun.context = turn.later(HANDED_OVER_WITHIN_S), context
@@ -141,7 +141,7 @@ def _blind(turn: Turn, source: Leg, number: str, channel: Channel) -> None:
 
 
 def _ring(turn: Turn, source: Leg, number: str) -> None:
-    target = targets.number_target(turn.settings, number)
+    target = targets.number_target(turn.settings, number, but=source.number)
     if target is None:
         _failed(turn, source, Reason.UNALLOCATED)
         return
@@ -292,8 +292,10 @@ def _given_up(turn: Turn) -> None:
     call, awaited = turn.call, turn.call.transfer
     assert awaited is not None
     source, number = call.legs[awaited.from_leg], awaited.to_number
-    target = None if number is None else targets.number_target(turn.settings, number)
-    if target is None or (source.login is None and target.login is None):
+    target = None
+    if number is not None:
+        target = targets.number_target(turn.settings, number, but=source.number)
+    if target is None or (source.login is None and targets.is_outside(target)):
         _failed(turn, source, Reason.CALL_FAILED)
     else:
         _answer(turn, source, DONE)
@@ -318,7 +320,7 @@ def _hand_over(turn: Turn, event: Event, first: str) -> None:
 def _take_out(turn: Turn, leg: Leg) -> Leg:
     """A leg as another call gets it. Who began this call remains in it as one who has left."""
     call = turn.call
-    given = dataclasses.replace(leg, seated=False, inside=False, held=False, request_id=None)
+    given = dataclasses.replace(leg, seated=False, inside=False, held_by=None, request_id=None)
     if leg.id != call.id:
         del call.legs[leg.id]
         call.anchor = call.id

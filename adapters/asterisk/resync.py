@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from typing import Final
 
 from adapters.asterisk import (
+    call_recording,
     callouts,
     calls,
     conferences,
     convening,
     elsewhere,
     legs,
-    media,
     twins,
 )
 from adapters.asterisk.ari import AriError, segment
@@ -42,6 +43,9 @@ from protocol.messages import GapCause, GapNotice, LinkState, PlatformLink, Plat
 from protocol.reasons import Reason
 
 logger = logging.getLogger("linkage.asterisk")
+
+HOLDS: Final = {"variable": "CHANNEL(rtp,hold)"}
+"""What says of a channel, of PJSIP only, whether its telephone has put the other side on hold."""
 
 
 async def resync(board: Switchboard, *, first: bool) -> str:
@@ -128,6 +132,7 @@ async def _take_up(
     added = frozenset(
         effect.owner for effect in pending if isinstance(effect, Do) and effect.owner
     )
+    freed = await no_longer_held(board, call)
 
     def bring_up(turn: Turn) -> None:
         if undone is not None:
@@ -136,6 +141,9 @@ async def _take_up(
             step = callouts.step if turn.call.conference is None else conferences.step
             step(turn)
         compare(turn, found, still, added, reason)
+        for leg in turn.call.legs.values():
+            if leg.id in freed and leg.up:
+                legs.retrieve(turn, leg, by=None)
 
     await desk.resume(pending, bring_up)
     if desk.call.closed:
@@ -225,6 +233,26 @@ async def _find(board: Switchboard, path: str) -> bool:
         return True
 
 
+async def no_longer_held(board: Switchboard, call: Call) -> frozenset[str]:
+    """Who is on hold by a telephone's key that was pressed once more while nobody looked."""
+    freed: list[str] = []
+    for leg in call.legs.values():
+        if leg.alive and leg.held_by is not None:
+            holder = call.legs.get(leg.held_by)
+            if holder is None or not await _holds(board, holder):
+                freed.append(leg.id)
+    return frozenset(freed)
+
+
+async def _holds(board: Switchboard, holder: Leg) -> bool:
+    path = f"/channels/{segment(holder.channel)}/variable"
+    try:
+        answer = await board.ari.request("GET", path, HOLDS)
+    except AriError:  # it is gone, or of a technology that does not know
+        return False
+    return isinstance(answer, dict) and answer.get("value") == "1"
+
+
 def compare(
     turn: Turn,
     found: Found,
@@ -242,8 +270,8 @@ def compare(
         if leg.alive and leg.id not in added:
             _compare_leg(turn, leg, found, seated or frozenset(), reason)
     for name in list(call.recordings):
-        if name not in running and name not in added:
-            media.finish_recording(turn, name, None)
+        if name not in added:
+            call_recording.found(turn, name, live=name in running)
     if call.reason is None:
         _reseat(turn)
     calls.watch_bridge(turn)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adapters.asterisk import convening
 from adapters.asterisk.causes import common_reason
-from adapters.asterisk.legs import dial, hang_up, seat, stop_music, stop_tone
+from adapters.asterisk.legs import dial, hang_up, retrieve, seat, stop_music, stop_tone
 from adapters.asterisk.model import Leg
 from adapters.asterisk.turn import Turn
 from protocol.messages import CallDirection, HangupSide
@@ -19,10 +19,15 @@ def ring_next(turn: Turn) -> None:
     if not call.waiting:
         give_up(turn)
         return
+    dial_next(turn)
+
+
+def dial_next(turn: Turn, *, request_id: str | None = None) -> list[Leg]:
+    """Dial who is next of those who wait to be rung."""
+    call = turn.call
     count = len(call.waiting) if call.at_once else 1
     now, call.waiting = call.waiting[:count], call.waiting[count:]
-    for target in now:
-        dial(turn, target)
+    return [dial(turn, target, request_id=request_id) for target in now]
 
 
 def give_up(turn: Turn) -> None:
@@ -78,6 +83,8 @@ def connect(turn: Turn, leg: Leg) -> None:
         turn.do("POST", "channels", root.channel, "answer", fine=(404, 409))
     stop_music(turn)
     stop_tone(turn)
+    if call.anchor_leg.held:  # by the key of an officer who has left
+        retrieve(turn, call.anchor_leg, by=leg.login)
     if root.alive and not root.seated:
         seat(turn, root)
     seat(turn, leg)

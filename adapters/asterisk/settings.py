@@ -10,6 +10,8 @@ url = "http://127.0.0.1:8088"       # of Asterisk's HTTP server; /ari is added w
 user = "linkage"                    # a [user] of ari.conf
 password = "…"
 trunk = "PJSIP/{number}@trunk"      # how numbers outside are dialled
+prefixes = { "+86" = "0", "+" = "00" }   # what their beginning is dialled as
+
 
 [adapter.settings.hotline.12345]
 officers = ["1001", "1002"]
@@ -43,6 +45,7 @@ NUMBER: Final = r"^[0-9A-Za-z*#+_.-]{1,25}$"
 """What can be a telephone number or an extension here: it goes into URLs and dial strings."""
 
 Number = Annotated[str, Field(pattern=NUMBER)]
+Prefix = Annotated[str, Field(pattern=r"^\+?[0-9*#]{0,10}$", min_length=1)]
 Login = Annotated[str, Field(pattern=r"^\S(.{0,18}\S)?$")]
 Endpoint = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9]+/[^\s,&]+(&[A-Za-z0-9]+/[^\s,&]+){0,9}$", max_length=400)
@@ -90,6 +93,9 @@ class Settings(_Section):
     hotline: Mapping[Number, Hotline] = {}
     officer: Mapping[Number, Officer] = {}
     trunk: str | None = None
+    prefixes: Mapping[Prefix, Annotated[str, Field(pattern=r"^[0-9*#+]{0,10}$")]] = {}
+    """How the beginning of a number is dialled here, e.g. `"+86" = "0"`, `"+" = "00"`. The longest
+    that fits counts; numbers are freed of blanks, brackets and dashes before."""
     sounds: str = "sound:{file_id}"
     """What Asterisk is told to play for a FileId of 203 and 209: a sound of its own."""
     music: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")] = "default"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from adapters.asterisk import legs, media
+from adapters.asterisk import call_recording, legs, media
 from adapters.asterisk.orders import COMMAND, Order, party, refuse
 from adapters.asterisk.turn import Turn
 from linkage.ports import CommandError, Outcome
@@ -14,7 +14,6 @@ from protocol.messages import (
     MediaControl,
     RecordingAction,
     RecordingControl,
-    RecordingNoticeAction,
 )
 from protocol.results import Result
 
@@ -32,9 +31,9 @@ def do_record(turn: Turn, order: Order) -> Outcome:
             raise refuse("nobody speaks yet: recording begins when two are connected")
         if call.recordings:
             raise CommandError(Result.ALREADY_EXISTS, "the call is being recorded already")
-        if message.format not in {None, media.FORMAT}:
-            raise CommandError(Result.BAD_VALUE, f"recordings are {media.FORMAT} here")
-        name = media.start_recording(turn, owner=COMMAND)
+        if message.format not in {None, call_recording.FORMAT}:
+            raise CommandError(Result.BAD_VALUE, f"recordings are {call_recording.FORMAT} here")
+        name = call_recording.start_recording(turn, owner=COMMAND)
         return Outcome(detail=f"RecordId {name}")
     recording = (
         call.recordings.get(message.record_id)
@@ -44,22 +43,17 @@ def do_record(turn: Turn, order: Order) -> Outcome:
     if recording is None:
         raise CommandError(Result.NO_FILE, "no such recording is being made")
     recording.request_id = turn.request_id
-    live = ("recordings", "live", recording.name)
     match message.action:
         case RecordingAction.STOP:
-            media.stop_recording(turn, recording, owner=COMMAND)
+            call_recording.stop_recording(turn, recording, owner=COMMAND)
         case RecordingAction.PAUSE:
             if recording.paused:
                 raise refuse("the recording is paused already")
-            recording.paused = True
-            turn.do("POST", *live, "pause", owner=COMMAND)
-            media.tell_recording(turn, recording, RecordingNoticeAction.PAUSE)
+            call_recording.pause(turn, recording, owner=COMMAND)
         case _:
             if not recording.paused:
                 raise refuse("the recording is not paused")
-            recording.paused = False
-            turn.do("DELETE", *live, "pause", owner=COMMAND)
-            media.tell_recording(turn, recording, RecordingNoticeAction.RESUME)
+            call_recording.resume(turn, recording, owner=COMMAND)
     return Outcome()
 
 

@@ -27,6 +27,7 @@ from adapters.asterisk.model import Call, LegState
 from adapters.asterisk.recordings import Recorder
 from adapters.asterisk.settings import Settings
 from adapters.asterisk.steady import SteadyTime
+from adapters.asterisk.targets import same
 from adapters.asterisk.turn import Turn
 from linkage.ports import AdapterContext, AdapterUnavailableError, CommandError, Emit
 from protocol.message import Message
@@ -421,12 +422,18 @@ class Switchboard:
         login = message.login_id or getattr(message, "from_login_id", None)
         if number is None and login is None:
             raise CommandError(Result.MISSING_FIELD, "CallId must say which call")
-        found = [desk for desk in self._desks.values() if _has(desk.call, number, login)]
+        found = [desk for desk in self._desks.values() if self._has(desk.call, number, login)]
         if not found:
             raise CommandError(Result.NO_CALL, "no such call is alive")
         if len(found) > 1:
             raise CommandError(Result.WRONG_STATE, "several calls fit: name the CallId")
         return found[0]
+
+    def _has(self, call: Call, number: str | None, login: str | None) -> bool:
+        alive = [leg for leg in call.legs.values() if leg.alive]
+        return (
+            number is None or any(same(self.settings, leg.number, number) for leg in alive)
+        ) and (login is None or any(leg.login == login for leg in alive))
 
     def knows(self, channel: str) -> bool:
         """Whether a channel belongs to a call."""
@@ -448,10 +455,3 @@ def _is_sign_of_life(event: Event) -> bool:
     if event.kind == "Dial":
         return event.dial_status in RINGS
     return event.kind in {"StasisStart", "ChannelStateChange"}
-
-
-def _has(call: Call, number: str | None, login: str | None) -> bool:
-    alive = [leg for leg in call.legs.values() if leg.alive]
-    return (number is None or any(leg.number == number for leg in alive)) and (
-        login is None or any(leg.login == login for leg in alive)
-    )

@@ -19,7 +19,7 @@ who transferred is rung again, and after him the rest of the hotline's officers.
 from __future__ import annotations
 
 from adapters.asterisk import legs, ringing, targets
-from adapters.asterisk.model import Leg, Target, Transfer
+from adapters.asterisk.model import Call, Leg, Target, Transfer
 from adapters.asterisk.turn import Turn
 from protocol.messages import (
     CallPhase,
@@ -34,10 +34,13 @@ from protocol.reasons import Reason
 def start(turn: Turn, officer: Leg, target: Target, *, attended: bool) -> str:
     """Begin a transfer by an officer who speaks with the anchor; returns the target's CallId."""
     call = turn.call
+    if call.anchor_leg.held:
+        legs.retrieve(turn, call.anchor_leg, by=officer.login)
     if attended:
         mode = TransferNoticeMode.ATTENDED
     else:
-        mode = TransferNoticeMode.BLIND if target.login else TransferNoticeMode.EXTERNAL
+        inside = TransferNoticeMode.QUEUE if target.officers else TransferNoticeMode.BLIND
+        mode = TransferNoticeMode.EXTERNAL if targets.is_outside(target) else inside
     transfer = Transfer(
         from_leg=officer.id,
         to_leg="",
@@ -64,12 +67,25 @@ def start(turn: Turn, officer: Leg, target: Target, *, attended: bool) -> str:
 def _dial(turn: Turn, transfer: Transfer, target: Target) -> None:
     """Ring the target; 105 start goes before its 115, with the CallId that both have."""
     before = len(turn.effects)
-    leg = legs.dial(turn, target)
-    transfer.to_leg = leg.id
+    turn.call.waiting, turn.call.at_once = list(target.each), target.at_once
+    _ring(turn, transfer)
     dialled = turn.effects[before:]
     del turn.effects[before:]
     tell(turn, CallPhase.START)
     turn.effects += dialled
+
+
+def _ring(turn: Turn, transfer: Transfer) -> None:
+    """Ring the target, or who is next of a hotline's officers."""
+    dialled = ringing.dial_next(turn, request_id=transfer.request_id)
+    transfer.to_leg = dialled[0].id
+    transfer.rung += [leg.id for leg in dialled]
+
+
+def aims_at(call: Call, leg: Leg) -> bool:
+    """Whether a leg is one to which the call is being transferred: of a hotline all that ring."""
+    transfer = call.transfer
+    return transfer is not None and leg.id in {transfer.to_leg, *transfer.rung}
 
 
 def tell(turn: Turn, phase: CallPhase, reason: int | None = None) -> None:
@@ -106,8 +122,13 @@ def target_answered(turn: Turn, target: Leg) -> None:
     """The target answered: it gets the anchor, or the officer who consults it."""
     transfer = turn.call.transfer
     assert transfer is not None
+    transfer.to_leg = target.id
+    ringing.cancel_ringing(turn, Reason.ANSWERED_ELSEWHERE, but=target)
     legs.stop_tone(turn)
-    legs.seat(turn, target)
+    if target.held:  # by the key of the one who transfers, in the consultation
+        legs.reseat(turn, target)
+    else:
+        legs.seat(turn, target)
     if transfer.released:
         _done(turn, target)
     else:
@@ -124,7 +145,7 @@ def complete(turn: Turn) -> None:
     if call.anchor_leg.held:
         legs.retrieve(turn, call.anchor_leg, by=transfer.from_login)
     legs.stop_tone(turn)
-    if target.up and not target.seated:
+    if target.up and (target.held or not target.seated):
         legs.reseat(turn, target)
     legs.hang_up(turn, officer, Reason.TRANSFERRED, HangupSide.OPERATOR)
     if target.up:
@@ -136,6 +157,9 @@ def complete(turn: Turn) -> None:
 def _done(turn: Turn, target: Leg) -> None:
     legs.stop_music(turn)
     turn.call.officer = target.login or turn.call.officer
+    transfer = turn.call.transfer
+    if transfer is not None and transfer.to_number in turn.settings.hotline:
+        turn.call.hotline = transfer.to_number
     tell(turn, CallPhase.DONE)
     turn.call.transfer = None
 
@@ -169,6 +193,13 @@ def target_gone(turn: Turn, target: Leg) -> None:
     """The target did not answer, or left before it had the anchor."""
     call, transfer = turn.call, turn.call.transfer
     assert transfer is not None
+    if target.id != transfer.to_leg and call.legs[transfer.to_leg].up:
+        return  # another of the hotline's officers has answered
+    if any(leg.id in transfer.rung for leg in call.ringing()):
+        return
+    if call.waiting:
+        _ring(turn, transfer)
+        return
     if not transfer.released:
         _drop_target(turn, target.reason or Reason.CALL_FAILED)
         tell(turn, CallPhase.FAILED, target.reason)
@@ -201,7 +232,9 @@ def _drop_target(turn: Turn, reason: int) -> None:
     call, transfer = turn.call, turn.call.transfer
     assert transfer is not None
     legs.stop_tone(turn)
-    legs.hang_up(turn, call.legs[transfer.to_leg], reason, HangupSide.OPERATOR)
+    call.waiting.clear()
+    for leg in (call.legs[transfer.to_leg], *call.ringing()):
+        legs.hang_up(turn, leg, reason, HangupSide.OPERATOR)
     if call.anchor_leg.held:
         legs.retrieve(turn, call.anchor_leg, by=transfer.from_login)
 

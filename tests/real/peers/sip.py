@@ -80,16 +80,22 @@ def answer(
     return Sip(first=f"SIP/2.0 {status}", headers=(*copied, *more, *kind), body=body)
 
 
+KEYS: Final = 101
+"""The payload type under which keys are sent."""
+
+
 def sdp(port: int, version: int, direction: str = "sendrecv") -> str:
-    """What we offer and accept: PCMU."""
+    """What we offer and accept: PCMU, and keys within the sound (RFC 4733)."""
     lines = (
         "v=0",
         f"o=- 1 {version} IN IP4 {LOOPBACK}",
         "s=-",
         f"c=IN IP4 {LOOPBACK}",
         "t=0 0",
-        f"m=audio {port} RTP/AVP 0",
+        f"m=audio {port} RTP/AVP 0 {KEYS}",
         "a=rtpmap:0 PCMU/8000",
+        f"a=rtpmap:{KEYS} telephone-event/8000",
+        f"a=fmtp:{KEYS} 0-15",
         f"a={direction}",
     )
     return END.join(lines) + END

@@ -61,7 +61,12 @@ class Forwards:
     number: str
 
 
-Manner = Answers | Rings | Refuses | Forwards
+@dataclass(frozen=True, slots=True)
+class Announces:
+    """A call gets sound before it is answered (183), as carriers do it, and rings never (180)."""
+
+
+Manner = Answers | Rings | Refuses | Forwards | Announces
 
 
 class Line:
@@ -124,6 +129,10 @@ class Line:
     async def hears(self, *phones: Telephone) -> None:
         """Return when these are heard here from now on."""
         await self.voice.hears(*(phone.tone_hz for phone in phones))
+
+    async def hears_music(self, *but: Telephone) -> None:
+        """Return when there is music here, and none of these."""
+        await self.voice.hears_music(*(phone.tone_hz for phone in but))
 
     async def never_hears(self, *phones: Telephone) -> None:
         """Return when these are not heard here (any more)."""
@@ -413,6 +422,9 @@ class Telephone(asyncio.DatagramProtocol):
                     "302 Moved Temporarily", contact=f"<sip:{number}@{LOOPBACK}:{self.server}>"
                 )
                 line.become("gone")
+            case Announces():
+                line.become("ringing")
+                line.respond("183 Session Progress", body=sip.sdp(line.media, line.cseq))
             case manner:
                 line.become("ringing")
                 line.respond("180 Ringing")

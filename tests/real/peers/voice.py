@@ -15,12 +15,21 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from tests.real.peers.audio import AMPLITUDE, FRAME, PIECE, RATE_HZ, mu_law, share_of
+from tests.real.peers.audio import AMPLITUDE, FRAME, PIECE, RATE_HZ, loudness, mu_law, share_of
 from tests.real.peers.ports import LOOPBACK
+from tests.real.peers.sip import KEYS
 
+KEYPAD: Final = "0123456789*#ABCD"
+KEY_FRAMES: Final = 8
+"""A key is held for so many frames, of which the last three say that it was let go."""
+KEY_PAUSE: Final = 5
+MARKER: Final = 0x80
+LET_GO: Final = 0x80
 FRAME_S: Final = FRAME / RATE_HZ
 HEADER: Final = struct.Struct(">BBHII")
 PCMU: Final = 0
+LOUD: Final = 100.0
+"""Music is louder than this; comfort noise is not."""
 HEARD: Final = 0.1
 """Share of a tenth of a second that a tone must have: of three who speak at once each has more."""
 PIECES_KEPT: Final = 50
@@ -59,6 +68,7 @@ class Voice(asyncio.DatagramProtocol):
         """Say nothing before `open`, and nothing before it is known to where (`towards`)."""
         self.towards: tuple[str, int] | None = None
         self.last = SILENCE
+        self._keys: deque[tuple[int, int]] = deque()
         self._says = says
         self._pieces: deque[list[int]] = deque(maxlen=PIECES_KEPT)
         self._count = 0
@@ -83,6 +93,23 @@ class Voice(asyncio.DatagramProtocol):
             self._clock.cancel()
         if self._transport is not None:
             self._transport.close()
+
+    def press(self, digits: str) -> None:
+        """Press keys, told within the sound (RFC 4733), as nearly all telephones do."""
+        for digit in digits:
+            code = KEYPAD.index(digit)
+            self._keys.extend((code, frame) for frame in range(KEY_FRAMES + KEY_PAUSE))
+
+    async def hears_music(self, *but_hz: int, for_tenths: int = 5) -> None:
+        """Return when there is sound, so many tenths in a row, with none of these tones in it."""
+        found, seen = 0, self._count
+        async with asyncio.timeout(WAIT_S):
+            while found < for_tenths:
+                pieces = await self._more(seen)
+                seen += len(pieces)
+                for piece in pieces:
+                    tones = any(share_of(piece, hz) >= HEARD for hz in but_hz)
+                    found = found + 1 if loudness(piece) > LOUD and not tones else 0
 
     async def hears(self, *tones_hz: int, for_tenths: int = 3) -> None:
         """Return when all these tones are heard, in so many tenths of a second from now on.
@@ -151,7 +178,22 @@ class Voice(asyncio.DatagramProtocol):
             due += FRAME_S
             await asyncio.sleep(due - loop.time())
             number, stamp = number + 1 & 0xFFFF, stamp + FRAME & 0xFFFFFFFF
+            if self._keys and self._key(number, stamp, source):
+                continue
             frame = self._says()
             if frame is not None and self.towards is not None and self._transport is not None:
                 head = HEADER.pack(0x80, PCMU, number, stamp, source)
                 self._transport.sendto(head + frame, self.towards)
+
+    def _key(self, number: int, stamp: int, source: int) -> bool:
+        """Send a frame of the key that is held; False in the pause after it."""
+        code, frame = self._keys.popleft()
+        if frame >= KEY_FRAMES or self.towards is None or self._transport is None:
+            return False
+        began = stamp - frame * FRAME & 0xFFFFFFFF
+        marker = MARKER if frame == 0 else 0
+        let_go = LET_GO if frame >= KEY_FRAMES - 3 else 0
+        head = HEADER.pack(0x80, marker | KEYS, number, began, source)
+        body = struct.pack(">BBH", code, let_go | 10, FRAME * min(frame + 1, KEY_FRAMES - 2))
+        self._transport.sendto(head + body, self.towards)
+        return True

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,7 +22,19 @@ from aiohttp import web
 
 USER, PASSWORD = "linkage", "secret"
 HTTP_NO_CONTENT = 204
-WAV = b"RIFF" + bytes(40) + bytes(32_000)
+SOUND_BYTES = 32_000
+WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
+
+
+def wav(promised_bytes: int, sound: bytes) -> bytes:
+    """A WAV as Asterisk writes it, whose header promises so much."""
+    size = 36 + promised_bytes
+    fmt = (16, 1, 1, 8000, 16_000, 2, 16)
+    head = WAV_HEADER.pack(b"RIFF", size, b"WAVE", b"fmt ", *fmt, b"data", promised_bytes)
+    return head + sound
+
+
+WAV = wav(SOUND_BYTES, bytes(SOUND_BYTES))
 
 CAUSES = {"busy": 17, "no_answer": 19, "rejected": 21, "unallocated": 1, "congestion": 34}
 
@@ -43,6 +56,8 @@ class Line:
     """What was set of the functions that a channel has, by name with brackets."""
     music: bool = False
     muted: bool = False
+    holds: bool = False
+    """Its telephone has put the other side on hold."""
     silent: set[str] = field(default_factory=set)
     """Directions in which no sound goes: "in" from it, "out" to it."""
 
@@ -57,6 +72,7 @@ class Bridge:
     id: str
     kind: str = "stasis"
     """Its class: "parking" and "basic" are not the application's."""
+    type: str = "mixing"
     members: list[str] = field(default_factory=list)
     live: list[str] = field(default_factory=list)
     music: bool = False
@@ -270,14 +286,55 @@ class FakeAsterisk:
         await self._enter(line)
         return line.id
 
-    async def hang_up(self, channel: str, cause: int | None = None) -> None:
-        """A telephone hangs up, or with a cause says why it will not have the call."""
+    async def hang_up(
+        self, channel: str, cause: int | None = None, status: int | None = None
+    ) -> None:
+        """A telephone hangs up, or says why it will not have the call: Q.850 cause, SIP status."""
         line = self.lines[channel]
         more = {} if cause is None else {"cause": cause}
+        if status is not None:
+            more["tech_cause"] = status
         await self._say("ChannelHangupRequest", line, **more)
         if not line.in_app and cause is not None:
             await self._dial(line, "BUSY" if cause == CAUSES["busy"] else "NOANSWER")
-        await self._end(line, 16 if cause is None else cause)
+        await self._end(line, 16 if cause is None else cause, status)
+
+    async def hold(self, channel: str) -> None:
+        """The hold key of a telephone."""
+        self.lines[channel].holds = True
+        await self._say("ChannelHold", self.lines[channel])
+
+    async def unhold(self, channel: str) -> None:
+        """The hold key once more."""
+        self.lines[channel].holds = False
+        await self._say("ChannelUnhold", self.lines[channel])
+
+    async def ring(self, number: str) -> None:
+        """A telephone begins to ring (180)."""
+        await self._ring(self.leg(number))
+
+    async def _ring(self, line: Line) -> None:
+        line.state = "Ringing"
+        await self._say("ChannelStateChange", line)
+        await self._dial(line, "RINGING")
+
+    async def take_out(self, channel: str) -> None:
+        """A channel leaves its bridge."""
+        await self._leave(self.lines[channel])
+
+    async def put_in(self, channel: str, bridge: str) -> None:
+        """A channel enters a bridge."""
+        await self._join(self.lines[channel], self.bridges[bridge])
+
+    async def announce(self, number: str) -> None:
+        """A carrier sends a tone or a voice before anybody answers (183)."""
+        await self._dial(self.leg(number), "PROGRESS")
+
+    async def fall_silent(self, *, heard_s: int) -> None:
+        """Nothing was heard for 4 s: recordings are given up, with so much in their files."""
+        for bridge in self.bridges.values():
+            for name in list(bridge.live):
+                await self._finish(bridge, name, heard_s)
 
     def lose(self, channel: str) -> None:
         """A channel ends, and what Asterisk says of it reaches nobody."""
@@ -286,9 +343,11 @@ class FakeAsterisk:
             self.bridges[line.bridge].members.remove(channel)
 
     async def press(self, channel: str, digits: str) -> None:
-        """Keys of a telephone."""
+        """Keys of a telephone, told within the sound (RFC 4733), as nearly all do it."""
         for digit in digits:
             line = self.lines[channel]
+            if line.bridge is not None and "dtmf_events" not in self.bridges[line.bridge].type:
+                continue  # the two are joined so closely that nobody looks into their sound
             await self._say("ChannelDtmfReceived", line, digit=digit, duration_ms=160)
 
     async def refer(self, channel: str, number: str, *, other_half_first: bool = False) -> None:
@@ -362,13 +421,14 @@ class FakeAsterisk:
         line.in_app = True
         await self._say("StasisStart", line, args=line.args)
 
-    async def _end(self, line: Line, cause: int) -> None:
+    async def _end(self, line: Line, cause: int, status: int | None = None) -> None:
         await self._leave(line)
         self.lines.pop(line.id, None)
         if line.in_app:
             await self._say("StasisEnd", line)
         if not line.args or line.args[0] == "leg" or line.id in self.watched:
-            await self._say("ChannelDestroyed", line, cause=cause)
+            more = {} if status is None else {"tech_cause": status}
+            await self._say("ChannelDestroyed", line, cause=cause, **more)
 
     async def _leave(self, line: Line) -> None:
         bridge = self.bridges.get(line.bridge or "")
@@ -394,10 +454,10 @@ class FakeAsterisk:
         """Of bridges that are none of its own an application hears where it asked for all."""
         return bridge.kind == "stasis" or "" in self.watched
 
-    async def _finish(self, bridge: Bridge, name: str) -> None:
+    async def _finish(self, bridge: Bridge, name: str, heard_s: int = 2) -> None:
         bridge.live.remove(name)
         self.stored[name] = WAV
-        await self._recording("RecordingFinished", name, "done", duration=2)
+        await self._recording("RecordingFinished", name, "done", duration=heard_s)
 
     async def _recording(self, kind: str, name: str, state: str, **more: Any) -> None:
         thing = {"name": name, "format": "wav", "state": state, **more}
@@ -552,6 +612,8 @@ class FakeAsterisk:
         if method == "POST":
             line.set(name, query["value"])
             return _done()
+        if name == "CHANNEL(rtp,hold)":
+            return web.json_response({"value": "1" if line.holds else "0"})
         if name.endswith(")"):
             return web.json_response({"value": self._function(name)})
         if name not in line.variables:
@@ -587,14 +649,10 @@ class FakeAsterisk:
         self.dialled.append(number)
         self.lines[channel] = line
         await self._dial(line, "")
-        if manner == "dialled":
-            pass
-        elif manner in CAUSES:
+        if manner in CAUSES:
             await self.hang_up(channel, CAUSES[manner])
-        else:
-            line.state = "Ringing"
-            await self._say("ChannelStateChange", line)
-            await self._dial(line, "RINGING")
+        elif manner == "rings":
+            await self._ring(line)
         return web.json_response(self._describe(line))
 
     async def _bridges(
@@ -606,7 +664,9 @@ class FakeAsterisk:
             assert query["bridgeId"] not in self.lines, "a real one would be mute about it"
             if query["bridgeId"] in self.bridges:
                 return _error(409, "Bridge with the same ID exists")
-            self.bridges[query["bridgeId"]] = Bridge(query["bridgeId"])
+            self.bridges[query["bridgeId"]] = Bridge(
+                query["bridgeId"], type=query.get("type", "mixing")
+            )
             return web.json_response({"id": query["bridgeId"]})
         bridge = self.bridges.get(path[0])
         if bridge is None:
@@ -626,6 +686,10 @@ class FakeAsterisk:
     ) -> web.Response:
         verb = path[0]
         if verb == "record":
+            if query["name"] in bridge.live:
+                return _error(409, "Recording already in progress")
+            if query["name"] in self.stored and query["ifExists"] != "append":
+                return _error(409, "A recording with this name exists")
             bridge.live.append(query["name"])
             await self._recording("RecordingStarted", query["name"], "recording")
         elif verb == "play":

@@ -31,6 +31,8 @@ from protocol.messages import (
     HangupScope,
     Hold,
     HoldAction,
+    HoldNotice,
+    HoldNoticeAction,
     IncomingCallNotice,
     KeyValue,
     MediaAction,
@@ -152,6 +154,8 @@ async def test_a_command_that_waits_behind_something_expires_at_its_time(
         if make(call_id).call_id is not None:
             assert await refused(adapter, make(call_id), expire_s=SOON_S) == Result.EXPIRED
         adapter.notices.gate.set()
+        await asterisk.say("ChannelUnhold", channel)
+        await adapter.notices.next(HoldNotice, action=HoldNoticeAction.RETRIEVE)
         await round_trip(asterisk, adapter, call_id)
         assert asterisk.picture() == before
 
@@ -172,6 +176,8 @@ async def test_what_its_sender_does_not_wait_for_any_more_is_not_begun(
         given.cancel()  # told as unknown: linkage stops, or the host has waited for long enough
         await asyncio.wait({given})
         adapter.notices.gate.set()
+        await asterisk.say("ChannelUnhold", channel)
+        await adapter.notices.next(HoldNotice, action=HoldNoticeAction.RETRIEVE)
         await round_trip(asterisk, adapter, call_id)
         assert asterisk.picture() == before
 

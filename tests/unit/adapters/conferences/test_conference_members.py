@@ -26,6 +26,7 @@ from tests.unit.adapters.conferences.scene import (
     convene,
     ended,
     group,
+    joins,
     person,
     result,
     rings,
@@ -118,6 +119,56 @@ async def test_members_are_added_by_number_only_and_once(
         assert await refused(adapter, there) == Result.ALREADY_EXISTS
         odd = about(conference_id, MemberAction.ADD, phone_num="1/2")
         assert await refused(adapter, odd) == Result.BAD_VALUE
+
+
+async def test_who_is_not_there_any_more_or_never_came_is_called_again(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    asterisk.telephones["139@trunk"] = "busy"
+    async with place.run() as adapter:
+        everybody = [person("1", "1001"), person("2", "1002"), person("3", "139")]
+        outcome = await convene(adapter, group(CallMode.ALL, *everybody))
+        conference_id = outcome.conference_id or ""
+        left = await joins(asterisk, adapter, "1001")
+        await joins(asterisk, adapter, "1002")
+        busy = await result(adapter, "3")
+        assert busy.reason == Reason.BUSY
+        await asterisk.hang_up(left)
+        gone = await adapter.notices.any(
+            ConferenceMemberNotice, action=MemberNoticeAction.LEFT, phone_num="1001"
+        )
+        asterisk.telephones["139@trunk"] = "rings"
+        again = about(conference_id, MemberAction.REDIAL, phone_num="1 39")
+        await adapter.do(again)
+        assert await refused(adapter, again) == Result.WRONG_STATE  # it rings already
+        told = await adapter.notices.next(
+            ConferenceMemberNotice, action=MemberNoticeAction.RINGING, phone_num="139"
+        )
+        assert (told.staff_id, told.request_id) == ("3", "C2")
+        await adapter.do(about(conference_id, MemberAction.REDIAL, member_id=gone.member_id))
+        await asterisk.pick_up("1001")
+        await asterisk.pick_up("139@trunk")
+        await adapter.notices.next(
+            ConferenceMemberNotice, action=MemberNoticeAction.JOINED, phone_num="139"
+        )
+        assert await refused(adapter, again) == Result.ALREADY_EXISTS
+        nobody = about(conference_id, MemberAction.REDIAL, phone_num="140")
+        assert await refused(adapter, nobody) == Result.NOT_A_MEMBER
+        await adapter.do(control(conference_id, ConferenceAction.LOCK))
+        assert await refused(adapter, again) == Result.CONFERENCE_LOCKED
+    assert asterisk.dialled == ["1001", "1002", "139@trunk", "139@trunk", "1001"]
+
+
+async def test_a_hotline_is_called_into_a_conference_officer_by_officer(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    asterisk.telephones["1001"] = "busy"
+    async with place.run() as adapter:
+        await convene(adapter, group(CallMode.ALL, person("1", "12345")))
+        await joins(asterisk, adapter, "1002")
+        told = await result(adapter, "1")
+    assert asterisk.dialled == ["1001", "1002"]
+    assert (told.reason, told.phone_num) == (None, "12345")
 
 
 async def test_one_member_is_hung_up_by_his_call_id_or_number(
