@@ -47,6 +47,8 @@ DETAIL_MAX: Final = 200
 STRANGER_EACH: Final = 3
 """Entries of one kind about the strangers of one address that are journalled within a minute
 before the rest is counted."""
+PEER_EACH: Final = 1000
+"""The same of one peer: all of what a wrong setting brings on, and an end to what a fault does."""
 
 
 class Session(Pipe):
@@ -225,8 +227,7 @@ class Session(Pipe):
             case Response():
                 self._take_response(event)
             case Malformed():
-                self._services.figures.malformed += 1
-                self._note(EntryKind.MALFORMED, event.detail, event.raw, event.result)
+                self._take_malformed(event)
             case Refused():
                 self._take_refused(event)
             case Unmatched(response):
@@ -295,19 +296,33 @@ class Session(Pipe):
             self._note(EntryKind.REFUSED, detail, result=response.result)
             self._connection.close(detail)
 
+    def _take_malformed(self, event: Malformed) -> None:
+        self._services.figures.malformed += 1
+        self._turn_down(EntryKind.MALFORMED, event.detail, event.raw, event.result)
+
     def _take_refused(self, event: Refused) -> None:
         is_stranger = event.result is Result.NOT_REGISTERED
-        request = event.request
-        self._note(
+        self._turn_down(
             EntryKind.STRANGER if is_stranger else EntryKind.REFUSED,
-            f"{request.type} {request.id}: {event.detail}",
-            request.raw,
+            f"{event.type:03d} {event.request_id}: {event.detail}",
+            event.raw,
             event.result,
         )
-        if is_stranger:
-            self._refusals += 1
-            if self._refusals >= self._services.settings.refusals_before_registration:
-                self._connection.close("too many messages before registration")
+
+    def _turn_down(self, kind: EntryKind, detail: str, raw: bytes, result: Result) -> None:
+        """A message was refused on the connection's own account; that has its bounds, too."""
+        if self._connection.state is ConnectionState.REGISTERED:
+            if self._paced:
+                check_pace(self._services, self._peer)  # it costs what a good one would
+            if self._services.refusals.is_news(
+                self._peer, kind, detail, result=result, each=PEER_EACH
+            ):
+                self._journal(kind, detail, raw, result)
+            return
+        self._note(kind, detail, raw, result)
+        self._refusals += 1
+        if self._refusals >= self._services.settings.refusals_before_registration:
+            self._connection.close("too many messages before registration")
 
     def _respond(self, response: Response) -> None:
         if self._connection.closed:

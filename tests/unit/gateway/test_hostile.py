@@ -51,7 +51,7 @@ async def test_a_stranger_that_goes_on_talking_is_put_out(
     await core.until(lambda: len(core.notes) == 3)
 
 
-@pytest.mark.parametrize("drip", [b"GET / HTTP/1.1\r\n\r\n", b"\x01\x00\xff\xff<requ", b""])
+@pytest.mark.parametrize("drip", [b"\x02\0\0\0", b"\x01\x00\xff\xff<requ", b""])
 async def test_who_does_not_register_in_time_is_put_out(
     start: Start, connect: Connect, core: FakeCore, drip: bytes
 ) -> None:
