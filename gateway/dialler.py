@@ -9,7 +9,6 @@ import ssl
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from gateway.peers import AddressBook
 from gateway.services import Services
 from gateway.session import Session
 from gateway.tls import Tls
@@ -26,13 +25,11 @@ class Dialler:
     def __init__(
         self,
         services: Services,
-        book: AddressBook,
         *,
         sleep: Sleep = asyncio.sleep,
         lot: Lot = random.random,
     ) -> None:
         self._services = services
-        self._book = book
         self._tls: Tls | None = None
         self._sleep = sleep
         self._lot = lot
@@ -103,7 +100,7 @@ class Dialler:
         connection = Connection(
             side=Side.LINKAGE,
             role=peer.role,
-            dialect=self._book.dialect(peer.dialect),
+            dialect=self._services.bounded(peer.dialect),
             timers=self._services.settings.timers,
             registered=is_legacy,
             dialling=not is_legacy,

@@ -63,9 +63,9 @@ class Gateway:
             allow=list(settings.allow),
             work=work,
         )
-        self._book = AddressBook(settings.message_bytes)
+        self._book = AddressBook()
         self._listener = Listener(self._services, self._book)
-        self._dialler = Dialler(self._services, self._book, sleep=sleep, lot=lot)
+        self._dialler = Dialler(self._services, sleep=sleep, lot=lot)
 
     async def start(self) -> None:
         """Bind every address, then begin to dial.

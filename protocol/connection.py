@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final
 
-from protocol.codec import codec_for
+from protocol.codec import codec_for, decode
 from protocol.dialect import DEFAULT, Dialect
 from protocol.directions import Directions
 from protocol.envelope import Request, Response
@@ -37,6 +38,7 @@ from protocol.fields import CONTROL
 from protocol.foreign import LOOK_MAX, foreign_stream, unfinished
 from protocol.frames import HEARTBEAT, Framer, frame_writer, heartbeat, is_frame
 from protocol.pairing import Awaited, Owed
+from protocol.registration import named_peer, peer_id_of
 from protocol.results import Result
 from protocol.roles import ROLE_BY_REGISTRATION, Role
 from protocol.states import TRANSITIONS, ConnectionState, Input, Side
@@ -75,6 +77,10 @@ DETAIL_MAX: Final = 200
 RETRY_AFTER_S: Final = 1
 
 
+def _nobody(peer_id: str) -> None:
+    """The dialect of peers that have none of their own."""
+
+
 class Connection:
     """One conversation: bytes in, events out; requests and responses in, bytes out.
 
@@ -91,6 +97,9 @@ class Connection:
         dialling: linkage dialled a business platform and registers there itself with 190, as a
             platform does; the application's own 290 is taken as well, and whichever of the two is
             accepted first registers the connection.
+        dialect_of: the dialect of a peer by its id, None: `dialect`. It holds from the
+            registration on: that may come in the encoding of either, is answered in `dialect`,
+            and everything after the answer is spoken in the peer's own, both ways.
         now: when the transport was opened.
     """
 
@@ -103,19 +112,19 @@ class Connection:
         timers: Timers = Timers(),  # noqa: B008 - frozen
         registered: bool = False,
         dialling: bool = False,
+        dialect_of: Callable[[str], Dialect | None] = _nobody,
         now: float,
     ) -> None:
         if role is None and (side is Side.PEER or registered or dialling):
             raise LocalProtocolError("only linkage's listener may learn the role later")
         self._directions = Directions(side, role, dialling=dialling)
-        self._dialect = dialect
+        self._dialect_of = dialect_of
         self._timers = timers
         self._state = ConnectionState.REGISTERED if registered else ConnectionState.UNREGISTERED
         self._close_reason: str | None = None
-        codec = codec_for(dialect)
-        self._decoded = codec.decode
-        self._encoded = codec.encode
-        self._framed = frame_writer(dialect).write
+        self._speak(dialect)
+        if not registered:
+            self._decoded = self._decode_first
         self._framer = Framer(dialect, None if registered else REGISTRATION_MAX_BYTES)
         self._events: deque[Event] = deque()
         self._out: list[bytes] = []
@@ -131,6 +140,13 @@ class Connection:
         self._outbound: frozenset[int] = frozenset()
         if registered:
             self._learn_numbers()
+
+    def _speak(self, dialect: Dialect) -> None:
+        codec = codec_for(dialect)
+        self._dialect = dialect
+        self._decoded = codec.decode
+        self._encoded = codec.encode
+        self._framed = frame_writer(dialect).write
 
     # --- what can be asked -------------------------------------------------------------------
     @property
@@ -239,6 +255,17 @@ class Connection:
         if problem is not None:
             self._framer.give_up()
             raise RemoteProtocolError(Result.BAD_FRAME, problem, raw=data)
+
+    def _decode_first(self, payload: bytes) -> Request | Response:
+        """A message before registration: that may be in the encoding of the peer it names."""
+        try:
+            return decode(payload, self._dialect)
+        except RemoteProtocolError:
+            named = named_peer(payload)
+            own = None if named is None else self._dialect_of(named)
+            if own is None or own.encoding == self._dialect.encoding:
+                raise
+            return decode(payload, replace(self._dialect, encoding=own.encoding))
 
     def _watch_begun(self) -> None:
         """Note since when a message is incomplete; heartbeats between fragments change nothing.
@@ -392,6 +419,10 @@ class Connection:
         self._registering = None
         if response.accepted:
             self._directions.role = self.role or ROLE_BY_REGISTRATION[response.type]
+            own = self._dialect_of(peer_id_of(registering.message) or "")
+            if own is not None:
+                self._speak(own)
+                self._framer.speak(own)
             self._move(Input.REGISTRATION_ACCEPTED)
 
     def _answer(
@@ -480,6 +511,7 @@ class Connection:
     def _move(self, happened: Input, reason: str = "") -> None:
         self._state = TRANSITIONS[self._state, happened]
         if happened is Input.REGISTRATION_ACCEPTED:
+            self._decoded = codec_for(self._dialect).decode
             self._framer.allow_long()
             self._learn_numbers()
         if self._state is ConnectionState.CLOSED:

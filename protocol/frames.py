@@ -197,6 +197,13 @@ class Framer:
         """What comes is no stream of frames: nothing more is read, and nothing kept."""
         self._break()
 
+    def speak(self, dialect: Dialect) -> None:
+        """Read what is not parsed yet, and all that comes, in another dialect."""
+        self._dialect = dialect
+        self._unpack = _HEADERS[dialect.byte_order].unpack_from
+        self._flag_message = dialect.flag_message
+        self._own_bytes = HEADER_BYTES if dialect.length_includes_header else 0
+
     def allow_long(self) -> None:
         """From now on messages may be as long as the dialect has it."""
         self._room += self._dialect.message_max_bytes - self._message_max

@@ -26,6 +26,7 @@ from linkage.secret import Secret
 from linkage.store.rows import MICROSECONDS, Event, Operation, to_us
 from protocol import messages as m
 from protocol.envelope import Request
+from protocol.errors import RemoteProtocolError
 from protocol.message import Message
 from protocol.registration import (
     PROTO_VERSION,
@@ -67,8 +68,8 @@ class RefusedError(Exception):
         self.retry_after_s = retry_after_s
 
 
-def check_registration(peers: Peers, request: Request, now: datetime) -> tuple[Peer, Secret]:
-    """The peer that a registration proves to be, and by which of its secrets.
+def check_registration(peers: Peers, request: Request, now: datetime) -> tuple[Peer, Secret, str]:
+    """The peer that a registration proves to be, by which of its secrets, and the nonce.
 
     The nonce is the caller's to remember.
 
@@ -92,7 +93,11 @@ def check_registration(peers: Peers, request: Request, now: datetime) -> tuple[P
         raise RefusedError(
             Result.VERSION_NOT_SUPPORTED, f"ProtoVer {PROTO_VERSION} is spoken here"
         )
-    signed = signed_fields(request, settings.profile().dialect)
+    try:
+        signed = signed_fields(request, settings.profile().dialect)
+    except RemoteProtocolError as error:
+        # It came from the address of a peer with another dialect, and was read in that.
+        raise RefusedError(error.result, f"{peer_id!r} does not speak its dialect") from None
     try:
         valid = settings.valid_secrets(now)
     except KeyringError as error:
@@ -110,7 +115,7 @@ def check_registration(peers: Peers, request: Request, now: datetime) -> tuple[P
             Result.BAD_CREDENTIALS, "Time is more than 300 s from ours: set the clock"
         )
     _check_login(peer, settings, message)
-    return peer, fitting[0]
+    return peer, fitting[0], signed.nonce
 
 
 def check_repeatable(request: Request, now: datetime, since_us: int) -> None:

@@ -29,7 +29,7 @@ from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError
 from protocol.frames import HEARTBEAT, UNREAD_MAX, Framer, encode_frame
 from protocol.message import Message
-from protocol.messages import message_class
+from protocol.messages import PlatformLeave, message_class
 from protocol.registration import make_registration
 from protocol.results import Result
 
@@ -425,6 +425,56 @@ def test_what_cannot_be_written_changes_nothing() -> None:
     assert pair.peer.unanswered == 0
     assert pair.peer.data_to_send() == b""
     assert pair.peer.get_timer() == 10
+
+
+# --- the dialect of who registers ---------------------------------------------------------------
+OWN = Dialect(encoding="gbk", byte_order="little", flag_message=0x10, empty_token="EMPTY")
+
+
+def knowing(dialect: Dialect) -> Connection:
+    """A listener that knows how peer-1 speaks, and not from where it comes."""
+    return Connection(side=Side.LINKAGE, role=None, dialect_of={"peer-1": dialect}.get, now=0)
+
+
+def hello(app_name: str | None = None) -> Request:
+    made = make_registration(Role.APPLICATION, "peer-1", SECRET, NOON, NONCE, app_name=app_name)
+    return Request(id="reg", message=made)
+
+
+def test_a_dialect_holds_from_the_registration_on() -> None:
+    linkage = knowing(OWN)
+    linkage.receive_data(encode_frame(1, encode(hello())), 0)
+    [asked] = linkage.events()
+    assert isinstance(asked, Request)
+    linkage.send(answer(asked), 0)
+    assert linkage.data_to_send() == encode_frame(1, encode(answer(asked)))
+    assert linkage.dialect == OWN
+
+    linkage.receive_data(encode_frame(0x10, encode(request(299, "2"), OWN), OWN), 0)
+    [leaving] = linkage.events()
+    assert leaving == request(299, "2")
+    told = Request(id="3", message=PlatformLeave(reason="换班"))
+    linkage.send(told, 0)
+    assert linkage.data_to_send() == encode_frame(0x10, encode(told, OWN), OWN)
+    linkage.handle_timer(10)
+    assert linkage.data_to_send() == encode_frame(0x02, b"", OWN)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gbk"])
+def test_a_registration_comes_in_the_default_encoding_or_its_peers(encoding: str) -> None:
+    linkage = knowing(Dialect(encoding="gbk"))
+    first = hello("指挥调度系统")
+    linkage.receive_data(encode_frame(1, encode(first, Dialect(encoding=encoding))), 0)
+    assert list(linkage.events()) == [first]
+
+
+def test_a_refused_registration_changes_no_dialect() -> None:
+    linkage = knowing(OWN)
+    linkage.receive_data(encode_frame(1, encode(hello())), 0)
+    [asked] = linkage.events()
+    assert isinstance(asked, Request)
+    linkage.send(answer(asked, Result.BAD_CREDENTIALS), 0)
+    assert linkage.dialect == DEFAULT
 
 
 # --- malformed --------------------------------------------------------------------------------

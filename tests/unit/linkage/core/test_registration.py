@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from linkage.ports import EntryKind
+from linkage.ports import EntryKind, Role
 from protocol import messages as m
 from protocol.envelope import Request
-from tests.unit.linkage.bench import SECRET
+from tests.unit.linkage.bench import PEERS, SECRET, peer
 from tests.unit.linkage.links import FakeLink, Site, as_sent
 from tests.unit.linkage.said import hangup, incoming, transfer
 
@@ -46,6 +47,22 @@ async def test_a_registration_is_judged(site: Site, changes: dict[str, Any], res
         row = site.journal()[-1]
         assert (row.kind, row.source, row.result) == (EntryKind.STRANGER, "desk", result)
         assert (await site.say(link, m.SnapshotRequest())).result == 204
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gbk"])
+async def test_a_registration_of_a_dialect_peer_may_be_chinese(
+    tmp_path: Path, encoding: str
+) -> None:
+    """It comes in the dialect of its peer, or, from nobody's address, in the default one."""
+    old = peer("old", "application", dialect={"encoding": "gbk"})
+    async with Site(tmp_path, (*PEERS, old)) as site:
+        signed = site.registration("old", role=Role.APPLICATION)
+        name = "<AppName>指挥</AppName></request>".encode(encoding)
+        named = replace(signed, raw=signed.raw.replace(b"</request>", name))
+
+        response = await site.core.register(FakeLink(site.core, "old"), named)
+
+    assert response.result == 0
 
 
 async def test_strangers_do_not_fill_the_disk(site: Site) -> None:
