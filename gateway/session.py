@@ -377,13 +377,14 @@ class Session(Pipe):
 
     def _closed(self, reason: str) -> None:
         self._reason = reason
-        self._log(logging.INFO, "is gone: %s", reason)
+        is_stranger = not self._admitted and self._profile is None
         was_here_s = self._services.clock.now() - self._opened_at
-        if (
-            not self._admitted
-            and self._profile is None
-            and was_here_s >= self._services.settings.timers.register_within_s
-        ):
+        is_late = was_here_s >= self._services.settings.timers.register_within_s
+        is_probe = is_stranger and not is_late and self._connection.is_untouched
+        if is_probe:
+            self._services.figures.probes += 1
+        self._log(logging.DEBUG if is_probe else logging.INFO, "is gone: %s", reason)
+        if is_stranger and is_late:
             self._note(EntryKind.STRANGER, f"from {self._address}: {reason}")
         self._core.closed(self, reason)
 

@@ -189,6 +189,11 @@ class Connection:
         """Bytes received that `events` has not parsed yet."""
         return self._framer.unread_bytes
 
+    @property
+    def is_untouched(self) -> bool:
+        """True while the peer has sent nothing at all."""
+        return self._beginning and not self._framer.unread_bytes
+
     # --- from the peer -----------------------------------------------------------------------
     def receive_data(self, data: bytes, now: float) -> None:
         """Store bytes from the transport; any byte is a sign of life. Ignored once closed.
@@ -253,6 +258,7 @@ class Connection:
         self._beginning = not is_frame(data, self._dialect) and len(data) <= LOOK_MAX
         problem = foreign_stream(data, self._dialect)
         if problem is not None:
+            self._beginning = False
             self._framer.give_up()
             raise RemoteProtocolError(Result.BAD_FRAME, problem, raw=data)
 

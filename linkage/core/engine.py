@@ -234,6 +234,7 @@ class CoreEngine:
         except RefusedError as refusal:
             claimed = peer_id_of(request.message) or "?"
             detail = f"{refusal.detail} (from {work.address})"
+            logger.warning("registration %d of %s refused: %s", request.type, claimed, detail)
             row = self._row(now_us, EntryKind.STRANGER, claimed, request=request)
             self._unit.append(
                 _with(

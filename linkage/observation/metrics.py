@@ -171,7 +171,14 @@ def gateway_families(
 
 
 GATEWAY_EVENTS: Final[Mapping[str, tuple[str, str]]] = {
-    "linkage_frames_malformed": ("malformed", "Frames or messages that could not be read."),
+    "linkage_connections_probed": (
+        "probes",
+        "Connections that ended without a byte, such as the checks of a load balancer.",
+    ),
+    "linkage_frames_malformed": (
+        "malformed",
+        "Frames or messages that could not be read, or whose fields were wrong.",
+    ),
     "linkage_requests_paced": ("paced", "Requests answered 206: their peer was over its rate."),
     "linkage_answers_late": ("late_answers", "Requests that a peer did not answer in time."),
     "linkage_heartbeats_missed": ("silent", "Sessions closed for a silent peer."),

@@ -31,7 +31,7 @@ from protocol.messages import CreateEvent, VendorNotice
 from protocol.results import Result
 from protocol.roles import Role
 from tests.unit.gateway.fake_core import SECRET, FakeCore
-from tests.unit.gateway.wire import Far, incoming, registration
+from tests.unit.gateway.wire import Far, frame, incoming, registration
 from tests.unit.unprivileged import without_override
 
 NOW = datetime.now(UTC)  # noqa: TID251 - OpenSSL looks at the machine's clock
@@ -297,6 +297,45 @@ async def test_tls_1_2_is_enough(start_tls: StartTls, files: Files, core: FakeCo
     far = Far(*await asyncio.open_connection(*gateway.secure_addresses[0], ssl=context))
     await far.register(190, "platform")
     await far.close()
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", "HTTP request"),
+        (frame('<request Id="1" Type="290"/>'), "EventID in plain text"),
+        (b"PROXY TCP4 10.0.0.1 10.0.0.2 4000 7700\r\n", "send-proxy"),
+        (b"hello", "text ('hello')"),
+    ],
+)
+async def test_what_is_said_in_plain_on_a_tls_port_is_named(
+    connect_plainly: ConnectPlainly, start_tls: StartTls, core: FakeCore, data: bytes, what: str
+) -> None:
+    gateway = await start_tls()
+    far = await connect_plainly(gateway.secure_addresses[0])
+    await far.send(data)
+    assert await far.ended() == b""
+    await core.until(lambda: core.notes)
+    assert what in core.notes[0].detail
+    assert gateway.figures.turned_away["tls"] == 1
+
+
+async def test_a_probe_of_a_tls_port_is_counted_and_not_told(
+    connect_plainly: ConnectPlainly,
+    start_tls: StartTls,
+    core: FakeCore,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gateway = await start_tls()
+    with caplog.at_level("INFO"):
+        caplog.clear()
+        await (await connect_plainly(gateway.secure_addresses[0])).close()
+        far = await connect_plainly(gateway.secure_addresses[0])
+        await far.send(b"no TLS")  # accepted after it, and told
+        assert await far.ended() == b""
+        await core.until(lambda: core.notes)
+    assert len(caplog.messages) == 1
+    assert gateway.figures.probes == 1
 
 
 async def test_a_handshake_that_is_not_completed_in_time_is_cut_off(

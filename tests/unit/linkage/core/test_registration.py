@@ -84,6 +84,41 @@ async def test_unknown_peers_and_wrong_roles_get_the_same_answer(site: Site) -> 
         assert peer_id not in str(response.detail)
 
 
+async def test_each_reason_of_a_refusal_is_logged_as_what_it_is_and_told_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = {"id": "old", "role": "application", "legacy": True, "address": "10.1.1.1"}
+    async with Site(tmp_path, (*PEERS, old)) as site:
+        used = site.registration("desk", nonce="the-same-nonce")
+        await site.core.register(FakeLink(site.core, "desk"), used)
+        await site.core.take_up(site.config, {"other"})
+        refused = {
+            "no peer 'nobody' is configured": site.registration("nobody", role=Role.APPLICATION),
+            "'old' is `legacy`": site.registration("old", role=Role.APPLICATION),
+            "'other' was taken out": site.registration("other"),
+            "is platform, not what 290": site.registration("pbx", role=Role.APPLICATION),
+            "does not fit its secret": site.registration("desk", secret="another secret of it"),
+            "its clock is 400 s ahead of ours": site.registration("desk", ahead_s=400),
+            "its clock is 301 s behind ours": site.registration("desk", ahead_s=-301),
+            "this Nonce was used before": as_sent(Request(id="x", message=used.message)),
+        }
+        answers = set()
+        for reason, request in refused.items():
+            caplog.clear()
+            link = FakeLink(site.core, "a stranger")
+            response = await site.core.register(link, request)
+            answers.add((response.result, response.detail, response.retry_after_s))
+            assert [line for line in caplog.messages if reason in line], (reason, caplog.messages)
+    assert len(answers) == 1
+
+
+async def test_who_speaks_another_version_learns_nothing_of_who_is_known(site: Site) -> None:
+    for peer_id, role in (("nobody", Role.APPLICATION), ("desk", Role.APPLICATION)):
+        request = site.registration(peer_id, role=role, proto_ver=2, secret="not that of anybody")
+        link = FakeLink(site.core, peer_id)
+        assert (await site.core.register(link, request)).result == 105
+
+
 @pytest.mark.parametrize("restarts", [False, True])
 async def test_a_nonce_serves_once(site: Site, restarts: bool) -> None:
     first = site.registration("desk", nonce="the-same-nonce")
