@@ -275,6 +275,20 @@ def disk_families(database: Path) -> Iterator[Metric]:
     )
 
 
+def wal_families(behind_bytes: int, held_s: float) -> Iterator[Metric]:
+    """How the store's log gets on."""
+    yield gauge(
+        "linkage_wal_behind_bytes",
+        "Of the store's log, what is not in its database.",
+        behind_bytes,
+    )
+    yield gauge(
+        "linkage_wal_held_seconds",
+        "How long a reader has kept the log from being taken in; 0: nobody does.",
+        held_s,
+    )
+
+
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
