@@ -637,25 +637,129 @@ def test_rubbish_is_named(files: Files, name: str, content: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
-async def test_a_gateway_with_an_expired_certificate_does_not_start_and_leaves_nothing_open(
-    core: FakeCore, files: Files
+EXPIRED = AUTHORITY.server(["localhost"], until=NOW - timedelta(days=3))
+
+
+def spoil_certificate(files: Files) -> None:
+    files.write("server", EXPIRED)
+
+
+def spoil_key(files: Files) -> None:
+    (files.directory / "server.key").write_text("no key")
+
+
+def lose_certificate(files: Files) -> None:
+    (files.directory / "server.pem").unlink()
+
+
+def lose_authority(files: Files) -> None:
+    (files.directory / "ca.pem").unlink()
+
+
+SPOILED = {
+    "expired": (spoil_certificate, "expired on"),
+    "another key": (spoil_key, "no private key"),
+    "no certificate": (lose_certificate, "no such file"),
+    "no authority": (lose_authority, "no such file"),
+}
+
+
+class Looks:
+    """The pauses between two looks at the certificate, each ended by the test."""
+
+    def __init__(self) -> None:
+        self._next = asyncio.Semaphore(0)
+
+    async def sleep(self, _seconds: float) -> None:
+        await self._next.acquire()
+
+    def look(self) -> None:
+        self._next.release()
+
+
+@pytest.mark.parametrize(("spoil", "problem"), SPOILED.values(), ids=list(SPOILED))
+async def test_what_is_wrong_with_tls_keeps_nothing_else_down_and_is_taken_up_when_mended(
+    core: FakeCore, files: Files, spoil: Callable[[Files], None], problem: str
 ) -> None:
-    files.write("server", AUTHORITY.server(["localhost"], until=NOW - timedelta(days=3)))
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = probe.getsockname()
+    spoil(files)
+    looks = Looks()
     gateway = Gateway(
         core,
         [],
-        [address],
+        [("127.0.0.1", 0)],
+        GatewaySettings(),
+        SystemClock(),
+        listen_tls=[("127.0.0.1", 0)],
+        tls=files.tls(clients=True),
+        sleep=looks.sleep,
+    )
+    await gateway.start()
+    try:
+        far = await Far.connect(gateway.addresses[0])
+        await far.register(190, "platform")
+        assert gateway.secure_addresses == []
+        assert core.kinds() == [EntryKind.ALARM]
+        assert problem in core.notes[0].detail
+        looks.look()
+        files.write("server", SERVER)
+        files.write("ca", AUTHORITY.issued)
+        looks.look()
+        await core.until(lambda: EntryKind.ALARM_CLEARED in core.kinds())
+        assert core.kinds() == [EntryKind.ALARM, EntryKind.ALARM_CLEARED], "each is said once"
+        secure = Far(
+            *await asyncio.open_connection(*gateway.secure_addresses[0], ssl=files.client())
+        )
+        await secure.register(290, "app")
+        await secure.close()
+        await far.close()
+    finally:
+        await gateway.close()
+
+
+async def test_a_certificate_that_expires_while_it_is_shown_is_told(
+    core: FakeCore, files: Files
+) -> None:
+    clock, looks = Turned(), Looks()
+    gateway = Gateway(
+        core,
+        [],
+        [],
+        GatewaySettings(),
+        clock,
+        listen_tls=[("127.0.0.1", 0)],
+        tls=files.tls(),
+        sleep=looks.sleep,
+    )
+    await gateway.start()
+    clock.at = NOW + timedelta(days=10_000)
+    looks.look()
+    await core.until(lambda: core.notes)
+    assert core.kinds() == [EntryKind.ALARM]
+    assert "expired on" in core.notes[0].detail
+    await gateway.close()
+
+
+@pytest.mark.parametrize("beside", [False, True])
+async def test_where_there_is_nothing_else_to_serve_a_bad_certificate_is_an_error(
+    core: FakeCore, files: Files, *, beside: bool
+) -> None:
+    files.write("server", EXPIRED)
+    gateway = Gateway(
+        core,
+        [],
+        [],
         GatewaySettings(),
         SystemClock(),
         listen_tls=[("127.0.0.1", 0)],
         tls=files.tls(),
+        beside=beside,
     )
-    with pytest.raises(ListenError, match="expired"):
+    if beside:
         await gateway.start()
-    with pytest.raises(OSError, match="onnect"):
-        await asyncio.open_connection(*address)
+        await gateway.close()
+    else:
+        with pytest.raises(ListenError, match="expired"):
+            await gateway.start()
 
 
 async def test_a_tls_port_in_use_is_named(core: FakeCore, files: Files) -> None:

@@ -1,0 +1,118 @@
+"""TLS that cannot be spoken yet: told at once, tried again and again, and opened when it can.
+
+A certificate that expired is found at the next restart, which may be that of a machine at night.
+It costs those who speak TLS their connection; plain listeners, adapters and whoever is dialled
+without TLS have nothing to do with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from gateway.errors import ListenError
+from gateway.services import Services
+from gateway.tls import LOOK_EVERY_S, Tls, TlsFiles
+from linkage.ports import Absent, EntryKind
+from linkage.supervision import Sleep, TaskSet
+
+logger = logging.getLogger("linkage.gateway")
+
+ALARM: Final = "tls"
+"""The AlarmId."""
+
+
+class Renewal:
+    """Looks after the certificate from the start of a gateway to its end.
+
+    Args:
+        services: of the gateway.
+        files: where the material lies.
+        opened: is given TLS once it can be spoken. Raises ListenError where its addresses cannot
+            be bound.
+        sleep: the pause between two looks, for tests.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        files: TlsFiles,
+        opened: Callable[[Tls], Awaitable[None]],
+        sleep: Sleep,
+    ) -> None:
+        self._services = services
+        self._files = files
+        self._opened = opened
+        self._sleep = sleep
+        self._tls: Tls | None = None
+        self._problem: str | None = None
+        self._tasks = TaskSet("tls")
+
+    async def start(self, *, must: bool) -> None:
+        """Open TLS, or begin to wait for it.
+
+        Args:
+            must: there is nothing else to be served.
+
+        Raises:
+            ListenError: TLS cannot be spoken and `must` be; or an address cannot be bound.
+        """
+        try:
+            tls = Tls(self._files, self._services.clock)
+        except ListenError as error:
+            if must:
+                raise
+            await self._raise(str(error))
+        else:
+            await self._opened(tls)
+            self._tls = tls
+        self._tasks.start(self._look_after(), "renewal")
+
+    async def stop(self) -> None:
+        """Look no more."""
+        await self._tasks.close()
+
+    async def _look_after(self) -> None:
+        while True:
+            await self._sleep(LOOK_EVERY_S)
+            problem = await self._look()
+            if problem is not None:
+                await self._raise(problem)
+            else:
+                await self._clear()
+
+    async def _look(self) -> str | None:
+        """What is wrong; where nothing is any more, TLS is opened."""
+        if self._tls is not None:
+            return self._tls.expired()
+        try:
+            tls = Tls(self._files, self._services.clock)
+            await self._opened(tls)
+        except (ListenError, OSError) as error:  # a file may go between one look and the next
+            return str(error)
+        self._tls = tls
+        return None
+
+    async def _raise(self, problem: str) -> None:
+        if problem == self._problem:
+            return
+        self._problem = problem
+        what = "" if self._tls is not None else "; TLS is not spoken until then"
+        logger.error("%s%s", problem, what)
+        await self._note(EntryKind.ALARM, f"{problem}{what}")
+
+    async def _clear(self) -> None:
+        """Said once; a process before this one may have raised it."""
+        if self._problem == "":
+            return
+        if self._problem is not None:
+            logger.info("TLS is spoken again")
+        self._problem = ""
+        await self._note(EntryKind.ALARM_CLEARED, "TLS is spoken, and its certificate is valid")
+
+    async def _note(self, kind: EntryKind, detail: str) -> None:
+        try:
+            await self._services.core.note(Absent(ALARM), kind, detail)
+        except Exception:
+            logger.exception("an entry was not journalled")
