@@ -83,6 +83,7 @@ class Gateway:
         dialled = [peer for peer in self._peers if peer.dial is not None]
         try:
             await self._listener.start(self._listen)
+            _tell(self.addresses)
             if self._listen_tls or any(peer.dial_tls for peer in dialled):
                 plain = self._listen or not all(peer.dial_tls for peer in dialled)
                 await self._renewal.start(must=not (plain or self._beside))
@@ -91,12 +92,11 @@ class Gateway:
             await self._listener.stop()
             raise
         self._dialler.start(self._peers)
-        for host, port in self.addresses:
-            logger.info("listening on %s", format_address((host, port)))
 
     async def _open_tls(self, tls: Tls) -> None:
         await self._listener.start_secure(self._listen_tls, tls)
         self._dialler.use(tls)
+        _tell(self.secure_addresses, ", with TLS")
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -167,6 +167,13 @@ class Gateway:
         for task in self._services.work:
             task.cancel()
         await _settle(self._services.work, settings.close_within_s)
+
+
+def _tell(addresses: Iterable[tuple[str, int]], how: str = "") -> None:
+    for host, port in addresses:
+        # A socket for all of IPv6 takes IPv4 on some systems, and not on others: here, nowhere.
+        takes = f'; of IPv6 only: "0.0.0.0:{port}" is all of IPv4' if host == "::" else ""
+        logger.info("listening on %s%s%s", format_address((host, port)), how, takes)
 
 
 async def _settle(what: Iterable[asyncio.Future[Any]], within_s: float) -> None:
