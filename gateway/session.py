@@ -70,6 +70,7 @@ class Session(Pipe):
         self._admitted = False
         self._paced = False
         self._registering = False
+        self._turned_down = False
         self._refusals = 0
         self._reason = ""
         self._origin = Origin("", encrypted=False, names=None)
@@ -189,6 +190,7 @@ class Session(Pipe):
             self._admit()
             self._core.begin(self)
         else:
+            self._turned_down = True
             self._connection.close(f"registration refused: {response.result}")
         self._registering = False
         self._pump()
@@ -383,7 +385,9 @@ class Session(Pipe):
         is_probe = is_stranger and not is_late and self._connection.is_untouched
         if is_probe:
             self._services.figures.probes += 1
-        self._log(logging.DEBUG if is_probe else logging.INFO, "is gone: %s", reason)
+        # Why somebody was turned down has been told already, or is summed up.
+        is_quiet = is_probe or self._turned_down
+        self._log(logging.DEBUG if is_quiet else logging.INFO, "is gone: %s", reason)
         if is_stranger and is_late:
             self._note(EntryKind.STRANGER, f"from {self._address}: {reason}")
         self._core.closed(self, reason)

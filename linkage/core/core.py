@@ -395,6 +395,7 @@ class Core:
         self._sweep_later()
         self._queues.pump_due()
         self._ask_around()
+        self._links.sum_up()
         if self._strain.offer_kept():
             self._queues.load_all()
         # One at a time: a disk that hangs must not find a heap of them when it comes back.
