@@ -72,7 +72,8 @@ class Reader:
 
 
 def _entry(name: str, element: str, value: fields.Value) -> Entry:
-    is_plain = value.size is not None and value.pattern is None and not value.keeps_space
+    is_own = value.pattern is not None or value.keeps_space or value.normalises
+    is_plain = value.size is not None and not is_own
     return Entry(
         name=name,
         element=element,
