@@ -44,6 +44,8 @@ RAW_MAX: Final = 4096
 DETAIL_MAX: Final = 200
 """Characters of a detail that may quote what was wrong."""
 
+NAMED_MAX: Final = 3
+"""Peers that a line names."""
 STRANGER_EACH: Final = 3
 """Entries of one kind about the strangers of one address that are journalled within a minute
 before the rest is counted."""
@@ -300,7 +302,20 @@ class Session(Pipe):
 
     def _take_malformed(self, event: Malformed) -> None:
         self._services.figures.malformed += 1
-        self._turn_down(EntryKind.MALFORMED, event.detail, event.raw, event.result)
+        detail = event.detail + self._whose(event.raw)
+        self._turn_down(EntryKind.MALFORMED, detail, event.raw, event.result)
+
+    def _whose(self, raw: bytes) -> str:
+        """Who may speak there: a stranger begins with the flag of a peer's own dialect."""
+        if not raw or not self._connection.closed or self._profile is not None:
+            return ""
+        names = [
+            profile.id
+            for profile in self._services.profiles.values()
+            if profile.dialect.flag_message == raw[0] != self._connection.dialect.flag_message
+        ]
+        who = ", ".join(sorted(names)[:NAMED_MAX])
+        return f"; so speaks {who}: write its `address` where it has none" if names else ""
 
     def _take_refused(self, event: Refused) -> None:
         is_stranger = event.result is Result.NOT_REGISTERED

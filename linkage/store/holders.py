@@ -96,8 +96,9 @@ def _holder(pid: int, proc: Path) -> Holder:
         state = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[:1]
     except OSError:
         return Holder(pid, "a process")
-    words[0] = Path(words[0]).name or "a process"
-    command = " ".join(word for word in words[:WORDS_MAX] if word)
+    # Of paths the last part: the whole of one would leave no room for what is done with it.
+    named = [word.rstrip("/").rpartition("/")[2] for word in words[:WORDS_MAX]]
+    command = " ".join(word for word in named if word) or "a process"
     shown = "".join(c if c.isprintable() else "?" for c in command)[:COMMAND_MAX]
     return Holder(
         pid, shown, stopped=state in (["T"], ["t"]), is_backup="backup" in words[1:WORDS_MAX]

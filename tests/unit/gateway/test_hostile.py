@@ -10,6 +10,7 @@ import pytest
 from gateway import Gateway, GatewaySettings
 from gateway.session import PEER_EACH, RAW_MAX
 from linkage.ports import EntryKind, Link, PeerProfile, Rate
+from protocol.dialect import Dialect
 from protocol.envelope import Request
 from protocol.events import Timers
 from protocol.messages import VendorNotice
@@ -87,6 +88,22 @@ async def test_what_is_no_stream_of_ours_is_ended_at_once_and_named_in_the_log(
     await core.until(lambda: core.notes)
     assert what in core.notes[0].detail
     assert what in caplog.text
+
+
+async def test_who_speaks_a_peers_dialect_from_nowhere_is_taken_for_that_peer_in_the_log(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    own = Dialect(flag_message=0x10)
+    peers = (
+        PeerProfile(id="old", role=Role.PLATFORM, dialect=own),
+        PeerProfile(id="new", role=Role.PLATFORM),
+    )
+    far = await connect(await start(peers=peers))
+    await far.send(frame('<request Id="1" Type="190"/>', flag=0x10))
+    assert await far.ended() == b""
+    await core.until(lambda: core.notes)
+    assert "flag_message = 16 in [peer.dialect]" in core.notes[0].detail
+    assert "so speaks old: write its `address`" in core.notes[0].detail
 
 
 async def test_a_connection_that_is_only_opened_and_closed_is_counted_and_not_told(

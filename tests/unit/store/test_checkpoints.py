@@ -17,6 +17,9 @@ from linkage.clock import ManualClock
 from linkage.store.checkpoints import BACKUP_PATIENCE_S, Checkpoints
 from linkage.store.database import LOG_KEPT_BYTES, open_store, uri_of
 from linkage.store.holders import readers_of
+from linkage.store.reader import StoreReader
+from protocol.messages import HangupNotice
+from tests.unit.store.embodiments import Writer
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -196,3 +199,21 @@ def test_a_log_that_grew_is_given_back_when_it_begins_anew(tmp_path: Path) -> No
         limit = connection.exec_driver_sql("PRAGMA journal_size_limit").scalar()
     engine.dispose()
     assert limit == LOG_KEPT_BYTES
+
+
+async def test_our_own_readers_hold_nothing_between_what_they_show(tmp_path: Path) -> None:
+    """A pager that waits, a Ctrl-Z: neither may stand in the middle of a transaction."""
+    path = tmp_path / "linkage.db"
+    journal = Writer(path)
+    for number in range(3):
+        journal.say("pbx", HangupNotice(call_id=f"c{number}"))
+    with StoreReader.open(path) as reader:
+        shown = reader.entries()
+        assert next(shown).seq == 1
+        reader.last_entries(20)
+        reader.list_events()
+        known = len(reader.peers())
+        with closing(write(path, "later")), Checkpoints(path, every_s=0.01):
+            await until(lambda: in_the_database_itself(path) == known + 1)
+        assert [entry.seq for entry in shown] == [2, 3]
+    journal.close()
