@@ -47,6 +47,7 @@ class Renewal:
         self._sleep = sleep
         self._tls: Tls | None = None
         self._problem: str | None = None
+        self._told: str | None = None
         self._tasks = TaskSet("tls")
 
     async def start(self, *, must: bool) -> None:
@@ -63,7 +64,7 @@ class Renewal:
         except ListenError as error:
             if must:
                 raise
-            await self._raise(str(error))
+            self._note(str(error))
         else:
             await self._opened(tls)
             self._tls = tls
@@ -75,12 +76,11 @@ class Renewal:
 
     async def _look_after(self) -> None:
         while True:
+            # Not at the start: whoever is to be told may not be there yet.
+            if self._problem is not None:
+                await self._tell()
             await self._sleep(LOOK_EVERY_S)
-            problem = await self._look()
-            if problem is not None:
-                await self._raise(problem)
-            else:
-                await self._clear()
+            self._note(await self._look() or "")
 
     async def _look(self) -> str | None:
         """What is wrong; where nothing is any more, TLS is opened."""
@@ -94,25 +94,31 @@ class Renewal:
         self._tls = tls
         return None
 
-    async def _raise(self, problem: str) -> None:
+    def _note(self, problem: str) -> None:
+        """Keep what is wrong, "" for nothing, and log it where that is news."""
         if problem == self._problem:
             return
-        self._problem = problem
-        what = "" if self._tls is not None else "; TLS is not spoken until then"
-        logger.error("%s%s", problem, what)
-        await self._note(EntryKind.ALARM, f"{problem}{what}")
-
-    async def _clear(self) -> None:
-        """Said once; a process before this one may have raised it."""
-        if self._problem == "":
-            return
-        if self._problem is not None:
+        if problem:
+            logger.error("%s%s", problem, self._meanwhile)
+        elif self._problem:
             logger.info("TLS is spoken again")
-        self._problem = ""
-        await self._note(EntryKind.ALARM_CLEARED, "TLS is spoken, and its certificate is valid")
+        self._problem = problem
 
-    async def _note(self, kind: EntryKind, detail: str) -> None:
+    @property
+    def _meanwhile(self) -> str:
+        return "" if self._tls is not None else "; TLS is not spoken until then"
+
+    async def _tell(self) -> None:
+        """Journal it, once; that all is well, too: an earlier process may have raised it."""
+        problem = self._problem
+        if problem == self._told:
+            return
+        kind, text = EntryKind.ALARM_CLEARED, "TLS is spoken, and its certificate is valid"
+        if problem:
+            kind, text = EntryKind.ALARM, f"{problem}{self._meanwhile}"
         try:
-            await self._services.core.note(Absent(ALARM), kind, detail)
+            await self._services.core.note(Absent(ALARM), kind, text)
         except Exception:
             logger.exception("an entry was not journalled")
+        else:
+            self._told = problem

@@ -669,9 +669,19 @@ class Looks:
 
     def __init__(self) -> None:
         self._next = asyncio.Semaphore(0)
+        self._count = 0
+        self._asked = asyncio.Condition()
 
     async def sleep(self, _seconds: float) -> None:
+        async with self._asked:
+            self._count += 1
+            self._asked.notify_all()
         await self._next.acquire()
+
+    async def asked(self, count: int) -> None:
+        """So many pauses have begun."""
+        async with asyncio.timeout(30), self._asked:
+            await self._asked.wait_for(lambda: self._count >= count)
 
     def look(self) -> None:
         self._next.release()
@@ -698,6 +708,7 @@ async def test_what_is_wrong_with_tls_keeps_nothing_else_down_and_is_taken_up_wh
         far = await Far.connect(gateway.addresses[0])
         await far.register(190, "platform")
         assert gateway.secure_addresses == []
+        await core.until(lambda: core.notes)
         assert core.kinds() == [EntryKind.ALARM]
         assert problem in core.notes[0].detail
         looks.look()
@@ -714,6 +725,31 @@ async def test_what_is_wrong_with_tls_keeps_nothing_else_down_and_is_taken_up_wh
         await far.close()
     finally:
         await gateway.close()
+
+
+async def test_an_alarm_that_nobody_took_is_told_again(core: FakeCore, files: Files) -> None:
+    spoil_certificate(files)
+    looks = Looks()
+    core.fail_notes = OSError("no core is there")
+    gateway = Gateway(
+        core,
+        [],
+        [("127.0.0.1", 0)],
+        GatewaySettings(),
+        SystemClock(),
+        listen_tls=[("127.0.0.1", 0)],
+        tls=files.tls(),
+        sleep=looks.sleep,
+    )
+    await gateway.start()
+    looks.look()
+    await looks.asked(2)
+    core.fail_notes = None
+    core.notes.clear()
+    looks.look()
+    await core.until(lambda: core.notes)
+    assert core.kinds() == [EntryKind.ALARM]
+    await gateway.close()
 
 
 async def test_a_certificate_that_expires_while_it_is_shown_is_told(
