@@ -72,6 +72,12 @@ def foreign_stream(data: bytes, dialect: Dialect) -> str | None:
             f'the length is written in the other byte order: byte_order = "{wanted}" in '
             "[peer.dialect], with the peer's `address`"
         )
+    length = frame_length(data, dialect) if len(data) >= HEADER_BYTES else 0
+    if dialect.length_includes_header and _is_whole(data, length + HEADER_BYTES):
+        return (
+            "the length does not count the header: length_includes_header = false in "
+            "[peer.dialect], or no [peer.dialect]"
+        )
     return None
 
 

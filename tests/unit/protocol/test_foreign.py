@@ -89,6 +89,15 @@ def test_a_length_that_counts_the_header_is_told_when_nothing_more_comes() -> No
     assert "length_includes_header = true" in events[-1].reason
 
 
+def test_a_length_that_does_not_count_the_header_is_seen_at_once() -> None:
+    linkage = stranger(Dialect(length_includes_header=True))
+    linkage.receive_data(encode_frame(1, XML), 0)
+    malformed, closed = linkage.events()
+    assert isinstance(malformed, Malformed)
+    assert "length_includes_header = false" in malformed.detail
+    assert isinstance(closed, Closed)
+
+
 @pytest.mark.parametrize("begin", [0, 2, 3])
 def test_what_a_dialect_knows_is_no_foreign_stream(begin: int) -> None:
     dialect = Dialect(flag_message=begin, flag_heartbeat=71, flag_fragment=22)
