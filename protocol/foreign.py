@@ -1,4 +1,4 @@
-"""What a stream looks like that does not begin as one of EventID (PROTOCOL.md section 1).
+"""What a stream looks like that does not begin as one of EventID (protocol.md#protocol-errors).
 
 Whoever sets up a connection for the first time meets this: a browser, a load balancer with its
 PROXY line, TLS on a port without, the header left out or turned round. The first bytes tell most

@@ -245,7 +245,7 @@ CHECKS: Final = (
     Check(
         name="refusals-stay-open",
         title="It keeps a connection on which it refuses messages",
-        section="1",
+        section="answers",
         remedy="Results from 101 on are answers. Only what cannot be read as a message (result "
         "100) counts towards closing.",
         run=_stays_open,
