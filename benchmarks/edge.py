@@ -200,7 +200,7 @@ async def join(services: Services, role: Role, name: str, *, answers: bool = Fal
 def _book() -> Any:
     from gateway.peers import AddressBook
 
-    return AddressBook(GatewaySettings().message_bytes)
+    return AddressBook()
 
 
 def _services(core: CorePort) -> Services:

@@ -9,7 +9,6 @@ import ssl
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from gateway.peers import AddressBook
 from gateway.services import Services
 from gateway.session import Session
 from gateway.tls import Tls
@@ -26,13 +25,11 @@ class Dialler:
     def __init__(
         self,
         services: Services,
-        book: AddressBook,
         *,
         sleep: Sleep = asyncio.sleep,
         lot: Lot = random.random,
     ) -> None:
         self._services = services
-        self._book = book
         self._tls: Tls | None = None
         self._sleep = sleep
         self._lot = lot
@@ -40,9 +37,12 @@ class Dialler:
         self._calling: dict[str, asyncio.Task[Any]] = {}
         self._peers: tuple[PeerProfile, ...] = ()
 
-    def start(self, peers: Sequence[PeerProfile], tls: Tls | None = None) -> None:
-        """Begin to call all of them; returns at once. `tls` is for those with `dial_tls`."""
+    def use(self, tls: Tls) -> None:
+        """What peers with `dial_tls` are called by; they are not called before."""
         self._tls = tls
+
+    def start(self, peers: Sequence[PeerProfile]) -> None:
+        """Begin to call all of them; returns at once."""
         self._peers = tuple(peers)
         self.keep_to({peer.id for peer in peers})
 
@@ -79,7 +79,8 @@ class Dialler:
         loop = asyncio.get_running_loop()
         secure: dict[str, Any] = {}
         if peer.dial_tls:
-            assert self._tls is not None, "the composition root gives it where a peer wants it"
+            if self._tls is None:
+                raise ConnectionError("TLS cannot be spoken yet: see the alarm `tls`")
             secure = {"ssl": self._tls.client(), "server_hostname": peer.dial_name or address[0]}
         try:
             async with asyncio.timeout(self._services.settings.connect_within_s):
@@ -103,7 +104,7 @@ class Dialler:
         connection = Connection(
             side=Side.LINKAGE,
             role=peer.role,
-            dialect=self._book.dialect(peer.dialect),
+            dialect=self._services.bounded(peer.dialect),
             timers=self._services.settings.timers,
             registered=is_legacy,
             dialling=not is_legacy,

@@ -20,8 +20,11 @@ class GatewayFigures:
     received_bytes: int = 0
     sent_bytes: int = 0
     malformed: int = 0
+    """Messages that could not be read, or whose fields were wrong."""
     paced: int = 0
     """Requests answered 206: their peer was over its rate."""
+    probes: int = 0
+    """Connections that ended without a byte, such as a load balancer's checks."""
     late_answers: int = 0
     silent: int = 0
     stalled: int = 0

@@ -13,6 +13,7 @@ from gateway.figures import GatewayFigures
 from gateway.listener import Listener
 from gateway.peers import AddressBook, format_address
 from gateway.refusals import Refusals
+from gateway.renewal import Renewal
 from gateway.roster import Roster
 from gateway.services import Services
 from gateway.session import Session
@@ -31,7 +32,9 @@ class Gateway:
     pauses between attempts, for tests.
 
     `listen` are addresses for plain TCP, `listen_tls` those for TLS, for which `tls` has the
-    certificate; `tls` also serves peers that are dialled over TLS.
+    certificate; `tls` also serves peers that are dialled over TLS. Where TLS cannot be spoken and
+    there is something else to serve, that is served, and TLS when it can be; `beside`: there are
+    adapters beside the gateway.
     """
 
     def __init__(
@@ -44,13 +47,14 @@ class Gateway:
         *,
         listen_tls: Sequence[tuple[str, int]] = (),
         tls: TlsFiles | None = None,
+        beside: bool = False,
         sleep: Sleep = asyncio.sleep,
         lot: Lot = random.random,
     ) -> None:
         self._peers = tuple(peers)
         self._listen = tuple(listen)
         self._listen_tls = tuple(listen_tls)
-        self._tls_files = tls
+        self._beside = beside
         self._settings = settings
         work: set[asyncio.Task[Any]] = set()
         self._services = Services(
@@ -63,27 +67,36 @@ class Gateway:
             allow=list(settings.allow),
             work=work,
         )
-        self._book = AddressBook(settings.message_bytes)
+        self._book = AddressBook()
         self._listener = Listener(self._services, self._book)
-        self._dialler = Dialler(self._services, self._book, sleep=sleep, lot=lot)
+        self._dialler = Dialler(self._services, sleep=sleep, lot=lot)
+        self._renewal = Renewal(self._services, tls or TlsFiles(), self._open_tls, sleep)
 
     async def start(self) -> None:
         """Bind every address, then begin to dial.
 
         Raises:
-            ListenError: an address cannot be bound, or TLS not be spoken; nothing is left open.
+            ListenError: an address cannot be bound, or TLS not be spoken where there is nothing
+                else; nothing is left open.
         """
-        tls = self._make_tls()
         await self._book.load(self._peers)
-        await self._listener.start(self._listen, self._listen_tls, tls)
-        self._dialler.start(self._peers, tls)
-        for host, port in self.addresses:
-            logger.info("listening on %s", format_address((host, port)))
+        dialled = [peer for peer in self._peers if peer.dial is not None]
+        try:
+            await self._listener.start(self._listen)
+            _tell(self.addresses)
+            if self._listen_tls or any(peer.dial_tls for peer in dialled):
+                plain = self._listen or not all(peer.dial_tls for peer in dialled)
+                await self._renewal.start(must=not (plain or self._beside))
+        except BaseException:
+            await self._renewal.stop()
+            await self._listener.stop()
+            raise
+        self._dialler.start(self._peers)
 
-    def _make_tls(self) -> Tls | None:
-        if self._listen_tls or any(peer.dial_tls for peer in self._peers):
-            return Tls(self._tls_files or TlsFiles(), self._services.clock)
-        return None
+    async def _open_tls(self, tls: Tls) -> None:
+        await self._listener.start_secure(self._listen_tls, tls)
+        self._dialler.use(tls)
+        _tell(self.secure_addresses, ", with TLS")
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -133,6 +146,7 @@ class Gateway:
         When it returns, no task of the gateway is left and the core is not called any more.
         """
         settings = self._settings
+        await self._renewal.stop()
         await self._listener.stop()
         await self._dialler.stop()
         for member in self._services.roster.members:
@@ -153,6 +167,13 @@ class Gateway:
         for task in self._services.work:
             task.cancel()
         await _settle(self._services.work, settings.close_within_s)
+
+
+def _tell(addresses: Iterable[tuple[str, int]], how: str = "") -> None:
+    for host, port in addresses:
+        # A socket for all of IPv6 takes IPv4 on some systems, and not on others: here, nowhere.
+        takes = f'; of IPv6 only: "0.0.0.0:{port}" is all of IPv4' if host == "::" else ""
+        logger.info("listening on %s%s%s", format_address((host, port)), how, takes)
 
 
 async def _settle(what: Iterable[asyncio.Future[Any]], within_s: float) -> None:

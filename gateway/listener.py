@@ -33,13 +33,8 @@ class Listener:
         self._secure = SecureListener(services, self._gate, self._reception)
         self._servers: list[asyncio.Server] = []
 
-    async def start(
-        self,
-        listen: Sequence[tuple[str, int]],
-        secure: Sequence[tuple[str, int]] = (),
-        tls: Tls | None = None,
-    ) -> None:
-        """Bind all of them, or none; `secure` are those that speak TLS.
+    async def start(self, listen: Sequence[tuple[str, int]]) -> None:
+        """Bind all of them, or none.
 
         Raises:
             ListenError: one of them cannot be bound.
@@ -54,14 +49,24 @@ class Listener:
                 except OSError as error:
                     raise ListenError(explain(host, port, error)) from error
                 self._servers.append(server)
-            for host, port in secure:
-                assert tls is not None, "TLS listeners have a certificate"
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def start_secure(self, listen: Sequence[tuple[str, int]], tls: Tls) -> None:
+        """Bind addresses where TLS is spoken: all of them, or none.
+
+        Raises:
+            ListenError: one of them cannot be bound.
+        """
+        try:
+            for host, port in listen:
                 try:
                     await self._secure.listen(host, port, BACKLOG, tls)
                 except OSError as error:
                     raise ListenError(explain(host, port, error)) from error
         except BaseException:
-            await self.stop()
+            await self._secure.stop()
             raise
 
     @property

@@ -7,12 +7,10 @@ import ipaddress
 import logging
 import socket
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
 from linkage.ports import Network, PeerProfile
-from protocol.dialect import Dialect
 
 logger = logging.getLogger("linkage.gateway")
 
@@ -28,8 +26,7 @@ class AddressBook:
     looked up once, at the start.
     """
 
-    def __init__(self, message_bytes: int) -> None:
-        self._message_bytes = message_bytes
+    def __init__(self) -> None:
         self._by_host: dict[str, PeerProfile] = {}
 
     async def load(self, peers: Sequence[PeerProfile]) -> None:
@@ -49,12 +46,6 @@ class AddressBook:
     def find(self, host: str) -> PeerProfile | None:
         """The peer known by a host, as a socket names it."""
         return self._by_host.get(plain_host(host))
-
-    def dialect(self, dialect: Dialect) -> Dialect:
-        """The dialect with our own bound on the length of a message."""
-        if dialect.message_max_bytes <= self._message_bytes:
-            return dialect
-        return replace(dialect, message_max_bytes=self._message_bytes)
 
 
 async def _look_up(address: str) -> list[str]:

@@ -32,7 +32,7 @@ class Reception:
         # Who registers from a legacy peer's host speaks the profile, not that peer's dialect.
         decide = partial(self._decide, profile)
         return FirstMessage(
-            self._services, self._book.dialect(self._services.settings.dialect), decide
+            self._services, self._services.bounded(self._services.settings.dialect), decide
         )
 
     def _decide(self, profile: PeerProfile, registers: bool) -> Session:
@@ -47,9 +47,10 @@ class Reception:
         connection = Connection(
             side=Side.LINKAGE,
             role=None if legacy is None else legacy.role,
-            dialect=self._book.dialect(dialect),
+            dialect=self._services.bounded(dialect),
             timers=self._services.settings.timers,
             registered=legacy is not None,
+            dialect_of=self._services.dialect_of,
             now=self._services.clock.now(),
         )
         return Session(self._services, connection, profile=legacy)

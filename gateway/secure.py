@@ -11,6 +11,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from contextlib import suppress
 from typing import Any, Final
 
 from gateway.gate import Gate, host_of
@@ -19,11 +20,17 @@ from gateway.reception import Reception
 from gateway.services import Services
 from gateway.tls import Tls
 from linkage.supervision import TaskSet
+from protocol.dialect import DEFAULT
+from protocol.foreign import looks_like
+from protocol.frames import HEADER_BYTES
 
 logger = logging.getLogger("linkage.gateway")
 
 ACCEPT_AGAIN_S: Final = 0.5
 """Pause where the system has no descriptor or memory left for one more connection."""
+TLS_HANDSHAKE: Final = 0x16
+"""The first byte of every ClientHello."""
+PEEK_BYTES: Final = 256
 
 
 class SecureListener:
@@ -118,6 +125,14 @@ class Handshake:
 
     async def _run(self, sock: socket.socket, context: ssl.SSLContext) -> None:
         settings = self._services.settings
+        begins = False
+        try:
+            begins = await self._begins_as_tls(sock)
+        finally:
+            if not begins:
+                sock.close()
+        if not begins:
+            return
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: self._reception.receive(self._peername),
@@ -131,8 +146,30 @@ class Handshake:
             self._services.figures.turned_away["tls"] += 1
             self._services.refusals.turned_away(self._host, address, f"TLS: {error}")
         except OSError as error:
-            # Came and went without a word, as the check of a load balancer does.
             logger.debug("%s: gone before TLS: %s", format_address(self._peername), error)
+
+    async def _begins_as_tls(self, sock: socket.socket) -> bool:
+        """Whether to shake hands; what is no TLS is told of in words, not by OpenSSL."""
+        address = format_address(self._peername)
+        first: bytes | None = None
+        # In time, whoever says nothing fails the handshake, and is told of as such.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._services.settings.handshake_within_s):
+                first = await _peek(sock)
+        if first == b"":
+            # Came and went without a word, as the check of a load balancer does.
+            self._services.figures.probes += 1
+            logger.debug("%s: gone before TLS", address)
+            return False
+        if first is not None and first[0] == TLS_HANDSHAKE:
+            return True
+        self._services.figures.turned_away["tls"] += 1
+        if first is None:
+            why = f"no handshake within {self._services.settings.handshake_within_s:g} s"
+        else:
+            why = f"no TLS on a port for it, but {plain_looks_like(first)}"
+        self._services.refusals.turned_away(self._host, address, f"TLS: {why}")
+        return False
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._services.roster.remove(self)
@@ -140,3 +177,34 @@ class Handshake:
             self._gone.set_result(None)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("TLS handshake failed by a bug", exc_info=error)
+
+
+async def _peek(sock: socket.socket) -> bytes:
+    """What has come, left where it is; nothing once the other end is gone."""
+    loop = asyncio.get_running_loop()
+    readable: asyncio.Future[None] = loop.create_future()
+
+    def wake() -> None:
+        if not readable.done():
+            readable.set_result(None)
+
+    loop.add_reader(sock, wake)
+    try:
+        await readable
+    finally:
+        loop.remove_reader(sock)
+    try:
+        return sock.recv(PEEK_BYTES, socket.MSG_PEEK)
+    except OSError:
+        return b""
+
+
+def plain_looks_like(first: bytes) -> str:
+    """What was said in plain where TLS is spoken, with the setting that would help."""
+    flags = {DEFAULT.flag_message, DEFAULT.flag_heartbeat, DEFAULT.flag_fragment}
+    if first[0] in flags and first[HEADER_BYTES : HEADER_BYTES + 1] in {b"", b"<"}:
+        return (
+            "EventID in plain text: switch TLS on at the peer, or let it connect to an address "
+            "in `listen`"
+        )
+    return looks_like(first, DEFAULT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.buckets import Buckets
@@ -13,6 +13,7 @@ from gateway.refusals import Refusals
 from gateway.roster import Roster
 from gateway.settings import GatewaySettings
 from linkage.ports import Clock, CorePort, Network, PeerProfile
+from protocol.dialect import Dialect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +45,17 @@ class Services:
     paused: dict[str, float] = field(default_factory=dict)
     """Until when a peer that was too fast was told to wait (monotonic), by peer id."""
     figures: GatewayFigures = field(default_factory=GatewayFigures)
+
+    def bounded(self, dialect: Dialect) -> Dialect:
+        """A dialect with our own bound on the length of a message."""
+        most = self.settings.message_bytes
+        if dialect.message_max_bytes <= most:
+            return dialect
+        return replace(dialect, message_max_bytes=most)
+
+    def dialect_of(self, peer_id: str) -> Dialect | None:
+        """How a peer speaks that registers; None: nobody of that id does."""
+        profile = self.profiles.get(peer_id)
+        if profile is None or not profile.dialect.profile:
+            return None
+        return self.bounded(profile.dialect)

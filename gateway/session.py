@@ -44,9 +44,13 @@ RAW_MAX: Final = 4096
 DETAIL_MAX: Final = 200
 """Characters of a detail that may quote what was wrong."""
 
+NAMED_MAX: Final = 3
+"""Peers that a line names."""
 STRANGER_EACH: Final = 3
 """Entries of one kind about the strangers of one address that are journalled within a minute
 before the rest is counted."""
+PEER_EACH: Final = 1000
+"""The same of one peer: all of what a wrong setting brings on, and an end to what a fault does."""
 
 
 class Session(Pipe):
@@ -68,6 +72,7 @@ class Session(Pipe):
         self._admitted = False
         self._paced = False
         self._registering = False
+        self._turned_down = False
         self._refusals = 0
         self._reason = ""
         self._origin = Origin("", encrypted=False, names=None)
@@ -187,6 +192,7 @@ class Session(Pipe):
             self._admit()
             self._core.begin(self)
         else:
+            self._turned_down = True
             self._connection.close(f"registration refused: {response.result}")
         self._registering = False
         self._pump()
@@ -225,8 +231,7 @@ class Session(Pipe):
             case Response():
                 self._take_response(event)
             case Malformed():
-                self._services.figures.malformed += 1
-                self._note(EntryKind.MALFORMED, event.detail, event.raw, event.result)
+                self._take_malformed(event)
             case Refused():
                 self._take_refused(event)
             case Unmatched(response):
@@ -295,19 +300,46 @@ class Session(Pipe):
             self._note(EntryKind.REFUSED, detail, result=response.result)
             self._connection.close(detail)
 
+    def _take_malformed(self, event: Malformed) -> None:
+        self._services.figures.malformed += 1
+        detail = event.detail + self._whose(event.raw)
+        self._turn_down(EntryKind.MALFORMED, detail, event.raw, event.result)
+
+    def _whose(self, raw: bytes) -> str:
+        """Who may speak there: a stranger begins with the flag of a peer's own dialect."""
+        if not raw or not self._connection.closed or self._profile is not None:
+            return ""
+        names = [
+            profile.id
+            for profile in self._services.profiles.values()
+            if profile.dialect.flag_message == raw[0] != self._connection.dialect.flag_message
+        ]
+        who = ", ".join(sorted(names)[:NAMED_MAX])
+        return f"; so speaks {who}: write its `address` where it has none" if names else ""
+
     def _take_refused(self, event: Refused) -> None:
         is_stranger = event.result is Result.NOT_REGISTERED
-        request = event.request
-        self._note(
+        self._turn_down(
             EntryKind.STRANGER if is_stranger else EntryKind.REFUSED,
-            f"{request.type} {request.id}: {event.detail}",
-            request.raw,
+            f"{event.type:03d} {event.request_id}: {event.detail}",
+            event.raw,
             event.result,
         )
-        if is_stranger:
-            self._refusals += 1
-            if self._refusals >= self._services.settings.refusals_before_registration:
-                self._connection.close("too many messages before registration")
+
+    def _turn_down(self, kind: EntryKind, detail: str, raw: bytes, result: Result) -> None:
+        """A message was refused on the connection's own account; that has its bounds, too."""
+        if self._connection.state is ConnectionState.REGISTERED:
+            if self._paced:
+                check_pace(self._services, self._peer)  # it costs what a good one would
+            if self._services.refusals.is_news(
+                self._peer, kind, detail, result=result, each=PEER_EACH
+            ):
+                self._journal(kind, detail, raw, result)
+            return
+        self._note(kind, detail, raw, result)
+        self._refusals += 1
+        if self._refusals >= self._services.settings.refusals_before_registration:
+            self._connection.close("too many messages before registration")
 
     def _respond(self, response: Response) -> None:
         if self._connection.closed:
@@ -362,13 +394,16 @@ class Session(Pipe):
 
     def _closed(self, reason: str) -> None:
         self._reason = reason
-        self._log(logging.INFO, "is gone: %s", reason)
+        is_stranger = not self._admitted and self._profile is None
         was_here_s = self._services.clock.now() - self._opened_at
-        if (
-            not self._admitted
-            and self._profile is None
-            and was_here_s >= self._services.settings.timers.register_within_s
-        ):
+        is_late = was_here_s >= self._services.settings.timers.register_within_s
+        is_probe = is_stranger and not is_late and self._connection.is_untouched
+        if is_probe:
+            self._services.figures.probes += 1
+        # Why somebody was turned down has been told already, or is summed up.
+        is_quiet = is_probe or self._turned_down
+        self._log(logging.DEBUG if is_quiet else logging.INFO, "is gone: %s", reason)
+        if is_stranger and is_late:
             self._note(EntryKind.STRANGER, f"from {self._address}: {reason}")
         self._core.closed(self, reason)
 

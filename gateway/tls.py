@@ -10,7 +10,7 @@ import logging
 import os
 import ssl
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -63,6 +63,7 @@ class Tls:
         self._files = files
         self._clock = clock
         self._looked_at = clock.now()
+        self._until: datetime | None = None
         self._state = _state(files)
         self._server, self._client = self._load()
 
@@ -75,6 +76,13 @@ class Tls:
         """For a connection that is dialled."""
         self._refresh()
         return self._client
+
+    def expired(self) -> str | None:
+        """What to say where the certificate that is shown has expired meanwhile."""
+        self._refresh()
+        if self._until is None or self._clock.utc() <= self._until:
+            return None
+        return f"tls.certificate: {self._files.certificate}: {_expired(self._until)}"
 
     def _refresh(self) -> None:
         now = self._clock.now()
@@ -130,13 +138,13 @@ class Tls:
         except ValueError as error:
             raise ListenError(f"tls.{name}: {path}: no certificate: {error}: {MAKE_ONE}") from None
         self._check_validity(name, path, validity)
+        if name == "certificate":
+            self._until = validity.until
 
     def _check_validity(self, name: str, path: Path, validity: Validity) -> None:
         utc = self._clock.utc()
         if utc > validity.until:
-            raise ListenError(
-                f"tls.{name}: {path}: expired on {validity.until:%Y-%m-%d}: renew it"
-            )
+            raise ListenError(f"tls.{name}: {path}: {_expired(validity.until)}")
         if utc < validity.since:
             raise ListenError(
                 f"tls.{name}: {path}: valid only from {validity.since:%Y-%m-%d %H:%M} UTC: "
@@ -144,6 +152,10 @@ class Tls:
             )
         if validity.until - utc < WARN_BEFORE:
             logger.warning("tls.%s: %s: expires on %s: renew it", name, path, validity.until)
+
+
+def _expired(until: datetime) -> str:
+    return f"expired on {until:%Y-%m-%d}: renew it"
 
 
 def _load_own(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:

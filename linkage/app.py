@@ -193,6 +193,7 @@ class Server:
             clock=self._clock,
             memory=_AdapterMemory(core, peer_id),
             files=DirectoryFiles(self.config.files_path),
+            folder=self.config.source.parent,
         )
 
 

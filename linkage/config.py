@@ -13,11 +13,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from linkage.idle_settings import idle_settings
 from linkage.keyring import KeyringError
 from linkage.peer_settings import (
     DEFAULT_PORT,
     PEER_ID,
     Address,
+    Addresses,
     AllowList,
     DialectSettings,
     PeerSettings,
@@ -235,7 +237,7 @@ class Config(Section):
     id: Annotated[str, Field(pattern=PEER_ID)] = "linkage"
     """The PeerId under which linkage registers where it dials."""
     data: Path = Path("data")
-    listen: tuple[Address, ...] = (("127.0.0.1", DEFAULT_PORT),)
+    listen: Addresses = (("127.0.0.1", DEFAULT_PORT),)
     listener: tuple[ListenerSettings, ...] = ()
     """Further addresses, of which some may speak TLS."""
     allow: AllowList = ()
@@ -277,6 +279,11 @@ class Config(Section):
     def head_path(self) -> Path:
         """Where the end of the journal is noted, outside the database."""
         return self.data_path / "linkage.head"
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Where to listen, with TLS and without."""
+        return self.plain_addresses + self.tls_addresses
 
     @property
     def plain_addresses(self) -> tuple[tuple[str, int], ...]:
@@ -321,6 +328,7 @@ class Config(Section):
             if peer.dial is not None and peer.role is not Role.APPLICATION:
                 yield f"peer {peer.id!r}: only applications listen (patent); remove `dial`"
         yield from self._weaknesses()
+        yield from idle_settings(self)
 
     def _weaknesses(self) -> Iterator[str]:
         """What is wrong with secrets and certificates."""

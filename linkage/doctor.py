@@ -234,8 +234,8 @@ def check_store(config: Config, now: datetime) -> Finding:
     if last and last[0].recorded_at > now + CLOCK_BACK:
         return Finding(
             "clock", State.BROKEN,
-            f"it is {now:%Y-%m-%d %H:%M} here, but the journal ends at "
-            f"{last[0].recorded_at:%Y-%m-%d %H:%M}", "set the clock; run NTP",
+            f"it is {now:%Y-%m-%d %H:%M} UTC here, but the journal ends at "
+            f"{last[0].recorded_at:%Y-%m-%d %H:%M} UTC", "set the clock; run NTP",
         )  # fmt: skip
     entries = last[0].seq if last else 0
     return Finding("store", State.OK, f"{config.database_path}: {entries} journal entries")

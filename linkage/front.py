@@ -20,6 +20,7 @@ def make_gateway(config: Config, core: CorePort, clock: Clock) -> Gateway:
         clock,
         listen_tls=config.tls_addresses,
         tls=tls_files(config),
+        beside=bool(config.adapter),
     )
 
 

@@ -34,19 +34,26 @@ class KeptCore:
         spans: Put | None = None,
     ) -> None:
         self._stack = stack
-        self._path = config.database_path
         stack.enter_context(hold_store(config.database_path))
         engine = open_store(config.database_path)
         stack.callback(engine.dispose)
         notice_older_store(engine, config.head_path, clock.utc(), config.id)
-        self.core = Core(config, UnitOfWork(engine), clock, capabilities, spans=spans)
+        self._checkpoints = Checkpoints(config.database_path, clock=clock)
+        self.core = Core(
+            config,
+            UnitOfWork(engine),
+            clock,
+            capabilities,
+            store_log=self._checkpoints,
+            spans=spans,
+        )
         reading = open_for_reading(config.database_path)
         stack.callback(reading.dispose)
         self._keeper = Keeper(self.core, reading, config, clock)
 
     async def start(self) -> None:
         """Core, then housekeeper; that one ends last, so that it notes the journal's end."""
-        self._stack.enter_context(Checkpoints(self._path))
+        self._stack.enter_context(self._checkpoints)
         self._stack.push_async_callback(self._keeper.stop)
         await self.core.start()
         self._stack.push_async_callback(self.core.stop)

@@ -282,6 +282,7 @@ class AdapterPart(RemotePart):
                 files=(
                     DirectoryFiles(self.config.files_path) if local else RemoteFiles(self._client)
                 ),
+                folder=self.config.source.parent,
             )
         )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -28,16 +29,48 @@ PEER_ID: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
 def parse_address(written: Any) -> Any:
-    """`"127.0.0.1:7700"` or `"[::1]:7700"` → (host, port)."""
+    """`"127.0.0.1:7700"`, `"desk.example:7700"` or `"[::1]:7700"` → (host, port)."""
     if not isinstance(written, str):
         return written
-    host, colon, port = written.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > PORT_MAX:
+    host, colon, port = written.strip().rpartition(":")
+    is_port = port.isascii() and port.isdigit() and int(port) <= PORT_MAX
+    if not colon or not is_port:
         raise ValueError(f'write it as "HOST:PORT", for example "127.0.0.1:{DEFAULT_PORT}"')
-    return host.strip("[]"), int(port)
+    if host in {"", "*"}:
+        raise ValueError(
+            f'write which addresses: "0.0.0.0:{port}" is all of IPv4, "[::]:{port}" all of IPv6'
+        )
+    return _host(host), int(port)
+
+
+def _host(written: str) -> str:
+    bare = written[1:-1] if written.startswith("[") and written.endswith("]") else None
+    if bare is None and not set(written) & set(":[]/ \t"):
+        return written
+    try:
+        ipaddress.IPv6Address(written if bare is None else bare)
+    except ValueError:
+        raise ValueError(
+            f'write it as "HOST:PORT" or "[IPV6]:PORT": {written!r} is neither'
+        ) from None
+    if bare is None:
+        raise ValueError(f'write an IPv6 address in brackets: "[{written}]:PORT"')
+    return bare
+
+
+def _with_port(address: tuple[str, int]) -> tuple[str, int]:
+    if not address[1]:
+        raise ValueError("the port is 0: write the one at which the peer listens")
+    return address
+
+
+def _one_or_more(written: Any) -> Any:
+    return [written] if isinstance(written, str) else written
 
 
 Address = Annotated[tuple[str, int], BeforeValidator(parse_address)]
+Addresses = Annotated[tuple[Address, ...], BeforeValidator(_one_or_more)]
+"""A list of them, or one as it is."""
 
 
 def parse_network(written: Any) -> Any:
@@ -95,7 +128,7 @@ class PeerSettings(Section):
     legacy: bool = False
     """Speaks only the patent: no registration, no profile; known by `address` or `dial`."""
     address: str | None = None
-    dial: Address | None = None
+    dial: Annotated[Address, AfterValidator(_with_port)] | None = None
     dial_tls: bool = False
     """Speak TLS where linkage dials the peer."""
     dial_name: str | None = None

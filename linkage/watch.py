@@ -12,7 +12,7 @@ from prometheus_client.core import Metric
 from gateway import Gateway
 from linkage import __version__
 from linkage.core import Core
-from linkage.core.pressure import CONDITIONS, DISK_LOW, OVERLOAD
+from linkage.core.pressure import CONDITIONS, DISK_LOW, LOG_HELD, OVERLOAD
 from linkage.hosting import AdapterHost, AdapterState
 from linkage.logs.writer import log_families
 from linkage.observation import metrics
@@ -73,12 +73,14 @@ def watch_core(watch: Watch, core: Core, database: Path, clock: Clock) -> None:
         return problems
 
     def warnings() -> list[str]:
-        low = core.pressure.raised.get(DISK_LOW)
-        return [] if low is None else [low]
+        raised = core.pressure.raised
+        return [raised[name] for name in (DISK_LOW, LOG_HELD) if name in raised]
 
     watch.add_metrics("core", families)
     watch.add_metrics("queues", queues)
     watch.add_metrics("disk", lambda: metrics.disk_families(database))
+    if (log := core.store_log) is not None:
+        watch.add_metrics("wal", lambda: metrics.wal_families(log.behind_bytes, log.held_s))
     watch.add_checks(unready=unready, warnings=warnings)
 
 

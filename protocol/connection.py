@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final
 
-from protocol.codec import codec_for
+from protocol.codec import codec_for, decode
 from protocol.dialect import DEFAULT, Dialect
 from protocol.directions import Directions
 from protocol.envelope import Request, Response
@@ -34,8 +35,10 @@ from protocol.events import (
     Unmatched,
 )
 from protocol.fields import CONTROL
-from protocol.frames import HEARTBEAT, Framer, frame_writer, heartbeat
+from protocol.foreign import LOOK_MAX, foreign_stream, unfinished
+from protocol.frames import HEARTBEAT, Framer, frame_writer, heartbeat, is_frame
 from protocol.pairing import Awaited, Owed
+from protocol.registration import named_peer, peer_id_of
 from protocol.results import Result
 from protocol.roles import ROLE_BY_REGISTRATION, Role
 from protocol.states import TRANSITIONS, ConnectionState, Input, Side
@@ -74,6 +77,10 @@ DETAIL_MAX: Final = 200
 RETRY_AFTER_S: Final = 1
 
 
+def _nobody(peer_id: str) -> None:
+    """The dialect of peers that have none of their own."""
+
+
 class Connection:
     """One conversation: bytes in, events out; requests and responses in, bytes out.
 
@@ -90,6 +97,9 @@ class Connection:
         dialling: linkage dialled a business platform and registers there itself with 190, as a
             platform does; the application's own 290 is taken as well, and whichever of the two is
             accepted first registers the connection.
+        dialect_of: the dialect of a peer by its id, None: `dialect`. It holds from the
+            registration on: that may come in the encoding of either, is answered in `dialect`,
+            and everything after the answer is spoken in the peer's own, both ways.
         now: when the transport was opened.
     """
 
@@ -102,19 +112,19 @@ class Connection:
         timers: Timers = Timers(),  # noqa: B008 - frozen
         registered: bool = False,
         dialling: bool = False,
+        dialect_of: Callable[[str], Dialect | None] = _nobody,
         now: float,
     ) -> None:
         if role is None and (side is Side.PEER or registered or dialling):
             raise LocalProtocolError("only linkage's listener may learn the role later")
         self._directions = Directions(side, role, dialling=dialling)
-        self._dialect = dialect
+        self._dialect_of = dialect_of
         self._timers = timers
         self._state = ConnectionState.REGISTERED if registered else ConnectionState.UNREGISTERED
         self._close_reason: str | None = None
-        codec = codec_for(dialect)
-        self._decoded = codec.decode
-        self._encoded = codec.encode
-        self._framed = frame_writer(dialect).write
+        self._speak(dialect)
+        if not registered:
+            self._decoded = self._decode_first
         self._framer = Framer(dialect, None if registered else REGISTRATION_MAX_BYTES)
         self._events: deque[Event] = deque()
         self._out: list[bytes] = []
@@ -122,6 +132,7 @@ class Connection:
         self._registering: Request | None = None  # the peer's registration that we owe the answer
         self._awaited = Awaited()
         self._owed = Owed()
+        self._beginning = True  # no frame has come yet
         self._malformed_at: deque[float] = deque(maxlen=MALFORMED_MAX)
         self._opened_at = self._received_at = self._sent_at = self._now = now
         self._begun_at = math.inf  # when the message that is not complete yet began
@@ -129,6 +140,13 @@ class Connection:
         self._outbound: frozenset[int] = frozenset()
         if registered:
             self._learn_numbers()
+
+    def _speak(self, dialect: Dialect) -> None:
+        codec = codec_for(dialect)
+        self._dialect = dialect
+        self._decoded = codec.decode
+        self._encoded = codec.encode
+        self._framed = frame_writer(dialect).write
 
     # --- what can be asked -------------------------------------------------------------------
     @property
@@ -171,6 +189,11 @@ class Connection:
         """Bytes received that `events` has not parsed yet."""
         return self._framer.unread_bytes
 
+    @property
+    def is_untouched(self) -> bool:
+        """True while the peer has sent nothing at all."""
+        return self._beginning and not self._framer.unread_bytes
+
     # --- from the peer -----------------------------------------------------------------------
     def receive_data(self, data: bytes, now: float) -> None:
         """Store bytes from the transport; any byte is a sign of life. Ignored once closed.
@@ -207,6 +230,8 @@ class Connection:
         events = self._events
         while not events and self._state is not ConnectionState.CLOSED:
             try:
+                if self._beginning:
+                    self._look_at_beginning()
                 payload = self._framer.next_event()
                 if payload is HEARTBEAT:
                     continue
@@ -218,8 +243,35 @@ class Connection:
                     self._begun_at = math.inf
                     return self._take(self._decoded(payload))
             except RemoteProtocolError as error:
-                self._take_malformed(error)
+                self._take_error(error)
         return events.popleft() if events else None
+
+    def _look_at_beginning(self) -> None:
+        """End at once what is no stream of frames: nothing in it would ever be a message.
+
+        Raises:
+            RemoteProtocolError: it is none.
+        """
+        data = self._framer.unread
+        if not data:
+            return
+        self._beginning = not is_frame(data, self._dialect) and len(data) <= LOOK_MAX
+        problem = foreign_stream(data, self._dialect)
+        if problem is not None:
+            self._beginning = False
+            self._framer.give_up()
+            raise RemoteProtocolError(Result.BAD_FRAME, problem, raw=data)
+
+    def _decode_first(self, payload: bytes) -> Request | Response:
+        """A message before registration: that may be in the encoding of the peer it names."""
+        try:
+            return decode(payload, self._dialect)
+        except RemoteProtocolError:
+            named = named_peer(payload)
+            own = None if named is None else self._dialect_of(named)
+            if own is None or own.encoding == self._dialect.encoding:
+                raise
+            return decode(payload, replace(self._dialect, encoding=own.encoding))
 
     def _watch_begun(self) -> None:
         """Note since when a message is incomplete; heartbeats between fragments change nothing.
@@ -243,38 +295,44 @@ class Connection:
             return self._take_response(item)
         if not (item.id.isascii() or self._dialect.can_write(item.id)):
             raise RemoteProtocolError(
-                Result.BAD_VALUE, "Id: cannot be written back in this encoding", raw=item.raw
+                Result.BAD_VALUE,
+                "Id: cannot be written back in this encoding",
+                request_id="",
+                request_type=item.type,
+                raw=item.raw,
             )
         # By far most of them are what this peer may send, and few enough.
         if item.message.number not in self._inbound or self._owed.total >= RECEIVED_MAX:
-            problem = self._objection(item)
+            problem = self._objection(item.type)
             if problem is not None:
-                return self._refuse(item, *problem)
+                return self._refuse(item.id, item.type, *problem, item.raw)
             if self._state is ConnectionState.UNREGISTERED:
                 self._registering = item
         self._owed.add(item)
         return item
 
-    def _objection(self, request: Request) -> tuple[Result, str] | None:
-        """Why a well-formed request is refused here and now; None: it is not."""
-        is_registration = request.type in ROLE_BY_REGISTRATION
+    def _objection(self, type_: int) -> tuple[Result, str] | None:
+        """Why a request of this type is refused here and now; None: it is not."""
+        is_registration = type_ in ROLE_BY_REGISTRATION
         if self._state is ConnectionState.UNREGISTERED:
-            if not self._directions.may_register(request.type, ours=False):
+            if not self._directions.may_register(type_, ours=False):
                 return Result.NOT_REGISTERED, "register first"
             if self._registering is not None:
                 return Result.WRONG_STATE, "the registration before this one is not answered yet"
-        elif not self._directions.allows(request.type, ours=False):
-            return Result.WRONG_DIRECTION, f"{request.type} is not for this side"
+        elif not self._directions.allows(type_, ours=False):
+            return Result.WRONG_DIRECTION, f"{type_:03d} is not for this side"
         elif is_registration:
             return Result.WRONG_STATE, "registered already"
         if self._owed.total >= RECEIVED_MAX:
             return Result.RATE_LIMITED, f"{RECEIVED_MAX} requests are unanswered"
         return None
 
-    def _refuse(self, request: Request, result: Result, detail: str) -> Refused:
+    def _refuse(
+        self, request_id: str, type_: int, result: Result, detail: str, raw: bytes
+    ) -> Refused:
         retry = RETRY_AFTER_S if result is Result.RATE_LIMITED else None
-        self._answer(request.id, request.type, result, detail, retry)
-        return Refused(request, result, detail)
+        self._answer(request_id, type_, result, detail, retry)
+        return Refused(request_id, type_, result, detail, raw)
 
     def _take_response(self, response: Response) -> Response | Unmatched:
         if not self._awaited.take(response):
@@ -283,11 +341,24 @@ class Connection:
             self._move(Input.REGISTRATION_ACCEPTED)
         return response
 
+    def _take_error(self, error: RemoteProtocolError) -> None:
+        """What cannot be read ends the connection in the end; what can is only answered."""
+        if error.result is Result.BAD_FRAME or self._framer.broken:
+            self._take_malformed(error)
+            return
+        # Direction is judged before fields; a stranger is told nothing of the catalogue.
+        type_ = error.request_type or 0
+        is_known = error.result is not Result.UNKNOWN_TYPE
+        if error.request_id and (is_known or self._state is ConnectionState.UNREGISTERED):
+            problem = self._objection(type_)
+            if problem is not None and self._dialect.can_write(error.request_id):
+                refused = self._refuse(error.request_id, type_, *problem, error.raw)
+                self._events.append(refused)
+                return
+        self._report(error)
+
     def _take_malformed(self, error: RemoteProtocolError) -> None:
-        detail = _one_line(str(error), self._dialect.encoding)
-        if error.request_id is not None and self._dialect.can_write(error.request_id):
-            self._answer(error.request_id, error.request_type or 0, error.result, detail, None)
-        self._events.append(Malformed(error.result, detail, error.raw, error.request_id))
+        detail = self._report(error)
         self._malformed_at.append(self._now)
         if self._framer.broken:
             self._move(Input.STREAM_BROKEN, f"the stream is broken: {detail}")
@@ -296,6 +367,17 @@ class Connection:
             and self._now - self._malformed_at[0] <= MALFORMED_WITHIN_S
         ):
             self._move(Input.MALFORMED_TOO_OFTEN, f"malformed too often, last: {detail}")
+
+    def _report(self, error: RemoteProtocolError) -> str:
+        """Answer what is wrong, as far as anybody is owed an answer, and tell the owner."""
+        detail = _one_line(str(error), self._dialect.encoding)
+        request_id = error.request_id
+        if request_id is not None:
+            if not self._dialect.can_write(request_id):
+                request_id = ""
+            self._answer(request_id, error.request_type or 0, error.result, detail, None)
+        self._events.append(Malformed(error.result, detail, error.raw, error.request_id))
+        return detail
 
     # --- to the peer -------------------------------------------------------------------------
     def send(self, item: Request | Response, now: float) -> None:
@@ -343,6 +425,10 @@ class Connection:
         self._registering = None
         if response.accepted:
             self._directions.role = self.role or ROLE_BY_REGISTRATION[response.type]
+            own = self._dialect_of(peer_id_of(registering.message) or "")
+            if own is not None:
+                self._speak(own)
+                self._framer.speak(own)
             self._move(Input.REGISTRATION_ACCEPTED)
 
     def _answer(
@@ -388,15 +474,22 @@ class Connection:
             self._end_overdue(self._timers.frame_within_s)
         elif self._state is ConnectionState.UNREGISTERED and now >= self._register_until:
             within = self._timers.register_within_s
-            self._move(Input.REGISTRATION_OVERDUE, f"not registered within {within:.0f} s")
+            reason = f"not registered within {within:.0f} s{self._suspicion}"
+            self._move(Input.REGISTRATION_OVERDUE, reason)
         elif now >= self._heartbeat_at:
             self._out.append(heartbeat(self._dialect))
             self._sent_at = now
 
     def _end_overdue(self, within_s: float) -> None:
-        detail = f"a message that was not complete within {within_s:g} s"
+        detail = f"a message that was not complete within {within_s:g} s{self._suspicion}"
         self._events.append(Malformed(Result.TOO_LONG, detail, b""))
         self._move(Input.MESSAGE_OVERDUE, detail)
+
+    @property
+    def _suspicion(self) -> str:
+        """What may be wrong with a first message that is not complete, as a tail of a text."""
+        found = unfinished(self._framer.unread, self._dialect) if self._beginning else None
+        return "" if found is None else f": {found}"
 
     @property
     def _complete_until(self) -> float:
@@ -424,6 +517,7 @@ class Connection:
     def _move(self, happened: Input, reason: str = "") -> None:
         self._state = TRANSITIONS[self._state, happened]
         if happened is Input.REGISTRATION_ACCEPTED:
+            self._decoded = codec_for(self._dialect).decode
             self._framer.allow_long()
             self._learn_numbers()
         if self._state is ConnectionState.CLOSED:

@@ -43,11 +43,16 @@ class Malformed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A well-formed request that must not be sent here or now; answered already with `result`."""
+    """A request that must not be sent here or now; answered already with `result`.
 
-    request: Request
+    Its fields may be wrong beside: they were not looked at.
+    """
+
+    request_id: str
+    type: int
     result: Result
     detail: str
+    raw: bytes
 
 
 @dataclass(frozen=True, slots=True)

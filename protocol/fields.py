@@ -8,8 +8,9 @@ patent's field tables (protocol.md#values).
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum, IntEnum
 from functools import lru_cache
@@ -41,6 +42,8 @@ class Value:
     format: Callable[[Any], str]
     check: Callable[[Any], None]
     keeps_space: bool = False
+    normalises: bool = False
+    """`parse` may give another text than was written."""
     size: int | None = None
     pattern: str | None = None
     low: int | None = None
@@ -68,6 +71,23 @@ def text(size: int, *, pattern: str | None = None, name: str | None = None) -> V
             raise ValueError(f"does not look like {pattern}")
 
     return Value(name or f"text{size}", str, str, check, size=size, pattern=pattern)
+
+
+def seen(written: str) -> str:
+    """A text as people compare it: in Unicode's form NFC, without what nobody sees.
+
+    Left out are format characters (zero width, direction of writing, tags), separators of lines
+    and paragraphs, variation selectors and fillers.
+    """
+    if written.isascii():
+        return written
+    composed = unicodedata.normalize("NFC", written)
+    shown = (c for c in composed if not (unicodedata.category(c) in _UNSEEN or _FILLER.match(c)))
+    return "".join(shown).strip()
+
+
+_UNSEEN: Final = frozenset({"Cf", "Zl", "Zp"})
+_FILLER: Final = re.compile("[\u034f\u115f\u1160\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 
 def _check_free_text(value: Any) -> None:
@@ -195,7 +215,8 @@ RequestId = Annotated[str, text(16)]
 CallId = Annotated[str, text(20)]
 ConferenceId = Annotated[str, text(20)]
 LoginId = Annotated[str, text(20)]
-EventId = Annotated[str, text(20)]
+EventId = Annotated[str, replace(text(20), parse=seen, normalises=True)]
+"""Given by people and compared by them: read as `seen`. The ids of platforms are not touched."""
 OpId = Annotated[str, text(20)]
 PhoneNum = Annotated[str, text(25)]
 PeerId = Annotated[str, text(64, pattern=r"[A-Za-z0-9][A-Za-z0-9._-]*", name="PeerId")]

@@ -51,6 +51,17 @@ def payload_max(dialect: Dialect = DEFAULT) -> int:
     return LENGTH_MAX - HEADER_BYTES if dialect.length_includes_header else LENGTH_MAX
 
 
+def frame_length(header: bytes, dialect: Dialect = DEFAULT) -> int:
+    """The bytes of payload that a header announces; below 0 where that cannot be."""
+    length: int = _HEADERS[dialect.byte_order].unpack_from(header)[1]
+    return length - HEADER_BYTES if dialect.length_includes_header else length
+
+
+def is_frame(data: bytes, dialect: Dialect = DEFAULT) -> bool:
+    """Whether a whole frame is there."""
+    return len(data) >= HEADER_BYTES and len(data) >= HEADER_BYTES + frame_length(data, dialect)
+
+
 def encode_frame(flag: int, payload: bytes, dialect: Dialect = DEFAULT) -> bytes:
     """One frame.
 
@@ -168,6 +179,11 @@ class Framer:
         return len(self._buffer) - self._start
 
     @property
+    def unread(self) -> bytes:
+        """A copy of them."""
+        return bytes(memoryview(self._buffer)[self._start :])
+
+    @property
     def broken(self) -> bool:
         """True after an error that hides where the next frame begins: nothing more comes."""
         return self._broken
@@ -176,6 +192,17 @@ class Framer:
     def in_message(self) -> bool:
         """True while a frame or a fragmented message has begun and not ended."""
         return self._pieces > 0 or self.unread_bytes > 0
+
+    def give_up(self) -> None:
+        """What comes is no stream of frames: nothing more is read, and nothing kept."""
+        self._break()
+
+    def speak(self, dialect: Dialect) -> None:
+        """Read what is not parsed yet, and all that comes, in another dialect."""
+        self._dialect = dialect
+        self._unpack = _HEADERS[dialect.byte_order].unpack_from
+        self._flag_message = dialect.flag_message
+        self._own_bytes = HEADER_BYTES if dialect.length_includes_header else 0
 
     def allow_long(self) -> None:
         """From now on messages may be as long as the dialect has it."""

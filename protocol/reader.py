@@ -126,18 +126,16 @@ def _parse(payload: bytes, dialect: Dialect) -> etree._Element:
 
 def _read_request(root: etree._Element, payload: bytes) -> Request:
     attributes = {str(key): str(value) for key, value in root.attrib.items()}
-    request_id = attributes.get("Id", "").strip()
-    if (
-        not 1 <= len(request_id) <= REQUEST_ID_MAX
-        or request_id in fields.NULL_TOKENS  # as a RequestId it would read as none
-        or fields.CONTROL.search(request_id)
-    ):
-        raise RemoteProtocolError(
-            Result.MISSING_FIELD, "Id: a request needs one of 1–16 characters", raw=payload
-        )
     written = attributes.get("Type", "").strip()
     is_number = len(written) == TYPE_DIGITS and written.isascii() and written.isdigit()
     number = int(written) if is_number else None
+    request_id = attributes.get("Id", "").strip()
+    objection = _id_objection(request_id)
+    if objection is not None:
+        result, problem = objection
+        raise RemoteProtocolError(
+            result, f"Id: {problem}", request_id="", request_type=number, raw=payload
+        )
     cls = None if number is None else message_class(number)
     if cls is None:
         raise RemoteProtocolError(
@@ -163,6 +161,17 @@ def _read_request(root: etree._Element, payload: bytes) -> Request:
         raise RemoteProtocolError(
             error.result, str(error), request_id=request_id, request_type=number, raw=payload
         ) from None
+
+
+def _id_objection(request_id: str) -> tuple[Result, str] | None:
+    """Why nothing can be answered under an Id; None: it can."""
+    if request_id in fields.NULL_TOKENS:  # as a RequestId it would read as none
+        return Result.MISSING_FIELD, f"a request needs one of 1–{REQUEST_ID_MAX} characters"
+    if len(request_id) > REQUEST_ID_MAX:
+        return Result.BAD_VALUE, f"{len(request_id)} characters, at most {REQUEST_ID_MAX}"
+    if fields.CONTROL.search(request_id):
+        return Result.BAD_VALUE, "has a control character in it"
+    return None
 
 
 def _read_response(root: etree._Element, payload: bytes) -> Response:

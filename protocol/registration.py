@@ -8,6 +8,7 @@ text: what was signed is taken from the payload as it came.
 from __future__ import annotations
 
 import hmac
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,7 +17,7 @@ from protocol import fields
 from protocol.codec import element_texts
 from protocol.dialect import DEFAULT, Dialect
 from protocol.envelope import Request
-from protocol.errors import LocalProtocolError
+from protocol.errors import LocalProtocolError, RemoteProtocolError
 from protocol.message import Message
 from protocol.messages import message_class
 from protocol.roles import REGISTRATION_TYPE, ROLE_BY_REGISTRATION, Role
@@ -34,6 +35,11 @@ _PEER_ID_FIELD: Final = {
     490: "screen_id",
     690: "screen_id",
 }  # fmt: skip
+
+_NAMED: Final = re.compile(
+    rb"<(?:Platform_?Id|App_?Id|Screen_?Id)>\s*([A-Za-z0-9][A-Za-z0-9._-]{0,63})\s*</",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +62,21 @@ def digest(secret: str, type_: int, peer_id: str, time_text: str, nonce: str) ->
 def signed_fields(request: Request, dialect: Dialect = DEFAULT) -> SignedFields:
     """The signed texts of a registration that was received.
 
+    Args:
+        request: the registration.
+        dialect: the peer's own. One that came before anybody knew the peer may be in the default
+            dialect; then it is read in that.
+
     Raises:
         LocalProtocolError: the request is no registration, or was not received (it has no `raw`).
     """
     name = _PEER_ID_FIELD.get(request.type)
     if name is None or not request.raw:
         raise LocalProtocolError(f"{request.type} is no registration that was received")
-    texts = element_texts(request.raw, type(request.message), dialect)
+    try:
+        texts = element_texts(request.raw, type(request.message), dialect)
+    except RemoteProtocolError:
+        texts = element_texts(request.raw, type(request.message), DEFAULT)
     return SignedFields(
         type=request.type,
         peer_id=texts.get(name, ""),
@@ -76,6 +90,12 @@ def peer_id_of(message: Message) -> str | None:
     """Whom a registration names; None for any other message."""
     name = _PEER_ID_FIELD.get(message.number)
     return None if name is None else getattr(message, name)
+
+
+def named_peer(payload: bytes) -> str | None:
+    """Whom a registration names, whatever encoding it is in: a PeerId is ASCII."""
+    found = _NAMED.search(payload)
+    return None if found is None else found[1].decode()
 
 
 def verify(secret: str, signed: SignedFields) -> bool:

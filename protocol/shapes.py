@@ -37,6 +37,7 @@ class Entry:
 
     `size` is set where the value is plain text of at most so many characters, and no other check
     is due; else `read` makes the value, of the text as it stands where `keeps_space`, or stripped.
+    `normalises`: a plain text that is not ASCII may stand for another, which `read` makes.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Entry:
     size: int | None
     read: Callable[[str], Any]
     keeps_space: bool
+    normalises: bool
 
 
 class Reader:
@@ -80,6 +82,7 @@ def _entry(name: str, element: str, value: fields.Value) -> Entry:
         size=value.size if is_plain else None,
         read=_read_of(value),
         keeps_space=value.keeps_space,
+        normalises=value.normalises,
     )
 
 
@@ -103,11 +106,13 @@ def _parse_and_check(value: fields.Value) -> Callable[[str], Any]:
 class _Shape:
     """A pattern for everything behind the head; its groups have the names of the fields.
 
-    `reads` are the fields that are no plain text, each with what makes its value.
+    `reads` are the fields that are no plain text, each with what makes its value, `foreign` those
+    that need it where the text is not ASCII.
     """
 
     matches: Callable[[str, int], re.Match[str] | None]
     reads: tuple[tuple[str, Callable[[str], Any]], ...]
+    foreign: tuple[tuple[str, Callable[[str], Any]], ...]
 
 
 _Key = tuple[tuple[str, str | None], ...]
@@ -137,6 +142,9 @@ class Shapes:
                 values = found.groupdict()
                 for name, read in shape.reads:
                     values[name] = read(values[name])
+                if shape.foreign and not text.isascii():
+                    for name, read in shape.foreign:
+                        values[name] = read(values[name])
                 return values
         return None
 
@@ -167,7 +175,8 @@ class Shapes:
             if entry.size is None:
                 values[entry.name] = entry.read(written if entry.keeps_space else stripped)
             elif len(stripped) <= entry.size:
-                values[entry.name] = stripped
+                is_own = entry.normalises and not stripped.isascii()
+                values[entry.name] = entry.read(stripped) if is_own else stripped
             else:
                 return None
         if not self._reader.is_complete(values):
@@ -192,6 +201,7 @@ class Shapes:
         return _Shape(
             re.compile(pattern).fullmatch,
             tuple((entry.name, entry.read) for entry in there if entry.size is None),
+            tuple((entry.name, entry.read) for entry in there if entry.normalises),
         )
 
 

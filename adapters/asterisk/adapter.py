@@ -50,7 +50,7 @@ class AsteriskAdapter(Adapter):
 
     def __init__(self, context: AdapterContext) -> None:
         super().__init__(context)
-        self._settings = read_settings(context.peer_id, context.settings)
+        self._settings = read_settings(context.peer_id, context.settings, context.folder)
         self._board: Switchboard | None = None
         self._steady = SteadyTime(context.clock)
         self._ownership = Ownership(self._settings.app, context.peer_id, context.clock)

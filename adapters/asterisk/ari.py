@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 import logging
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from types import TracebackType
@@ -59,6 +60,27 @@ def segment(value: str) -> str:
     return quote(value, safe="")
 
 
+def _tls(settings: Settings) -> ssl.SSLContext | bool:
+    """How Asterisk is verified; read anew for each link, so that renewed files are taken up.
+
+    Raises:
+        AdapterUnavailableError: a file cannot be used; it may be mended without a restart.
+    """
+    if settings.ca is None and settings.certificate is None:
+        return True
+    try:
+        made = ssl.create_default_context(cafile=settings.ca)
+        if settings.certificate is not None:
+            made.load_cert_chain(settings.certificate, settings.key)
+    except OSError as error:  # OpenSSL's own errors among them
+        named = f"settings.ca {settings.ca}"
+        if settings.certificate is not None:
+            named += f", settings.certificate {settings.certificate}"
+        reason = error.strerror or str(error)
+        raise AdapterUnavailableError(f"{named}: cannot be used: {reason}") from None
+    return made
+
+
 class AriClient:
     """One session with ARI. Use `async with`; a client that failed is thrown away."""
 
@@ -72,6 +94,7 @@ class AriClient:
         secret = f"{self._settings.user}:{self._settings.password.get_secret_value()}"
         basic = base64.b64encode(secret.encode()).decode("ascii")
         self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=_tls(self._settings)),
             headers={"Authorization": f"Basic {basic}"},
             timeout=aiohttp.ClientTimeout(total=self._settings.timeout_s),
         )
@@ -107,6 +130,11 @@ class AriClient:
                 )
         except aiohttp.WSServerHandshakeError as error:
             raise self._refusal(error.status, error.message) from error
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise AdapterUnavailableError(
+                f"Asterisk at {self._url} shows a certificate that cannot be trusted: "
+                f"{error.certificate_error}; settings.ca names the authority of it"
+            ) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise AdapterUnavailableError(
                 f"Asterisk at {self._url} cannot be reached: {str(error) or type(error).__name__}"

@@ -26,7 +26,8 @@ endpoint = "PJSIP/1001"
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -106,6 +107,12 @@ class Settings(_Section):
     """Leave recordings at Asterisk after they were fetched."""
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 8.0
     """How long a request to Asterisk may take before the link counts as lost."""
+    ca: Path | None = None
+    """Verifies Asterisk's certificate where `url` is https; none: the authorities of the system.
+    This and the two after it are PEM files, relative to linkage's configuration."""
+    certificate: Path | None = None
+    """What linkage shows, where something before Asterisk asks for it; with its `key`."""
+    key: Path | None = None
 
     @field_validator("url")
     @classmethod
@@ -134,7 +141,8 @@ class Settings(_Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
-        problems = [
+        problems = list(self._idle_files())
+        problems += [
             f'hotline.{number}: officer "{officer}" is not known; '
             f"add a table [adapter.settings.officer.{officer}] with login and endpoint"
             for number, hotline in self.hotline.items()
@@ -153,6 +161,14 @@ class Settings(_Section):
             raise ValueError("\n".join(problems))
         return self
 
+    def _idle_files(self) -> Iterator[str]:
+        files = {"ca": self.ca, "certificate": self.certificate, "key": self.key}
+        given = [name for name, path in files.items() if path is not None]
+        if given and not self.url.startswith("https:"):
+            yield f"{given[0]}: {self.url} speaks no TLS; write https:// in url, or remove it"
+        if (self.certificate is None) is not (self.key is None):
+            yield "certificate: set certificate and key, both or none"
+
     @property
     def base_url(self) -> str:
         """Where ARI is: the URL with `/ari`, without a slash at the end."""
@@ -167,14 +183,17 @@ class Settings(_Section):
         return None
 
 
-def read_settings(peer_id: str, settings: Mapping[str, Any]) -> Settings:
-    """Check the settings of one adapter as a whole.
+def read_settings(peer_id: str, settings: Mapping[str, Any], folder: Path = Path()) -> Settings:
+    """Check the settings of one adapter as a whole; paths in them are relative to `folder`.
 
     Raises:
         SettingsError: with every problem at once, each with its key and what to do about it.
     """
     try:
-        return Settings.model_validate(dict(settings))
+        made = Settings.model_validate(dict(settings))
+        files = {name: getattr(made, name) for name in ("ca", "certificate", "key")}
+        placed = {name: folder / path for name, path in files.items() if path is not None}
+        return made.model_copy(update=placed)
     except ValidationError as error:
         problems = [line for item in error.errors() for line in _explain(peer_id, item)]
     raise SettingsError(problems)

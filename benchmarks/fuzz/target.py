@@ -39,9 +39,12 @@ def peer_names() -> list[str]:
 
 def write_config(folder: Path, port: int) -> Path:
     """A linkage that refuses nobody for coming often: all are to get as far as they can."""
-    peers = [
-        _peer(name, name.rpartition(".")[0], SECRET, 'numbers = ["9990"]') for name in peer_names()
-    ]
+    peers = []
+    for name in peer_names():
+        role = name.rpartition(".")[0]
+        # The canary's calls are nobody else's.
+        more = 'numbers = ["9990"]' if role == "application" else ""
+        peers.append(_peer(name, role, SECRET, more))
     peers.append(_peer("canary-desk", "application", CANARY_SECRET, 'numbers = ["2222"]'))
     peers.append(_peer("canary-pbx", "platform", CANARY_SECRET, ""))
     path = folder / "linkage.toml"

@@ -127,9 +127,10 @@ class Stand:
                     peer.transport.write(HEARTBEAT)
 
     def _write_config(self) -> None:
+        slow_numbers = 'numbers = ["3333"]' if self._slow_role == "application" else ""
         peers = [
             ("desk", 'role = "application"\nnumbers = ["2222"]'),
-            ("slow", f'role = "{self._slow_role}"\nnumbers = ["3333"]'),
+            ("slow", f'role = "{self._slow_role}"\n{slow_numbers}'),
         ] + [
             (f"pbx-{name}{number}", 'role = "platform"')
             for name, count in self._senders.items()

@@ -82,10 +82,12 @@ def console() -> Console:
 
 
 def local_time(moment: datetime | None) -> str:
-    """ISO 8601 to the millisecond in this machine's zone; empty where there is none."""
+    """See `linkage.clock.local_time`; empty where there is none."""
     if moment is None:
         return ""
-    return moment.astimezone().isoformat(sep=" ", timespec="milliseconds")
+    from linkage.clock import local_time as zoned
+
+    return zoned(moment)
 
 
 def size_text(size_bytes: int | None) -> str:

@@ -39,7 +39,7 @@ certificate = "tls/server.pem"
 key = "tls/server.key"
 client_ca = "tls/ca.pem"       # a client certificate must name the peer that shows it
 require_client_certificate = false
-dial_ca = "tls/ca.pem"
+# dial_ca = "tls/ca.pem"       # verifies the peers that are dialled with `dial_tls`
 """
 _BUS: Final = """
 [messaging]                    # for `linkage serve --only`, over TCP with the keys in keys/

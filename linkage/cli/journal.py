@@ -76,7 +76,7 @@ def show_entry(entry: EntryView, output: Console, *, as_json: bool) -> None:
     output.print(
         Text.assemble(
             (f"{entry.seq:>7} ", "dim"),
-            f"{local_time(entry.at)[11:23]} ",
+            f"{local_time(entry.at)[11:]} ",
             (f"{harmless(entry.source)} ", "cyan"),
             (harmless(event), "green"),
             *entry_words(entry),

@@ -26,6 +26,7 @@ from linkage.secret import Secret
 from linkage.store.rows import MICROSECONDS, Event, Operation, to_us
 from protocol import messages as m
 from protocol.envelope import Request
+from protocol.errors import RemoteProtocolError
 from protocol.message import Message
 from protocol.registration import (
     PROTO_VERSION,
@@ -67,8 +68,8 @@ class RefusedError(Exception):
         self.retry_after_s = retry_after_s
 
 
-def check_registration(peers: Peers, request: Request, now: datetime) -> tuple[Peer, Secret]:
-    """The peer that a registration proves to be, and by which of its secrets.
+def check_registration(peers: Peers, request: Request, now: datetime) -> tuple[Peer, Secret, str]:
+    """The peer that a registration proves to be, by which of its secrets, and the nonce.
 
     The nonce is the caller's to remember.
 
@@ -78,21 +79,21 @@ def check_registration(peers: Peers, request: Request, now: datetime) -> tuple[P
     """
     message = request.message
     peer_id = peer_id_of(message)
-    peer = None if peer_id is None else peers.get(peer_id)
-    settings = None if peer is None else peer.settings
-    # One answer for every kind of stranger: who guesses learns nothing. The journal has the
-    # reason.
-    if peer is None or settings is None or settings.legacy or peer.shut_out:
-        raise RefusedError(Result.BAD_CREDENTIALS, f"no peer {peer_id!r} registers here")
-    if REGISTRATION_TYPE[peer.role] != request.type:
-        raise RefusedError(
-            Result.BAD_CREDENTIALS, f"{peer_id!r} is {peer.role}, not what {request.type} is for"
-        )
+    # Of everybody, before anything is looked up: it must not tell who is known here.
     if getattr(message, "proto_ver", PROTO_VERSION) != PROTO_VERSION:
         raise RefusedError(
             Result.VERSION_NOT_SUPPORTED, f"ProtoVer {PROTO_VERSION} is spoken here"
         )
-    signed = signed_fields(request, settings.profile().dialect)
+    peer, settings = _registering(peers, peer_id)
+    if REGISTRATION_TYPE[peer.role] != request.type:
+        raise RefusedError(
+            Result.BAD_CREDENTIALS, f"{peer_id!r} is {peer.role}, not what {request.type} is for"
+        )
+    try:
+        signed = signed_fields(request, settings.profile().dialect)
+    except RemoteProtocolError as error:
+        # It came from the address of a peer with another dialect, and was read in that.
+        raise RefusedError(error.result, f"{peer_id!r} does not speak its dialect") from None
     try:
         valid = settings.valid_secrets(now)
     except KeyringError as error:
@@ -105,12 +106,38 @@ def check_registration(peers: Peers, request: Request, now: datetime) -> tuple[P
         )
     if not check_nonce(signed.nonce):
         raise RefusedError(Result.BAD_VALUE, "Nonce has 8–64 characters")
-    if not check_time(getattr(message, "time"), now):  # noqa: B009 - every registration has one, their base has not
+    said: datetime = getattr(message, "time")  # noqa: B009 - every registration has one, their base has not
+    if not check_time(said, now):
+        ahead_s = (said - now).total_seconds()
+        where = "ahead of" if ahead_s > 0 else "behind"
         raise RefusedError(
-            Result.BAD_CREDENTIALS, "Time is more than 300 s from ours: set the clock"
+            Result.BAD_CREDENTIALS,
+            f"its clock is {abs(ahead_s):.0f} s {where} ours, {TIME_TOLERANCE_S:g} are allowed: "
+            "set the clock",
         )
     _check_login(peer, settings, message)
-    return peer, fitting[0]
+    return peer, fitting[0], signed.nonce
+
+
+def _registering(peers: Peers, peer_id: str | None) -> tuple[Peer, PeerSettings]:
+    """The peer that may register under an id.
+
+    Raises:
+        RefusedError: 201. One answer for every kind of stranger, so that who guesses learns
+        nothing; journal and log have the reason.
+    """
+    peer = None if peer_id is None else peers.get(peer_id)
+    if peer is None:
+        problem = f"no peer {peer_id!r} is configured"
+    elif peer.settings is None:
+        problem = f"{peer_id!r} is an adapter of ours"
+    elif peer.settings.legacy:
+        problem = f"{peer_id!r} is `legacy`: it is known by its address and does not register"
+    elif peer.shut_out:
+        problem = f"{peer_id!r} was taken out of the configuration"
+    else:
+        return peer, peer.settings
+    raise RefusedError(Result.BAD_CREDENTIALS, problem)
 
 
 def check_repeatable(request: Request, now: datetime, since_us: int) -> None:

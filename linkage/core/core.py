@@ -53,6 +53,7 @@ from linkage.core.work import (
 from linkage.core.worker import Batch
 from linkage.observation.figures import RESULT_MAX, Figures
 from linkage.ports import Capability, Clock, EntryKind, Link
+from linkage.store.checkpoints import Checkpoints
 from linkage.store.unit import UnitOfWork
 from linkage.tracing.context import Conversations
 from linkage.tracing.spans import Put, SpanMaker
@@ -82,9 +83,11 @@ class Core:
         capabilities: Mapping[str, Capability],
         *,
         free_bytes: Callable[[], int | None] | None = None,
+        store_log: Checkpoints | None = None,
         spans: Put | None = None,
     ) -> None:
         self.peers = Peers.of(config, capabilities)
+        self.store_log = store_log
         self._clock = clock
         self._config = config
         self.figures = Figures()
@@ -111,6 +114,7 @@ class Core:
             put=self._commits.put,
             tell=self._tell_at_once,
             handover=handover,
+            log_held=lambda: None if store_log is None else store_log.problem,
         )
         self._queues = Queues(
             self.peers,
@@ -391,6 +395,7 @@ class Core:
         self._sweep_later()
         self._queues.pump_due()
         self._ask_around()
+        self._links.sum_up()
         if self._strain.offer_kept():
             self._queues.load_all()
         # One at a time: a disk that hangs must not find a heap of them when it comes back.

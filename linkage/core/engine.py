@@ -57,7 +57,7 @@ from linkage.store.unit import StoreFailedError, UnitOfWork
 from linkage.tracing.context import Conversations
 from protocol.envelope import Request, Response
 from protocol.messages import CreateEvent, GapCause, GapNotice, as_command
-from protocol.registration import peer_id_of, signed_fields
+from protocol.registration import peer_id_of
 from protocol.results import Result, result_text
 
 logger = logging.getLogger("linkage.core")
@@ -227,13 +227,14 @@ class CoreEngine:
         request = work.request
         now_us = now.utc_us
         try:
-            peer, secret = check_registration(self._peers, request, now.utc)
+            peer, secret, nonce = check_registration(self._peers, request, now.utc)
             if work.under_way is None:
                 check_repeatable(request, now.utc, self._unit.nonces_since)
-                self._use_nonce(peer, signed_fields(request).nonce, now_us)
+                self._use_nonce(peer, nonce, now_us)
         except RefusedError as refusal:
             claimed = peer_id_of(request.message) or "?"
             detail = f"{refusal.detail} (from {work.address})"
+            logger.warning("registration %d of %s refused: %s", request.type, claimed, detail)
             row = self._row(now_us, EntryKind.STRANGER, claimed, request=request)
             self._unit.append(
                 _with(

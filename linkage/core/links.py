@@ -13,6 +13,7 @@ from linkage.core.commits import Commits
 from linkage.core.handover import Handover
 from linkage.core.peers import Peer, Peers
 from linkage.core.queues import Queues
+from linkage.core.rivals import Rivals
 from linkage.core.strain import Strain
 from linkage.core.warden import Pass
 from linkage.core.work import Admitted, Done, Observe, Register, Resumption
@@ -20,7 +21,7 @@ from linkage.ports import EXPIRED, REPLACED, SHUT_OUT, Clock, EntryKind, Link, R
 from linkage.secret import Secret
 from protocol.envelope import Request, Response
 from protocol.registration import make_registration, peer_id_of
-from protocol.results import Result
+from protocol.results import Result, result_text
 
 logger = logging.getLogger("linkage.core")
 
@@ -43,6 +44,7 @@ class Links:
         self._queues = queues
         self._strain = strain
         self._handover = handover
+        self._rivals = Rivals()
         self.peer_at: dict[Link, Peer] = {}
         self._positions: dict[Link, int] = {}
         """The last Seq that a registered peer has, until its deliveries begin."""
@@ -55,6 +57,9 @@ class Links:
     # --- in --------------------------------------------------------------------------------------
     async def register(self, link: Link, request: Request) -> Response:
         """See `CorePort.register`."""
+        damped = self._damped(link, request)
+        if damped is not None:
+            return damped
         came_at = self._clock.utc()
         done = await self._judged(Register(request, link.address))
         if done.response is None:
@@ -66,6 +71,34 @@ class Links:
             self._positions[link] = done.response.last_seq or 0
             self._take(link, peer, Pass(peer, secret=admitted.secret))
         return done.response
+
+    def _damped(self, link: Link, request: Request) -> Response | None:
+        """The answer to one of two that take the session from each other; None: judge it."""
+        claimed = peer_id_of(request.message) or ""
+        here = self._queues.of(claimed).link if claimed in self._peers.by_id else None
+        now = self._clock.now()
+        wait_s = self._rivals.wait_s(claimed, now)
+        if here is None or here is link or not wait_s:
+            return None
+        text = self._rivals.refused(claimed, here.address, link.address, now)
+        if text is not None:
+            self._tell_rivals(claimed, text)
+        return Response(
+            request_id=request.id,
+            type=request.type,
+            result=Result.RATE_LIMITED,
+            detail=result_text(Result.RATE_LIMITED),
+            retry_after_s=wait_s,
+        )
+
+    def sum_up(self) -> None:
+        """Journal what was refused since; called now and then."""
+        for peer_id, text in self._rivals.sums(self._clock.now()):
+            self._tell_rivals(peer_id, text)
+
+    def _tell_rivals(self, peer_id: str, text: str) -> None:
+        logger.warning("%s: %s", peer_id, text, extra={"peer": peer_id})
+        self._commits.put(Observe(peer_id, EntryKind.REFUSED, text, result=Result.RATE_LIMITED))
 
     async def _judged(self, work: Register) -> Done:
         """What becomes of a registration."""
@@ -127,6 +160,7 @@ class Links:
     def _take(self, link: Link, peer: Peer, how: Pass | None) -> None:
         older = self._queues.of(peer.id).link
         if older is not None and older is not link:
+            self._rivals.replaced(peer.id, self._clock.now())
             self.peer_at.pop(older, None)
             self.passes.pop(older, None)
             self._ended(peer, "replaced by a newer one", answered=None)

@@ -7,6 +7,7 @@ Pure: told how things stand, it answers with alarms, and with how long a peer is
 | `store` | the disk did not take a batch | 404, `RetryAfter` 5 |
 | `overload` | too much waits for the disk, or it waits too long | 404, `RetryAfter` 1 |
 | `disk-low` | less is free than `disk_free_mb` | taken |
+| `log-held` | a reader that stays keeps the store's log from being taken in | taken |
 | `clock` | the clock was set by more than a registration may be off | taken |
 
 Each is raised at once and cleared when it has been over for `CALM_S`, so that a disk that is full
@@ -31,7 +32,8 @@ STORE: Final = "store"
 OVERLOAD: Final = "overload"
 DISK_LOW: Final = "disk-low"
 CLOCK: Final = "clock"
-CONDITIONS: Final = (STORE, OVERLOAD, DISK_LOW, CLOCK)
+LOG_HELD: Final = "log-held"
+CONDITIONS: Final = (STORE, OVERLOAD, DISK_LOW, LOG_HELD, CLOCK)
 CALM_S: Final = 10.0
 OVERLOAD_RETRY_S: Final = 1
 STORE_RETRY_S: Final = 5
@@ -42,9 +44,16 @@ OVER: Final = {
     STORE: "the store is written again",
     OVERLOAD: "requests are taken again",
     DISK_LOW: "there is room again on the disk of the store",
+    LOG_HELD: "the store's log is taken in again",
     CLOCK: "the clock is where it was, or has stood for a day where it was set",
 }
-LEVELS: Final = {STORE: "critical", OVERLOAD: "major", DISK_LOW: "warning", CLOCK: "major"}
+LEVELS: Final = {
+    STORE: "critical",
+    OVERLOAD: "major",
+    DISK_LOW: "warning",
+    LOG_HELD: "warning",
+    CLOCK: "major",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +70,8 @@ class Bounds:
 class Standing:
     """How things stand: what waits, how long the oldest has, free bytes (None: not known).
 
-    `clock_off_us`: by how much the clock was set.
+    `clock_off_us`: by how much the clock was set; `log_held`: who keeps the log, in words;
+    "": nobody, None: not known.
     """
 
     inbox: int
@@ -69,6 +79,7 @@ class Standing:
     store_error: str | None
     disk_free: int | None
     clock_off_us: int = 0
+    log_held: str | None = None
 
 
 @dataclass(slots=True)
@@ -150,6 +161,8 @@ class Pressure:
         yield OVERLOAD, self._overload(standing)
         if standing.disk_free is not None:
             yield DISK_LOW, self._disk_low(standing.disk_free)
+        if standing.log_held is not None:
+            yield LOG_HELD, standing.log_held or None
         yield CLOCK, _clock(standing.clock_off_us)
 
     def _overload(self, standing: Standing) -> str | None:

@@ -41,6 +41,7 @@ class Strain:
         put: queues work of linkage's own, and tells what became of it.
         tell: tells an alarm to whoever is connected, without a place in a queue.
         handover: takes the answers of sessions that are about to be replaced.
+        log_held: who keeps the store's log from being taken in, in words; None: nobody.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Strain:
         put: Callable[[Work, Callable[[Done], None] | None], None],
         tell: Callable[[Alarm], None],
         handover: Handover,
+        log_held: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.pressure = Pressure(_bounds_of(config), config.id)
         self._engine = engine
@@ -59,6 +61,7 @@ class Strain:
         self._put = put
         self._tell = tell
         self._handover = handover
+        self._log_held = log_held
         self._kept: list[Work] = []
         self._told: set[Alarm] = set()
         self.waiting: Counter[str] = Counter()
@@ -143,6 +146,7 @@ class Strain:
             store_error=self._engine.store_error,
             disk_free=self._engine.disk_free,
             clock_off_us=self._engine.clock_off_us,
+            log_held=self._log_held() or "",
         )
         for alarm in self.pressure.look(standing, self._clock.now(), self._clock.utc()):
             self._offer(alarm)

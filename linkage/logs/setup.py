@@ -12,10 +12,12 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 import structlog
 
+from linkage.clock import local_time
 from linkage.config import Config
 from linkage.logs.context import add_subject
 from linkage.logs.masking import mask_event
@@ -112,7 +114,7 @@ def make_formatter(
     journal: bool = False,
 ) -> logging.Formatter:
     """Formats records of the standard library's loggers, with the fields of their context."""
-    stamp = structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S.%f", utc=as_json)
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True) if as_json else _stamp
     gather: list[Any] = [
         structlog.contextvars.merge_contextvars,
         add_subject,
@@ -131,7 +133,7 @@ def make_formatter(
     if as_json:
         finish.append(structlog.processors.JSONRenderer())
     else:
-        finish += [_harmless, _short_time, _console(colours=colours)]
+        finish += [_harmless, _console(colours=colours)]
     if journal:
         finish[-1] = _WithPriority(finish[-1])
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=gather, processors=finish)
@@ -151,10 +153,10 @@ def _in_order(_logger: Any, _name: str, event: Event) -> Event:
     return ordered | dict(event)
 
 
-def _short_time(_logger: Any, _name: str, event: Event) -> Event:
-    stamp = event.get("timestamp")
-    if isinstance(stamp, str):
-        event["timestamp"] = stamp[:-3]  # milliseconds will do for a person
+def _stamp(_logger: Any, _name: str, event: Event) -> Event:
+    """As the commands print times, so that both can be laid side by side."""
+    record: logging.LogRecord = event["_record"]
+    event["timestamp"] = local_time(datetime.fromtimestamp(record.created, UTC))
     return event
 
 

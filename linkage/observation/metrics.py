@@ -171,7 +171,14 @@ def gateway_families(
 
 
 GATEWAY_EVENTS: Final[Mapping[str, tuple[str, str]]] = {
-    "linkage_frames_malformed": ("malformed", "Frames or messages that could not be read."),
+    "linkage_connections_probed": (
+        "probes",
+        "Connections that ended without a byte, such as the checks of a load balancer.",
+    ),
+    "linkage_frames_malformed": (
+        "malformed",
+        "Frames or messages that could not be read, or whose fields were wrong.",
+    ),
     "linkage_requests_paced": ("paced", "Requests answered 206: their peer was over its rate."),
     "linkage_answers_late": ("late_answers", "Requests that a peer did not answer in time."),
     "linkage_heartbeats_missed": ("silent", "Sessions closed for a silent peer."),
@@ -265,6 +272,20 @@ def disk_families(database: Path) -> Iterator[Metric]:
     )
     yield gauge(
         "linkage_disk_size_bytes", "Size of the store's disk.", disk.f_blocks * disk.f_frsize
+    )
+
+
+def wal_families(behind_bytes: int, held_s: float) -> Iterator[Metric]:
+    """How the store's log gets on."""
+    yield gauge(
+        "linkage_wal_behind_bytes",
+        "Of the store's log, what is not in its database.",
+        behind_bytes,
+    )
+    yield gauge(
+        "linkage_wal_held_seconds",
+        "How long a reader has kept the log from being taken in; 0: nobody does.",
+        held_s,
     )
 
 

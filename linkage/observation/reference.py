@@ -57,6 +57,7 @@ def families() -> Iterator[Metric]:
     )
     yield from metrics.adapter_families([("asterisk1", "up", adapter)])
     yield from metrics.disk_families(Path("/linkage.db"))
+    yield from metrics.wal_families(0, 0.0)
     yield from metrics.loop_families(Histogram(QUICK_BOUNDS_S))
     yield from metrics.bus_families({"adapter:asterisk1": 1})
     yield from metrics.core_link_families(up=True, waiting=0)

@@ -170,6 +170,8 @@ class AdapterContext:
     clock: Clock
     memory: Memory
     files: FileStore
+    folder: Path = Path()
+    """Where the configuration lies: paths in `settings` are relative to it."""
 
 
 class Adapter(ABC):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 HEAD: Final = "0003"
 """The newest migration; a database beyond it was written by a newer linkage."""
 CACHE_KIB: Final = 64 * 1024
+LOG_KEPT_BYTES: Final = 64 * 1024 * 1024
+"""Of a log that is begun anew; one that is taken in in time is smaller."""
 BUSY_TIMEOUT_MS: Final = 5_000
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
@@ -140,6 +142,8 @@ def _engine(path: Path, *, read_only: bool) -> Engine:
             cursor.execute("PRAGMA synchronous=FULL")
             # Pages; most are taken in before already where `linkage.store.checkpoints` runs.
             cursor.execute("PRAGMA wal_autocheckpoint=4000")
+            # What a reader that stayed let it grow to is given back once that is gone.
+            cursor.execute(f"PRAGMA journal_size_limit={LOG_KEPT_BYTES}")
         cursor.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         cursor.execute("PRAGMA temp_store=MEMORY")
         cursor.close()

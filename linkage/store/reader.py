@@ -49,6 +49,7 @@ from linkage.store.views import (
     PeerView,
 )
 from protocol.dialect import Dialect
+from protocol.fields import seen
 
 
 class StoreReader:
@@ -129,7 +130,7 @@ class StoreReader:
             AmbiguousEventError: several applications have one, and `owner` does not say whose.
         """
         with self._engine.connect() as connection:
-            event = find_event(connection, event_id, owner)
+            event = find_event(connection, seen(event_id), owner)
             merged = merged_into(connection, event.event_pk)
             keys = [event.event_pk, *(row.event_pk for row in merged)]
             links = links_of(connection, keys)

@@ -57,7 +57,8 @@ def values(kind: fields.Value) -> st.SearchStrategy[Any]:
     if kind.keeps_space:
         return FREE_TEXT
     if kind.size is not None:
-        return lines(kind.size)
+        written = lines(kind.size).map(kind.parse)
+        return written.filter(lambda value: _taken(kind, value)) if kind.normalises else written
     return {"decimal": DECIMALS, "time": TIMES, "flag": st.booleans()}[kind.name]
 
 

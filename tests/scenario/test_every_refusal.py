@@ -333,9 +333,20 @@ async def _twice(scene: Scene) -> Answer:
 
 
 # --- what may be sent ----------------------------------------------------------------------------
-@row("a frame of an unknown kind", kind="MalformedMessage", told="unknown flag 0x07", logged=100)
+@row(
+    "a frame of an unknown kind",
+    kind="MalformedMessage",
+    source="pbx",
+    told="unknown flag 0x07",
+    logged=100,
+)
 async def _flag(scene: Scene) -> None:
-    (await scene.stranger()).send(b"abc", flag=7)
+    (await scene.peer("pbx")).send(b"abc", flag=7)
+
+
+@row("no frame at all", kind="MalformedMessage", told="HTTP request", closed=True, logged=100)
+async def _no_frame(scene: Scene) -> None:
+    (await scene.stranger()).writer.write(b"GET / HTTP/1.1\r\n\r\n")
 
 
 @row("no XML", kind="MalformedMessage", source="pbx", told="not well-formed", logged=100)
@@ -375,6 +386,27 @@ async def _type(scene: Scene) -> Answer:
 @row("a missing field", result=102, kind="MalformedMessage", source="desk", told="EventId")
 async def _missing(scene: Scene) -> Answer:
     return await scene.ask("desk", 201)
+
+
+@row("no Id", result=102, kind="MalformedMessage", source="pbx", told="Id: a request needs")
+async def _no_id(scene: Scene) -> Answer:
+    return await (await scene.peer("pbx")).answer(b'<request Type="199"/>')
+
+
+@row("an unusable Id", result=103, kind="MalformedMessage", source="pbx", told="17 characters")
+async def _long_id(scene: Scene) -> Answer:
+    return await (await scene.peer("pbx")).answer(b'<request Id="12345678901234567" Type="199"/>')
+
+
+@row(
+    "a wrong direction with wrong fields",
+    result=106,
+    kind="Refused",
+    source="pbx",
+    told="201 is not for this side",
+)
+async def _direction_first(scene: Scene) -> Answer:
+    return await scene.ask("pbx", 201)
 
 
 @row("a bad value", result=103, kind="MalformedMessage", source="pbx", told="PhoneNum")

@@ -15,6 +15,8 @@ from simulators.conformance.model import Check, SkippedError
 
 UNKNOWN_FLAG: Final = 0x7F
 DEPTH: Final = 40
+REFUSALS: Final = 5
+"""More than the three unreadable messages a minute after which a connection is closed."""
 TOO_MANY: Final = 66
 """Frames of 65,535 bytes: more than the 4 MiB that a message may have."""
 BOMB: Final = "".join(f'<!ENTITY e{level} "{f"&e{level - 1};" * 10}">' for level in range(1, 10))
@@ -92,6 +94,7 @@ def _deep(bench: Bench) -> Bad:
 
 
 def _no_id(bench: Bench) -> Bad:
+    """Legacy peers know no answer under an empty RequestId; others should give it."""
     return Bad(_frame(bench, f'<request Type="{_number(bench)}">{BODY}</request>'), "")
 
 
@@ -154,6 +157,28 @@ def _refuses(make: Make, *, strict: bool = False) -> Callable[[Bench], Awaitable
     return run
 
 
+async def _stays_open(bench: Bench) -> str:
+    """What can be read and is refused is an answer, however often it comes."""
+    line = await bench.line()
+    for count in range(1, REFUSALS + 1):
+        bad = _bad_value(bench)
+        bench.conduct.tolerate(line, bad.request_id)
+        mark = line.mark
+        await line.send(bad.data, bench.settings.answer_within_s)
+
+        def answer(item: Item, request_id: str = bad.request_id) -> bool:
+            return isinstance(item, Response) and item.request_id == request_id
+
+        found = await line.find(answer, mark, bench.settings.answer_within_s)
+        demand(
+            found is not None,
+            f"a response with result 103 to each of {REFUSALS} requests, on one connection",
+            line.end or f"no response to the {count}. of them",
+        )
+    await bench.alive(line)
+    return f"{REFUSALS} requests were refused, the connection stays"
+
+
 async def _half_a_frame(bench: Bench) -> str:
     """The connection breaks in the middle of a frame; the next one starts afresh."""
     line = await bench.line()
@@ -214,7 +239,16 @@ CHECKS: Final = (
         "no-id",
         "It survives a request without an Id",
         _no_id,
-        f"There is nobody to answer: pass over it. {_CLOSE}.",
+        'Answer 102 with RequestId="" and say in Detail what is missing; it is no reason to close '
+        "the connection.",
+    ),
+    Check(
+        name="refusals-stay-open",
+        title="It keeps a connection on which it refuses messages",
+        section="answers",
+        remedy="Results from 101 on are answers. Only what cannot be read as a message (result "
+        "100) counts towards closing.",
+        run=_stays_open,
     ),
     _check(
         "truncated-xml",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import ssl
 import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -81,8 +82,9 @@ class Bridge:
 class FakeAsterisk:
     """`async with FakeAsterisk() as asterisk`; then `call`, `pick_up`, `hang_up`, `restart`."""
 
-    def __init__(self, *, app: str = "linkage") -> None:
+    def __init__(self, *, app: str = "linkage", tls: ssl.SSLContext | None = None) -> None:
         self.app = app
+        self._tls = tls
         self.lines: dict[str, Line] = {}
         self.bridges: dict[str, Bridge] = {}
         self.stored: dict[str, bytes] = {}
@@ -149,7 +151,7 @@ class FakeAsterisk:
         application.router.add_route("*", "/ari/{path:.*}", self._request)
         self._runner = web.AppRunner(application, handle_signals=False, shutdown_timeout=0.1)
         await self._runner.setup()
-        self._site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        self._site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls)
         await self._site.start()
         return self
 
@@ -162,7 +164,7 @@ class FakeAsterisk:
     def url(self) -> str:
         assert self._runner is not None
         host, port = self._runner.addresses[0][:2]
-        return f"http://{host}:{port}"
+        return f"{'http' if self._tls is None else 'https'}://{host}:{port}"
 
     def settings(self, **more: Any) -> dict[str, Any]:
         """What an adapter of this Asterisk is configured with."""

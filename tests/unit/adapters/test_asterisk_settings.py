@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +33,21 @@ def test_good_settings_are_taken() -> None:
     assert settings.officer_of("23") == "1001"
     assert settings.officer_of("24") is None
     assert "secret" not in repr(settings)
+
+
+def test_paths_are_relative_to_the_configuration() -> None:
+    https = GOOD | {"url": "https://pbx:8089", "ca": "tls/ca.pem"}
+    assert read_settings("pbx", https, Path("/etc/linkage")).ca == Path("/etc/linkage/tls/ca.pem")
+    there = https | {"ca": "/etc/ssl/ca.pem"}
+    assert read_settings("pbx", there, Path("/etc/linkage")).ca == Path("/etc/ssl/ca.pem")
+
+
+def test_files_for_tls_without_tls_have_no_effect() -> None:
+    [problem] = problems(ca="ca.pem")
+    assert problem.startswith("adapter pbx: settings.ca: ")
+    assert "write https:// in url" in problem
+    [problem] = problems(url="https://pbx:8089", certificate="a.pem")
+    assert "certificate and key, both or none" in problem
 
 
 @pytest.mark.parametrize("url", ["http://pbx:8088/ari", "http://pbx:8088/ari/"])

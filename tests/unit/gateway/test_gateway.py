@@ -40,6 +40,25 @@ async def test_a_port_in_use_is_named_with_the_remedy_and_nothing_stays_open(
         await asyncio.open_connection(*free)
 
 
+@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
+async def test_all_of_ipv6_is_nothing_of_ipv4_and_is_said_so(
+    core: FakeCore, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = gateway_on(core, ("::", 0))
+    with caplog.at_level("INFO"):
+        await gateway.start()
+    ((_, port),) = gateway.addresses
+    assert (
+        f'listening on [::]:{port}; of IPv6 only: "0.0.0.0:{port}" is all of IPv4' in caplog.text
+    )
+    with pytest.raises(OSError, match="onnect"):
+        await asyncio.open_connection("127.0.0.1", port)
+    far = await Far.connect(("::1", port))
+    await far.register(190, "platform")
+    await far.close()
+    await gateway.close()
+
+
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
 async def test_an_address_that_is_not_ours_is_named(core: FakeCore, host: str) -> None:
     with pytest.raises(ListenError, match=f"cannot listen on {host}:7700.*`listen`"):

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import struct
 
 import pytest
 
 from gateway import Gateway, GatewaySettings
-from gateway.session import RAW_MAX
-from linkage.ports import EntryKind, Link
+from gateway.session import PEER_EACH, RAW_MAX
+from linkage.ports import EntryKind, Link, PeerProfile, Rate
+from protocol.dialect import Dialect
 from protocol.envelope import Request
 from protocol.events import Timers
 from protocol.messages import VendorNotice
 from protocol.results import Result
+from protocol.roles import Role
 from tests.unit.gateway.conftest import Connect, Start
 from tests.unit.gateway.fake_core import FakeCore
 from tests.unit.gateway.wire import (
@@ -51,7 +54,7 @@ async def test_a_stranger_that_goes_on_talking_is_put_out(
     await core.until(lambda: len(core.notes) == 3)
 
 
-@pytest.mark.parametrize("drip", [b"GET / HTTP/1.1\r\n\r\n", b"\x01\x00\xff\xff<requ", b""])
+@pytest.mark.parametrize("drip", [b"\x02\0\0\0", b"\x01\x00\xff\xff<requ", b""])
 async def test_who_does_not_register_in_time_is_put_out(
     start: Start, connect: Connect, core: FakeCore, drip: bytes
 ) -> None:
@@ -60,6 +63,106 @@ async def test_who_does_not_register_in_time_is_put_out(
     assert await far.ended() == b""
     await core.until(lambda: core.ends)
     assert "not registered" in core.ends[0][1]
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", "HTTP request"),
+        (b"\x16\x03\x01\x02\x00\x01", "tls = true"),
+        (b"PROXY TCP4 10.0.0.1 10.0.0.2 4000 7700\r\n", "send-proxy"),
+        (b'<request Id="1" Type="290"/>', "XML without a header"),
+    ],
+)
+async def test_what_is_no_stream_of_ours_is_ended_at_once_and_named_in_the_log(
+    start: Start,
+    connect: Connect,
+    core: FakeCore,
+    caplog: pytest.LogCaptureFixture,
+    data: bytes,
+    what: str,
+) -> None:
+    far = await connect(await start())
+    await far.send(data)
+    assert await far.ended() == b""
+    await core.until(lambda: core.notes)
+    assert what in core.notes[0].detail
+    assert what in caplog.text
+
+
+async def test_who_speaks_a_peers_dialect_from_nowhere_is_taken_for_that_peer_in_the_log(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    own = Dialect(flag_message=0x10)
+    peers = (
+        PeerProfile(id="old", role=Role.PLATFORM, dialect=own),
+        PeerProfile(id="new", role=Role.PLATFORM),
+    )
+    far = await connect(await start(peers=peers))
+    await far.send(frame('<request Id="1" Type="190"/>', flag=0x10))
+    assert await far.ended() == b""
+    await core.until(lambda: core.notes)
+    assert "flag_message = 16 in [peer.dialect]" in core.notes[0].detail
+    assert "so speaks old: write its `address`" in core.notes[0].detail
+
+
+async def test_a_connection_that_is_only_opened_and_closed_is_counted_and_not_told(
+    start: Start, connect: Connect, core: FakeCore, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = await start()
+    with caplog.at_level(logging.INFO):
+        caplog.clear()
+        await (await connect(gateway)).close()
+        (await connect(gateway)).reset()
+        await core.until(lambda: len(core.ends) == 2)
+        assert caplog.messages == []
+        talker = await connect(gateway)
+        await talker.send(HEARTBEAT)
+        await talker.close()
+        await core.until(lambda: len(core.ends) == 3)
+    assert len(caplog.messages) == 1
+    assert gateway.figures.probes == 2
+    assert core.notes == []
+
+
+async def test_wrong_fields_are_refused_without_end_and_journalled_with_one(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    gateway = await start()
+    far = await connect(gateway)
+    await far.register(190, "platform")
+    sending = asyncio.get_running_loop().create_task(far.send(request(100, "1") * (PEER_EACH + 9)))
+    for _ in range(PEER_EACH + 9):
+        assert await far.result() == ("1", Result.MISSING_FIELD)
+    await sending
+    await far.send(incoming("2"))
+    assert await far.result() == ("2", 0)
+    await gateway.close()
+    assert len(core.notes) == PEER_EACH + 1
+    assert "9 more like it from platform" in core.notes[-1].detail
+
+
+async def test_refused_messages_cost_what_good_ones_do(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    slow = PeerProfile(id="platform", role=Role.PLATFORM, requests=Rate(per_s=0.001, burst=3))
+    far = await connect(await start(peers=(slow,)))
+    await far.register(190, "platform")
+    await far.send(request(100, "1") * 3 + incoming("2"))
+    for _ in range(3):
+        assert (await far.result())[1] == Result.MISSING_FIELD
+    assert await far.result() == ("2", Result.RATE_LIMITED)
+
+
+async def test_a_stranger_with_nothing_but_wrong_messages_is_put_out(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    far = await connect(await start(GatewaySettings(refusals_before_registration=3)))
+    await far.send(request(190, "1") + frame("<request/>") + request(100, "2") + request(190, "3"))
+    assert await far.result() == ("1", Result.MISSING_FIELD)
+    assert await far.result() == ("", Result.MISSING_FIELD)
+    assert await far.result() == ("2", Result.NOT_REGISTERED)
+    assert await far.ended() == b""
 
 
 async def test_heartbeats_do_not_buy_a_stranger_time(

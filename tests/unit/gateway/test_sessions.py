@@ -9,7 +9,7 @@ from linkage.ports import EntryKind, PeerProfile
 from protocol.dialect import Dialect
 from protocol.envelope import Request
 from protocol.events import Timers
-from protocol.messages import CallDirection, IncomingCallNotice
+from protocol.messages import CallDirection, IncomingCallNotice, VendorNotice
 from protocol.results import Result
 from protocol.roles import Role
 from tests.unit.gateway.conftest import Connect, Start
@@ -289,6 +289,17 @@ async def test_an_entry_that_cannot_be_written_does_not_end_the_session(
     assert await far.result() == ("1", Result.WRONG_DIRECTION)
     assert await far.result() == ("2", 0)
     assert "an entry was not journalled" in caplog.text
+
+
+async def test_a_peer_with_a_dialect_of_its_own_is_known_by_its_registration(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    peer = PeerProfile(id="app", role=Role.APPLICATION, dialect=Dialect(encoding="gbk"))
+    far = await connect(await start(peers=(peer,)))
+    await far.register(290, "app")
+    core.live["app"].push(Request(id="p1", message=VendorNotice(name="张三", body="x")))
+    _, payload = await far.frame()
+    assert "张三".encode("gbk") in payload
 
 
 async def test_a_peer_with_a_dialect_of_its_own_is_known_by_its_host(

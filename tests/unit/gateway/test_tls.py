@@ -31,7 +31,7 @@ from protocol.messages import CreateEvent, VendorNotice
 from protocol.results import Result
 from protocol.roles import Role
 from tests.unit.gateway.fake_core import SECRET, FakeCore
-from tests.unit.gateway.wire import Far, incoming, registration
+from tests.unit.gateway.wire import Far, frame, incoming, registration
 from tests.unit.unprivileged import without_override
 
 NOW = datetime.now(UTC)  # noqa: TID251 - OpenSSL looks at the machine's clock
@@ -297,6 +297,45 @@ async def test_tls_1_2_is_enough(start_tls: StartTls, files: Files, core: FakeCo
     far = Far(*await asyncio.open_connection(*gateway.secure_addresses[0], ssl=context))
     await far.register(190, "platform")
     await far.close()
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", "HTTP request"),
+        (frame('<request Id="1" Type="290"/>'), "EventID in plain text"),
+        (b"PROXY TCP4 10.0.0.1 10.0.0.2 4000 7700\r\n", "send-proxy"),
+        (b"hello", "text ('hello')"),
+    ],
+)
+async def test_what_is_said_in_plain_on_a_tls_port_is_named(
+    connect_plainly: ConnectPlainly, start_tls: StartTls, core: FakeCore, data: bytes, what: str
+) -> None:
+    gateway = await start_tls()
+    far = await connect_plainly(gateway.secure_addresses[0])
+    await far.send(data)
+    assert await far.ended() == b""
+    await core.until(lambda: core.notes)
+    assert what in core.notes[0].detail
+    assert gateway.figures.turned_away["tls"] == 1
+
+
+async def test_a_probe_of_a_tls_port_is_counted_and_not_told(
+    connect_plainly: ConnectPlainly,
+    start_tls: StartTls,
+    core: FakeCore,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gateway = await start_tls()
+    with caplog.at_level("INFO"):
+        caplog.clear()
+        await (await connect_plainly(gateway.secure_addresses[0])).close()
+        far = await connect_plainly(gateway.secure_addresses[0])
+        await far.send(b"no TLS")  # accepted after it, and told
+        assert await far.ended() == b""
+        await core.until(lambda: core.notes)
+    assert len(caplog.messages) == 1
+    assert gateway.figures.probes == 1
 
 
 async def test_a_handshake_that_is_not_completed_in_time_is_cut_off(
@@ -598,25 +637,165 @@ def test_rubbish_is_named(files: Files, name: str, content: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
-async def test_a_gateway_with_an_expired_certificate_does_not_start_and_leaves_nothing_open(
-    core: FakeCore, files: Files
+EXPIRED = AUTHORITY.server(["localhost"], until=NOW - timedelta(days=3))
+
+
+def spoil_certificate(files: Files) -> None:
+    files.write("server", EXPIRED)
+
+
+def spoil_key(files: Files) -> None:
+    (files.directory / "server.key").write_text("no key")
+
+
+def lose_certificate(files: Files) -> None:
+    (files.directory / "server.pem").unlink()
+
+
+def lose_authority(files: Files) -> None:
+    (files.directory / "ca.pem").unlink()
+
+
+SPOILED = {
+    "expired": (spoil_certificate, "expired on"),
+    "another key": (spoil_key, "no private key"),
+    "no certificate": (lose_certificate, "no such file"),
+    "no authority": (lose_authority, "no such file"),
+}
+
+
+class Looks:
+    """The pauses between two looks at the certificate, each ended by the test."""
+
+    def __init__(self) -> None:
+        self._next = asyncio.Semaphore(0)
+        self._count = 0
+        self._asked = asyncio.Condition()
+
+    async def sleep(self, _seconds: float) -> None:
+        async with self._asked:
+            self._count += 1
+            self._asked.notify_all()
+        await self._next.acquire()
+
+    async def asked(self, count: int) -> None:
+        """So many pauses have begun."""
+        async with asyncio.timeout(30), self._asked:
+            await self._asked.wait_for(lambda: self._count >= count)
+
+    def look(self) -> None:
+        self._next.release()
+
+
+@pytest.mark.parametrize(("spoil", "problem"), SPOILED.values(), ids=list(SPOILED))
+async def test_what_is_wrong_with_tls_keeps_nothing_else_down_and_is_taken_up_when_mended(
+    core: FakeCore, files: Files, spoil: Callable[[Files], None], problem: str
 ) -> None:
-    files.write("server", AUTHORITY.server(["localhost"], until=NOW - timedelta(days=3)))
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = probe.getsockname()
+    spoil(files)
+    looks = Looks()
     gateway = Gateway(
         core,
         [],
-        [address],
+        [("127.0.0.1", 0)],
+        GatewaySettings(),
+        SystemClock(),
+        listen_tls=[("127.0.0.1", 0)],
+        tls=files.tls(clients=True),
+        sleep=looks.sleep,
+    )
+    await gateway.start()
+    try:
+        far = await Far.connect(gateway.addresses[0])
+        await far.register(190, "platform")
+        assert gateway.secure_addresses == []
+        await core.until(lambda: core.notes)
+        assert core.kinds() == [EntryKind.ALARM]
+        assert problem in core.notes[0].detail
+        looks.look()
+        files.write("server", SERVER)
+        files.write("ca", AUTHORITY.issued)
+        looks.look()
+        await core.until(lambda: EntryKind.ALARM_CLEARED in core.kinds())
+        assert core.kinds() == [EntryKind.ALARM, EntryKind.ALARM_CLEARED], "each is said once"
+        secure = Far(
+            *await asyncio.open_connection(*gateway.secure_addresses[0], ssl=files.client())
+        )
+        await secure.register(290, "app")
+        await secure.close()
+        await far.close()
+    finally:
+        await gateway.close()
+
+
+async def test_an_alarm_that_nobody_took_is_told_again(core: FakeCore, files: Files) -> None:
+    spoil_certificate(files)
+    looks = Looks()
+    core.fail_notes = OSError("no core is there")
+    gateway = Gateway(
+        core,
+        [],
+        [("127.0.0.1", 0)],
         GatewaySettings(),
         SystemClock(),
         listen_tls=[("127.0.0.1", 0)],
         tls=files.tls(),
+        sleep=looks.sleep,
     )
-    with pytest.raises(ListenError, match="expired"):
+    await gateway.start()
+    looks.look()
+    await looks.asked(2)
+    core.fail_notes = None
+    core.notes.clear()
+    looks.look()
+    await core.until(lambda: core.notes)
+    assert core.kinds() == [EntryKind.ALARM]
+    await gateway.close()
+
+
+async def test_a_certificate_that_expires_while_it_is_shown_is_told(
+    core: FakeCore, files: Files
+) -> None:
+    clock, looks = Turned(), Looks()
+    gateway = Gateway(
+        core,
+        [],
+        [],
+        GatewaySettings(),
+        clock,
+        listen_tls=[("127.0.0.1", 0)],
+        tls=files.tls(),
+        sleep=looks.sleep,
+    )
+    await gateway.start()
+    clock.at = NOW + timedelta(days=10_000)
+    looks.look()
+    await core.until(lambda: core.notes)
+    assert core.kinds() == [EntryKind.ALARM]
+    assert "expired on" in core.notes[0].detail
+    await gateway.close()
+
+
+@pytest.mark.parametrize("beside", [False, True])
+async def test_where_there_is_nothing_else_to_serve_a_bad_certificate_is_an_error(
+    core: FakeCore, files: Files, *, beside: bool
+) -> None:
+    files.write("server", EXPIRED)
+    gateway = Gateway(
+        core,
+        [],
+        [],
+        GatewaySettings(),
+        SystemClock(),
+        listen_tls=[("127.0.0.1", 0)],
+        tls=files.tls(),
+        beside=beside,
+    )
+    if beside:
         await gateway.start()
-    with pytest.raises(OSError, match="onnect"):
-        await asyncio.open_connection(*address)
+        await gateway.close()
+    else:
+        with pytest.raises(ListenError, match="expired"):
+            await gateway.start()
 
 
 async def test_a_tls_port_in_use_is_named(core: FakeCore, files: Files) -> None:

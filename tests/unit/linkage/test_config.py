@@ -182,3 +182,120 @@ def test_files_that_cannot_be_read_are_told_in_words(file: Path) -> None:
         load_config(file)
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(file.parent)
+
+
+# --- addresses -----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ('["127.0.0.1:7700"]', (("127.0.0.1", 7700),)),
+        ('"127.0.0.1:7700"', (("127.0.0.1", 7700),)),
+        ('"[::]:7700"', (("::", 7700),)),
+        ('"[::1]:0"', (("::1", 0),)),
+        ('"[fe80::1%eth0]:7700"', (("fe80::1%eth0", 7700),)),
+        ('"desk.example:7700"', (("desk.example", 7700),)),
+        ("[]", ()),
+    ],
+)
+def test_addresses_are_taken_as_they_are_meant(
+    file: Path, written: str, meant: tuple[tuple[str, int], ...]
+) -> None:
+    assert load(file, f"listen = {written}").listen == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "remedy"),
+    [
+        (":5000", '"0.0.0.0:5000" is all of IPv4, "[::]:5000" all of IPv6'),
+        ("*:5000", '"0.0.0.0:5000" is all of IPv4, "[::]:5000" all of IPv6'),
+        ("::1:5000", '"[::1]:PORT"'),
+        ("::", '"HOST:PORT"'),
+        ("[::1:5000", '"[IPV6]:PORT"'),
+        ("[desk]:5000", '"[IPV6]:PORT"'),
+        ("tcp://127.0.0.1:5000", '"HOST:PORT"'),
+        ("127.0.0.1", '"HOST:PORT"'),
+        ("127.0.0.1:", '"HOST:PORT"'),
+        ("127.0.0.1:65536", '"HOST:PORT"'),
+        ("127.0.0.1:٧٧", '"HOST:PORT"'),
+        ("5000", '"HOST:PORT"'),
+    ],
+)
+def test_an_address_that_is_none_is_named_with_what_it_should_be(
+    file: Path, written: str, remedy: str
+) -> None:
+    [found] = problems(file, f'listen = ["{written}"]')
+    assert found.startswith("listen.0: ")
+    assert remedy in found
+
+
+def test_a_peer_is_not_dialled_at_port_0(file: Path) -> None:
+    [found] = problems(
+        file, f'[[peer]]\nid = "a"\nrole = "application"\nsecret = "{SECRET}"\ndial = "a:0"'
+    )
+    assert "the port is 0" in found
+
+
+# --- settings that would do nothing --------------------------------------------------------------
+def of_peer(role: str, settings: str, secret: str = f'secret = "{SECRET}"') -> str:
+    return f'[[peer]]\nid = "it"\nrole = "{role}"\n{secret}\n{settings}'
+
+
+LEGACY = 'legacy = true\naddress = "10.0.0.9"'
+IDLE = {
+    "numbers of a platform": (of_peer("platform", 'numbers = ["110"]'), "`numbers` is for app"),
+    "numbers of a monitor": (of_peer("monitor", 'numbers = ["110"]'), "`numbers` is for app"),
+    "logins of a platform": (of_peer("platform", 'logins = ["1"]'), "`logins` is for"),
+    "a platform's platform": (of_peer("platform", 'platform = "it"'), "`platform` is for app"),
+    "a login of an application": (of_peer("application", 'login = "1"'), "`login` is for"),
+    "an application's application": (
+        of_peer("application", 'application = "it"'), "`application` is for business-screens",
+    ),
+    "a type that nobody sends": (of_peer("platform", "types = [100, 201]"), "no platform sends"),
+    "an address of who registers": (
+        of_peer("platform", 'address = "10.0.0.9"'), "come from there only, write `allow`",
+    ),
+    "a secret of a legacy peer": (of_peer("platform", LEGACY), "it has no secret"),
+    "a name without TLS": (
+        of_peer("application", 'dial = "10.0.0.9:7701"\ndial_name = "desk"'), "`dial_tls`",
+    ),
+    "who may come, of one that is only dialled": (
+        of_peer(
+            "application", 'legacy = true\ndial = "10.0.0.9:7701"\nallow = ["10.0.0.9"]', secret=""
+        ),
+        "linkage only dials it",
+    ),
+    "a certificate that nobody is shown": (
+        '[tls]\ncertificate = "a.pem"\nkey = "a.key"', "add a [[listener]] with `tls = true`",
+    ),
+    "an authority without listener": ('[tls]\nclient_ca = "ca.pem"', "needs a [[listener]]"),
+    "an authority for nobody dialled": ('[tls]\ndial_ca = "ca.pem"', "a peer with `dial_tls`"),
+    "an address twice": (
+        'listen = ["127.0.0.1:7700"]\n[[listener]]\naddress = "127.0.0.1:7700"', "given 2 times",
+    ),
+    "watching a part that is none": (
+        '[watch.parts]\ncore = "127.0.0.1:9465"', "'core' is no part here: there are gateway",
+    ),
+    "keys for no network": ('[messaging]\nkeys = "elsewhere"', "`keys` are for `tcp://`"),
+    "a pause between no questions": ("[sweep]\nask_after_h = 0\nevery_s = 9", "nothing is ever"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "problem"), IDLE.values(), ids=list(IDLE))
+def test_a_setting_without_effect_is_refused(file: Path, text: str, problem: str) -> None:
+    assert [line for line in problems(file, text) if problem in line]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        of_peer("platform", '[peer.dialect]\nencoding = "gbk"'),
+        of_peer("platform", 'address = "10.0.0.9"\n[peer.dialect]\nencoding = "gbk"'),
+        of_peer("application", 'numbers = ["110*"]\nlogins = ["1"]\ntypes = [201, 210]'),
+        of_peer("communication-screen", 'login = "1"\nlogins = ["1", "2"]'),
+        of_peer("platform", 'numbers = ["*"]'),
+        of_peer("platform", f'{LEGACY}\nallow = ["10.0.0.0/8"]', secret=""),
+        "listen = []\n[watch.parts]\ngateway = '127.0.0.1:1'\n'gateway:two' = '127.0.0.1:2'",
+    ],
+)
+def test_what_has_an_effect_is_taken(file: Path, text: str) -> None:
+    load(file, text)

@@ -16,6 +16,7 @@ WELL: dict[str, Any] = {
     "oldest_s": 0.0,
     "store_error": None,
     "disk_free": 10_000 * MIB,
+    "log_held": "",
 }
 
 
@@ -43,13 +44,16 @@ def watcher() -> Watcher:
 
 def test_what_a_process_before_had_raised_is_cleared_at_the_first_look() -> None:
     pressure = Pressure(Bounds(), "linkage")
-    first = pressure.look(Standing(**WELL | {"disk_free": None}), 0.0, UTC_NOW)
+    unknown = {"disk_free": None, "log_held": None}
+    first = pressure.look(Standing(**WELL | unknown), 0.0, UTC_NOW)
     second = pressure.look(Standing(**WELL), 1.0, UTC_NOW)
 
     assert {(alarm.id, alarm.raised) for alarm in first} == {
         ("store", False), ("overload", False), ("clock", False),
     }  # fmt: skip
-    assert [(alarm.id, alarm.raised) for alarm in second] == [("disk-low", False)]
+    assert [(alarm.id, alarm.raised) for alarm in second] == [
+        ("disk-low", False), ("log-held", False),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -59,6 +63,7 @@ def test_what_a_process_before_had_raised_is_cleared_at_the_first_look() -> None
         ("overload", {"inbox": 100}),
         ("overload", {"oldest_s": 10.0}),
         ("disk-low", {"disk_free": 511 * MIB}),
+        ("log-held", {"log_held": "sqlite3 (pid 4711) reads the store since 30 s"}),
         ("clock", {"clock_off_us": 301 * 1_000_000}),
         ("clock", {"clock_off_us": -301 * 1_000_000}),
     ],

@@ -23,6 +23,7 @@ class Door:
     def __init__(self, bench: Bench) -> None:
         self.put: list[Work] = []
         self.told: list[Alarm] = []
+        self.held: str | None = None
         self.engine = bench.core
         self.strain = Strain(
             bench.config,
@@ -31,6 +32,7 @@ class Door:
             put=lambda work, _: self.put.append(work),
             tell=self.told.append,
             handover=Handover(),
+            log_held=lambda: self.held,
         )
         self.strain.look(0, 0.0)
         self.put.clear()
@@ -69,6 +71,13 @@ def test_an_overload_refuses_everybody_until_it_is_over(door: Door, bench: Bench
     strain.look(0, 0.0)
     bench.clock.advance(1)
     assert strain.refusal("pbx", 0) == 0
+
+
+def test_who_keeps_the_log_of_the_store_is_told_by_name(door: Door) -> None:
+    door.held = "sqlite3 linkage.db (pid 4711) reads the store since 30 s"
+    door.strain.look(0, 0.0)
+    assert [work.text for work in door.put if isinstance(work, Alarm)] == [door.held]
+    assert door.strain.refusal("pbx", 0) == 0, "requests are taken"
 
 
 def test_many_that_wait_shortly_are_told_by_the_journal_alone(door: Door) -> None:

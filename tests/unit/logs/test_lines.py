@@ -6,10 +6,13 @@ import json
 import logging
 import os
 import threading
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from linkage.clock import local_time
 from linkage.config import ConfigError, load_config
 from linkage.logs.redaction import SecretsOf, secrets_of
 from linkage.logs.setup import make_formatter
@@ -51,6 +54,27 @@ def test_json_has_one_object_to_a_line_with_time_level_and_logger_first() -> Non
     assert (line["level"], line["logger"]) == ("info", "tests.lines")
     assert line["event"] == "call of desk\nforged"
     assert (line["peer"], line["event_id"]) == ("desk", "E1")
+
+
+@pytest.mark.parametrize("zone", ["CST-8", "UTC0", "XXX+3:30"])
+def test_a_line_for_people_says_when_it_was_and_in_which_zone(
+    monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        with logging_to(Log(), as_json=False) as log:
+            record = logging.LogRecord("tests", logging.INFO, __file__, 0, "now", (), None)
+            record.created = 1_795_000_000.25
+            logging.getLogger().handle(record)
+        written = log.getvalue()
+        shown = local_time(datetime.fromtimestamp(record.created, UTC))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert written.startswith(f"{shown} [info")
+    offsets = {"CST-8": "+08:00", "UTC0": "+00:00", "XXX+3:30": "-03:30"}
+    assert shown.endswith(f".250{offsets[zone]}")
 
 
 def test_lines_for_people_cannot_be_forged_by_what_peers_say() -> None:

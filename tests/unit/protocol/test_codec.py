@@ -76,10 +76,19 @@ def test_a_number_of_absurd_length_is_a_bad_value(name: str, digits: str) -> Non
     assert (error.result, error.request_id, error.request_type) == (Result.BAD_VALUE, "7", 299)
 
 
-@pytest.mark.parametrize("request_id", ["", " ", "x" * 17, "a&#10;b"])
-def test_a_request_needs_an_id_of_1_to_16_characters(request_id: str) -> None:
+@pytest.mark.parametrize(
+    ("request_id", "result"),
+    [
+        ("", Result.MISSING_FIELD),
+        (" ", Result.MISSING_FIELD),
+        ("NULL", Result.MISSING_FIELD),
+        ("x" * 17, Result.BAD_VALUE),
+        ("a&#10;b", Result.BAD_VALUE),
+    ],
+)
+def test_a_request_needs_an_id_of_1_to_16_characters(request_id: str, result: Result) -> None:
     error = refusal_of(f'<request Id="{request_id}" Type="299"/>'.encode())
-    assert (error.result, error.request_id) == (Result.MISSING_FIELD, None)
+    assert (error.result, error.request_id, error.request_type) == (result, "", 299)
 
 
 @pytest.mark.parametrize("written", ["", "99", "0299", "998", "abc", "２９９"])

@@ -172,11 +172,19 @@ def test_the_deepest_nesting_allowed_is_read_and_one_more_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    "request_id", ["", " ", "12345678901234567", "a&#10;b"], ids=["none", "space", "long", "line"]
+    ("request_id", "result"),
+    [("", 102), (" ", 102), ("12345678901234567", 103), ("a&#10;b", 103)],
+    ids=["none", "space", "long", "line"],
 )
-def test_a_request_needs_an_id(request_id: str) -> None:
+def test_a_request_needs_an_id(request_id: str, result: int) -> None:
     error = refused(f'<request Id="{request_id}" Type="106"/>')
-    assert (error.result, error.request_id) == (Result.MISSING_FIELD, None)
+    assert (error.result, error.request_id) == (result, "")
+
+
+def test_a_response_to_a_request_without_a_usable_id_is_read() -> None:
+    item = decode(b'<response RequestId="" Type="100" Result="102" Detail="Id: is missing"/>')
+    assert isinstance(item, Response)
+    assert (item.request_id, item.result) == ("", 102)
 
 
 @pytest.mark.parametrize("number", ["", "1", "1000", "125", "999", "abc", "１００", "-10"])

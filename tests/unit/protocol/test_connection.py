@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from protocol.codec import encode
+from protocol.codec import decode, encode
 from protocol.connection import (
     RECEIVED_MAX,
     WINDOW,
@@ -29,7 +29,7 @@ from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError
 from protocol.frames import HEARTBEAT, UNREAD_MAX, Framer, encode_frame
 from protocol.message import Message
-from protocol.messages import message_class
+from protocol.messages import PlatformLeave, message_class
 from protocol.registration import make_registration
 from protocol.results import Result
 
@@ -173,7 +173,7 @@ def test_what_is_sent_in_the_wrong_direction_is_refused_with_106(role: Role) -> 
     pair.linkage.receive_data(frame(f'<request Id="7" Type="{downward}"/>'), 0)
     [event] = pair.linkage.events()
     assert isinstance(event, Refused)
-    assert event.request == request(downward, "7")
+    assert (event.request_id, event.type) == ("7", downward)
     assert event.result is Result.WRONG_DIRECTION
     [refusal] = pair.to_peer()  # nobody asked in truth: the peer finds no request for it
     assert isinstance(refusal, Unmatched)
@@ -427,6 +427,56 @@ def test_what_cannot_be_written_changes_nothing() -> None:
     assert pair.peer.get_timer() == 10
 
 
+# --- the dialect of who registers ---------------------------------------------------------------
+OWN = Dialect(encoding="gbk", byte_order="little", flag_message=0x10, empty_token="EMPTY")
+
+
+def knowing(dialect: Dialect) -> Connection:
+    """A listener that knows how peer-1 speaks, and not from where it comes."""
+    return Connection(side=Side.LINKAGE, role=None, dialect_of={"peer-1": dialect}.get, now=0)
+
+
+def hello(app_name: str | None = None) -> Request:
+    made = make_registration(Role.APPLICATION, "peer-1", SECRET, NOON, NONCE, app_name=app_name)
+    return Request(id="reg", message=made)
+
+
+def test_a_dialect_holds_from_the_registration_on() -> None:
+    linkage = knowing(OWN)
+    linkage.receive_data(encode_frame(1, encode(hello())), 0)
+    [asked] = linkage.events()
+    assert isinstance(asked, Request)
+    linkage.send(answer(asked), 0)
+    assert linkage.data_to_send() == encode_frame(1, encode(answer(asked)))
+    assert linkage.dialect == OWN
+
+    linkage.receive_data(encode_frame(0x10, encode(request(299, "2"), OWN), OWN), 0)
+    [leaving] = linkage.events()
+    assert leaving == request(299, "2")
+    told = Request(id="3", message=PlatformLeave(reason="换班"))
+    linkage.send(told, 0)
+    assert linkage.data_to_send() == encode_frame(0x10, encode(told, OWN), OWN)
+    linkage.handle_timer(10)
+    assert linkage.data_to_send() == encode_frame(0x02, b"", OWN)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gbk"])
+def test_a_registration_comes_in_the_default_encoding_or_its_peers(encoding: str) -> None:
+    linkage = knowing(Dialect(encoding="gbk"))
+    first = hello("指挥调度系统")
+    linkage.receive_data(encode_frame(1, encode(first, Dialect(encoding=encoding))), 0)
+    assert list(linkage.events()) == [first]
+
+
+def test_a_refused_registration_changes_no_dialect() -> None:
+    linkage = knowing(OWN)
+    linkage.receive_data(encode_frame(1, encode(hello())), 0)
+    [asked] = linkage.events()
+    assert isinstance(asked, Request)
+    linkage.send(answer(asked, Result.BAD_CREDENTIALS), 0)
+    assert linkage.dialect == DEFAULT
+
+
 # --- malformed --------------------------------------------------------------------------------
 UNKNOWN = '<request Id="{}" Type="999"/>'
 
@@ -473,7 +523,7 @@ def test_a_type_that_is_no_number_is_answered_as_000() -> None:
 @pytest.mark.parametrize(
     "xml",
     [
-        "", "x", "<request", '<request Type="100"/>', "<other/>", "<response/>",
+        "", "x", "<request", "<other/>", "<response/>",
         '<request Id="4" Type="100" x', '<request Id="4" Id="5" Type="100"/>',
         '<request Id="a&b" Type="100"/>', '<request Id="12345678901234567">&</request>',
         '<request Id="NULL" Type="100">&</request>', '<response RequestId="4" Type="100">&',
@@ -496,14 +546,14 @@ def test_the_third_malformed_message_within_a_minute_ends_the_connection() -> No
     for now in (0, 30):
         linkage.receive_data(frame("x"), now)
         assert [type(event) for event in linkage.events()] == [Malformed]
-    linkage.receive_data(frame(UNKNOWN.format(3)) + frame('<request Id="1" Type="299"/>'), 60)
+    linkage.receive_data(frame('<request Id="3"') + frame('<request Id="1" Type="299"/>'), 60)
     third, closed = linkage.events()
     assert isinstance(third, Malformed)
     assert isinstance(closed, Closed)
     assert linkage.closed
     assert linkage.close_reason == closed.reason
     assert closed.reason.startswith("malformed too often")
-    assert len(sent_by(linkage)) == 1, "the last words are still written"
+    assert linkage.data_to_send() == b"", "none of them had an Id"
 
 
 def test_malformed_messages_that_are_rare_end_nothing() -> None:
@@ -516,7 +566,8 @@ def test_malformed_messages_that_are_rare_end_nothing() -> None:
 
 def test_an_unknown_flag_counts_as_malformed_and_costs_only_its_frame() -> None:
     linkage = listening()
-    linkage.receive_data(b"\x07\0\0\x02ab" + frame('<request Id="1" Type="299"/>'), 0)
+    linkage.receive_data(encode_frame(0x02, b"") + b"\x07\0\0\x02ab", 0)
+    linkage.receive_data(frame('<request Id="1" Type="299"/>'), 0)
     malformed, after = linkage.events()
     assert isinstance(malformed, Malformed)
     assert (malformed.result, malformed.raw) == (Result.BAD_FRAME, b"ab")
@@ -527,6 +578,68 @@ def test_refusals_do_not_count_as_malformed() -> None:
     linkage = listening()
     linkage.receive_data(frame('<request Id="1" Type="199"/>') * 10, 0)
     assert [type(event) for event in linkage.events()] == [Refused] * 10
+    assert not linkage.closed
+
+
+ANSWERED = {
+    "an unknown type": ('<request Id="1" Type="999"/>', "1", 101),
+    "a missing field": ('<request Id="1" Type="201"/>', "1", 102),
+    "a bad value": ('<request Id="1" Type="299" Seq="x"/>', "1", 103),
+    "no Id": ('<request Type="299"/>', "", 102),
+    "an empty Id": ('<request Id=" " Type="299"/>', "", 102),
+    "an Id that stands for none": ('<request Id="NULL" Type="299"/>', "", 102),
+    "an Id that is too long": (f'<request Id="{"1" * 17}" Type="299"/>', "", 103),
+    "an Id with a control character": ('<request Id="a&#9;b" Type="299"/>', "", 103),
+    "no Id and no type": ("<request/>", "", 102),
+}
+
+
+@pytest.mark.parametrize(("xml", "request_id", "result"), ANSWERED.values(), ids=list(ANSWERED))
+def test_what_can_be_read_is_answered_as_often_as_it_comes(
+    xml: str, request_id: str, result: int
+) -> None:
+    linkage = listening()
+    linkage.receive_data(frame(xml) * 10, 0)
+    assert [type(event) for event in linkage.events()] == [Malformed] * 10
+    assert not linkage.closed
+    answers = sent_by(linkage)
+    assert len(answers) == 10
+    read = decode(answers[0].encode())
+    assert isinstance(read, Response)
+    assert (read.request_id, read.result) == (request_id, result)
+    assert read.detail
+
+
+def test_a_response_with_wrong_attributes_does_not_count_either() -> None:
+    linkage = listening()
+    linkage.receive_data(frame('<response RequestId="1" Type="100"/>') * 10, 0)
+    assert [type(event) for event in linkage.events()] == [Malformed] * 10
+    assert not linkage.closed
+
+
+def test_the_direction_is_judged_before_the_fields() -> None:
+    linkage = listening(Role.PLATFORM)
+    linkage.receive_data(frame('<request Id="1" Type="201"><LoginId/></request>') * 3, 0)
+    events = list(linkage.events())
+    assert [type(event) for event in events] == [Refused] * 3
+    assert 'Result="106"' in sent_by(linkage)[0]
+    assert not linkage.closed
+
+
+@pytest.mark.parametrize("number", ["100", "201", "999", "ring"])
+def test_before_registration_neither_fields_nor_the_catalogue_are_looked_at(number: str) -> None:
+    linkage = listening(None)
+    linkage.receive_data(frame(f'<request Id="1" Type="{number}"/>'), 0)
+    [event] = linkage.events()
+    assert isinstance(event, Refused)
+    assert event.result is Result.NOT_REGISTERED
+
+
+def test_a_registration_with_a_wrong_field_is_told_so() -> None:
+    linkage = listening(None)
+    linkage.receive_data(frame('<request Id="1" Type="190"/>') * 4, 0)
+    assert [type(event) for event in linkage.events()] == [Malformed] * 4
+    assert 'Result="102"' in sent_by(linkage)[0]
     assert not linkage.closed
 
 
@@ -559,7 +672,7 @@ def test_a_detail_never_carries_what_the_encoding_or_xml_cannot() -> None:
 
 
 @pytest.mark.parametrize("number", [299, 999])
-def test_an_id_that_cannot_be_written_back_is_malformed_and_unanswered(number: int) -> None:
+def test_an_id_that_cannot_be_written_back_is_answered_under_none(number: int) -> None:
     linkage = Connection(
         side=Side.LINKAGE,
         role=Role.APPLICATION,
@@ -570,7 +683,7 @@ def test_an_id_that_cannot_be_written_back_is_malformed_and_unanswered(number: i
     linkage.receive_data(frame(f'<request Id="&#128222;" Type="{number}"/>'), 0)
     [event] = linkage.events()
     assert isinstance(event, Malformed)
-    assert linkage.data_to_send() == b""
+    assert sent_by(linkage)[0].startswith(f'<response RequestId="" Type="{number}" Result="10')
 
 
 # --- time -------------------------------------------------------------------------------------

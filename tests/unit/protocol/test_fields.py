@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 
 from protocol import fields
+from protocol.codec import decode
+from protocol.envelope import Request
+from protocol.errors import RemoteProtocolError
 from protocol.fields import DECIMAL, FLAG, FREE_TEXT, TIME, Value, choice, number, text
+from protocol.shapes import LEARN_AFTER
 
 MOMENT = datetime(2026, 11, 22, 8, 15, 30, 125_000, tzinfo=UTC)
 
@@ -123,3 +127,48 @@ def test_a_time_is_kept_in_utc_to_the_millisecond() -> None:
 
 def test_a_negative_number_is_read_where_one_may_be() -> None:
     assert number(-5, 5).parse("-5") == -5
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("caf\u0065\u0301", "caf\u00e9"),
+        ("\u90ce\uf92c", "\u90ce\u90ce"),
+        ("12\u200b3", "123"),
+        ("\u202e321", "321"),
+        ("\u2066a\u2069", "a"),
+        ("\ufeff1", "1"),
+        ("1\u00ad2", "12"),
+        ("a\u2028", "a"),
+        ("\u26a0\ufe0f", "\u26a0"),
+        ("1\U000e0031", "1"),
+        ("\u200b", ""),
+        ("火警-110", "火警-110"),
+        ("plain", "plain"),
+    ],
+)
+def test_an_event_id_is_read_as_people_see_it(written: str, read: str) -> None:
+    assert fields.seen(written) == read
+
+
+@pytest.mark.parametrize("written", ["12\u200b13243", "\u202a1213243\u202c", "1213243"])
+@pytest.mark.parametrize("times", [1, 2 * LEARN_AFTER])
+def test_what_looks_the_same_names_the_same_event(written: str, times: int) -> None:
+    xml = f'<request Id="1" Type="284"><EventId>{written}</EventId><Action>1</Action></request>'
+    for _ in range(times):
+        item = decode(xml.encode())
+        assert isinstance(item, Request)
+        assert item.message.event_id == "1213243"
+
+
+def test_an_event_id_of_nothing_that_is_seen_is_none() -> None:
+    xml = '<request Id="1" Type="284"><EventId>\u200b\u200d</EventId><Action>1</Action></request>'
+    with pytest.raises(RemoteProtocolError, match="EventId"):
+        decode(xml.encode())
+
+
+def test_the_ids_of_platforms_are_theirs() -> None:
+    xml = '<request Id="1" Type="106"><CallId>a\u200b1</CallId><Action>1</Action></request>'
+    item = decode(xml.encode())
+    assert isinstance(item, Request)
+    assert item.message.call_id == "a\u200b1"

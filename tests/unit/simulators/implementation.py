@@ -71,6 +71,7 @@ class Defect(StrEnum):
     LAST_SEQ_TOO_FAR = auto()
     IGNORES_FLAGS = auto()
     HANGS_AT_BAD_XML = auto()
+    CLOSES_AT_REFUSALS = auto()
     TAKES_DOCTYPE = auto()
     TAKES_ANY_REGISTRATION = auto()
     SERVES_STRANGERS = auto()
@@ -158,6 +159,7 @@ class Conversation:
         self._buffer = b""
         self._message = b""
         self._registration = ""
+        self._refused = 0
 
     async def run(self) -> None:
         beating = asyncio.get_running_loop().create_task(self._beat())
@@ -308,6 +310,9 @@ class Conversation:
         request_id, number = root.get("Id", ""), root.get("Type", "")
         if self._vendor.has(Defect.NO_RESPONSE) and number != "190":
             return
+        self._refused += result >= 100
+        if self._refused >= 3 and self._vendor.has(Defect.CLOSES_AT_REFUSALS):
+            raise ConnectionError
         if self._vendor.has(Defect.WRONG_TYPE_IN_RESPONSE):
             number = f"{int(number) + 100}"
         if self._vendor.has(Defect.WRONG_ID_IN_RESPONSE):

@@ -167,6 +167,7 @@ APPLICATION_DEFECTS = {
     Defect.LAST_SEQ_TOO_FAR: "resumes",
     Defect.IGNORES_FLAGS: "unknown-flag",
     Defect.HANGS_AT_BAD_XML: "truncated-xml",
+    Defect.CLOSES_AT_REFUSALS: "refusals-stay-open",
     Defect.IGNORES_FAREWELL: "farewell",
 }
 PLATFORM_DEFECTS = {

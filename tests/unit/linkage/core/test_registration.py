@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from linkage.ports import EntryKind
+from linkage.ports import EntryKind, Role
 from protocol import messages as m
 from protocol.envelope import Request
-from tests.unit.linkage.bench import SECRET
+from tests.unit.linkage.bench import PEERS, SECRET, peer
 from tests.unit.linkage.links import FakeLink, Site, as_sent
 from tests.unit.linkage.said import hangup, incoming, transfer
 
@@ -48,6 +49,22 @@ async def test_a_registration_is_judged(site: Site, changes: dict[str, Any], res
         assert (await site.say(link, m.SnapshotRequest())).result == 204
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "gbk"])
+async def test_a_registration_of_a_dialect_peer_may_be_chinese(
+    tmp_path: Path, encoding: str
+) -> None:
+    """It comes in the dialect of its peer, or, from nobody's address, in the default one."""
+    old = peer("old", "application", dialect={"encoding": "gbk"})
+    async with Site(tmp_path, (*PEERS, old)) as site:
+        signed = site.registration("old", role=Role.APPLICATION)
+        name = "<AppName>指挥</AppName></request>".encode(encoding)
+        named = replace(signed, raw=signed.raw.replace(b"</request>", name))
+
+        response = await site.core.register(FakeLink(site.core, "old"), named)
+
+    assert response.result == 0
+
+
 async def test_strangers_do_not_fill_the_disk(site: Site) -> None:
     signed = site.registration("desk", secret="another secret of it")
     padded = replace(signed, raw=signed.raw.replace(b"</request>", b" " * 90_000 + b"</request>"))
@@ -65,6 +82,41 @@ async def test_unknown_peers_and_wrong_roles_get_the_same_answer(site: Site) -> 
         response = await site.core.register(FakeLink(site.core, peer_id), request)
         assert response.result == 201
         assert peer_id not in str(response.detail)
+
+
+async def test_each_reason_of_a_refusal_is_logged_as_what_it_is_and_told_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = {"id": "old", "role": "application", "legacy": True, "address": "10.1.1.1"}
+    async with Site(tmp_path, (*PEERS, old)) as site:
+        used = site.registration("desk", nonce="the-same-nonce")
+        await site.core.register(FakeLink(site.core, "desk"), used)
+        await site.core.take_up(site.config, {"other"})
+        refused = {
+            "no peer 'nobody' is configured": site.registration("nobody", role=Role.APPLICATION),
+            "'old' is `legacy`": site.registration("old", role=Role.APPLICATION),
+            "'other' was taken out": site.registration("other"),
+            "is platform, not what 290": site.registration("pbx", role=Role.APPLICATION),
+            "does not fit its secret": site.registration("desk", secret="another secret of it"),
+            "its clock is 400 s ahead of ours": site.registration("desk", ahead_s=400),
+            "its clock is 301 s behind ours": site.registration("desk", ahead_s=-301),
+            "this Nonce was used before": as_sent(Request(id="x", message=used.message)),
+        }
+        answers = set()
+        for reason, request in refused.items():
+            caplog.clear()
+            link = FakeLink(site.core, "a stranger")
+            response = await site.core.register(link, request)
+            answers.add((response.result, response.detail, response.retry_after_s))
+            assert [line for line in caplog.messages if reason in line], (reason, caplog.messages)
+    assert len(answers) == 1
+
+
+async def test_who_speaks_another_version_learns_nothing_of_who_is_known(site: Site) -> None:
+    for peer_id, role in (("nobody", Role.APPLICATION), ("desk", Role.APPLICATION)):
+        request = site.registration(peer_id, role=role, proto_ver=2, secret="not that of anybody")
+        link = FakeLink(site.core, peer_id)
+        assert (await site.core.register(link, request)).result == 105
 
 
 @pytest.mark.parametrize("restarts", [False, True])
