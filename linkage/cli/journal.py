@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -23,6 +23,7 @@ from linkage.cli.common import (
     print_json,
     read_config,
 )
+from linkage.cli.terminal import SupportsWrite, Utf8Stdout
 from linkage.timeline.cells import harmless
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def show_entry(entry: EntryView, output: Console, *, as_json: bool) -> None:
     output.print(
         Text.assemble(
             (f"{entry.seq:>7} ", "dim"),
-            f"{local_time(entry.at)[11:23]} ",
+            f"{local_time(entry.at)} ",
             (f"{harmless(entry.source)} ", "cyan"),
             (harmless(event), "green"),
             *entry_words(entry),
@@ -201,20 +202,20 @@ def export(
         entries = reader.entries(first, last)
         write = _write_csv if form == "csv" else _write_jsonl
         if output is None or str(output) == "-":
-            write(entries, sys.stdout)
+            write(entries, Utf8Stdout())
             return
         with output.open("w", encoding="utf-8", newline="") as file:
             write(entries, file)
 
 
-def _write_jsonl(entries: Iterable[EntryView], file: IO[str]) -> None:
+def _write_jsonl(entries: Iterable[EntryView], file: SupportsWrite) -> None:
     from linkage.cli.plain import plain_entry
 
     for entry in entries:
         file.write(json.dumps(plain_entry(entry), ensure_ascii=True) + "\n")
 
 
-def _write_csv(entries: Iterable[EntryView], file: IO[str]) -> None:
+def _write_csv(entries: Iterable[EntryView], file: SupportsWrite) -> None:
     from linkage.cli.plain import plain_entry
 
     writer = csv.DictWriter(file, CSV_COLUMNS, extrasaction="ignore")
