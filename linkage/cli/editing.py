@@ -50,9 +50,15 @@ def _value(value: Any) -> str:
 
 
 def without_peer(text: str, index: int) -> str:
-    """The text without its `[[peer]]` of that index; what stands between tables is left."""
+    """The text without its `[[peer]]` of that index; what stands between tables is left.
+
+    As it is where there is no such table: peers can be written in other ways, too.
+    """
     lines = text.splitlines(keepends=True)
-    begin, end = list(_peer_tables(lines))[index]
+    tables = list(_peer_tables(lines))
+    if index >= len(tables):
+        return text
+    begin, end = tables[index]
     if begin and not lines[begin - 1].strip():
         begin -= 1
     return "".join(lines[:begin] + lines[end:])

@@ -1,4 +1,6 @@
-"""The list of events for people: EventIds are kept whole, titles are cut.
+"""Lists for people, as wide as the terminal: of events, of peers.
+
+EventIds are kept whole, titles are cut.
 
 Whoever reads a list wants to type or copy an EventId; a title is there to recognise it by. What
 does not fit beside the two is shown shorter, then on a second line, and never cut itself.
@@ -6,7 +8,7 @@ does not fit beside the two is shown shorter, then on a second line, and never c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from linkage.timeline.cells import cells, clip, harmless, pad
@@ -60,12 +62,35 @@ def _table(
 def _card(row: Sequence[str], title: str, width: int) -> Iterator[str]:
     """The EventId, and as much behind it as fits; the rest and the title below it."""
     event_id, owner, status, opened, operations = row
-    line = event_id
-    for fact in (status, opened, owner, f"{operations} ops"):
+    yield from _flowing(event_id, (status, opened, owner, f"{operations} ops"), width)
+    if title:
+        yield GAP + clip(title, width - len(GAP))
+
+
+def table_lines(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], width: int
+) -> Iterator[tuple[int | None, Sequence[str]]]:
+    """A table where it fits, if need be without its last column; else some lines for each row.
+
+    Of each the row's index, None: the heads. Nothing is cut.
+    """
+    widths = [max(cells(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
+    for columns in (widths, widths[:-1]):
+        if sum(columns) + len(GAP) * (len(columns) - 1) <= width:
+            for index, row in enumerate([heads, *rows]):
+                line = GAP.join(pad(text, room) for text, room in zip(row, columns, strict=False))
+                yield (index - 1 if index else None), [line.rstrip()]
+            return
+    for index, row in enumerate(rows):
+        facts = (f"{head} {text}" for head, text in zip(heads[1:], row[1:], strict=True) if text)
+        yield index, list(_flowing(row[0], facts, width))
+
+
+def _flowing(line: str, facts: Iterable[str], width: int) -> Iterator[str]:
+    """Facts behind a first word, on as many lines as they take."""
+    for fact in facts:
         if cells(line) + len(GAP) + cells(fact) > width:
             yield line
             line = ""
         line += GAP + fact
     yield line
-    if title:
-        yield GAP + clip(title, width - len(GAP))

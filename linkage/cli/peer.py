@@ -230,11 +230,7 @@ def remove(peer_id: str, as_json: bool, config_file: Path) -> None:
     wanted = {**document, "peer": rest}
     if not rest:
         del wanted["peer"]
-    try:
-        changed = without_peer(text, index)
-    except IndexError:
-        changed = ""  # it is written in a way of its own, which is said below
-    write_changed(config_file, changed, wanted)
+    write_changed(config_file, without_peer(text, index), wanted)
     done = _reload(config)
     path = peer.secret_path
     kept = str(path) if path is not None and path.exists() else None

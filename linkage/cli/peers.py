@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from linkage.cli.common import config_option, console, json_option, print_json, read_config
+from linkage.cli.common import config_option, json_option, print_json, read_config
+from linkage.cli.terminal import screen_width
 from linkage.timeline.cells import harmless
 from linkage.times import full_time
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from linkage.store.views import PeerView
 
 HERE: Final = {True: "yes", False: "no", None: "?"}
-STYLE: Final = {True: None, False: "dim", None: None}
+HEADS: Final = ("peer", "here", "since", "waiting", "role", "from")
 
 
 @click.command()
@@ -27,37 +28,32 @@ def peers(as_json: bool, config_file: Path) -> None:
     """List the configured peers and adapters: who is connected, and what waits for them.
 
     Who is connected is asked of the linkage that serves; where none does, nobody is. since: when
-    a peer came, or was there last.
+    a peer came, or was there last; from: where it speaks from, or else how it is known.
     """
     config = read_config(config_file)
     rows = all_rows(config)
     if as_json:
         print_json(rows)
         return
-    from rich.table import Table
+    from linkage.cli.listing import table_lines
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("peer", overflow="fold")
-    table.add_column("role")
-    table.add_column("here", no_wrap=True)
-    table.add_column("since")
-    table.add_column("by", overflow="fold")
-    table.add_column("waiting", justify="right")
-    table.add_column("alarm", overflow="fold")
-    for row in rows:
-        waiting = row["open_deliveries"]
-        since = row["since"] if row["connected"] else row["last_seen"]
-        table.add_row(
-            harmless(row["id"]),
-            row["role"] if row["configured"] else f"{row['role']} (not configured)",
-            harmless(row["state"] or HERE[row["connected"]]),
-            "" if since is None else full_time(datetime.fromisoformat(since), to="seconds"),
-            harmless(row["address"] or row["by"]),
-            "" if waiting is None else str(waiting),
-            harmless(row["alarm"] or ""),
-            style=STYLE[row["connected"]],
-        )
-    console().print(table)
+    for row, lines in table_lines(HEADS, [_cells(row) for row in rows], screen_width()):
+        for line in lines:
+            click.echo(line)
+        if row is not None and rows[row]["alarm"]:
+            click.echo(f"  ! {harmless(rows[row]['alarm'])}")
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    since = row["since"] if row["connected"] else row["last_seen"]
+    return (
+        harmless(row["id"]),
+        harmless(row["state"] or HERE[row["connected"]]),
+        "" if since is None else full_time(datetime.fromisoformat(since), to="seconds"),
+        "" if row["open_deliveries"] is None else str(row["open_deliveries"]),
+        row["role"] if row["configured"] else f"{row['role']} (not configured)",
+        harmless(row["address"] or row["by"]),
+    )
 
 
 def all_rows(config: Config) -> list[dict[str, Any]]:

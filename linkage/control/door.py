@@ -88,6 +88,10 @@ class Door:
         except (OSError, ValueError, TimeoutError) as error:
             # ValueError: a line beyond the limit.
             logger.debug("%s: a visitor is gone: %s", self._path, error)
+        except asyncio.CancelledError:
+            # By `stop`, which waits for the end. asyncio's streams take a visit that was
+            # cancelled for a failure of theirs, and say so in the log.
+            return
         finally:
             self._visitors.discard(task)
             writer.close()
