@@ -47,6 +47,12 @@ def _config_file(context: click.Context, _option: click.Parameter, value: Path |
     return named or Path(os.environ.get("LINKAGE_CONFIG") or "linkage.toml")
 
 
+def config_is_named(context: click.Context) -> bool:
+    """Whether somebody said which configuration it is: by `-c`, or by the environment."""
+    here = context.get_parameter_source("config_file") is click.core.ParameterSource.COMMANDLINE
+    return here or config_before(context) is not None or bool(os.environ.get("LINKAGE_CONFIG"))
+
+
 def config_before(context: click.Context) -> Path | None:
     """The `-c FILE` that stands before the command, such as in `linkage -c FILE peers`."""
     written: str | None = context.meta.get(CONFIG_BEFORE)

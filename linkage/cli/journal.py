@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -54,12 +55,13 @@ def tail(count: int, follow: bool, as_json: bool, config_file: Path) -> None:
         for entry in reader.last_entries(count):
             show_entry(entry, output, as_json=as_json)
             newest = max(newest, entry.seq)
-        while follow:
-            for entry in reader.entries(newest + 1):
-                show_entry(entry, output, as_json=as_json)
-                newest = entry.seq
-            sys.stdout.flush()
-            time.sleep(FOLLOW_EVERY_S)
+        with suppress(KeyboardInterrupt):  # which is its end
+            while follow:
+                for entry in reader.entries(newest + 1):
+                    show_entry(entry, output, as_json=as_json)
+                    newest = entry.seq
+                sys.stdout.flush()
+                time.sleep(FOLLOW_EVERY_S)
 
 
 def show_entry(entry: EntryView, output: Console, *, as_json: bool) -> None:

@@ -94,6 +94,7 @@ def _plan(options: dict[str, Any]) -> LoadPlan:
 
     path = options["config_file"]
     config = read_config(path)
+    platforms = _platforms(config, path, options)
     host, port = config.listen[0] if config.listen else ("127.0.0.1", 0)
     port = options["port"] or port
     if not port:
@@ -104,7 +105,7 @@ def _plan(options: dict[str, Any]) -> LoadPlan:
     return LoadPlan(
         host=options["host"] or {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host),  # noqa: S104 - read, not bound
         port=port,
-        platforms=_platforms(config, path, options),
+        platforms=platforms,
         applications=_peers(config, "application") if options["receive"] else (),
         rate=options["rate"],
         seconds=options["seconds"],
