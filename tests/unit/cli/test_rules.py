@@ -254,8 +254,8 @@ def test_every_time_that_people_are_shown_names_its_zone(alarm_config: Path) -> 
         found = [match.end() for match in TIME.finditer(shown)]
         assert all(shown[end : end + 6] == "+08:00" for end in found), shown
         assert ZONED.search(shown) or words[0] == "peers"
-    shown = linkage("event", "timeline", "1213243", LINKAGE_CONFIG=str(alarm_config)).stdout
-    assert shown.decode().splitlines()[1].startswith("2026-11-22 16:00:00+08:00 ")
+    drawn = linkage("event", "timeline", "1213243", LINKAGE_CONFIG=str(alarm_config)).stdout
+    assert drawn.decode().splitlines()[1].startswith("2026-11-22 16:00:00+08:00 ")
 
 
 # --- lists ---------------------------------------------------------------------------------------

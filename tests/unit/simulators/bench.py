@@ -41,8 +41,8 @@ def site(*parties: Party, **options: Any) -> Site:
 class Bench:
     """An engine, what it said, and the time."""
 
-    def __init__(self, *parties: Party, **options: Any) -> None:
-        self.engine = Engine(site(*parties, **options), epoch=EPOCH)
+    def __init__(self, *parties: Party, pace: float = 1.0, **options: Any) -> None:
+        self.engine = Engine(site(*parties, **options), epoch=EPOCH, pace=pace)
         self.now = 0.0
         self.said: list[Message] = []
         self.to_save: list[SaveRecording] = []
