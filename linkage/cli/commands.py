@@ -148,6 +148,13 @@ class LazyGroup(click.Group):
         except KeyboardInterrupt:
             click.echo(err=True)
             raise SystemExit(INTERRUPTED) from None
+        except UnicodeEncodeError as error:
+            if not has_unreadable_arguments():
+                raise
+            raise click.UsageError(
+                "an argument is no text in the encoding of this terminal "
+                f"({sys.getfilesystemencoding()}): set LANG to its locale, such as C.UTF-8"
+            ) from error
         except Exception as error:
             if isinstance(error, OSError) or type(error).__name__ in EXPECTED:
                 raise FailureError(_words(error)) from error
@@ -200,6 +207,13 @@ EXPECTED: Final = frozenset(
     }
 )
 """Errors whose texts are written for users. By name: their modules need not be loaded for that."""
+
+
+def has_unreadable_arguments() -> bool:
+    """Whether the command line has bytes that are no characters of the locale."""
+    return any(
+        "\udc80" <= character <= "\udcff" for argument in sys.argv for character in argument
+    )
 
 
 def _words(error: Exception) -> str:

@@ -30,8 +30,8 @@ Written by `make generate` from the commands themselves.
 
 With status 1 and 2 stderr has a line for each problem. What runs until it is stopped: `serve`,
 `simulate` but for `load`, `top`, `journal tail -f`. Ctrl-C leaves what was measured, which
-`simulate load` and `conformance` show. A signal that is not caught counts as everywhere: 128 and its
-number.
+`simulate load` and `conformance` show. A signal that is not caught counts as everywhere: 128 and
+its number.
 
 **Configuration.** Every command that needs it takes `-c FILE`, behind it or before it
 (`linkage -c FILE peers`); else it is `$LINKAGE_CONFIG`, else `./linkage.toml`. A secret of the

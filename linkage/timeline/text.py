@@ -30,6 +30,7 @@ has 31. Narrower than the last, there is a list instead of lifelines."""
 LABEL_LINES: Final = 3
 DETAIL_LINES: Final = 2
 HEADING_LINES: Final = 4
+LEGEND_LINES: Final = 3
 HEADS_EVERY: Final = 40
 """Lines after which the names stand once more."""
 HEADS_FOR: Final = 3
@@ -71,7 +72,7 @@ def _lines(ladder: Ladder, width: int, zone: tzinfo | None) -> Iterator[str]:
         return
     shape = _shape(ladder, width)
     ladder = condense(ladder, COLUMNS_MAX if shape is None else _room_for(shape, width))
-    yield from _legend(ladder, zone)
+    yield from _legend(ladder, width, zone)
     yield ""
     if shape is None:
         yield from _list(ladder, width, zone)
@@ -132,9 +133,10 @@ def _list(ladder: Ladder, width: int, zone: tzinfo | None) -> Iterator[str]:
         previous = rung.at
 
 
-def _legend(ladder: Ladder, zone: tzinfo | None) -> Iterator[str]:
+def _legend(ladder: Ladder, width: int, zone: tzinfo | None) -> Iterator[str]:
     first = full_time(ladder.rungs[0].at, zone, to="seconds")
-    yield f"{first}   ── telephone   ══ message   ● journalled"
+    key = "── telephone   ══ message   ● journalled"
+    yield from wrap(f"{first}   {key}", width, LEGEND_LINES)
     for kind in Kind:
         alone = [item for item in ladder.participants if item.kind is kind and not item.people]
         names = ", ".join(harmless(item.name) for item in alone)

@@ -219,6 +219,17 @@ def test_a_terminal_that_lacks_a_character_shows_a_question_mark(
     assert title in shown.stdout.decode(encoding)
 
 
+def test_an_argument_that_is_no_text_here_is_misuse(alarm_config: Path) -> None:
+    for words in (("event", "show", "化工厂"), ("event", "timeline", "化工厂")):
+        done = linkage(
+            *words, LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0",
+            LINKAGE_CONFIG=str(alarm_config),
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert b"set LANG to its locale" in done.stderr
+        assert b"Traceback" not in done.stderr
+
+
 def test_what_is_a_file_by_nature_is_utf_8_whatever_the_terminal_is(alarm_config: Path) -> None:
     for words in (
         ("event", "timeline", "1213243", "--format", "svg"),
