@@ -17,6 +17,7 @@ from linkage.cli.common import (
     local_time,
     open_reader,
     print_json,
+    read_config,
     similar,
     size_text,
 )
@@ -55,12 +56,21 @@ def list_events(
 
         print_json([plain_event(event) for event in events])
     elif not events:
-        click.echo("no events yet" if owner is None and status is None else "no such events")
+        click.echo(_none(config_file, owner, status))
     else:
         from linkage.cli.listing import event_lines
 
         for line in event_lines(events, screen_width()):
             click.echo(line)
+
+
+def _none(config_file: Path, owner: str | None, status: str | None) -> str:
+    """Why nothing is listed."""
+    if owner is None:
+        return "no events yet" if status is None else "no such events"
+    peers = read_config(config_file).peer
+    owners = [peer.id for peer in peers if peer.role.value == "application"]
+    return "no such events" + ("" if owner in owners else similar(owner, owners))
 
 
 @click.command()
@@ -112,8 +122,10 @@ def _suggesting(reader: StoreReader, event_id: str) -> Iterator[None]:
     try:
         yield
     except EventNotFoundError as error:
-        there = [event.event_id for event in reader.list_events(limit=SUGGEST_AMONG)]
-        raise FailureError(f"{error}{similar(event_id, there)}") from None
+        there = reader.list_events(limit=SUGGEST_AMONG)
+        owners = ", ".join(event.owner for event in there if event.event_id == event_id)
+        near = similar(event_id, [event.event_id for event in there])
+        raise FailureError(f"{error}; it is of {owners}" if owners else f"{error}{near}") from None
 
 
 def warn_of_absent(history: EventHistory) -> None:

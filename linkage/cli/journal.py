@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +30,7 @@ from linkage.timeline.cells import harmless
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from linkage.store.reader import StoreReader
     from linkage.store.verify import Verdict
     from linkage.store.views import EntryView
 
@@ -49,19 +50,24 @@ CSV_COLUMNS: Final = (
 @config_option
 def tail(count: int, follow: bool, as_json: bool, config_file: Path) -> None:
     """Show the last entries of the journal; with --json one object to a line."""
+    # With -f, Ctrl-C is the end that the user means.
+    ending = suppress(KeyboardInterrupt) if follow else nullcontext()
+    with ending, open_reader(config_file) as reader:
+        _tail(reader, count, follow=follow, as_json=as_json)
+
+
+def _tail(reader: StoreReader, count: int, *, follow: bool, as_json: bool) -> None:
     output = console()
-    with open_reader(config_file) as reader:
-        newest = reader.last_seq()
-        for entry in reader.last_entries(count):
+    newest = reader.last_seq()
+    for entry in reader.last_entries(count):
+        show_entry(entry, output, as_json=as_json)
+        newest = max(newest, entry.seq)
+    while follow:
+        for entry in reader.entries(newest + 1):
             show_entry(entry, output, as_json=as_json)
-            newest = max(newest, entry.seq)
-        with suppress(KeyboardInterrupt):  # which is its end
-            while follow:
-                for entry in reader.entries(newest + 1):
-                    show_entry(entry, output, as_json=as_json)
-                    newest = entry.seq
-                sys.stdout.flush()
-                time.sleep(FOLLOW_EVERY_S)
+            newest = entry.seq
+        sys.stdout.flush()
+        time.sleep(FOLLOW_EVERY_S)
 
 
 def show_entry(entry: EntryView, output: Console, *, as_json: bool) -> None:

@@ -141,6 +141,7 @@ def test_a_configuration_that_a_command_does_not_read_is_misuse(run: Run, tmp_pa
         (("event", "show", "1213249"), "1213243"),
         (("event", "timeline", "1213249"), "1213243"),
         (("peer", "rotate", "dsek"), "desk"),
+        (("event", "create", "7", "--owner", "dsek"), "desk"),
         (("simulate", "application", "--id", "dsek"), "desk"),
         (("simulate", "load", "--id", "pxb"), "pbx"),
     ],
@@ -154,13 +155,18 @@ def test_a_slip_is_told_what_it_may_have_meant(
     assert re.search(rf"[Dd]id you mean.*{re.escape(meant)}", result.stderr), result.stderr
 
 
+def test_an_owner_that_is_meant_otherwise_is_told(run: Run, alarm_config: Path) -> None:
+    listed = run("event", "list", "--owner", "dsek", "-c", alarm_config)
+    shown = run("event", "show", "1213243", "--owner", "dsek", "-c", alarm_config)
+    assert listed.stdout == "no such events; did you mean desk?\n"
+    assert shown.stderr.endswith("1213243; it is of desk\n")
+
+
 # --- secrets -------------------------------------------------------------------------------------
 def test_a_secret_of_the_environment_does_not_beat_a_configuration_that_is_named(
     run: Run, alarm_config: Path
 ) -> None:
-    seen = "the secret is that of"
     words = ("simulate", "platform", "--id", "pbx", "--host", "127.0.0.1", "--port", "9")
-    more = ("--scenario", "none.toml")  # so that it ends before it connects
     from linkage.cli import simulate
 
     def target(*options: str, **env: str) -> object:
@@ -169,9 +175,8 @@ def test_a_secret_of_the_environment_does_not_beat_a_configuration_that_is_named
             patch.setattr(simulate, "_run", lambda _, target, **__: found.append(target.secret))
             result = run(*words, *options, env=env)
         assert result.exit_code == 0, result.output
-        return found[0], seen in result.stderr
+        return found[0], "the secret is that of" in result.stderr
 
-    assert more
     theirs, ours, named = "theirs-of-the-environment", "for-tests-only-pbx", str(alarm_config)
     assert target("-c", named, LINKAGE_SECRET=theirs) == (ours, True)
     assert target(LINKAGE_SECRET=theirs, LINKAGE_CONFIG=named) == (ours, True)
@@ -332,6 +337,19 @@ def test_ctrl_c_ends_what_runs_until_it_is_stopped_with_status_0(alarm_config: P
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
+
+
+def test_ctrl_c_leaves_what_a_conformance_run_has_found(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    words = ("--role", "platform", "127.0.0.1:0", "--secret", "x" * 20, "--junit", report)
+    with running("conformance", *words) as kit:
+        assert kit.stdout is not None
+        assert "the kit waits" in kit.stdout.readline()
+        kit.send_signal(signal.SIGINT)
+        output, errors = kit.communicate(timeout=60)
+    assert (kit.returncode, errors) == (130, "")
+    assert "stopped before its end" in output
+    assert "not run: the kit was stopped" in report.read_text()
 
 
 def test_ctrl_c_leaves_what_a_load_has_measured(run: Run, tmp_path: Path) -> None:
