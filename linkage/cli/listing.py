@@ -20,33 +20,43 @@ if TYPE_CHECKING:
 TITLE_MIN: Final = 10
 """Cells below which a title tells nothing."""
 GAP: Final = "  "
+HEADS: Final = {name: name for name in ("EventId", "owner", "status", "opened", "ops")}
 
 
 def event_lines(events: Sequence[EventView], width: int) -> Iterator[str]:
-    """The lines, none wider than the terminal unless an EventId alone is."""
+    """The lines, none wider than the terminal unless an EventId alone is.
+
+    Shorter by and by until there is room for the titles: without seconds, without an owner that is
+    the same for all, then on two lines.
+    """
     titles = ["title", *(harmless(event.title or "") for event in events)]
     wanted = max(cells(title) for title in titles)
-    for exact, room_min in (("seconds", wanted), ("minutes", TITLE_MIN)):
-        rows = [_facts(event, exact) for event in events]
-        table = [("EventId", "owner", "status", "opened", "ops"), *rows]
-        widths = [max(cells(row[column]) for row in table) for column in range(5)]
+    one_owner = len({event.owner for event in events}) == 1
+    for exact, room_min, leave_out in (
+        ("seconds", wanted, None),
+        ("minutes", TITLE_MIN, None),
+        *([("minutes", TITLE_MIN, "owner")] if one_owner else []),
+    ):
+        rows = [HEADS, *(_facts(event, exact) for event in events)]
+        table = [[text for name, text in row.items() if name != leave_out] for row in rows]
+        widths = [max(map(cells, column)) for column in zip(*table, strict=True)]
         room = width - sum(widths) - len(GAP) * len(widths) + 1
         if room >= min(room_min, wanted):
             yield from _table(table, widths, titles, room)
             return
-    for row, title in zip(rows, titles[1:], strict=True):
-        yield from _card(row, title, width)
+    for event, title in zip(events, titles[1:], strict=True):
+        yield from _card(_facts(event, "minutes"), title, width)
 
 
-def _facts(event: EventView, exact: str) -> tuple[str, str, str, str, str]:
+def _facts(event: EventView, exact: str) -> dict[str, str]:
     status = event.status if event.merged_into is None else f"merged → {event.merged_into}"
-    return (
-        harmless(event.event_id),
-        harmless(event.owner),
-        harmless(status),
-        full_time(event.opened_at, to=exact),
-        str(event.operations),
-    )
+    return {
+        "EventId": harmless(event.event_id),
+        "owner": harmless(event.owner),
+        "status": harmless(status),
+        "opened": full_time(event.opened_at, to=exact),
+        "ops": str(event.operations),
+    }
 
 
 def _table(
@@ -59,10 +69,10 @@ def _table(
         yield f"{GAP.join(left)}{operations}{clip(title, room)}".rstrip()
 
 
-def _card(row: Sequence[str], title: str, width: int) -> Iterator[str]:
+def _card(row: dict[str, str], title: str, width: int) -> Iterator[str]:
     """The EventId, and as much behind it as fits; the rest and the title below it."""
-    event_id, owner, status, opened, operations = row
-    yield from _flowing(event_id, (status, opened, owner, f"{operations} ops"), width)
+    facts = (row["status"], row["opened"], row["owner"], f"{row['ops']} ops")
+    yield from _flowing(row["EventId"], facts, width)
     if title:
         yield GAP + clip(title, width - len(GAP))
 

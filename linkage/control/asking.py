@@ -34,6 +34,8 @@ def ask(path: Path, question: dict[str, Any]) -> dict[str, Any]:
         NotServingError: nobody answers there: no linkage serves the data.
         ControlError: it may not be asked, does not answer, or refuses; the text says why.
     """
+    if not hasattr(socket, "AF_UNIX"):
+        raise ControlError("this system has no sockets by which a linkage could be asked")
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door, fitting(path) as address:
             door.settimeout(ANSWER_WITHIN_S)

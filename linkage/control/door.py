@@ -181,6 +181,8 @@ def _text(asked: dict[str, Any], name: str) -> str:
 
 def _listen(path: Path) -> socket.socket:
     """The socket, for its user alone. Who holds the store is the only one to remove an old one."""
+    if not hasattr(socket, "AF_UNIX"):
+        raise OSError("this system has no such sockets")
     path.unlink(missing_ok=True)
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     mask = os.umask(0o177)

@@ -309,6 +309,15 @@ def test_event_ids_are_whole_and_titles_are_cut(long_events: Path, width: int) -
     assert len(lines) <= 5 or width < 120
 
 
+def test_an_event_keeps_to_one_line_where_its_owner_need_not_be_said(alarm_config: Path) -> None:
+    done = linkage("event", "list", COLUMNS="60", LINKAGE_CONFIG=str(alarm_config))
+    heads, *lines = done.stdout.decode().splitlines()
+    assert heads.split() == ["EventId", "status", "opened", "ops", "title"]
+    assert [line.split()[0] for line in lines] == ["1213244", "1213243"]
+    assert max(map(cells, lines)) <= 60
+    assert "…" in lines[1]
+
+
 def test_a_list_that_is_piped_is_eighty_wide(long_events: Path) -> None:
     lines = linkage("event", "list", LINKAGE_CONFIG=str(long_events)).stdout.decode().splitlines()
     assert max(map(cells, lines)) <= 80
