@@ -239,7 +239,8 @@ def _operation_facts(operation: OperationView) -> Iterator[str]:
     if operation.cause is not None:
         yield harmless(f"bound: {operation.cause}, by {operation.author or '?'}")
     for binding in operation.bindings:
-        if binding.valid_to is not None:
+        # That a stronger cause took the place of a weaker one is no news to a reader.
+        if binding.valid_to is not None and binding.event_id != operation.event_id:
             until = local_time(binding.until)
             yield harmless(f"was bound to {binding.event_id}: {binding.cause}, until {until}")
 
@@ -264,7 +265,7 @@ def _entry_table(entries: Sequence[EntryView]) -> RenderableType:
     table.add_column("seq", justify="right", style="dim")
     table.add_column("time", no_wrap=True)
     table.add_column("from", overflow="fold")
-    table.add_column("what")
+    table.add_column("what", overflow="fold")
     day = None
     for entry in entries:
         local = entry.at.astimezone()
