@@ -180,7 +180,7 @@ def find_target(
     config_file: Path,
 ) -> Target:
     """Where linkage listens and who to be there: as given, else as configured."""
-    in_environment = os.environ.get("LINKAGE_SECRET")
+    in_environment = os.environ.get("LINKAGE_SECRET") or None
     if host is not None and port is not None and peer_id is not None:
         alone = secret
         if alone is None and not config_is_named(click.get_current_context()):
@@ -204,7 +204,7 @@ def find_target(
         )
     if secret is None and peer.secret is not None:
         secret = peer.secret.get_secret_value()
-        if in_environment not in {None, "", secret}:
+        if in_environment not in {None, secret}:
             click.echo(
                 f"linkage: the secret is that of {config_file}, not $LINKAGE_SECRET; --secret "
                 "goes before both",
