@@ -64,8 +64,8 @@ JOURNAL: Final[Table] = {
 }
 PEER: Final[Table] = {
     "show": ("linkage.cli.peer:show", "Show a peer: its settings, its link, its queue."),
-    "add": ("linkage.cli.peer:add", "Add a peer to the configuration, with a secret."),
-    "remove": ("linkage.cli.peer:remove", "Take a peer out of the configuration."),
+    "add": ("linkage.cli.roster:add", "Add a peer to the configuration, with a secret."),
+    "remove": ("linkage.cli.roster:remove", "Take a peer out of the configuration."),
     "rotate": ("linkage.cli.peer:rotate", "Give a peer a new secret."),
 }
 SIMULATE: Final[Table] = {
