@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from linkage.cli.commands import FailureError
+from linkage.keyring import give_like
 
 _PEER: Final = re.compile(r"\s*\[\[\s*peer\s*\]\]")
 _OF_PEER: Final = re.compile(r"\s*\[\[?\s*peer\s*\.")
@@ -80,7 +81,7 @@ def _peer_tables(lines: list[str]) -> Iterator[tuple[int, int]]:
 
 
 def write_changed(path: Path, text: str, wanted: dict[str, Any]) -> None:
-    """Put a changed file in the place of the old one, with its mode; nobody reads a part of it.
+    """Put a changed file in the place of the old one, with its mode and owner, as a whole.
 
     Args:
         path: the file.
@@ -119,6 +120,7 @@ def _replace(path: Path, text: str, mode: int) -> None:
         ) from None
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            give_like(file.fileno(), path)
             os.fchmod(file.fileno(), mode)
             file.write(text)
             file.flush()

@@ -149,7 +149,7 @@ def rotate(peer_id: str, grace: timedelta, as_json: bool, config_file: Path) -> 
         raise FailureError(f"peer {peer_id!r} is legacy: it has no secret, it does not register")
     now = SystemClock().utc()
     try:
-        secret = write(path, peer_id, peer.keys(), grace, now)
+        secret = write(path, peer_id, peer.keys(), grace, now, like=config_file)
     except KeyringError as error:
         raise FailureError(str(error)) from None
     ends = (now + grace).replace(microsecond=0)

@@ -54,7 +54,7 @@ def add(peer_id: str, role: str, as_json: bool, config_file: Path, **options: An
     }
     _check(settings)
     path = config.source.parent / str(settings["secret_file"])
-    secret = _new_secret(path, peer_id)
+    secret = _new_secret(path, peer_id, config_file)
     text, document = read_text(config_file)
     wanted = {**document, "peer": [*document.get("peer", []), settings]}
     try:
@@ -72,7 +72,7 @@ def add(peer_id: str, role: str, as_json: bool, config_file: Path, **options: An
     _tell(done, config_file)
 
 
-def _new_secret(path: Path, peer_id: str) -> str | None:
+def _new_secret(path: Path, peer_id: str, config_file: Path) -> str | None:
     """A secret in a file of its own; None where a peer of that id has left its own there."""
     from linkage.clock import SystemClock
     from linkage.keyring import KeyringError, rotate
@@ -80,7 +80,7 @@ def _new_secret(path: Path, peer_id: str) -> str | None:
     if path.exists():
         return None
     try:
-        return rotate(path, peer_id, (), timedelta(0), SystemClock().utc())
+        return rotate(path, peer_id, (), timedelta(0), SystemClock().utc(), like=config_file)
     except KeyringError as error:
         raise FailureError(str(error)) from None
 

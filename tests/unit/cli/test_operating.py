@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -296,3 +297,16 @@ def test_a_peer_that_comes_back_keeps_its_secret(run: Run, site: Path) -> None:
     result = run("peer", "add", "fire", "--role", "application", "-c", site)
     assert "its secret is, as before, that in" in result.stdout
     assert secret_of(site, "fire") == secret
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write what another owns")
+def test_what_root_changes_stays_the_users_who_serves(run: Run, site: Path) -> None:
+    nobody = 65_534
+    os.chown(site, nobody, nobody)
+    run("peer", "add", "fire", "--role", "application", "-c", site)
+    run("peer", "rotate", "desk", "-c", site)
+    folder = site.parent / "secrets"
+    for path in (site, folder, folder / "fire", folder / "desk"):
+        found = path.stat()
+        assert (found.st_uid, found.st_gid) == (nobody, nobody), path
+        assert found.st_mode & 0o077 == 0
