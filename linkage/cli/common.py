@@ -41,10 +41,18 @@ def config_option(function: F) -> F:
     )(function)
 
 
-def _config_file(context: click.Context, _option: click.Parameter, value: Path | None) -> Path:
-    """The file named nearest to the command; else that of the environment, else the usual one."""
-    named = value or config_before(context)
-    return named or Path(os.environ.get("LINKAGE_CONFIG") or "linkage.toml")
+def named_config(
+    context: click.Context, _option: click.Parameter, value: Path | None
+) -> Path | None:
+    """The file named nearest to the command; else that of the environment, else none."""
+    in_environment = os.environ.get("LINKAGE_CONFIG")
+    found = value or config_before(context)
+    return found or (Path(in_environment) if in_environment else None)
+
+
+def _config_file(context: click.Context, option: click.Parameter, value: Path | None) -> Path:
+    """The same, else the usual one."""
+    return named_config(context, option, value) or Path("linkage.toml")
 
 
 def config_is_named(context: click.Context) -> bool:

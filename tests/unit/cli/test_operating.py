@@ -166,7 +166,7 @@ async def test_a_peer_that_is_added_is_let_in_at_once(
     assert site.read_text().startswith(written.rstrip("\n"))  # noqa: ASYNC240 - the same
     file = site.parent / "secrets" / "fire"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    secret = Keyring(file).keys()[0].secret
+    secret = Keyring(file).keys()[0].secret.get_secret_value()
     assert secret not in result.output
     host, port = server.addresses[0]
     async with (
