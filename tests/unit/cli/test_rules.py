@@ -164,18 +164,20 @@ def test_an_owner_that_is_meant_otherwise_is_told(run: Run, alarm_config: Path) 
 
 # --- secrets -------------------------------------------------------------------------------------
 def test_a_secret_of_the_environment_does_not_beat_a_configuration_that_is_named(
-    run: Run, alarm_config: Path
+    alarm_config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("simulate", "platform", "--id", "pbx", "--host", "127.0.0.1", "--port", "9")
-    from linkage.cli import simulate
+    from linkage.cli.simulate import find_target, platform
 
-    def target(*options: str, **env: str) -> object:
-        found: list[object] = []
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(simulate, "_run", lambda _, target, **__: found.append(target.secret))
-            result = run(*words, *options, env=env)
-        assert result.exit_code == 0, result.output
-        return found[0], "the secret is that of" in result.stderr
+    where = ["--id", "pbx", "--host", "127.0.0.1", "--port", "9"]
+    names = ("host", "port", "peer_id", "secret", "config_file")
+
+    def target(*options: str, **environment: str) -> tuple[str | None, bool]:
+        for name in ("LINKAGE_SECRET", "LINKAGE_CONFIG"):
+            monkeypatch.setenv(name, environment.get(name, ""))
+        with platform.make_context("platform", [*where, *options]) as context:
+            given = {name: context.params[name] for name in names}
+            found = find_target("platform", None, **given)
+        return found.secret, "the secret is that of" in capsys.readouterr().err
 
     theirs, ours, named = "theirs-of-the-environment", "for-tests-only-pbx", str(alarm_config)
     assert target("-c", named, LINKAGE_SECRET=theirs) == (ours, True)
