@@ -127,13 +127,12 @@ class Gateway:
         """Let in whom changed rules let in, and end the sessions that would not come in any more.
 
         Args:
-            peers: those of the start, as far as they are still there; how they may come in is
-                taken up, and nothing else.
+            peers: all that may come in now. Whom linkage dials, and whom it knows by address, is
+                what it was at the start.
             allow: networks that may connect; none: all.
         """
-        known = {peer.id for peer in self._peers}
         self._services.profiles.clear()
-        self._services.profiles.update({peer.id: peer for peer in peers if peer.id in known})
+        self._services.profiles.update({peer.id: peer for peer in peers})
         self._services.allow[:] = allow
         self._dialler.keep_to(self._services.profiles)
         for member in self._services.roster.members:

@@ -24,6 +24,7 @@ from adapters.registry import load_adapter
 from gateway import Gateway, ListenError
 from linkage.clock import SystemClock
 from linkage.config import AdapterSettings, Config
+from linkage.control import Door
 from linkage.core import Core
 from linkage.front import make_gateway
 from linkage.hosting import AdapterHost
@@ -72,6 +73,8 @@ class Server:
         self._stack = AsyncExitStack()
         self._gateway: Gateway | None = None
         self._core: Core | None = None
+        self.door: Door | None = None
+        """Where the command line asks, once it serves."""
         self._spans: Put | None = None
         self.hosts: tuple[AdapterHost, ...] = ()
         self.watch: Watch | None = None
@@ -119,6 +122,9 @@ class Server:
         await self._gateway.start()
         self._stack.push_async_callback(self._gateway.close)
         self._core = core
+        self.door = kept.door
+        self.door.is_whole = True
+        self.door.states = lambda: {host.peer_id: host.state.value for host in self.hosts}
         self._stack.push_async_callback(self._stop_hosts)
         for adapter in adapters:
             await self._run_adapter(adapter)

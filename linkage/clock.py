@@ -10,11 +10,6 @@ MANUAL_START: Final = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 """Where a `ManualClock` stands when nothing else is said; any day would do."""
 
 
-def local_time(moment: datetime) -> str:
-    """A time for people: ISO 8601 to the millisecond, in this machine's zone, which is named."""
-    return moment.astimezone().isoformat(sep=" ", timespec="milliseconds")
-
-
 class SystemClock:
     """The one place that reads the system's clocks; implements `linkage.ports.Clock`."""
 

@@ -276,6 +276,11 @@ class Config(Section):
         return self.data_path / "archive"
 
     @property
+    def control_path(self) -> Path:
+        """The socket at which a serving linkage answers the command line."""
+        return self.data_path / "control.sock"
+
+    @property
     def head_path(self) -> Path:
         """Where the end of the journal is noted, outside the database."""
         return self.data_path / "linkage.head"
@@ -363,6 +368,15 @@ def load_config(path: str | Path) -> Config:
         raise ConfigError([f"{path}: cannot be read: {error}"]) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path}: is not valid TOML: {error}"]) from None
+    return check_config(path, document)
+
+
+def check_config(path: Path, document: dict[str, Any]) -> Config:
+    """What a file says, checked.
+
+    Raises:
+        ConfigError: as of `load_config`.
+    """
     try:
         return Config.model_validate({**document, "source": path.resolve()})
     except ValidationError as error:

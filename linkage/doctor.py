@@ -223,6 +223,7 @@ def check_store(config: Config, now: datetime) -> Finding:
     """Is the store ours, and is the clock ahead of its last entry?"""
     from linkage.store.database import StoreError
     from linkage.store.reader import StoreReader
+    from linkage.times import full_time
 
     if not config.database_path.exists():
         return Finding("store", State.OK, "none yet: it is made by `linkage serve`")
@@ -234,8 +235,8 @@ def check_store(config: Config, now: datetime) -> Finding:
     if last and last[0].recorded_at > now + CLOCK_BACK:
         return Finding(
             "clock", State.BROKEN,
-            f"it is {now:%Y-%m-%d %H:%M} UTC here, but the journal ends at "
-            f"{last[0].recorded_at:%Y-%m-%d %H:%M} UTC", "set the clock; run NTP",
+            f"it is {full_time(now, to='minutes')} here, but the journal ends at "
+            f"{full_time(last[0].recorded_at, to='minutes')}", "set the clock; run NTP",
         )  # fmt: skip
     entries = last[0].seq if last else 0
     return Finding("store", State.OK, f"{config.database_path}: {entries} journal entries")

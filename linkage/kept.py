@@ -1,4 +1,4 @@
-"""The store with what serves it: lock, core, housekeeper; the same in every composition."""
+"""The store with what serves it: lock, core, housekeeper, door; the same in every composition."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from linkage.config import Config
+from linkage.control import Door
 from linkage.core import Core
 from linkage.core.keeper import Keeper
 from linkage.ports import Capability, Clock
@@ -50,11 +51,17 @@ class KeptCore:
         reading = open_for_reading(config.database_path)
         stack.callback(reading.dispose)
         self._keeper = Keeper(self.core, reading, config, clock)
+        self.door = Door(self.core, config.control_path)
 
     async def start(self) -> None:
-        """Core, then housekeeper; that one ends last, so that it notes the journal's end."""
+        """Core, then housekeeper; that one ends last, so that it notes the journal's end.
+
+        The door for the command line opens last and is closed first.
+        """
         self._stack.enter_context(self._checkpoints)
         self._stack.push_async_callback(self._keeper.stop)
         await self.core.start()
         self._stack.push_async_callback(self.core.stop)
         self._keeper.start()
+        await self.door.start()
+        self._stack.push_async_callback(self.door.stop)

@@ -136,7 +136,15 @@ class Keyring:
         return until
 
 
-def rotate(path: Path, peer_id: str, keys: Sequence[Key], grace: timedelta, now: datetime) -> str:
+def rotate(
+    path: Path,
+    peer_id: str,
+    keys: Sequence[Key],
+    grace: timedelta,
+    now: datetime,
+    *,
+    like: Path | None = None,
+) -> str:
     """Write a file with a new secret, those from before being valid for the grace time only.
 
     Whoever reads meanwhile sees the old file or the new one, never a part. A secret that was to
@@ -148,6 +156,7 @@ def rotate(path: Path, peer_id: str, keys: Sequence[Key], grace: timedelta, now:
         keys: what counted until now, the newest first.
         grace: how long those stay valid; 0 ends them all.
         now: the wall clock.
+        like: a file whose owner shall own this one, too: root may write it for who serves.
 
     Returns:
         The new secret.
@@ -178,14 +187,27 @@ def rotate(path: Path, peer_id: str, keys: Sequence[Key], grace: timedelta, now:
         for key in (new, *older)
     ]
     try:
-        _write(path, "\n".join(lines) + "\n")
+        _write(path, "\n".join(lines) + "\n", like)
     except OSError as error:
         raise KeyringError(f"{path}: cannot be written: {error.strerror}") from None
     return new.secret.get_secret_value()
 
 
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+def give_like(descriptor: int, like: Path | None) -> None:
+    """Give an open file or directory to the owner of another file, where we may: as root."""
+    if like is not None and hasattr(os, "geteuid") and os.geteuid() == 0:
+        owner = like.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def _write(path: Path, text: str, like: Path | None) -> None:
+    if not path.parent.exists():
+        path.parent.mkdir(mode=0o700, parents=True)
+        made = os.open(path.parent, os.O_RDONLY)
+        try:
+            give_like(made, like)
+        finally:
+            os.close(made)
     part = path.with_name(path.name + ".new")
     # Exclusive: of two rotations at once, one would lose the secret that it has handed out.
     try:
@@ -196,6 +218,7 @@ def _write(path: Path, text: str) -> None:
         ) from None
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            give_like(file.fileno(), like)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

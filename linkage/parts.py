@@ -25,6 +25,7 @@ from gateway import Gateway, ListenError
 from linkage.app import DirectoryFiles
 from linkage.clock import SystemClock
 from linkage.config import AdapterSettings, Config
+from linkage.control import Door
 from linkage.core import Core
 from linkage.front import make_gateway
 from linkage.hosting import AdapterHost
@@ -72,6 +73,8 @@ class LinkagePart(ABC):
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
         self.watch: Watch | None = None
+        self.door: Door | None = None
+        """Where the command line asks; of the core only."""
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
@@ -164,6 +167,7 @@ class CorePart(LinkagePart):
         hub.start(place, keys, allowed)
         self._stack.push_async_callback(hub.stop)
         self._core = core
+        self.door = kept.door
         if self.watch is not None:
             watch_core(self.watch, core, config.database_path, self._clock)
             watch_hub(self.watch, lambda: hub.parts)

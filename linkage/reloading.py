@@ -3,14 +3,16 @@
 Two things are taken up at once. Adapters: they fail by nature, and it must not cost everybody else
 their sessions to give one another password. And who may come in: a peer that is shut out, an
 address that is allowed no more, cannot wait for a good moment to restart; sessions that would not
-come in any more are closed. What everything rests on (new peers, roles, listeners, limits) is read
-at the start.
+come in any more are closed, and a new peer that connects to linkage is let in. What everything
+rests on (roles, whom linkage dials or knows by address alone, listeners, limits) is read at the
+start.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Final
 
 from linkage.config import AdapterSettings, Config, PeerSettings
@@ -65,10 +67,21 @@ def profiles_of(changes: Changes) -> list[PeerProfile]:
 
 
 def with_access_of(old: Config, new: Config) -> Config:
-    """A configuration with who may come in as of another one; peers that are gone stay in it."""
+    """A configuration with who may come in as of another one; peers that are gone stay in it.
+
+    New ones stand behind those that were there.
+    """
     there = {peer.id: peer for peer in new.peer}
     peers = tuple(_with_access(peer, there.get(peer.id, peer), old) for peer in old.peer)
-    return old.model_copy(update={"peer": peers, "allow": new.allow})
+    return old.model_copy(update={"peer": peers + _newcomers(old, new), "allow": new.allow})
+
+
+def _newcomers(old: Config, new: Config) -> tuple[PeerSettings, ...]:
+    """New peers that prove by a secret who they are, and come by themselves."""
+    known = {peer.id for peer in old.peer} | {item.id for item in old.adapter}
+    return tuple(
+        peer for peer in new.peer if peer.id not in known and not peer.legacy and peer.dial is None
+    )
 
 
 def _with_access(peer: PeerSettings, other: PeerSettings, config: Config) -> PeerSettings:
@@ -83,13 +96,16 @@ def _with_access(peer: PeerSettings, other: PeerSettings, config: Config) -> Pee
 def _access_lines(old: Config, changes: Changes) -> Iterator[str]:
     if old.allow != changes.config.allow:
         yield "`allow` is taken up"
-    for was, now in zip(old.peer, changes.config.peer, strict=True):
+    for was, now in zip(old.peer, changes.config.peer, strict=False):
         if was is not now:
             yield f"peer {now.id}: how it may come in is taken up"
+    for newcomer in changes.config.peer[len(old.peer) :]:
+        yield f"peer {newcomer.id}: it is new, and is let in"
     for peer_id in sorted(changes.gone):
         yield f"peer {peer_id}: it is gone, so it is shut out; that its queue ends {RESTART}"
 
 
 def _rest(config: Config, without: frozenset[str] = frozenset()) -> dict[str, object]:
-    kept = tuple(peer for peer in config.peer if peer.id not in without)
-    return config.model_copy(update={"peer": kept}).model_dump(exclude={"adapter", "source"})
+    kept = (peer for peer in config.peer if peer.id not in without)
+    peers = tuple(sorted(kept, key=attrgetter("id")))
+    return config.model_copy(update={"peer": peers}).model_dump(exclude={"adapter", "source"})

@@ -58,6 +58,11 @@ class Clock(Protocol):
         """True when `utc` is the time on the wall, which others may be told."""
         ...
 
+    @property
+    def pace(self) -> float:
+        """Seconds of the run that pass in one on the wall."""
+        ...
+
     async def quiet(self) -> None:
         """Return when nothing more is on its way, as far as can be told."""
         ...
@@ -115,6 +120,11 @@ class RealClock:
     def is_wall(self) -> bool:
         """Only at the speed of real time."""
         return self.speed == 1.0
+
+    @property
+    def pace(self) -> float:
+        """The speed: what lasts 40 s in a scenario lasted 2 s on the wall at a speed of 20."""
+        return self.speed
 
     async def quiet(self) -> None:
         """Give messages that are under way the time to arrive."""
@@ -179,6 +189,11 @@ class VirtualClock:
     def is_wall(self) -> bool:
         """It jumps ahead of the wall."""
         return False
+
+    @property
+    def pace(self) -> float:
+        """A second is one, on the wall that such a run has of its own."""
+        return 1.0
 
     def busy(self) -> Hold:
         """A context in which time waits, for at most `patience_s` without anything happening."""

@@ -7,10 +7,12 @@ answered before the store, the codec or the sockets are loaded.
 from __future__ import annotations
 
 from linkage.cli.commands import cli
+from linkage.cli.terminal import show_what_can_be_shown
 
 
 def main() -> None:
     """Entry point of the console script `linkage`."""
+    show_what_can_be_shown()
     cli()
 
 

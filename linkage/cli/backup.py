@@ -106,11 +106,23 @@ def restore(
         )
         return
     click.echo(
-        f"{done.data}: as it was at {done.manifest.made_at}, journal up to seq "
+        f"{done.data}: as it was at {_at(done.manifest.made_at)}, journal up to seq "
         f"{done.manifest.last_seq}; {done.skipped} numbers are left out"
     )
     if done.aside is not None:
         click.echo(f"what was there is in {done.aside}")
+
+
+def _at(written: str) -> str:
+    """A time of a manifest for people; as it is where it is none."""
+    from datetime import datetime
+
+    from linkage.times import full_time
+
+    try:
+        return full_time(datetime.fromisoformat(written), to="seconds")
+    except ValueError:
+        return written
 
 
 @contextmanager

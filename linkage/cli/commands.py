@@ -1,6 +1,8 @@
 """Which commands there are, and how their errors end.
 
-Exit status: 0 done, 1 it could not be done (one line on stderr), 2 misuse, 130 interrupted.
+Exit status, one rule for all: 0 it is done, or what runs until it is stopped was stopped; 1 it
+could not be done, or what was looked at does not hold (one line on stderr for each problem); 2 the
+command line is wrong, and nothing was tried; 130 interrupted by Ctrl-C before its end.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ from linkage import __version__
 INTERRUPTED: Final = 130
 """128 + SIGINT, as shells count."""
 
+CONFIG_BEFORE: Final = "linkage.cli.config"
+"""Where a context keeps the `-c FILE` that was given before the command."""
+
 Table = Mapping[str, tuple[str, str]]
 """Command → (`module:attribute`, the line that `--help` shows)."""
 
@@ -25,11 +30,11 @@ COMMANDS: Final[Table] = {
     "init": ("linkage.cli.init:init", "Write a configuration that is ready to serve."),
     "serve": ("linkage.cli.serve:serve", "Run the middleware until it is stopped."),
     "demo": ("linkage.cli.demo:demo", "Show both of the patent's embodiments, live."),
-    "event": ("linkage.cli.commands:event", "Find events and all that belongs to them."),
+    "event": ("linkage.cli.commands:event", "Find events, and look after them."),
     "journal": ("linkage.cli.commands:journal", "Read, check and export the journal."),
-    "peer": ("linkage.cli.commands:peer", "Look after one peer: give it a new secret."),
+    "peer": ("linkage.cli.commands:peer", "Look after one peer: add, show, remove it."),
     "keys": ("linkage.cli.keys:keys", "Make the keys for parts on several hosts."),
-    "peers": ("linkage.cli.peers:peers", "List the peers and what waits for them."),
+    "peers": ("linkage.cli.peers:peers", "List the peers: who is connected, what waits."),
     "top": ("linkage.cli.top:top", "Watch a serving linkage: rates, queues, adapters."),
     "simulate": ("linkage.cli.commands:simulate", "Play a platform, an application or a screen."),
     "conformance": (
@@ -44,6 +49,13 @@ EVENT: Final[Table] = {
     "list": ("linkage.cli.events:list_events", "List events, the latest first."),
     "show": ("linkage.cli.events:show", "Show an event's operations, files and entries."),
     "timeline": ("linkage.cli.timeline:timeline", "Draw who told whom what, and when."),
+    "create": ("linkage.cli.operating:create", "Open an event, for a call that is there or none."),
+    "close": ("linkage.cli.operating:close", "Close an event."),
+    "reopen": ("linkage.cli.operating:reopen", "Open a closed event again."),
+    "bind": ("linkage.cli.operating:bind", "Say that an operation belongs to an event."),
+    "unbind": ("linkage.cli.operating:unbind", "Say that an operation does not belong to it."),
+    "merge": ("linkage.cli.operating:merge", "Merge an event into another."),
+    "unmerge": ("linkage.cli.operating:unmerge", "Undo that, exactly."),
 }
 JOURNAL: Final[Table] = {
     "tail": ("linkage.cli.journal:tail", "Show the last entries, and those to come."),
@@ -51,6 +63,9 @@ JOURNAL: Final[Table] = {
     "export": ("linkage.cli.journal:export", "Write entries as JSON Lines or CSV."),
 }
 PEER: Final[Table] = {
+    "show": ("linkage.cli.peer:show", "Show a peer: its settings, its link, its queue."),
+    "add": ("linkage.cli.roster:add", "Add a peer to the configuration, with a secret."),
+    "remove": ("linkage.cli.roster:remove", "Take a peer out of the configuration."),
     "rotate": ("linkage.cli.peer:rotate", "Give a peer a new secret."),
 }
 SIMULATE: Final[Table] = {
@@ -82,6 +97,7 @@ class LazyGroup(click.Group):
     def __init__(self, *args: Any, table: Table, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._table = table
+        self.params.append(_config_before())
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """In the order in which a newcomer meets them."""
@@ -94,6 +110,24 @@ class LazyGroup(click.Group):
         module, _, attribute = self._table[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is named; for one that is not there, those that are like it."""
+        name = args[0]
+        command = self.get_command(ctx, name)
+        if command is None:
+            from linkage.cli.common import similar
+
+            near = similar(name, self._table) or f"; see {ctx.command_path} --help"
+            ctx.fail(f"No such command {name!r}{near}")
+        takes_it = isinstance(command, click.Group) or any(
+            parameter.name == "config_file" for parameter in command.params
+        )
+        if CONFIG_BEFORE in ctx.meta and not takes_it:
+            ctx.fail(f"-c has no effect for {name!r}: leave it out")
+        return name, command, args[1:]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """Commands with their lines from the table: nothing is imported for that."""
@@ -114,10 +148,33 @@ class LazyGroup(click.Group):
         except KeyboardInterrupt:
             click.echo(err=True)
             raise SystemExit(INTERRUPTED) from None
+        except UnicodeEncodeError as error:
+            if not has_unreadable_arguments():
+                raise
+            raise click.UsageError(
+                "an argument is no text in the encoding of this terminal "
+                f"({sys.getfilesystemencoding()}): set LANG to its locale, such as C.UTF-8"
+            ) from error
         except Exception as error:
             if isinstance(error, OSError) or type(error).__name__ in EXPECTED:
                 raise FailureError(_words(error)) from error
             raise
+
+
+def _config_before() -> click.Option:
+    """`-c FILE` before the command, such as in `linkage -c FILE peers`."""
+
+    def keep(context: click.Context, _option: click.Parameter, value: Any) -> None:
+        if value is not None:
+            context.meta[CONFIG_BEFORE] = value
+
+    return click.Option(
+        ["-c", "--config"],
+        metavar="FILE",
+        callback=keep,
+        expose_value=False,
+        help="Configuration; may stand here or behind the command.",
+    )
 
 
 EXPECTED: Final = frozenset(
@@ -130,11 +187,13 @@ EXPECTED: Final = frozenset(
         "BusError",
         "ClientError",
         "ConfigError",
+        "ControlError",
         "EventNotFoundError",
         "HeadError",
         "KeyFileError",
         "KeyringError",
         "ListenError",
+        "NotServingError",
         "PartError",
         "RegistrationRefusedError",
         "ReplacedError",
@@ -148,6 +207,13 @@ EXPECTED: Final = frozenset(
     }
 )
 """Errors whose texts are written for users. By name: their modules need not be loaded for that."""
+
+
+def has_unreadable_arguments() -> bool:
+    """Whether the command line has bytes that are no characters of the locale."""
+    return any(
+        "\udc80" <= character <= "\udcff" for argument in sys.argv for character in argument
+    )
 
 
 def _words(error: Exception) -> str:
@@ -171,7 +237,11 @@ def cli() -> None:
 
 @click.group(cls=LazyGroup, table=EVENT, context_settings=SETTINGS)
 def event() -> None:
-    """Find events and all that belongs to them."""
+    """Find events and all that belongs to them, and look after them.
+
+    list, show and timeline read beside a serving linkage, or without one. The others have it done
+    by the linkage that serves, in the name of the application whose event it is.
+    """
 
 
 @click.group(cls=LazyGroup, table=JOURNAL, context_settings=SETTINGS)

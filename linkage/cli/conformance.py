@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from linkage.cli.commands import FailureError
+from linkage.cli.commands import INTERRUPTED, FailureError
 from linkage.cli.common import console, json_option, print_json
 from linkage.timeline.cells import harmless
 
@@ -80,8 +80,8 @@ def conformance(role: str, address: str | None, *, as_json: bool, **options: Any
     """Drive an application or a platform through the specification.
 
     The kit plays linkage towards it. Exit status 1 when any check failed, or when it was stopped
-    (Ctrl-C, SIGTERM), which leaves the report of what was tried until then. Use it against a test
-    installation: it places and ends calls, and sends what no healthy peer would.
+    by SIGTERM, 130 when it was by Ctrl-C: both leave the report of what was tried until then. Use
+    it against a test installation: it places and ends calls, and sends what no healthy peer would.
 
     \b
     linkage conformance --role application --listen 127.0.0.1:7700 --id desk
@@ -94,7 +94,7 @@ def conformance(role: str, address: str | None, *, as_json: bool, **options: Any
     if address is None:
         raise click.UsageError("Missing argument 'ADDRESS'.")
     strict, junit = options["strict"], options["junit"]
-    report = _run(_settings(role, address, options), as_json=as_json)
+    report, interrupted = _run(_settings(role, address, options), as_json=as_json)
     if junit is not None:
         from simulators.conformance import to_junit
 
@@ -103,6 +103,8 @@ def conformance(role: str, address: str | None, *, as_json: bool, **options: Any
         print_json(report.to_plain())
     else:
         _summarise(console(), report)
+    if report.stopped and interrupted:
+        raise SystemExit(INTERRUPTED)
     if not report.passed(strict=strict):
         raise SystemExit(1)
 
@@ -143,7 +145,8 @@ def _settings(role: str, address: str, options: dict[str, Any]) -> Settings:
     )
 
 
-def _run(settings: Settings, *, as_json: bool) -> Report:
+def _run(settings: Settings, *, as_json: bool) -> tuple[Report, bool]:
+    """The report, and whether Ctrl-C came before its end."""
     from linkage.cli.running import run, told_to_stop
     from simulators.conformance import ConformanceError, run_conformance
 
@@ -158,9 +161,10 @@ def _run(settings: Settings, *, as_json: bool) -> Report:
         if not as_json:
             _show(out, finding)
 
-    async def examine() -> Report:
+    async def examine() -> tuple[Report, bool]:
         with told_to_stop() as stop:
-            return await run_conformance(settings, on_ready=ready, on_finding=found, stop=stop)
+            report = await run_conformance(settings, on_ready=ready, on_finding=found, stop=stop)
+        return report, stop.interrupted
 
     try:
         return run(examine())

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from linkage.cli.commands import FailureError
-from linkage.cli.common import read_config
+from linkage.cli.common import config_before, read_config
 
 SCENARIOS = ("alarm", "conference")
 
@@ -53,6 +53,8 @@ def demo(platform: str, scenario: str, keep: Path | None, config_file: Path | No
     A simulated telephone system and a simulated duty desk talk over TCP to a linkage that is
     embedded here; at the end stands what is found under the EventID.
     """
+    before = config_before(click.get_current_context())
+    config_file = config_file or before
     if platform == "simulator":
         if config_file is not None:
             raise click.UsageError("-c goes with --platform asterisk; the simulator needs none")

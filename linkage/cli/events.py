@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from linkage.cli.commands import FailureError
 from linkage.cli.common import (
     config_option,
     console,
@@ -15,14 +17,22 @@ from linkage.cli.common import (
     local_time,
     open_reader,
     print_json,
+    read_config,
+    similar,
     size_text,
 )
+from linkage.cli.terminal import screen_width
 from linkage.timeline.cells import harmless
+from linkage.times import clock_time
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from linkage.store.views import EntryView, EventHistory, EventView, FileView, OperationView
+    from linkage.store.reader import StoreReader
+    from linkage.store.views import EntryView, EventHistory, FileView, OperationView
+
+SUGGEST_AMONG: Final = 2000
+"""The latest events among which one is looked for that is like what was written."""
 
 owner_option = click.option("--owner", metavar="APP", help="The application whose event it is.")
 
@@ -46,9 +56,21 @@ def list_events(
 
         print_json([plain_event(event) for event in events])
     elif not events:
-        click.echo("no events yet" if owner is None and status is None else "no such events")
+        click.echo(_none(config_file, owner, status))
     else:
-        console().print(_event_table(events))
+        from linkage.cli.listing import event_lines
+
+        for line in event_lines(events, screen_width()):
+            click.echo(line)
+
+
+def _none(config_file: Path, owner: str | None, status: str | None) -> str:
+    """Why nothing is listed."""
+    if owner is None:
+        return "no events yet" if status is None else "no such events"
+    peers = read_config(config_file).peer
+    owners = [peer.id for peer in peers if peer.role.value == "application"]
+    return "no such events" + ("" if owner in owners else similar(owner, owners))
 
 
 @click.command()
@@ -61,8 +83,7 @@ def show(event_id: str, owner: str | None, as_json: bool, config_file: Path) -> 
 
     Its operations, each with why it belongs to it and its files, and the journal's entries.
     """
-    with open_reader(config_file) as reader:
-        history = reader.history(event_id, owner)
+    history = history_of(config_file, event_id, owner)
     warn_of_absent(history)
     if as_json:
         from linkage.cli.plain import plain_history
@@ -72,6 +93,39 @@ def show(event_id: str, owner: str | None, as_json: bool, config_file: Path) -> 
     output = console()
     for part in describe(history):
         output.print(part)
+
+
+def history_of(config_file: Path, event_id: str, owner: str | None) -> EventHistory:
+    """All that is found under an EventId.
+
+    Raises:
+        FailureError: there is none; those that are like it are named.
+    """
+    with open_reader(config_file) as reader, _suggesting(reader, event_id):
+        return reader.history(event_id, owner)
+
+
+def find_owner(config_file: Path, event_id: str, owner: str | None) -> str:
+    """Whose event it is, of which nothing but its EventId need be known.
+
+    Raises:
+        FailureError: there is none; those that are like it are named.
+    """
+    with open_reader(config_file) as reader, _suggesting(reader, event_id):
+        return reader.event(event_id, owner).owner
+
+
+@contextmanager
+def _suggesting(reader: StoreReader, event_id: str) -> Iterator[None]:
+    from linkage.store.history import EventNotFoundError
+
+    try:
+        yield
+    except EventNotFoundError as error:
+        there = reader.list_events(limit=SUGGEST_AMONG)
+        owners = ", ".join(event.owner for event in there if event.event_id == event_id)
+        near = similar(event_id, [event.event_id for event in there])
+        raise FailureError(f"{error}; it is of {owners}" if owners else f"{error}{near}") from None
 
 
 def warn_of_absent(history: EventHistory) -> None:
@@ -90,29 +144,6 @@ def describe(history: EventHistory) -> Iterator[RenderableType]:
         yield _operation(operation, _depth(operation, history.operations))
     yield Text(f"\nJournal ({len(history.entries)} entries)", style="bold")
     yield _entry_table(history.entries)
-
-
-def _event_table(events: Sequence[EventView]) -> RenderableType:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("EventId", style="bold", overflow="fold")
-    table.add_column("owner", overflow="fold")
-    table.add_column("status")
-    table.add_column("opened", no_wrap=True)
-    table.add_column("ops", justify="right")
-    table.add_column("title", overflow="ellipsis", no_wrap=True)
-    for event in events:
-        status = event.status if event.merged_into is None else f"merged → {event.merged_into}"
-        table.add_row(
-            harmless(event.event_id),
-            harmless(event.owner),
-            harmless(status),
-            local_time(event.opened_at)[:19],
-            str(event.operations),
-            harmless(event.title or ""),
-        )
-    return table
 
 
 def _head(history: EventHistory) -> Iterator[RenderableType]:
@@ -208,7 +239,8 @@ def _operation_facts(operation: OperationView) -> Iterator[str]:
     if operation.cause is not None:
         yield harmless(f"bound: {operation.cause}, by {operation.author or '?'}")
     for binding in operation.bindings:
-        if binding.valid_to is not None:
+        # That a stronger cause took the place of a weaker one is no news to a reader.
+        if binding.valid_to is not None and binding.event_id != operation.event_id:
             until = local_time(binding.until)
             yield harmless(f"was bound to {binding.event_id}: {binding.cause}, until {until}")
 
@@ -233,11 +265,16 @@ def _entry_table(entries: Sequence[EntryView]) -> RenderableType:
     table.add_column("seq", justify="right", style="dim")
     table.add_column("time", no_wrap=True)
     table.add_column("from", overflow="fold")
-    table.add_column("what")
+    table.add_column("what", overflow="fold")
+    day = None
     for entry in entries:
+        local = entry.at.astimezone()
+        if local.date() != day:
+            day = local.date()
+            table.add_row("", f"{day}", "", "", style="dim")
         table.add_row(
             str(entry.seq),
-            local_time(entry.at)[11:23],
+            clock_time(entry.at),
             harmless(entry.source),
             Text.assemble(*entry_words(entry)),
         )

@@ -12,6 +12,7 @@ import click
 
 from linkage.cli.commands import FailureError
 from linkage.cli.common import json_option, print_json
+from linkage.cli.editing import quoted
 
 ROLES: Final = {
     "application": "application",
@@ -210,11 +211,11 @@ def configuration_text(
     application = next((peer_id for role, peer_id, _ in peers if role == "application"), None)
     parts = [_head(listen, tls=tls)]
     if bus is not None:
-        parts.append(_BUS.format(address=_quoted(bus)))
+        parts.append(_BUS.format(address=quoted(bus)))
     for role, peer_id, secret in peers:
         parts.append(
-            f"\n[[peer]]\nid = {_quoted(peer_id)}\nrole = {_quoted(role)}\n"
-            f"secret = {_quoted(secret)}\n"
+            f"\n[[peer]]\nid = {quoted(peer_id)}\nrole = {quoted(role)}\n"
+            f"secret = {quoted(secret)}\n"
         )
         note = _NOTES[role]
         if note and (application is not None or "{application}" not in note):
@@ -224,20 +225,13 @@ def configuration_text(
 
 def _head(listen: Sequence[str], *, tls: bool) -> str:
     if not tls:
-        addresses = ", ".join(_quoted(address) for address in listen)
+        addresses = ", ".join(quoted(address) for address in listen)
         return _HEAD.format(listen=f"listen = [{addresses}]")
     listeners = "".join(
-        f"\n[[listener]]\naddress = {_quoted(address)}\ntls = true\n" for address in listen
+        f"\n[[listener]]\naddress = {quoted(address)}\ntls = true\n" for address in listen
     )
     note = "listen = []                    # without TLS: nowhere"
     return _HEAD.format(listen=note) + listeners + _TLS
-
-
-def _quoted(text: str) -> str:
-    import json
-
-    # A JSON string is a TOML basic string but for DEL, which JSON leaves as it is.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _check(text: str, path: Path) -> None:

@@ -7,9 +7,10 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -23,11 +24,13 @@ from linkage.cli.common import (
     print_json,
     read_config,
 )
+from linkage.cli.terminal import SupportsWrite, Utf8Stdout
 from linkage.timeline.cells import harmless
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from linkage.store.reader import StoreReader
     from linkage.store.verify import Verdict
     from linkage.store.views import EntryView
 
@@ -47,18 +50,24 @@ CSV_COLUMNS: Final = (
 @config_option
 def tail(count: int, follow: bool, as_json: bool, config_file: Path) -> None:
     """Show the last entries of the journal; with --json one object to a line."""
+    # With -f, Ctrl-C is the end that the user means.
+    ending = suppress(KeyboardInterrupt) if follow else nullcontext()
+    with ending, open_reader(config_file) as reader:
+        _tail(reader, count, follow=follow, as_json=as_json)
+
+
+def _tail(reader: StoreReader, count: int, *, follow: bool, as_json: bool) -> None:
     output = console()
-    with open_reader(config_file) as reader:
-        newest = reader.last_seq()
-        for entry in reader.last_entries(count):
+    newest = reader.last_seq()
+    for entry in reader.last_entries(count):
+        show_entry(entry, output, as_json=as_json)
+        newest = max(newest, entry.seq)
+    while follow:
+        for entry in reader.entries(newest + 1):
             show_entry(entry, output, as_json=as_json)
-            newest = max(newest, entry.seq)
-        while follow:
-            for entry in reader.entries(newest + 1):
-                show_entry(entry, output, as_json=as_json)
-                newest = entry.seq
-            sys.stdout.flush()
-            time.sleep(FOLLOW_EVERY_S)
+            newest = entry.seq
+        sys.stdout.flush()
+        time.sleep(FOLLOW_EVERY_S)
 
 
 def show_entry(entry: EntryView, output: Console, *, as_json: bool) -> None:
@@ -76,7 +85,7 @@ def show_entry(entry: EntryView, output: Console, *, as_json: bool) -> None:
     output.print(
         Text.assemble(
             (f"{entry.seq:>7} ", "dim"),
-            f"{local_time(entry.at)[11:]} ",
+            f"{local_time(entry.at)} ",
             (f"{harmless(entry.source)} ", "cyan"),
             (harmless(event), "green"),
             *entry_words(entry),
@@ -201,20 +210,20 @@ def export(
         entries = reader.entries(first, last)
         write = _write_csv if form == "csv" else _write_jsonl
         if output is None or str(output) == "-":
-            write(entries, sys.stdout)
+            write(entries, Utf8Stdout())
             return
         with output.open("w", encoding="utf-8", newline="") as file:
             write(entries, file)
 
 
-def _write_jsonl(entries: Iterable[EntryView], file: IO[str]) -> None:
+def _write_jsonl(entries: Iterable[EntryView], file: SupportsWrite) -> None:
     from linkage.cli.plain import plain_entry
 
     for entry in entries:
         file.write(json.dumps(plain_entry(entry), ensure_ascii=True) + "\n")
 
 
-def _write_csv(entries: Iterable[EntryView], file: IO[str]) -> None:
+def _write_csv(entries: Iterable[EntryView], file: SupportsWrite) -> None:
     from linkage.cli.plain import plain_entry
 
     writer = csv.DictWriter(file, CSV_COLUMNS, extrasaction="ignore")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from linkage.cli.commands import INTERRUPTED, FailureError
-from linkage.cli.common import print_json
+from linkage.cli.common import named_config, print_json
 from linkage.timeline.cells import harmless
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "config_file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    envvar="LINKAGE_CONFIG",
+    callback=named_config,
     help="Play against the linkage that serves with this configuration; default $LINKAGE_CONFIG, "
     "else a linkage of its own, which is gone at the end.",
 )

@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from linkage.cli.commands import FailureError
-from linkage.cli.common import console, json_option, print_json, read_config
+from linkage.cli.commands import INTERRUPTED, FailureError
+from linkage.cli.common import (
+    config_option,
+    console,
+    json_option,
+    print_json,
+    read_config,
+    similar,
+)
 
 if TYPE_CHECKING:
+    from linkage.cli.running import Stop
     from linkage.config import Config
     from simulators.load import LoadPeer, LoadPlan, LoadResult
 
@@ -54,22 +62,14 @@ BUSY: Final = 0.7
 @click.option("--seed", type=int, default=0, help="Of the mix and the intervals.")
 @click.option("--host", help="Where linkage listens; default: as configured.")
 @click.option("--port", type=click.IntRange(1, 65_535), help="The same.")
-@click.option(
-    "-c",
-    "--config",
-    "config_file",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    envvar="LINKAGE_CONFIG",
-    default=Path("linkage.toml"),
-    help="Linkage's configuration, for addresses, ids and secrets.",
-)
 @json_option
+@config_option
 def load(*, as_json: bool, **options: Any) -> None:
     """Send notices at a rate that does not wait for the answers.
 
-    Latency counts from when a notice was due. Exit status 1 when not all was taken. Use it on a
-    test installation: linkage journals every notice.
+    Latency counts from when a notice was due. Exit status 1 when not all was taken. Ctrl-C shows
+    what was measured until then, with status 130. Use it on a test installation: linkage journals
+    every notice.
     """
     from linkage.cli.running import run
     from simulators.load import LoadError
@@ -78,12 +78,14 @@ def load(*, as_json: bool, **options: Any) -> None:
         plan = _plan(options)
     except LoadError as error:
         raise FailureError(str(error)) from error
-    result = run(_run(plan, quiet=as_json))
+    result, interrupted = run(_run(plan, quiet=as_json))
     if as_json:
         print_json({"rate": plan.rate, "peers": len(plan.platforms), **result.to_plain()})
     else:
         _show(plan, result)
-    if not result.complete:
+    if result.stopped and interrupted:
+        raise SystemExit(INTERRUPTED)
+    if result.stopped or not result.complete:
         raise SystemExit(1)
 
 
@@ -92,6 +94,7 @@ def _plan(options: dict[str, Any]) -> LoadPlan:
 
     path = options["config_file"]
     config = read_config(path)
+    platforms = _platforms(config, path, options)
     host, port = config.listen[0] if config.listen else ("127.0.0.1", 0)
     port = options["port"] or port
     if not port:
@@ -102,7 +105,7 @@ def _plan(options: dict[str, Any]) -> LoadPlan:
     return LoadPlan(
         host=options["host"] or {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host),  # noqa: S104 - read, not bound
         port=port,
-        platforms=_platforms(config, path, options),
+        platforms=platforms,
         applications=_peers(config, "application") if options["receive"] else (),
         rate=options["rate"],
         seconds=options["seconds"],
@@ -129,7 +132,10 @@ def _platforms(config: Config, path: Path, options: dict[str, Any]) -> list[Load
     missing = wanted - {peer.id for peer in there}
     if missing:
         known = ", ".join(peer.id for peer in there) or "none"
-        raise FailureError(f"{path}: no platform {', '.join(sorted(missing))}; there are: {known}")
+        near = "".join(similar(each, [peer.id for peer in there]) for each in sorted(missing))
+        raise FailureError(
+            f"{path}: no platform {', '.join(sorted(missing))}{near}; there are: {known}"
+        )
     chosen = [peer for peer in there if not wanted or peer.id in wanted]
     number = options["peers"] or len(chosen)
     if number > len(chosen) or not chosen:
@@ -141,13 +147,25 @@ def _platforms(config: Config, path: Path, options: dict[str, Any]) -> list[Load
     return chosen[:number]
 
 
-async def _run(plan: LoadPlan, *, quiet: bool) -> LoadResult:
+async def _run(plan: LoadPlan, *, quiet: bool) -> tuple[LoadResult, bool]:
+    """The result, and whether Ctrl-C came before its end."""
+    from linkage.cli.running import told_to_stop
     from simulators.load import run_load
 
-    if quiet:
-        return await run_load(plan)
+    with told_to_stop() as stop:
+        if quiet:
+            result = await run_load(plan, stop=stop)
+        else:
+            result = await _run_shown(plan, stop)
+    return result, stop.interrupted
+
+
+async def _run_shown(plan: LoadPlan, stop: Stop) -> LoadResult:
+    """With a bar on stderr."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from simulators.load import run_load
 
     columns = (
         BarColumn(),
@@ -167,7 +185,7 @@ async def _run(plan: LoadPlan, *, quiet: bool) -> LoadResult:
                 p99=result.answers.percentile(99) * 1000,
             )
 
-        return await run_load(plan, on_progress=show)
+        return await run_load(plan, on_progress=show, stop=stop)
 
 
 def _show(plan: LoadPlan, result: LoadResult) -> None:
@@ -180,6 +198,8 @@ def _show(plan: LoadPlan, result: LoadResult) -> None:
         f"{plan.seconds:g} s: {result.due} due, {result.answered} answered "
         f"({plain['answered_per_s']:g}/s)"
     )
+    if result.stopped:
+        out.print(f"stopped after {result.seconds:.1f} s of them", style="yellow")
     if result.own_cpu > BUSY:
         out.print(
             f"the load itself used {result.own_cpu:.0%} of a core: it measures itself as well",

@@ -1,58 +1,97 @@
-"""`linkage peers`: who is configured, and what waits for whom."""
+"""`linkage peers`: who is configured, who is connected, and what waits for whom."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from linkage.cli.common import config_option, console, json_option, local_time, print_json
+from linkage.cli.common import config_option, json_option, print_json, read_config
+from linkage.cli.terminal import screen_width
 from linkage.timeline.cells import harmless
+from linkage.times import full_time
 
 if TYPE_CHECKING:
     from linkage.config import Config, PeerSettings
     from linkage.store.views import PeerView
+
+HERE: Final = {True: "yes", False: "no", None: "?"}
+HEADS: Final = ("peer", "here", "since", "waiting", "role", "from")
 
 
 @click.command()
 @json_option
 @config_option
 def peers(as_json: bool, config_file: Path) -> None:
-    """List the configured peers and adapters, and what waits for them."""
-    from linkage.cli.common import read_config
+    """List the configured peers and adapters: who is connected, and what waits for them.
 
+    Who is connected is asked of the linkage that serves; where none does, nobody is. since: when
+    a peer came, or was there last; from: where it speaks from, or else how it is known.
+    """
     config = read_config(config_file)
-    queues, alarms = _stored(config)
-    rows = peer_rows(config, queues, alarms)
+    rows = all_rows(config)
     if as_json:
         print_json(rows)
         return
-    from rich.table import Table
+    from linkage.cli.listing import table_lines
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("peer", overflow="fold")
-    table.add_column("role", no_wrap=True)
-    table.add_column("by", overflow="fold")
-    table.add_column("next seq", justify="right")
-    table.add_column("waiting", justify="right")
-    table.add_column("last seen", no_wrap=True)
-    table.add_column("alarm", overflow="fold")
-    for row in rows:
-        waiting = row["open_deliveries"]
-        table.add_row(
-            harmless(row["id"]),
-            row["role"] if row["configured"] else f"{row['role']} (not configured)",
-            harmless(row["by"]),
-            "" if row["next_seq"] is None else str(row["next_seq"]),
-            "" if waiting is None else str(waiting),
-            local_time(
-                None if row["last_seen"] is None else datetime.fromisoformat(row["last_seen"])
-            )[:19],
-            harmless(row["alarm"] or ""),
-        )
-    console().print(table)
+    for row, lines in table_lines(HEADS, [_cells(row) for row in rows], screen_width()):
+        for line in lines:
+            click.echo(line)
+        if row is not None and rows[row]["alarm"]:
+            click.echo(f"  ! {harmless(rows[row]['alarm'])}")
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    since = row["since"] if row["connected"] else row["last_seen"]
+    return (
+        harmless(row["id"]),
+        harmless(row["state"] or HERE[row["connected"]]),
+        "" if since is None else full_time(datetime.fromisoformat(since), to="seconds"),
+        "" if row["open_deliveries"] is None else str(row["open_deliveries"]),
+        row["role"] if row["configured"] else f"{row['role']} (not configured)",
+        harmless(row["address"] or row["by"]),
+    )
+
+
+def all_rows(config: Config) -> list[dict[str, Any]]:
+    """Every peer with what is configured, stored, and, where a linkage serves, so."""
+    present = _Present(config)
+    return [{**row, **present.of(row["id"])} for row in peer_rows(config, *_stored(config))]
+
+
+class _Present:
+    """Who is connected, as the serving linkage says."""
+
+    def __init__(self, config: Config) -> None:
+        from linkage.control import ControlError, NotServingError, ask
+
+        self._known = True
+        self._links: dict[str, dict[str, Any]] = {}
+        try:
+            told = ask(config.control_path, {"do": "status"})
+        except NotServingError as error:
+            click.echo(f"linkage: {error}: nobody is connected", err=True)
+        except ControlError as error:
+            self._known = False
+            click.echo(f"linkage: who is connected is not known: {error}", err=True)
+        else:
+            self._links = {link["id"]: link for link in told["peers"]}
+
+    def of(self, peer_id: str) -> dict[str, Any]:
+        """`connected` is None where nobody could be asked."""
+        link = self._links.get(peer_id)
+        if link is None:
+            gone = False if self._known else None
+            return {"connected": gone, "since": None, "address": None, "state": None}
+        return {
+            "connected": True,
+            "since": link["since"],
+            "address": link["address"],
+            "state": link["state"],
+        }
 
 
 def _stored(config: Config) -> tuple[dict[str, PeerView], dict[str, str]]:

@@ -17,10 +17,46 @@ HEAD: Final = """\
 
 Written by `make generate` from the commands themselves.
 
-Exit status: 0 done; 1 it could not be done, with one line for each problem on stderr; 2 misuse;
-130 interrupted. Every command that needs the configuration takes `-c FILE`, whose default is
-`$LINKAGE_CONFIG`, else `./linkage.toml`. With `--json` the output is for programs: times are
-ISO 8601 in UTC, OpIds and EventIds are texts, and names stay as they are from version to version.
+## What holds for all of them
+
+**Exit status**, one rule for every command:
+
+| status | means |
+|---|---|
+| 0 | it is done; or it runs until it is stopped, and was stopped |
+| 1 | it could not be done, or what was looked at does not hold |
+| 2 | the command line is wrong, and nothing was tried |
+| 130 | Ctrl-C before its end |
+
+With status 1 and 2 stderr has a line for each problem. What runs until it is stopped: `serve`,
+`simulate` but for `load`, `top`, `journal tail -f`. Ctrl-C leaves what was measured, which
+`simulate load` and `conformance` show. A signal that is not caught counts as everywhere: 128 and
+its number.
+
+**Configuration.** Every command that needs it takes `-c FILE`, behind it or before it
+(`linkage -c FILE peers`); else it is `$LINKAGE_CONFIG`, else `./linkage.toml`. A secret of the
+configuration goes before `$LINKAGE_SECRET`, and `--secret` before both.
+
+**For programs.** With `--json` times are ISO 8601 in UTC, OpIds and EventIds are texts, and names
+stay as they are from version to version. CSV, SVG and Mermaid are UTF-8, whatever the terminal is.
+
+**For people.** Output is as wide as the terminal, as `$COLUMNS` says, or 80 where it is piped;
+EventIds are never cut. Every time names its zone. A terminal that cannot show a character, such as
+one of GBK or of ASCII, gets a question mark for it.
+
+**Who is connected, and changes.** `peers` and `peer show` ask the linkage that serves who is
+connected; `event create`, `close`, `reopen`, `bind`, `unbind`, `merge` and `unmerge` have it do
+what they say, with `operator:USER` as the author in the journal. They find it at `control.sock` in
+its data directory, which its own user and root alone can open
+([why so](../decisions/0034-a-door-for-the-command-line.md)).
+
+**Completion** of commands and options by the Tab key:
+
+```sh
+eval "$(_LINKAGE_COMPLETE=bash_source linkage)"             # in ~/.bashrc
+eval "$(_LINKAGE_COMPLETE=zsh_source linkage)"              # in ~/.zshrc
+_LINKAGE_COMPLETE=fish_source linkage | source              # in ~/.config/fish/config.fish
+```
 """
 
 

@@ -71,22 +71,29 @@ def hung_up() -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
+class Stop(asyncio.Event):
+    """Set by a signal; `interrupted` when it was the user's Ctrl-C."""
+
+    interrupted = False
+
+
 @contextmanager
-def told_to_stop() -> Iterator[asyncio.Event]:
+def told_to_stop() -> Iterator[Stop]:
     """Set at the first SIGINT or SIGTERM; a second is not caught: it ends the process at once."""
-    stopped = asyncio.Event()
+    stopped = Stop()
     loop = asyncio.get_running_loop()
 
     def let_go() -> None:
         for number in STOP_SIGNALS:
             loop.remove_signal_handler(number)
 
-    def stop() -> None:
+    def stop(number: int) -> None:
+        stopped.interrupted = number == signal.SIGINT
         stopped.set()
         let_go()
 
     for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, stop, number)
     try:
         yield stopped
     finally:

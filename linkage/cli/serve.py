@@ -101,15 +101,15 @@ async def _serve(config: Config, config_file: Path, hidden: SecretsOf, *, as_jso
             await _reload_at_each(hangup, server, config_file, hidden)
 
 
-async def _reload(served: Server | LinkagePart, config_file: Path, hidden: SecretsOf) -> None:
-    """SIGHUP: what is wrong with the new settings changes nothing."""
+async def _reload(served: Server | LinkagePart, config_file: Path, hidden: SecretsOf) -> list[str]:
+    """SIGHUP, or asked for at the door: what is wrong with the new settings changes nothing."""
     from linkage.config import ConfigError, load_config
 
     try:
         config = load_config(config_file)
     except ConfigError as error:
         logger.error("not read again: %s", error)  # noqa: TRY400 - a person's mistake, no bug
-        return
+        return [f"not read again: {problem}" for problem in error.problems]
     hidden.add(config)
     # `--listen` is no change of the file's.
     config = config.model_copy(update={"listen": served.config.listen})
@@ -117,18 +117,29 @@ async def _reload(served: Server | LinkagePart, config_file: Path, hidden: Secre
         lines = await served.reload(config)
     except Exception:
         logger.exception("not taken up as a whole; what serves goes on")
-        return
+        return ["not taken up as a whole, the log says why; what serves goes on"]
     for line in lines or ["nothing to be done"]:
         logger.warning("settings read again: %s", line)
+    return lines
 
 
 async def _reload_at_each(
     hangup: asyncio.Event, served: Server | LinkagePart, config_file: Path, hidden: SecretsOf
 ) -> None:
+    from asyncio import Lock
+
+    lock = Lock()
+
+    async def reload() -> list[str]:
+        async with lock:  # one at a time, whoever asks
+            return await _reload(served, config_file, hidden)
+
+    if served.door is not None:
+        served.door.reload = reload
     while True:  # until cancelled
         await hangup.wait()
         hangup.clear()
-        await _reload(served, config_file, hidden)
+        await reload()
 
 
 async def _serve_part(

@@ -20,7 +20,7 @@ from linkage.cli.common import console
 from linkage.cli.init import SECRET_BYTES, configuration_text, write_configuration
 from linkage.cli.running import run
 from linkage.cli.telling import message_line
-from linkage.cli.timeline import terminal_width
+from linkage.cli.terminal import screen_width
 from linkage.config import Config, load_config
 from linkage.store.reader import StoreReader
 from linkage.timeline import build_ladder, is_in_between, render_text
@@ -155,7 +155,7 @@ async def _play(config: Config, scenarios: Sequence[Scenario]) -> list[ScenarioR
         host, port = server.addresses[0]
         click.echo(f"linkage listens on {host}:{port}, data in {config.data_path}")
         for scenario in scenarios:
-            click.secho("\n" + clip(scenario.title, terminal_width()), bold=True)
+            click.secho("\n" + clip(scenario.title, screen_width()), bold=True)
             results.append(
                 await run_scenario(
                     scenario,
@@ -187,4 +187,4 @@ def _show_events(config: Config) -> None:
                 f"{len(history.entries)} journal entries",
                 bold=True,
             )
-            click.echo(render_text(build_ladder(history, brief=True), width=terminal_width()))
+            click.echo(render_text(build_ladder(history, brief=True), width=screen_width()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from linkage.cli.commands import FailureError
-from linkage.cli.common import read_config
+from linkage.cli.common import config_is_named, config_option, read_config, similar
 from linkage.timeline.cells import harmless
 
 if TYPE_CHECKING:
@@ -31,18 +32,11 @@ def _where_options(function: F) -> F:
             click.option("--port", type=click.IntRange(1, 65_535), help="The same."),
             click.option("--id", "peer_id", metavar="ID", help="The PeerId to be."),
             click.option(
-                "--secret", envvar="LINKAGE_SECRET", help="Its secret; default: as configured."
+                "--secret",
+                help="Its secret; default: as configured, else (with --host, --port and --id, and "
+                "no configuration named) $LINKAGE_SECRET.",
             ),
-            click.option(
-                "-c",
-                "--config",
-                "config_file",
-                metavar="FILE",
-                type=click.Path(path_type=Path),
-                envvar="LINKAGE_CONFIG",
-                default=Path("linkage.toml"),
-                help="Linkage's configuration; default $LINKAGE_CONFIG, else ./linkage.toml.",
-            ),
+            config_option,
             click.option("--json", "as_json", is_flag=True, help="One JSON object to a line."),
         )
     ):
@@ -186,8 +180,13 @@ def find_target(
     config_file: Path,
 ) -> Target:
     """Where linkage listens and who to be there: as given, else as configured."""
-    if host is not None and port is not None and peer_id is not None and secret is not None:
-        return Target((host, port), peer_id, secret, role)
+    in_environment = os.environ.get("LINKAGE_SECRET") or None
+    if host is not None and port is not None and peer_id is not None:
+        alone = secret
+        if alone is None and not config_is_named(click.get_current_context()):
+            alone = in_environment
+        if alone is not None:
+            return Target((host, port), peer_id, alone, role)
     config = read_config(config_file)
     peer = _peer(config, role, peer_id, usual_id, config_file)
     # Plainly where linkage listens so, else by TLS.
@@ -205,6 +204,12 @@ def find_target(
         )
     if secret is None and peer.secret is not None:
         secret = peer.secret.get_secret_value()
+        if in_environment not in {None, secret}:
+            click.echo(
+                f"linkage: the secret is that of {config_file}, not $LINKAGE_SECRET; --secret "
+                "goes before both",
+                err=True,
+            )
     return Target(address, peer.id, secret, peer.role.value, tls)
 
 
@@ -218,8 +223,10 @@ def _peer(
     if named:
         return named[0]
     if peer_id is not None:
-        known = ", ".join(peer.id for peer in fitting) or "none"
-        raise FailureError(f"{path}: no {role} {peer_id!r}; there are: {known}")
+        ids = [peer.id for peer in fitting]
+        known = ", ".join(ids) or "none"
+        near = similar(peer_id, ids)
+        raise FailureError(f"{path}: no {role} {peer_id!r}{near}; there are: {known}")
     if len(fitting) == 1:
         return fitting[0]
     known = ", ".join(peer.id for peer in fitting)

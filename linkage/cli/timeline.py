@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 
 import click
 
-from linkage.cli.common import config_option, open_reader
+from linkage.cli.common import config_option
 from linkage.cli.events import owner_option
+from linkage.cli.terminal import Utf8Stdout, screen_width
 
 
 @click.command()
@@ -44,11 +43,10 @@ def timeline(
     A column for everybody who took part, an arrow for every message and for what happened on the
     telephone.
     """
-    from linkage.cli.events import warn_of_absent
+    from linkage.cli.events import history_of, warn_of_absent
     from linkage.timeline import build_ladder, render_mermaid, render_svg, render_text
 
-    with open_reader(config_file) as reader:
-        history = reader.history(event_id, owner)
+    history = history_of(config_file, event_id, owner)
     warn_of_absent(history)
     ladder = build_ladder(history, brief=brief)
     if picture == "svg":
@@ -56,13 +54,10 @@ def timeline(
     elif picture == "mermaid":
         drawn = render_mermaid(ladder)
     else:
-        drawn = render_text(ladder, width=terminal_width())
-    if output is None or str(output) == "-":
+        drawn = render_text(ladder, width=screen_width())
+    if output is not None and str(output) != "-":
+        output.write_text(drawn, encoding="utf-8")
+    elif picture == "text":
         click.echo(drawn, nl=False)
     else:
-        output.write_text(drawn, encoding="utf-8")
-
-
-def terminal_width() -> int:
-    """Of the terminal; 80 where there is none, so that files look the same everywhere."""
-    return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
+        Utf8Stdout().write(drawn)

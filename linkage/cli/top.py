@@ -6,6 +6,7 @@ import http.client
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,15 +67,19 @@ def top(
     """
     places = _places(addresses, config_file)
     views = _views(places, every)
-    if as_json:
-        for shown in views:
-            print_json(shown, indent=2 if once else None)
-            if once:
-                return
-    elif once:
-        console().print(render(next(views)))
-    else:
-        _live(views)
+    if once:
+        shown = next(views)
+        if as_json:
+            print_json(shown)
+        else:
+            console().print(render(shown))
+        return
+    with suppress(KeyboardInterrupt):  # which is its end
+        if as_json:
+            for shown in views:
+                print_json(shown, indent=None)
+        else:
+            _live(views)
 
 
 def _live(views: Iterator[dict[str, Any]]) -> None:

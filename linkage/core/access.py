@@ -43,6 +43,9 @@ from protocol.roles import REGISTRATION_TYPE
 SCREENS: Final = frozenset({Role.COMMUNICATION_SCREEN, Role.BUSINESS_SCREEN})
 MONITOR_MAY: Final = frozenset({215, 280, 291, 292, 293, 294, 296, 297, 299})
 """A monitor asks; it commands nothing."""
+OPENS: Final = 201
+OPERATOR_MAY: Final = frozenset({OPENS, 281, 282, 283, 284})
+"""What somebody at the command line may do to events; telephones are the applications'."""
 SESSION: Final = frozenset({291, 292, 294, 295, 296, 297, 298, 299})
 QUERIES: Final = frozenset({215, 280, 293})
 """Commands that are answered with all that fits."""
@@ -180,6 +183,20 @@ def check_sender(peer: Peer, type_: int) -> None:
     """
     if not peer.may_send(type_):
         raise RefusedError(Result.FORBIDDEN, f"{peer.id} may not send {type_}")
+
+
+def check_operator(peers: Peers, type_: int, owner: str) -> None:
+    """Whether a person at this machine may send a type in the name of an application.
+
+    Raises:
+        RefusedError: 202, they look after events and place no calls; 203, an event would be opened
+        for whom nobody would tell of it.
+    """
+    if type_ not in OPERATOR_MAY:
+        raise RefusedError(Result.FORBIDDEN, f"an operator may not send {type_}")
+    peer = peers.get(owner)
+    if type_ == OPENS and (peer is None or peer.role is not Role.APPLICATION):
+        raise RefusedError(Result.OTHER_TENANT, f"{owner} is no application here")
 
 
 @dataclass(frozen=True, slots=True)

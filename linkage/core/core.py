@@ -24,9 +24,9 @@ from linkage.core.alarms import told_at_once
 from linkage.core.commits import Commits, tell
 from linkage.core.engine import CoreEngine
 from linkage.core.handover import Handover
-from linkage.core.links import Links
+from linkage.core.links import Links, Presence
 from linkage.core.message_log import MessageLog
-from linkage.core.peers import Peers, capability_of
+from linkage.core.peers import OPERATOR, Peers, capability_of
 from linkage.core.pressure import Pressure
 from linkage.core.queues import Queues
 from linkage.core.steady import steady_us_of
@@ -265,9 +265,13 @@ class Core:
         """Let in whom a changed configuration lets in, and end the sessions of the others.
 
         Args:
-            config: of the same peers; how they may come in is taken up, and nothing else.
+            config: of the same peers and of new ones; of those that were there, how they may come
+                in is taken up, and nothing else.
             gone: those of them that are shut out.
         """
+        new = [settings for settings in config.peer if settings.id not in self.peers.by_id]
+        if new:
+            await self.between_commits(partial(self.peers.add, new))
         for settings in config.peer:
             self.peers.by_id[settings.id].settings = settings
         self._links.shut_out(gone)
@@ -323,6 +327,22 @@ class Core:
             told(self._engine.not_now(work))
         else:
             self._commits.put(work, told)
+
+    async def operate(self, author: str, owner: str, request: Request) -> Response:
+        """Handle a command of a person at this machine, by the rules for everybody.
+
+        Args:
+            author: who they are, for the journal and for what is bound.
+            owner: the application in whose name they act.
+            request: a 2xx that is about events.
+        """
+        done = await self._commits.do(Submit(f"{OPERATOR}{author}", request, owner=owner))
+        return done.response or _refused(request, Result.INTERNAL, None)
+
+    @property
+    def present(self) -> list[Presence]:
+        """Who is connected now."""
+        return self._links.present
 
     def answered(self, link: Link, response: Response) -> None:
         """See `CorePort.answered`."""

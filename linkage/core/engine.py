@@ -183,7 +183,7 @@ class CoreEngine:
                 with self._unit.transaction():
                     self._handler.begin((), now)
                     kept = Submit(
-                        work.source, as_journalled(request, self._peers.by_id[work.source])
+                        work.source, as_journalled(request, self._peers.sender(work.source))
                     )
                     return self._handler.refuse(kept, Result.INTERNAL, "internal error")
             except StoreFailedError as error:

@@ -7,7 +7,13 @@ from dataclasses import replace
 from typing import Final
 
 from linkage.core import queries, routing
-from linkage.core.access import Asked, RefusedError, check_command, check_sender
+from linkage.core.access import (
+    Asked,
+    RefusedError,
+    check_command,
+    check_operator,
+    check_sender,
+)
 from linkage.core.ownership import check_kept, check_named, place_of
 from linkage.core.peers import Peer, Peers
 from linkage.core.repetition import Verdict, alike
@@ -53,7 +59,7 @@ class Handler(Inquirer):
 
     def submit(self, work: Submit) -> Done:
         """Judge, apply, journal and deliver one request."""
-        peer = self._peers.by_id[work.source]
+        peer = self._peers.sender(work.source)
         request = as_journalled(work.request, peer)
         if request is not work.request:
             work = replace(work, request=request)
@@ -66,6 +72,8 @@ class Handler(Inquirer):
         try:
             number = request.message.number
             check_sender(peer, number)
+            if work.owner is not None:
+                check_operator(self._peers, number, work.owner)
             # Notices are by far most of what comes.
             done = self._notice(work) if number in NOTICES else self._take(work, peer)
         except RefusedError as refusal:
@@ -124,7 +132,7 @@ class Handler(Inquirer):
             case Direction.PLATFORM_TO_BUSINESS:
                 return self._notice(work)
             case Direction.BUSINESS_TO_PLATFORM:
-                return self._command(work, peer, work.request.message, peer.id)
+                return self._command(work, peer, work.request.message, work.owner or peer.id)
             case Direction.SCREEN_TO_PLATFORM:
                 return self._command(work, peer, _as_command(work.request.message), None)
             case Direction.PLATFORM_TO_SCREEN:

@@ -6,7 +6,7 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from linkage.core.commits import Commits
@@ -24,6 +24,15 @@ from protocol.registration import make_registration, peer_id_of
 from protocol.results import Result, result_text
 
 logger = logging.getLogger("linkage.core")
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A peer that is connected: from where, and since when."""
+
+    peer_id: str
+    address: str
+    since: datetime
 
 
 class Links:
@@ -46,6 +55,7 @@ class Links:
         self._handover = handover
         self._rivals = Rivals()
         self.peer_at: dict[Link, Peer] = {}
+        self._since: dict[Link, datetime] = {}
         self._positions: dict[Link, int] = {}
         """The last Seq that a registered peer has, until its deliveries begin."""
         self._introductions: Counter[str] = Counter()
@@ -53,6 +63,14 @@ class Links:
         """The secret with which linkage introduced itself last, by peer."""
         self.passes: dict[Link, Pass] = {}
         """By which secret those came in that have one."""
+
+    @property
+    def present(self) -> list[Presence]:
+        """Who is here, in the order in which they came."""
+        return [
+            Presence(peer.id, link.address, self._since[link])
+            for link, peer in self.peer_at.items()
+        ]
 
     # --- in --------------------------------------------------------------------------------------
     async def register(self, link: Link, request: Request) -> Response:
@@ -162,10 +180,12 @@ class Links:
         if older is not None and older is not link:
             self._rivals.replaced(peer.id, self._clock.now())
             self.peer_at.pop(older, None)
+            self._since.pop(older, None)
             self.passes.pop(older, None)
             self._ended(peer, "replaced by a newer one", answered=None)
             older.close(REPLACED)
         self.peer_at[link] = peer
+        self._since[link] = self._clock.utc()
         if how is not None:
             self.passes[link] = how
         self._queues.attach(peer.id, link)
@@ -189,6 +209,7 @@ class Links:
     def closed(self, link: Link, reason: str) -> None:
         """See `CorePort.closed`."""
         self._positions.pop(link, None)
+        self._since.pop(link, None)
         self.passes.pop(link, None)
         peer = self.peer_at.pop(link, None)
         if peer is None:

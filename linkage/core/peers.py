@@ -25,6 +25,8 @@ SENDS: Final[Mapping[Role, frozenset[int]]] = {
     Role.BUSINESS_SCREEN: frozenset({Direction.SCREEN_TO_BUSINESS}),
 }
 """First digits of the types that a role may send."""
+OPERATOR: Final = "operator:"
+"""Begins the name of a person at this machine who acts; no id of a peer can have a colon."""
 
 
 @dataclass(slots=True)
@@ -125,13 +127,35 @@ class Peers:
             peers.by_id[adapter.id] = Peer(
                 adapter.id, Role.PLATFORM, capability=capabilities.get(adapter.id)
             )
-        peers.monitors = peers.of_role(Role.MONITOR)
-        peers.communication_screens = peers.of_role(Role.COMMUNICATION_SCREEN)
+        peers._keep_roles()
         return peers
 
     def get(self, peer_id: str) -> Peer | None:
         """The peer of that id."""
         return self.by_id.get(peer_id)
+
+    def sender(self, source: str) -> Peer:
+        """Who sends a request: a configured peer, or a person at this machine.
+
+        That one is no peer: nothing is queued for them, and no notice looks for them.
+        """
+        if source.startswith(OPERATOR):
+            return Peer(source, Role.APPLICATION)
+        return self.by_id[source]
+
+    def add(self, newcomers: Iterable[PeerSettings]) -> None:
+        """Those that were put into the configuration while linkage serves."""
+        for settings in newcomers:
+            self.by_id[settings.id] = Peer(
+                settings.id, settings.role, settings, login=settings.login
+            )
+        self._by_role.clear()
+        self._takers.clear()
+        self._keep_roles()
+
+    def _keep_roles(self) -> None:
+        self.monitors = self.of_role(Role.MONITOR)
+        self.communication_screens = self.of_role(Role.COMMUNICATION_SCREEN)
 
     def of_role(self, *roles: Role) -> list[Peer]:
         """All peers of these roles, in the order of the configuration."""

@@ -38,15 +38,17 @@ class Now:
 
 @dataclass(slots=True)
 class Submit:
-    """A business request of a known peer.
+    """A business request of a known peer, or of a person at this machine.
 
-    `answered`: the answers to journal rows up to this seq had gone out when it came.
+    `answered`: the answers to journal rows up to this seq had gone out when it came. `owner` is
+    the application in whose name a person acts; None: the peer acts for itself.
     """
 
     source: str
     request: Request
     reconstructed: bool = False
     answered: int = 0
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

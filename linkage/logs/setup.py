@@ -17,13 +17,13 @@ from typing import Any, Final, TextIO
 
 import structlog
 
-from linkage.clock import local_time
 from linkage.config import Config
 from linkage.logs.context import add_subject
 from linkage.logs.masking import mask_event
 from linkage.logs.redaction import Redactor, SecretsOf
 from linkage.logs.writer import BackgroundHandler
 from linkage.timeline.cells import harmless
+from linkage.times import full_time
 
 Event = MutableMapping[str, Any]
 Secrets = Callable[[], Iterable[str]]
@@ -156,7 +156,7 @@ def _in_order(_logger: Any, _name: str, event: Event) -> Event:
 def _stamp(_logger: Any, _name: str, event: Event) -> Event:
     """As the commands print times, so that both can be laid side by side."""
     record: logging.LogRecord = event["_record"]
-    event["timestamp"] = local_time(datetime.fromtimestamp(record.created, UTC))
+    event["timestamp"] = full_time(datetime.fromtimestamp(record.created, UTC))
     return event
 
 

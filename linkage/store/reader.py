@@ -122,6 +122,17 @@ class StoreReader:
             counts = _count_operations(connection, [row.event_pk for row in rows])
         return [event_view(row, names, counts.get(row.event_pk, 0)) for row in rows]
 
+    def event(self, event_id: str, owner: str | None = None) -> EventView:
+        """One event, without what belongs to it.
+
+        Raises:
+            EventNotFoundError: there is none.
+            AmbiguousEventError: several applications have one, and `owner` does not say whose.
+        """
+        with self._engine.connect() as connection:
+            row = find_event(connection, event_id, owner)
+            return event_view(row, event_names(connection, (row.merged_into,)))
+
     def history(self, event_id: str, owner: str | None = None) -> EventHistory:
         """All that is found under an EventId.
 

@@ -8,6 +8,7 @@ with a telephone, that becomes a rung of its own before it: the patent's figures
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from linkage.ports import EntryKind
@@ -69,6 +70,11 @@ class _Builder:
         self._logins: dict[str, str] = {}
         self._callers: set[str] = set()
         self._persons: dict[str, tuple[str, str]] = {}
+        self._called: set[str] = set()
+        self._there: set[str] = set()
+        """Who is in a conference."""
+        self._caller_of: dict[str, str] = {}
+        """CallId → the column of who called."""
         for entry in history.entries:
             self._learn(entry.message)
         self._column(LINKAGE, "linkage", Kind.LINKAGE)
@@ -102,7 +108,8 @@ class _Builder:
 
     def participants(self) -> tuple[Participant, ...]:
         """The columns, from left to right; within a kind, in order of appearance."""
-        return tuple(sorted(self._columns.values(), key=lambda item: _ORDER.index(item.kind)))
+        found = sorted(self._columns.values(), key=lambda item: _ORDER.index(item.kind))
+        return tuple(replace(item, called=item.key in self._called) for item in found)
 
     def _column(self, key: str, name: str, kind: Kind) -> str:
         self._columns.setdefault(key, Participant(key, name, kind))
@@ -117,6 +124,11 @@ class _Builder:
         who = login or self._logins.get(number or "") or number
         return None if who is None else self._column(f"party:{who}", who, Kind.PARTY)
 
+    def _was_called(self, party: str | None) -> str | None:
+        if party is not None and self._columns[party].kind is Kind.PARTY:
+            self._called.add(party)
+        return party
+
     def _peer(self, peer_id: str, kind: Kind) -> str:
         return self._column(f"peer:{peer_id}", peer_id, kind)
 
@@ -130,9 +142,33 @@ class _Builder:
         if entry.kind != EntryKind.OWN:
             speaker = self._peer(entry.source, SPEAKER.get(entry.type // 100, Kind.APPLICATION))
         accepted = entry.result is None or is_accepted(entry.result)
+        drawn: list[Rung] = []
         if accepted and entry.message is not None:
-            yield from self._telephone(entry, entry.message, speaker)
-        yield self._message(entry, speaker, accepted=accepted)
+            drawn += self._telephone(entry, entry.message, speaker)
+        people = [person for rung in drawn for person in rung.about]
+        caller = self._caller_of_call(entry)
+        about = tuple(dict.fromkeys([*people, *([] if caller is None else [caller])]))
+        for rung in (*drawn, self._message(entry, speaker, accepted=accepted)):
+            if not self._was_told(rung):
+                yield replace(rung, about=about, theme=drawn[0].label if drawn else "")
+
+    def _was_told(self, rung: Rung) -> bool:
+        """Whether a rung says once more that somebody joins a conference: 110 and 104 tell it."""
+        if rung.label in {"leaves", "puts out"}:
+            self._there.difference_update(rung.about)
+        elif rung.label == "joins":
+            told = self._there.issuperset(rung.about)
+            self._there.update(rung.about)
+            return told
+        return False
+
+    def _caller_of_call(self, entry: EntryView) -> str | None:
+        """Who made the call that an entry is about; a leg's is that of its call."""
+        call_id = entry.call_id or ""
+        parent = None if entry.message is None else entry.message.parent_call_id
+        if parent is not None and parent in self._caller_of:
+            self._caller_of.setdefault(call_id, self._caller_of[parent])
+        return self._caller_of.get(call_id)
 
     def _note(self, entry: EntryView) -> Rung:
         source = f"{entry.source}: "
@@ -160,6 +196,7 @@ class _Builder:
             style=Style.MESSAGE if accepted else Style.REFUSED,
             via=LINKAGE if LINKAGE not in {speaker, target} else None,
             reconstructed=entry.reconstructed,
+            binds=entry.message.op_id if isinstance(entry.message, m.EventBoundNotice) else None,
         )
 
     def _hearer(self, entry: EntryView) -> str:
@@ -184,6 +221,7 @@ class _Builder:
                     label=label,
                     style=Style.TELEPHONE,
                     reconstructed=entry.reconstructed,
+                    about=(party,),
                 )
 
     def incoming(self, message: Any) -> Iterator[Action]:
@@ -191,7 +229,10 @@ class _Builder:
         if message.direction is m.CallDirection.OUT:
             yield self._party(message.to_num), False, "calls"
             return
-        yield self._party(message.phone_num), True, f"calls {message.to_num or ''}".strip()
+        caller = self._party(message.phone_num)
+        if caller is not None:
+            self._caller_of.setdefault(message.call_id, caller)
+        yield caller, True, f"calls {message.to_num or ''}".strip()
         if message.login_id is not None:
             yield self._party(None, message.login_id), False, "rings"
 
@@ -223,7 +264,7 @@ class _Builder:
 
     def call_out(self, message: Any) -> Iterator[Action]:
         """110: patent steps 404–417."""
-        party = self._party(message.phone_num)
+        party = self._was_called(self._party(message.phone_num))
         if message.reason is None and message.result is None:
             yield party, True, "joins" if message.conference_id else "answers"
         else:
@@ -231,7 +272,7 @@ class _Builder:
 
     def member(self, message: Any) -> Iterator[Action]:
         """104: somebody joined, left, was put out."""
-        party = self._party(message.phone_num)
+        party = self._was_called(self._party(message.phone_num))
         match message.action:
             case m.MemberNoticeAction.RINGING:
                 yield party, False, "rings"

@@ -33,11 +33,18 @@ class Style(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """One column. `key` is unique in a ladder; `name` is field data."""
+    """One column. `key` is unique in a ladder; `name` is field data.
+
+    `called`: somebody who was called out or convened, of whom there may be many. `people`: those
+    for whom one column stands; `head` is then what fits over a narrow one.
+    """
 
     key: str
     name: str
     kind: Kind
+    called: bool = False
+    people: tuple[str, ...] = ()
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +52,9 @@ class Rung:
     """One arrow from a column to another, or a note at one column (source and target the same).
 
     `via` is the key of linkage's column where the message passes through it. `label` is ours,
-    `detail` is field data.
+    `detail` is field data. `about` are the columns of the people that it tells of: who did
+    something, who made the call. `count` and `until`: so many of a kind are shown as this one, the
+    last of them then.
     """
 
     at: datetime
@@ -56,6 +65,13 @@ class Rung:
     detail: str = ""
     via: str | None = None
     reconstructed: bool = False
+    about: tuple[str, ...] = ()
+    theme: str = ""
+    """What happened on the telephone, as the label of that rung says: a message has its."""
+    binds: str | None = None
+    """The operation that a 101 says belongs to the event."""
+    count: int = 1
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

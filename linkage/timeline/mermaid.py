@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import tzinfo
 from typing import Final
 
 from linkage.timeline.cells import harmless
+from linkage.timeline.condense import condense, counted
 from linkage.timeline.ladder import Kind, Ladder, Rung, Style
-from protocol.fields import format_time
+from linkage.times import clock_time, full_time
+
+COLUMNS_MAX: Final = 12
 
 _ARROW: Final = {
     Style.MESSAGE: "->>",
@@ -20,12 +24,15 @@ _ARROW: Final = {
 _PLAIN: Final = frozenset(" .,()+/·×=_*…→")
 
 
-def render_mermaid(ladder: Ladder) -> str:
-    """The text of a Mermaid file; field data in it is escaped, whatever it holds."""
-    return "\n".join(_lines(ladder)) + "\n"
+def render_mermaid(ladder: Ladder, *, zone: tzinfo | None = None) -> str:
+    """The text of a Mermaid file; field data in it is escaped, whatever it holds.
+
+    `zone` is for the clock; None: this machine's.
+    """
+    return "\n".join(_lines(condense(ladder, COLUMNS_MAX), zone)) + "\n"
 
 
-def _lines(ladder: Ladder) -> Iterator[str]:
+def _lines(ladder: Ladder, zone: tzinfo | None) -> Iterator[str]:
     yield "sequenceDiagram"
     yield "    autonumber"
     names = {item.key: f"p{index}" for index, item in enumerate(ladder.participants)}
@@ -35,13 +42,16 @@ def _lines(ladder: Ladder) -> Iterator[str]:
     first, last = names[ladder.participants[0].key], names[ladder.participants[-1].key]
     title = f"EventId {ladder.event_id} {ladder.title}".strip()
     yield f"    Note over {first},{last}: {_escape(title)}"
+    if ladder.rungs:
+        began = full_time(ladder.rungs[0].at, zone, to="seconds")
+        yield f"    Note over {first},{last}: {_escape(began)}"
     for rung in ladder.rungs:
-        yield from (f"    {line}" for line in _rung(rung, names))
+        yield from (f"    {line}" for line in _rung(rung, names, zone))
 
 
-def _rung(rung: Rung, names: dict[str, str]) -> Iterator[str]:
+def _rung(rung: Rung, names: dict[str, str], zone: tzinfo | None) -> Iterator[str]:
     source, target = names[rung.source], names[rung.target]
-    text = _text(rung)
+    text = _text(rung, zone)
     if rung.style is Style.NOTE:
         yield f"Note over {source}: {text}"
     elif rung.via is None:
@@ -52,12 +62,10 @@ def _rung(rung: Rung, names: dict[str, str]) -> Iterator[str]:
         yield f"{middle}{_ARROW[rung.style]}{target}: {_escape(rung.label.partition(' ')[0])}"
 
 
-def _text(rung: Rung) -> str:
-    parts = [format_time(rung.at)[11:23], rung.label]
+def _text(rung: Rung, zone: tzinfo | None) -> str:
+    parts = [clock_time(rung.at, zone)[:12], counted(rung)]
     if rung.detail:
         parts.append(rung.detail)
-    if rung.reconstructed:
-        parts.append("(reconstructed)")
     return " ".join(_escape(part) for part in parts)
 
 

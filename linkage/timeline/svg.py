@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
 from typing import Final
 
-from linkage.timeline.cells import cells, clip, harmless
+from linkage.timeline.cells import cells, clip, harmless, wrap
+from linkage.timeline.condense import condense, counted
 from linkage.timeline.ladder import Kind, Ladder, Participant, Rung, Style
+from linkage.times import clock_time, full_time
 from protocol.codec import escape
 
-MARGIN, CLOCK, HEAD, ROW, SHORT_ROW = 24, 118, 104, 48, 34
-PITCH_MIN: Final = 150
+MARGIN, CLOCK, HEAD, SHORT_ROW, LINE = 24, 104, 46, 34, 14
+PITCH: Final = 150
+BOX: Final = 134
 CELL: Final = 7.0
 """Pixels that one cell of 12 px text takes, a little more than most fonts need."""
-NAME_CELLS: Final = 20
+SMALL: Final = 10.5 / 12
+"""Of that, in the text below an arrow."""
+NAME_CELLS: Final = 18
+NAME_LINES: Final = 2
+ROLE_CELLS: Final = 21
+DETAIL_MIN: Final = 40
+DETAIL_LINES: Final = 2
+COLUMNS_MAX: Final = 10
+HEADS_EVERY: Final = 1000
+"""Pixels after which the names stand once more: about a page."""
+HEADS_FOR: Final = 200
+"""Pixels that must be left for that."""
 
 _FILL: Final = {
     Kind.CALLER: "#fff4e0",
@@ -58,31 +72,38 @@ _STYLE: Final = """
 
 
 def render_svg(ladder: Ladder, *, zone: tzinfo | None = None) -> str:
-    """The text of an SVG file. `zone` is for the clock; None: this machine's."""
-    return "\n".join(_Drawing(ladder, zone).lines()) + "\n"
+    """The text of an SVG file. `zone` is for the clock; None: this machine's.
+
+    People share a column where there are too many for a page.
+    """
+    return "\n".join(_Drawing(condense(ladder, COLUMNS_MAX), zone).lines()) + "\n"
 
 
 class _Drawing:
     def __init__(self, ladder: Ladder, zone: tzinfo | None) -> None:
         self._ladder = ladder
         self._zone = zone
-        self._pitch = self._needed_pitch()
         self._x = {
-            item.key: MARGIN + CLOCK + self._pitch * index + self._pitch / 2
+            item.key: MARGIN + CLOCK + PITCH * index + PITCH / 2
             for index, item in enumerate(ladder.participants)
         }
-        self._width = round(MARGIN * 2 + CLOCK + self._pitch * len(ladder.participants))
-
-    def _needed_pitch(self) -> float:
-        """So wide that every label fits above its arrow."""
-        widest = float(PITCH_MIN)
-        for rung in self._ladder.rungs:
-            span = abs(self._ladder.column(rung.source) - self._ladder.column(rung.target))
-            widest = max(widest, (cells(rung.label) * CELL + 26) / max(span, 1))
-        return min(widest, PITCH_MIN * 1.6)
+        self._names = {
+            item.key: wrap(harmless(item.name), NAME_CELLS, NAME_LINES)
+            for item in ladder.participants
+        }
+        lines = max(len(names) for names in self._names.values())
+        self._box_height = 24 + 15 * lines
+        self._heads_height = self._box_height + 12
+        # As wide as its columns, or as the longest label behind the first of them.
+        widest = max((cells(counted(rung)) for rung in ladder.rungs), default=0)
+        self._width = round(
+            MARGIN * 2
+            + CLOCK
+            + max(PITCH * len(ladder.participants), PITCH / 2 + 20 + widest * CELL)
+        )
 
     def lines(self) -> Iterator[str]:
-        rows = list(self._rows())
+        rows = list(self._with_heads(self._rows()))
         height = MARGIN + HEAD + sum(depth for depth, _ in rows) + MARGIN
         yield (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self._width} {height}" '
@@ -100,28 +121,47 @@ class _Drawing:
 
     def _head(self, title: str, height: int) -> Iterator[str]:
         yield f'<text class="title" x="{MARGIN}" y="{MARGIN + 14}">{escape(title)}</text>'
-        first = f"{self._clock(self._ladder.rungs[0].at, date=True)}" if self._ladder.rungs else ""
-        sub = harmless(self._ladder.title)
+        rungs = self._ladder.rungs
+        first = full_time(rungs[0].at, self._zone, to="seconds") if rungs else ""
         room = round((self._width - MARGIN * 2) / CELL) - cells(first) - 3
-        sub = f"{first}   {clip(sub, room)}"
+        sub = f"{first}   {clip(harmless(self._ladder.title), room)}"
         yield f'<text class="sub" x="{MARGIN}" y="{MARGIN + 33}">{escape(sub.strip())}</text>'
-        for item in self._ladder.participants:
-            x = self._x[item.key]
+        for x in self._x.values():
             yield (
-                f'<line class="life" x1="{x:g}" y1="{MARGIN + 84}" x2="{x:g}" '
-                f'y2="{height - MARGIN}"/>'
+                f'<line class="life" x1="{x:g}" y1="{MARGIN + HEAD + self._box_height}" '
+                f'x2="{x:g}" y2="{height - MARGIN}"/>'
             )
-            yield from self._box(item, x)
 
-    def _box(self, item: Participant, x: float) -> Iterator[str]:
-        width = min(self._pitch - 16, 150)
+    def _with_heads(self, rows: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+        """The names before the first row, and again on every page that has some more."""
+        heads = "".join(self._box(item) for item in self._ladder.participants)
+        yield self._heads_height, heads
+        drawn_rows = list(rows)
+        left = sum(depth for depth, _ in drawn_rows)
+        since = 0
+        for depth, drawn in drawn_rows:
+            if since >= HEADS_EVERY and left >= HEADS_FOR:
+                yield self._heads_height + 8, f'<g transform="translate(0 4)">{heads}</g>'
+                since = 0
+            yield depth, drawn
+            since += depth
+            left -= depth
+
+    def _box(self, item: Participant) -> str:
+        x = self._x[item.key]
         blue = " onblue" if item.kind is Kind.LINKAGE else ""
-        name = clip(harmless(item.name), NAME_CELLS)
-        yield (
-            f'<rect x="{x - width / 2:g}" y="{MARGIN + 46}" width="{width:g}" height="38" rx="6" '
-            f'fill="{_FILL[item.kind]}" stroke="{_STROKE[item.kind]}"/>'
-            f'<text class="name{blue}" x="{x:g}" y="{MARGIN + 62}">{escape(name)}</text>'
-            f'<text class="role{blue}" x="{x:g}" y="{MARGIN + 77}">{_ROLE[item.kind]}</text>'
+        names = self._names[item.key]
+        role = _ROLE[item.kind]
+        if item.people:
+            role = clip(", ".join(harmless(name) for name in item.people), ROLE_CELLS)
+        lines = "".join(
+            f'<text class="name{blue}" x="{x:g}" y="{16 + 15 * number}">{escape(name)}</text>'
+            for number, name in enumerate(names)
+        )
+        return (
+            f'<rect x="{x - BOX / 2:g}" y="0" width="{BOX}" height="{self._box_height}" rx="6" '
+            f'fill="{_FILL[item.kind]}" stroke="{_STROKE[item.kind]}"/>{lines}'
+            f'<text class="role{blue}" x="{x:g}" y="{self._box_height - 7}">{escape(role)}</text>'
         )
 
     def _rows(self) -> Iterator[tuple[int, str]]:
@@ -132,26 +172,35 @@ class _Drawing:
             if rung.source == rung.target:
                 yield SHORT_ROW, clock + self._note(rung)
             else:
-                yield ROW if rung.detail else SHORT_ROW, clock + self._arrow(rung)
+                details = self._details(rung)
+                depth = SHORT_ROW + LINE * len(details)
+                yield depth, clock + self._arrow(rung, details)
 
-    def _clock(self, at: datetime, *, date: bool = False) -> str:
-        local = at.astimezone(self._zone)
-        return (
-            f"{local:%Y-%m-%d %H:%M:%S %z}"
-            if date
-            else f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}"
-        )
+    def _details(self, rung: Rung) -> list[str]:
+        """As they stand under the arrow, from where it begins at the left to the edge."""
+        if not rung.detail:
+            return []
+        room = (self._width - MARGIN - self._left(rung)) / (CELL * SMALL)
+        return wrap(harmless(rung.detail), max(int(room), DETAIL_MIN), DETAIL_LINES)
+
+    def _left(self, rung: Rung) -> float:
+        """Where the labels of an arrow begin."""
+        x1, x2 = self._x[rung.source], self._x[rung.target]
+        return min(x1, x2) + (10 if x2 > x1 else 16)
+
+    def _clock(self, at: datetime) -> str:
+        return clock_time(at, self._zone)[: len("16:12:03.120")]
 
     def _note(self, rung: Rung) -> str:
         x = self._x[rung.source]
-        text = f"{rung.label} {harmless(rung.detail)}".strip()
-        room = round((self._width - MARGIN - x) / CELL) - 2
+        text = f"{counted(rung)} {harmless(rung.detail)}".strip()
+        room = int((self._width - MARGIN - x - 10) / (CELL * SMALL))
         return (
             f'<circle cx="{x:g}" cy="18" r="4" fill="{_COLOUR[rung.style]}"/>'
             f'<text class="detail" x="{x + 10:g}" y="22">{escape(clip(text, room))}</text>'
         )
 
-    def _arrow(self, rung: Rung) -> str:
+    def _arrow(self, rung: Rung, details: Sequence[str]) -> str:
         x1, x2 = self._x[rung.source], self._x[rung.target]
         colour = _COLOUR[rung.style]
         sign = 1 if x2 > x1 else -1
@@ -169,21 +218,26 @@ class _Drawing:
             )
         if rung.via is not None:
             drawn += f'<circle cx="{self._x[rung.via]:g}" cy="24" r="4.5" fill="{colour}"/>'
-        return self._labels(rung, min(x1, x2) + (10 if sign > 0 else 16), abs(x2 - x1)) + drawn
+        return self._labels(rung, details) + drawn
 
-    def _labels(self, rung: Rung, x: float, span: float) -> str:
-        room = int((span - 16) / CELL)
-        label = rung.label + (" (reconstructed)" if rung.reconstructed else "")
-        drawn = _on_white(x, 18, clip(harmless(label), room))
-        if rung.detail:
-            detail = clip(harmless(rung.detail), int(room * 12 / 10.5))
-            drawn += _on_white(x, 38, detail, ' class="detail"')
+    def _labels(self, rung: Rung, details: Sequence[str]) -> str:
+        """What is said, over whatever lifelines it needs; near the right edge it moves left."""
+        x = self._left(rung)
+        drawn = self._text(x, 18, harmless(counted(rung)), CELL)
+        for number, line in enumerate(details):
+            drawn += self._text(x, 38 + LINE * number, line, CELL * SMALL, ' class="detail"')
         return drawn
 
+    def _text(self, x: float, y: float, text: str, cell: float, attributes: str = "") -> str:
+        right = self._width - MARGIN
+        shown = clip(text, int((right - MARGIN - CLOCK) / cell))
+        left = min(x, right - cells(shown) * cell)
+        return _on_white(left, y, shown, cell, attributes)
 
-def _on_white(x: float, y: float, text: str, attributes: str = "") -> str:
+
+def _on_white(x: float, y: float, text: str, cell: float, attributes: str = "") -> str:
     """A text that the lifelines behind it do not strike through."""
-    width = cells(text) * CELL
+    width = cells(text) * cell
     return (
         f'<rect x="{x - 2:g}" y="{y - 11:g}" width="{width + 4:g}" height="14" fill="#fff"/>'
         f'<text{attributes} x="{x:g}" y="{y:g}">{escape(text)}</text>'

@@ -29,6 +29,8 @@ UNDER_WAY_MAX: Final = 100_000
 TICK_S: Final = 0.001
 """Closer than this, notices leave together: timers of an event loop are no finer."""
 REPORT_S: Final = 0.2
+STOP_WITHIN_S: Final = 1.0
+"""What the last answers are waited for where the load was told to stop."""
 TIMES_KEPT: Final = 1_000_000
 """Notices whose delivery is still waited for."""
 
@@ -96,6 +98,8 @@ class LoadResult:
     answers: Histogram = field(default_factory=Histogram)
     deliveries: Histogram = field(default_factory=Histogram)
     seconds: float = 0.0
+    stopped: bool = False
+    """It was told to end before its time; the rest is of the time until then."""
     own_cpu: float = 0.0
     """Processor time of the load itself, as a share of one core: near 1, it measures itself."""
 
@@ -115,6 +119,7 @@ class LoadResult:
             "delivered": self.delivered,
             "seconds": round(self.seconds, 3),
             "answered_per_s": round(self.answered / self.seconds, 1) if self.seconds else 0.0,
+            "stopped": self.stopped,
             "own_cpu": round(self.own_cpu, 3),
             "answer": self.answers.to_plain(),
             "delivery": self.deliveries.to_plain() if self.deliveries.count else None,
@@ -133,7 +138,10 @@ def due_times(plan: LoadPlan, lots: Random) -> Iterator[float]:
 
 
 async def run_load(
-    plan: LoadPlan, *, on_progress: Callable[[float, LoadResult], None] = lambda *_: None
+    plan: LoadPlan,
+    *,
+    on_progress: Callable[[float, LoadResult], None] = lambda *_: None,
+    stop: asyncio.Event | None = None,
 ) -> LoadResult:
     """Connect everybody, send by the timetable, wait for the last answers.
 
@@ -141,6 +149,7 @@ async def run_load(
         plan: what to send.
         on_progress: told a few times a second how much of the time is over (0 to 1), and the
             result so far.
+        stop: once it is set, nothing more is sent, and the result is what was measured until then.
 
     Raises:
         linkage.client.ClientError: linkage is not there, or refuses a peer.
@@ -155,7 +164,7 @@ async def run_load(
             platform = Platform(plan.host, plan.port, peer.id, secret=peer.secret)
             senders.append(await stack.enter_async_context(platform))
         try:
-            return await _Run(plan, senders, receivers, on_progress).run()
+            return await _Run(plan, senders, receivers, on_progress).run(stop or asyncio.Event())
         except BaseExceptionGroup as group:
             # What ends a peer for good ends the load: said as the one error that it is.
             ended = group.subgroup(ClientError)
@@ -195,8 +204,8 @@ class _Run:
             for index in range(len(senders))
         ]
 
-    async def run(self) -> LoadResult:
-        """Until all is answered, or was not in time."""
+    async def run(self, stop: asyncio.Event) -> LoadResult:
+        """Until all is answered, or was not in time, or it is told to stop."""
         self._zero = time.perf_counter()
         began_cpu_s = time.process_time()
         async with asyncio.TaskGroup() as group:
@@ -204,22 +213,31 @@ class _Run:
             listening += [group.create_task(_obey(each)) for each in self._senders]
             listening.append(group.create_task(self._report()))
             plan = self._plan
+            limit = asyncio.timeout(plan.warm_up_s + plan.seconds + plan.drain_s)
+            listening.append(group.create_task(self._stop_at(stop, limit)))
             try:
-                async with (
-                    asyncio.timeout(plan.warm_up_s + plan.seconds + plan.drain_s),
-                    asyncio.TaskGroup() as sending,
-                ):
+                async with limit, asyncio.TaskGroup() as sending:
                     await self._send_all(sending)
             except TimeoutError:
                 self._give_up()
             await self._wait_for_deliveries()
             for task in listening:
                 task.cancel()
-        self._result.seconds = plan.seconds
+        if not self._result.stopped:
+            self._result.seconds = plan.seconds
         spent_s = time.process_time() - began_cpu_s
         self._result.own_cpu = spent_s / (time.perf_counter() - self._zero)
         self._on_progress(1.0, self._result)
         return self._result
+
+    async def _stop_at(self, stop: asyncio.Event, limit: asyncio.Timeout) -> None:
+        """Told to stop: no more is sent, and the last answers are waited for but shortly."""
+        await stop.wait()
+        self._result.stopped = True
+        measured_s = time.perf_counter() - self._zero - self._plan.warm_up_s
+        self._result.seconds = min(max(measured_s, 0.0), self._plan.seconds)
+        within_s = min(STOP_WITHIN_S, self._plan.drain_s)
+        limit.reschedule(asyncio.get_running_loop().time() + within_s)
 
     async def _send_all(self, group: asyncio.TaskGroup) -> None:
         lots = Random(f"{self._plan.seed}/times")  # noqa: S311 - repeatable, no secret
@@ -229,6 +247,8 @@ class _Run:
                 await asyncio.sleep(wait_s)
             elif serial % 64 == 63:  # noqa: PLR2004 - when late, let answers come in between
                 await asyncio.sleep(0)
+            if self._result.stopped:
+                return
             self._send_one(group, serial, at_s)
 
     def _send_one(self, group: asyncio.TaskGroup, serial: int, at_s: float) -> None:

@@ -37,7 +37,6 @@ from simulators.platform.exchange import (
     CallKind,
     Exchange,
     RefusedError,
-    seconds,
 )
 from simulators.platform.parties import RING_S, Hotline, RingOrder
 from simulators.platform.switch import Leg, LegState
@@ -214,7 +213,7 @@ class Calls:
                 start_time=exchange.time(call.started),
                 answer_time=exchange.time(call.answered),
                 end_time=exchange.time(call.ended),
-                duration=seconds(call.answered, call.ended),
+                duration=exchange.lasted(call.answered, call.ended),
                 record_id=call.last_record_id,
             )
         )

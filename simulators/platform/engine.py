@@ -90,11 +90,14 @@ CAPABILITIES: Final = tuple(
 
 
 class Engine:
-    """A communication platform. `epoch` is the wall clock at `now` = 0."""
+    """A communication platform.
 
-    def __init__(self, site: Site, *, epoch: datetime) -> None:
-        self._epoch = epoch
-        self._exchange = Exchange(site, epoch=epoch)
+    `epoch` is the wall clock at `now` = 0, and `pace` how many seconds of `now` pass in one of it:
+    what it tells of times are the wall's, as its linkage has them.
+    """
+
+    def __init__(self, site: Site, *, epoch: datetime, pace: float = 1.0) -> None:
+        self._exchange = Exchange(site, epoch=epoch, pace=pace)
         self._calls = Calls(self._exchange)
         transfers = Transfers(self._exchange, self._calls)
         conferences = Conferences(self._exchange, self._calls)
@@ -161,7 +164,7 @@ class Engine:
 
     def _do(self, request: Request, now: float) -> Answer:
         if request.time is not None and request.expire_s is not None:
-            age = self._epoch + timedelta(seconds=now) - request.time
+            age = self._exchange.wall(now) - request.time
             if age > timedelta(seconds=request.expire_s):
                 return Answer(result=Result.EXPIRED, detail=f"sent {age} ago")
         handler = self._handlers.get(type(request.message))

@@ -170,7 +170,7 @@ class Call:
 class Exchange:
     """The platform's memory and its outbox. Features read and change it; nobody else does."""
 
-    def __init__(self, site: Site, *, epoch: datetime) -> None:
+    def __init__(self, site: Site, *, epoch: datetime, pace: float = 1.0) -> None:
         self.site = site
         self.switch = Switch(site)
         self.calls: dict[str, Call] = {}
@@ -180,6 +180,7 @@ class Exchange:
         self.before_end: list[Callable[[Call, Reason], None]] = []
         self.on_drop: list[Callable[[Call, Leg, Reason], None]] = []
         self._epoch = epoch
+        self._pace = pace
         self._call_number = site.first_call_id
         self._conference_number = site.first_conference_id
         self._other_number = 0
@@ -192,7 +193,15 @@ class Exchange:
 
     def time(self, now: float | None) -> datetime | None:
         """The wall clock at a point of `now`."""
-        return None if now is None else self._epoch + timedelta(seconds=now)
+        return None if now is None else self.wall(now)
+
+    def wall(self, now: float) -> datetime:
+        """The same, of a point that is known."""
+        return self._epoch + timedelta(seconds=now / self._pace)
+
+    def lasted(self, since: float | None, until: float | None) -> int | None:
+        """Whole seconds on the wall between two points of `now`."""
+        return None if since is None or until is None else round((until - since) / self._pace)
 
     # --- ids ------------------------------------------------------------------------------------
     def new_call_id(self) -> str:
@@ -337,7 +346,7 @@ class Exchange:
                 start_time=self.time(leg.started),
                 answer_time=self.time(leg.answered),
                 end_time=self.time(leg.ended),
-                duration=seconds(leg.answered, leg.ended),
+                duration=self.lasted(leg.answered, leg.ended),
             )
         )
 
@@ -351,11 +360,6 @@ class Exchange:
             self.leg_ended(call, leg, request_id)
         for hook in self.on_drop:
             hook(call, leg, reason)
-
-
-def seconds(since: float | None, until: float | None) -> int | None:
-    """Whole seconds between two points of `now`, None where the first never came."""
-    return None if since is None or until is None else round(until - since)
 
 
 def _in_patent(message: Message) -> bool:

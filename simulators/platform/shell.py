@@ -51,7 +51,9 @@ class SimulatedPlatform:
     ) -> None:
         self.watch = Watch(clock, "platform")
         self.site = site
-        self.engine = Engine(site, epoch=clock.utc())
+        # Times that go out are the wall's, at any speed, for linkage journals beside them its own.
+        epoch = clock.utc() if clock.pace == 1 else ClientClock(clock).utc()
+        self.engine = Engine(site, epoch=epoch, pace=clock.pace)
         self._client = client
         self._clock = clock
         self._zero = clock.now()

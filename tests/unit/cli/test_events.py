@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from linkage.timeline.cells import cells
 from protocol import messages as m
 from tests.unit.cli.conftest import Run
 from tests.unit.store.embodiments import DESK, PBX, Writer, write_alarm
@@ -143,3 +144,22 @@ def test_a_file_that_cannot_be_written_is_one_line(run: Run, alarm_config: Path)
 
     assert result.exit_code == 1
     assert result.stderr == "linkage: /nowhere/x.svg: No such file or directory\n"
+
+
+@pytest.mark.parametrize("width", [50, 59, 60, 61, 80, 100])
+def test_nothing_of_an_event_is_cut_off(
+    run: Run, alarm_config: Path, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    for event_id in ("1213243", "1213244"):
+        shown = run("event", "show", event_id, "-c", alarm_config).stdout
+        assert "…" not in shown
+        assert max(map(cells, shown.splitlines())) <= width
+
+
+def test_a_binding_is_told_once(run: Run, alarm_config: Path) -> None:
+    shown = run("event", "show", "1213243", "-c", alarm_config).stdout
+    history = json.loads(run("event", "show", "1213243", "--json", "-c", alarm_config).stdout)
+    assert any(len(operation["bindings"]) > 1 for operation in history["operations"])
+    assert shown.count("bound: ") == len(history["operations"])
+    assert "was bound to 1213243" not in shown

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from linkage.clock import local_time
 from linkage.config import ConfigError, load_config
 from linkage.logs.redaction import SecretsOf, secrets_of
 from linkage.logs.setup import make_formatter
+from linkage.times import full_time
 from tests.unit.logs.logged import Log, logging_to
 
 logger = logging.getLogger("tests.lines")
@@ -68,7 +68,7 @@ def test_a_line_for_people_says_when_it_was_and_in_which_zone(
             record.created = 1_795_000_000.25
             logging.getLogger().handle(record)
         written = log.getvalue()
-        shown = local_time(datetime.fromtimestamp(record.created, UTC))
+        shown = full_time(datetime.fromtimestamp(record.created, UTC))
     finally:
         monkeypatch.undo()
         time.tzset()

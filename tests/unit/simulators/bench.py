@@ -41,8 +41,9 @@ def site(*parties: Party, **options: Any) -> Site:
 class Bench:
     """An engine, what it said, and the time."""
 
-    def __init__(self, *parties: Party, **options: Any) -> None:
-        self.engine = Engine(site(*parties, **options), epoch=EPOCH)
+    def __init__(self, *parties: Party, pace: float = 1.0, **options: Any) -> None:
+        self.engine = Engine(site(*parties, **options), epoch=EPOCH, pace=pace)
+        self.pace = pace
         self.now = 0.0
         self.said: list[Message] = []
         self.to_save: list[SaveRecording] = []
@@ -109,7 +110,7 @@ class Bench:
     def _drain(self) -> None:
         for item in self.engine.drain():
             if isinstance(item, Emitted):
-                assert item.time == EPOCH + timedelta(seconds=self.now)
+                assert item.time == EPOCH + timedelta(seconds=self.now / self.pace)
                 self.said.append(item.message)
             else:
                 self.to_save.append(item)

@@ -186,6 +186,20 @@ def test_a_hang_up_by_the_application_carries_its_content_and_id() -> None:
     assert bench.one(HangupNotice, Scope=1).request_id is None
 
 
+def test_a_platform_that_lives_faster_tells_the_times_of_the_wall() -> None:
+    bench = Bench(pace=20.0)
+    call_id = bench.answered_call()
+    bench.run(197)
+    bench.do(Hangup(call_id=call_id))
+    end = bench.one(HangupNotice, Scope=2)
+    assert end.start_time is not None
+    assert end.answer_time is not None
+    assert end.end_time is not None
+    assert (end.end_time - end.start_time).total_seconds() == 200 / 20
+    assert end.duration == round((end.end_time - end.answer_time).total_seconds())
+    assert end.end_time - EPOCH == timedelta(seconds=10)
+
+
 def test_a_hang_up_of_the_officers_leg_ends_a_call_between_two() -> None:
     bench = Bench()
     call_id = bench.answered_call()

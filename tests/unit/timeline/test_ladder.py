@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -176,7 +177,7 @@ def test_the_svg_is_well_formed_and_has_every_label(alarm: Ladder) -> None:
 
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert "100 IncomingCallNotice 呼入通知" in texts
-    assert "2026-11-22 08:00:00 +0000   化工厂火灾 fire at the plant" in texts
+    assert "2026-11-22 08:00:00+00:00   化工厂火灾 fire at the plant" in texts
     assert float(root.get("height", "0")) > 300
 
 
@@ -213,3 +214,217 @@ def test_a_reason_is_a_code_in_notices_and_a_sentence_in_commands() -> None:
     assert "a complaint" in detail_of(supervise)
     assert detail_of(m.AppLeave(reason="maintenance")) == "Reason maintenance"
     assert "101 busy" in detail_of(m.HangupNotice(call_id="C1", reason=101))
+
+
+# --- long ones -----------------------------------------------------------------------------------
+MEMBERS = 40
+CALLERS = 60
+
+
+def write_convened(writer: Writer) -> None:
+    """A call, and a conference of forty of whom some do not answer: 85 operations."""
+    write_alarm(writer)
+    event_id = "1213243"
+    people = [(f"1390000{n:04d}", f"专家{n}") for n in range(MEMBERS)]
+    writer.say(PBX, m.ConferenceNotice(conference_id="k1", event_id=event_id, action=CREATED))
+    for n, (number, _) in enumerate(people):
+        ringing = m.CallState.ALERTING
+        writer.say(
+            PBX,
+            m.CallStateNotice(
+                call_id=f"l{n}",
+                event_id=event_id,
+                conference_id="k1",
+                to_num=number,
+                state=ringing,
+            ),
+        )
+    for n, (number, name) in enumerate(people):
+        writer.say(
+            PBX,
+            m.CallOutResultNotice(
+                call_id=f"l{n}", event_id=event_id, conference_id="k1", phone_num=number,
+                staff_id=str(n), staff_name=name, reason=None if n % 7 else 102,
+            ),
+        )  # fmt: skip
+        if n % 7:
+            writer.say(PBX, member(n, number, m.MemberNoticeAction.JOINED))
+    for n, (number, _) in enumerate(people):
+        if n % 7:
+            writer.say(PBX, member(n, number, m.MemberNoticeAction.LEFT))
+
+
+CREATED = m.ConferenceNoticeAction.CREATED
+
+
+def member(n: int, number: str, action: m.MemberNoticeAction) -> m.ConferenceMemberNotice:
+    return m.ConferenceMemberNotice(
+        conference_id="k1", event_id="1213243", member_id=str(n), phone_num=number, action=action
+    )
+
+
+def write_callers(writer: Writer) -> None:
+    """Sixty people who call about the same fire."""
+    for n in range(CALLERS):
+        number, login = f"138000{n:05d}", str(20 + n % 3)
+        writer.say(
+            PBX,
+            m.IncomingCallNotice(
+                call_id=f"c{n}", login_id=login, direction=m.CallDirection.IN,
+                phone_num=number, to_num="119",
+            ),
+        )  # fmt: skip
+        writer.say(DESK, m.CreateEvent(call_id=f"c{n}", event_id="F60", title="山林火灾"))
+        writer.say(
+            PBX,
+            m.HangupNotice(
+                call_id=f"c{n}", phone_num=number, reason=100, side=m.HangupSide.CALLER
+            ),
+        )
+
+
+@pytest.fixture
+def convened(writer: Writer) -> Ladder:
+    write_convened(writer)
+    return ladder_of(writer.path, "1213243")
+
+
+@pytest.fixture
+def many_callers(writer: Writer) -> Ladder:
+    write_callers(writer)
+    return ladder_of(writer.path, "F60")
+
+
+def test_a_long_story_fits_a_page(convened: Ladder, many_callers_lines: list[str]) -> None:
+    lines = render_text(convened, zone=UTC).splitlines()
+    root = etree.fromstring(render_svg(convened, zone=UTC).encode())
+
+    assert len(convened.rungs) > 200
+    assert len(lines) <= 66
+    assert len(many_callers_lines) <= 66
+    assert float(root.get("width", "0")) <= 1700
+    assert float(root.get("height", "0")) <= 1.5 * float(root.get("width", "0"))
+
+
+@pytest.fixture
+def many_callers_lines(tmp_path: Path) -> list[str]:
+    made = Writer(tmp_path / "callers" / "linkage.db")
+    write_callers(made)
+    made.close()
+    return render_text(ladder_of(made.path, "F60"), zone=UTC).splitlines()
+
+
+def test_who_shares_a_column_is_counted_and_named(convened: Ladder) -> None:
+    drawn = render_text(convened, zone=UTC, width=120)
+
+    assert f"×{MEMBERS} = {MEMBERS} members 成员: 专家0, 专家1" in drawn
+    assert re.search(r"rings ×40 in \d", drawn)
+    assert re.search(r"joins ×34 in \d", drawn)
+    assert re.search(r"✗ no answer \(102\) ×6 in \d", drawn)
+    assert re.search(r"leaves ×34 in \d", drawn)
+    assert "23, 13" in drawn
+    svg = render_svg(convened)
+    assert f"{MEMBERS} members 成员" in svg
+    assert "专家0, 专家7, 专家14, 专家21, 专家28, 专家35" in svg
+
+
+def test_callers_share_a_column_and_officers_keep_theirs(many_callers: Ladder) -> None:
+    drawn = render_text(many_callers, zone=UTC, width=120)
+
+    assert f"×{CALLERS} = {CALLERS} callers 主叫: 13800000000" in drawn
+    assert "called party 被叫: 20, 21, 22" in drawn
+    assert f"calls 119 ×{CALLERS}" in drawn
+
+
+def test_whoever_joins_is_said_to_join_once(convened: Ladder) -> None:
+    assert sum(rung.label == "joins" for rung in convened.rungs) == 34
+    assert sum(rung.label == "leaves" for rung in convened.rungs) == 34
+
+
+def said(drawn: str) -> str:
+    """What stands at the right of the lifelines, without the breaks of lines."""
+    return " ".join(re.sub(r".*[│╡◀▶┤✗]", "", line).strip() for line in drawn.splitlines())
+
+
+def test_a_binding_is_said_once_and_bindings_together(writer: Writer) -> None:
+    write_alarm(writer)
+    for op_id in ("1", "2", "3", "2"):
+        cause = m.BindCause.DERIVED
+        writer.say(
+            "linkage",
+            m.EventBoundNotice(event_id="1213243", op_id=op_id, kind=None, cause=cause),
+            event_pk=3,
+        )
+
+    drawn = render_text(ladder_of(writer.path, "1213243"), zone=UTC, width=120)
+
+    assert drawn.count("101 EventBoundNotice") == 1
+    assert re.search(r"×3 in 0\.[0-9] s", said(drawn)), drawn
+    assert "operation 1 (derived), operation 2 (derived), operation 3 (derived)" in said(drawn)
+
+
+@pytest.mark.parametrize("width", [30, 40, 60, 72, 80, 100, 120, 200])
+def test_the_text_is_never_wider_than_the_terminal(
+    convened: Ladder, alarm: Ladder, conference: Ladder, hostile_at: Ladder, width: int
+) -> None:
+    for ladder in (convened, alarm, conference, hostile_at):
+        lines = render_text(ladder, zone=UTC, width=width).splitlines()
+        assert max(cells(line) for line in lines) <= width
+
+
+@pytest.fixture
+def hostile_at(tmp_path: Path) -> Ladder:
+    made = Writer(tmp_path / "hostile" / "linkage.db")
+    for n in range(3):
+        made.say(
+            PBX,
+            m.IncomingCallNotice(
+                call_id=f"c{n}", login_id="值" * 10, direction=m.CallDirection.IN,
+                phone_num="1" * 25, to_num="2" * 25,
+            ),
+        )  # fmt: skip
+        made.say(DESK, m.CreateEvent(call_id=f"c{n}", event_id="事" * 20, title="火" * 100))
+    made.close()
+    return ladder_of(made.path, "事" * 20)
+
+
+def test_the_names_stand_again_in_what_is_longer_than_a_page(writer: Writer) -> None:
+    write_alarm(writer)
+    for _ in range(40):
+        writer.say(PBX, m.HoldNotice(call_id="82039239", action=m.HoldNoticeAction.HOLD))
+    ladder = ladder_of(writer.path, "1213243")
+
+    drawn = render_text(ladder, zone=UTC).splitlines()
+    svg = render_svg(ladder)
+
+    heads = [number for number, line in enumerate(drawn) if "desk" in line and "23" in line]
+    assert len(heads) > 1
+    assert max(b - a for a, b in pairwise(heads)) <= 50
+    assert svg.count(">application 业务平台<") > 1
+
+
+def test_no_label_of_ours_is_clipped_in_the_picture(
+    alarm: Ladder, conference: Ladder, convened: Ladder
+) -> None:
+    for ladder in (alarm, conference, convened):
+        root = etree.fromstring(render_svg(ladder, zone=UTC).encode())
+        width = float(root.get("width", "0"))
+        for text in root.iterfind(".//{*}text"):
+            said, kind = str(text.text), text.get("class", "")
+            assert "…" not in said or kind in {"detail", "role"}, said
+            if not kind:
+                assert float(text.get("x", "0")) + 7 * cells(said) <= width
+
+
+def test_all_three_pictures_go_by_one_clock(alarm: Ladder) -> None:
+    from datetime import timedelta, timezone
+
+    zone = timezone(timedelta(hours=8))
+    for drawn in (
+        render_text(alarm, zone=zone),
+        render_svg(alarm, zone=zone),
+        render_mermaid(alarm, zone=zone).replace("#58;", ":").replace("#45;", "-"),
+    ):
+        assert "2026-11-22 16:00:00+08:00" in drawn
+        assert "16:00:00.250" in drawn
+        assert "08:00:00.250" not in drawn

@@ -1,0 +1,131 @@
+"""Changing `linkage.toml` by programs: what a person wrote in it, comments too, stays as it is.
+
+The text is changed, and then read: what does not come out as the document that was wanted is not
+written.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from linkage.cli.commands import FailureError
+from linkage.keyring import give_like
+
+_PEER: Final = re.compile(r"\s*\[\[\s*peer\s*\]\]")
+_OF_PEER: Final = re.compile(r"\s*\[\[?\s*peer\s*\.")
+_HEADER: Final = re.compile(r"\s*\[")
+
+
+def quoted(text: str) -> str:
+    """A TOML string."""
+    import json
+
+    # A JSON string is a TOML basic string but for DEL, which JSON leaves as it is.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def read_text(path: Path) -> tuple[str, dict[str, Any]]:
+    """The file and what it says; it was found to be a configuration before."""
+    text = path.read_text(encoding="utf-8")
+    return text, tomllib.loads(text)
+
+
+def with_peer(text: str, settings: Iterable[tuple[str, Any]]) -> str:
+    """The text with one more `[[peer]]` at its end."""
+    lines = [f"{name} = {_value(value)}" for name, value in settings]
+    return "\n".join([text.rstrip("\n"), "", "[[peer]]", *lines, ""]).lstrip("\n")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return quoted(value)
+    return f"[{', '.join(_value(item) for item in value)}]"
+
+
+def without_peer(text: str, index: int) -> str:
+    """The text without its `[[peer]]` of that index; what stands between tables is left.
+
+    As it is where there is no such table: peers can be written in other ways, too.
+    """
+    lines = text.splitlines(keepends=True)
+    tables = list(_peer_tables(lines))
+    if index >= len(tables):
+        return text
+    begin, end = tables[index]
+    if begin and not lines[begin - 1].strip():
+        begin -= 1
+    return "".join(lines[:begin] + lines[end:])
+
+
+def _peer_tables(lines: list[str]) -> Iterator[tuple[int, int]]:
+    """First line of each, and the line behind its last setting."""
+    begin: int | None = None
+    end = 0
+    for number, line in enumerate(lines):
+        if _HEADER.match(line) and not _OF_PEER.match(line):
+            if begin is not None:
+                yield begin, end
+            begin = number if _PEER.match(line) else None
+        if line.strip() and not line.lstrip().startswith("#"):
+            end = number + 1
+    if begin is not None:
+        yield begin, end
+
+
+def write_changed(path: Path, text: str, wanted: dict[str, Any]) -> None:
+    """Put a changed file in the place of the old one, with its mode and owner, as a whole.
+
+    Args:
+        path: the file.
+        text: what it is to hold.
+        wanted: what that must say.
+
+    Raises:
+        FailureError: it does not; another change is at work; it would be no configuration.
+    """
+    from linkage.config import ConfigError, check_config
+
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        document = None
+    if document != wanted:
+        raise FailureError(
+            f"{path}: its [[peer]] tables are written in a way that cannot be changed from here: "
+            "change it in an editor"
+        )
+    try:
+        check_config(path, document)
+    except ConfigError as error:
+        raise FailureError(f"{error}\nnothing was changed") from None
+    real = path.resolve()
+    _replace(real, text, stat.S_IMODE(real.stat().st_mode))
+
+
+def _replace(path: Path, text: str, mode: int) -> None:
+    part = path.with_name(path.name + ".new")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise FailureError(
+            f"{part}: another change is at work, or one was cut off: remove that file"
+        ) from None
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            give_like(file.fileno(), path)
+            os.fchmod(file.fileno(), mode)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
