@@ -22,7 +22,7 @@ from protocol.message import Message
 from protocol.messages import CallState, CallStateNotice
 
 PATIENCE_S: Final = 30.0
-"""What a command without `Expire` allows (PROTOCOL.md section 2)."""
+"""What a command without `Expire` allows (protocol.md#expiry)."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -69,7 +69,7 @@ class Command(Request):
     """A command on its way to a platform.
 
     What it does there is begun before `deadline` (monotonic seconds of the context's clock) or
-    never, whatever hung, was refused or restarted in between (PROTOCOL.md section 3.3).
+    never, whatever hung, was refused or restarted in between (protocol.md#expiry).
     """
 
     deadline: float = math.inf

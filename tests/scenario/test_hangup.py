@@ -69,7 +69,7 @@ async def test_an_adapter_with_a_wrong_password_gets_the_right_one_by_sighup(
     config = tmp_path / "linkage.toml"
     config.write_text(settings(asterisk, "wrong"))
     async with served(config) as (process, says):
-        await says("refuses us for good")
+        await says("refuses us")
         config.write_text("listen = 7")
         process.send_signal(signal.SIGHUP)
         await says("not read again")
