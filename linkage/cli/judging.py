@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,6 +145,9 @@ async def _against(
         str(place): find_target(str(place), ids[place], config_file=config_file, **where)  # type: ignore[arg-type]  # as options
         for place in told.plays
     }
+    # Under the names that they have there, which need not be the scenario's.
+    ids |= {place: target.peer_id for place, target in targets.items()}
+    told = replace(told, platform_id=ids["platform"], application_id=ids["application"])
     first = next(iter(targets.values()))
     secrets = {place: target.secret for place, target in targets.items()}
     return await _judged(told, first.address, secrets, speed, teller, first.tls)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -123,10 +124,10 @@ def test_what_cannot_be_judged_is_refused(tmp_path: Path) -> None:
     assert where.returncode == 2
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Path]:
-    """A linkage that serves, at a port that its configuration names."""
-    peers = ("--peer", "platform:dispatch", "--peer", "application:duty-desk")
+@contextmanager
+def serving(tmp_path: Path, platform: str, application: str) -> Iterator[Path]:
+    """A linkage that serves these two, at a port that its configuration names."""
+    peers = ("--peer", f"platform:{platform}", "--peer", f"application:{application}")
     assert linkage("init", tmp_path / "site", *peers).returncode == 0
     path = tmp_path / "site" / "linkage.toml"
     path.write_text(path.read_text().replace("127.0.0.1:7700", "127.0.0.1:0"))
@@ -138,6 +139,20 @@ def site(tmp_path: Path) -> Iterator[Path]:
     yield path
     thread.call(server.__aexit__(None, None, None))
     thread.stop()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Path]:
+    """One whose peers have the names that the scenarios give them."""
+    with serving(tmp_path, "dispatch", "duty-desk") as path:
+        yield path
+
+
+def test_a_scenario_is_played_under_the_names_that_the_peers_have_there(tmp_path: Path) -> None:
+    with serving(tmp_path, "pbx", "desk") as site:
+        done = linkage("simulate", "run", "alarm", "-c", site, "--speed", "20")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "alarm: passed" in done.stdout
 
 
 def test_a_serving_linkage_is_judged_as_well(site: Path) -> None:
