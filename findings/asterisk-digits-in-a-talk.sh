@@ -7,6 +7,7 @@
 # For a desk: "press 1 if you cannot speak" works in the menu and not once an officer is there.
 # Make the bridge `mixing,dtmf_events`.
 set -euo pipefail
+ASTERISK_VERSION=22.10.1
 source "$(dirname "$0")/lib-asterisk.sh"
 
 asterisk_start <<'DIALPLAN'

@@ -8,6 +8,7 @@
 # colleague's telephone rings, is answered, and belongs to no call. Put a key of your own into
 # appArgs and adopt by it.
 set -euo pipefail
+ASTERISK_VERSION=22.10.1
 source "$(dirname "$0")/lib-asterisk.sh"
 
 asterisk_start <<'DIALPLAN'

@@ -7,6 +7,7 @@
 # For a desk: after the time-out the carrier gets an INVITE without a number, and the caller hears
 # ringing until he gives up. Give Park() an explicit way back: option c.
 set -euo pipefail
+ASTERISK_VERSION=22.10.1
 source "$(dirname "$0")/lib-asterisk.sh"
 
 # The carrier is telephone B: callers come in from it and PJSIP/callers leads to it.

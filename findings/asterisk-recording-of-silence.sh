@@ -6,6 +6,7 @@
 # that are not recorded, and the event is the same as that of a recording that was stopped.
 # Take RecordingFinished of a call that still stands as a break, and start the next part.
 set -euo pipefail
+ASTERISK_VERSION=22.10.1
 source "$(dirname "$0")/lib-asterisk.sh"
 
 asterisk_start <<'DIALPLAN'

@@ -7,6 +7,7 @@
 # For a desk: statistics of who lets calls ring are wrong, and the next officer is tried late where
 # a no-answer means a pause. Read tech_cause (the SIP status) of ChannelDestroyed.
 set -euo pipefail
+ASTERISK_VERSION=22.10.1
 source "$(dirname "$0")/lib-asterisk.sh"
 asterisk_start </dev/null
 

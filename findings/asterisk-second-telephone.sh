@@ -7,6 +7,7 @@
 # For a desk: the softphone of yesterday, still registered, swallows the calls of the telephone on
 # the table. Dial each contact by its address (the function PJSIP_DIAL_CONTACTS lists them).
 set -euo pipefail
+ASTERISK_VERSION=22.10.1
 source "$(dirname "$0")/lib-asterisk.sh"
 
 # shellcheck disable=SC2034

@@ -6,6 +6,7 @@
 # back dials a word. Compare the number with the words that carriers use; do not ask for its
 # presentation.
 set -euo pipefail
+ASTERISK_VERSION=22.10.1
 source "$(dirname "$0")/lib-asterisk.sh"
 
 asterisk_start <<'DIALPLAN'

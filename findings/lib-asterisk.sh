@@ -4,14 +4,13 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib-common.sh"
 
-EXPECTED_VERSION=22.10.1
 [[ -n ${ASTERISK_ROOT:-} && -x $ASTERISK_ROOT/usr/sbin/asterisk ]] \
-    || { echo "set ASTERISK_ROOT to an unpacked Asterisk $EXPECTED_VERSION" >&2; exit 2; }
+    || { echo "set ASTERISK_ROOT to an unpacked Asterisk $ASTERISK_VERSION" >&2; exit 2; }
 [[ $(id -u) == 0 ]] || { echo 'needs root (chroot)' >&2; exit 2; }
 SEEN_VERSION=$(chroot "$ASTERISK_ROOT" /usr/sbin/asterisk -V)
 printf 'software: %s\n' "$SEEN_VERSION"
-[[ $SEEN_VERSION == "Asterisk $EXPECTED_VERSION"* ]] \
-    || { echo "this finding is about Asterisk $EXPECTED_VERSION" >&2; exit 2; }
+[[ $SEEN_VERSION == "Asterisk $ASTERISK_VERSION"* ]] \
+    || { echo "this finding is about Asterisk $ASTERISK_VERSION" >&2; exit 2; }
 
 python_with websocket-client==1.8.0
 
