@@ -588,7 +588,7 @@ async def serve(
             timers = one.timers
             config = CONFIG.format(top=one.top, limits=one.limits, timers=timers)
             if one.kind == "KeepAliveFailure":
-                config = config.replace("dead_after_s = 30", "dead_after_s = 0.3")
+                config = config.replace("dead_after_s = 30", "dead_after_s = 1.5")
             path = tmp_path / "linkage.toml"
             path.write_text(config + _peers())
             settings = load_config(path)
