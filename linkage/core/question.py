@@ -165,7 +165,7 @@ def last_word(operation: Operation, parent: Operation | None, reason: int) -> m.
             return m.ConferenceMemberNotice(
                 conference_id=operation.conference_id,
                 member_id=who,
-                phone_num=who if who == operation.to_num and len(who) <= PHONE_NUM_MAX else None,
+                phone_num=_number(who) if who == operation.to_num else None,
                 action=m.MemberNoticeAction.LEFT,
                 reason=reason,
             )
@@ -184,7 +184,13 @@ def last_word(operation: Operation, parent: Operation | None, reason: int) -> m.
                 conference_id=operation.conference_id,
                 parent_call_id=None if above == operation.call_id else above,
                 login_id=operation.login_id,
+                phone_num=_number(operation.from_num),
                 side=m.HangupSide.PLATFORM,
                 scope=m.HangupScope.LEG if operation.kind == "leg" else m.HangupScope.CALL,
                 reason=reason,
             )
+
+
+def _number(kept: str | None) -> str | None:
+    """What is kept as a number, where a PhoneNum can carry it."""
+    return kept if kept is not None and len(kept) <= PHONE_NUM_MAX else None

@@ -288,6 +288,7 @@ async def test_a_call_of_another_caller_is_another_call(site: Site) -> None:
     calls = [request.message for request in desk.pushed if request.type == 100]
     assert [call.event_id for call in calls] == [None, None]
     ends = [request.message for request in desk.pushed if request.type == 102]
+    assert getattr(ends[-1], "phone_num", None) == "13911111111", "not that of the new call"
     assert [(end.call_id, getattr(end, "reason", None)) for end in ends] == [
         ("L1", 141),
         ("C1", 141),
