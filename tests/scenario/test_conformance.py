@@ -243,6 +243,8 @@ async def test_the_plain_node_client_conforms_through_the_command_line(tmp_path:
     """It comes again by itself, resumes, and ends only with its call."""
     node = shutil.which("node")
     if node is None:
+        if os.environ.get("LINKAGE_REQUIRE_REAL") == "1":
+            pytest.fail("LINKAGE_REQUIRE_REAL=1, but there is no Node.js 18")
         pytest.skip("needs Node.js 18")
     port = await free_port()
     report_file = tmp_path / "report.xml"
