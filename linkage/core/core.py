@@ -2,7 +2,7 @@
 
 ```
  Links ── who is at which link ──▶ Queues ── Outbox of each receiver ──▶ Link.push
- post, note, … ──▶ Commits ── one batch ──▶ CoreEngine, in its thread ──▶ _settle ──▶ Queues
+ post, note, … ──▶ Writer ── one batch ──▶ CoreEngine, in its thread ──▶ _settle ──▶ Queues
 ```
 `Strain` is asked before a request is taken, and told after each batch.
 """
@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 
 from linkage.config import Config, SweepSettings
 from linkage.core.alarms import told_at_once
-from linkage.core.commits import Commits, tell
+from linkage.core.writer.writer import Writer, tell
 from linkage.core.engine import CoreEngine
 from linkage.core.handover import Handover
 from linkage.core.links import Links, Presence
@@ -50,7 +50,7 @@ from linkage.core.work import (
     Trim,
     Work,
 )
-from linkage.core.worker import Batch
+from linkage.core.writer.thread import Batch
 from linkage.observation.figures import RESULT_MAX, Figures
 from linkage.ports import Capability, Clock, EntryKind, Link
 from linkage.store.checkpoints import Checkpoints
@@ -105,13 +105,13 @@ class Core:
             conversations=None if spans is None else Conversations(config.id, sample),
         )
         self._steady_us = steady_us_of(clock)
-        self._commits = Commits(self._engine, clock, self._steady_us, self._settle)
+        self._writer = Writer(self._engine, clock, self._steady_us, self._settle)
         handover = Handover()
         self._strain = Strain(
             config,
             self._engine,
             clock,
-            put=self._commits.put,
+            put=self._writer.put,
             tell=self._tell_at_once,
             handover=handover,
             log_held=lambda: None if store_log is None else store_log.problem,
@@ -119,14 +119,14 @@ class Core:
         self._queues = Queues(
             self.peers,
             self.figures,
-            self._commits,
+            self._writer,
             self._strain,
             handover,
             self._steady_us,
             closed=self.closed,
             delivered=self._delivered,
         )
-        self._links = Links(self.peers, clock, self._commits, self._queues, self._strain, handover)
+        self._links = Links(self.peers, clock, self._writer, self._queues, self._strain, handover)
         self.warden = Warden(lambda: self._links.passes, self._links.end, clock)
         self._sweeping: asyncio.TimerHandle | None = None
         self._sweep_waits = False
@@ -135,9 +135,9 @@ class Core:
     # --- life ------------------------------------------------------------------------------------
     async def start(self) -> None:
         """Begin to take work."""
-        self._commits.start()
-        await self._commits.do(Observe(self.peers.own_id, EntryKind.STARTED, "linkage started"))
-        await self._commits.do(Announce())
+        self._writer.start()
+        await self._writer.do(Observe(self.peers.own_id, EntryKind.STARTED, "linkage started"))
+        await self._writer.do(Announce())
         self._sweep_later()
         self.warden.start()
 
@@ -146,11 +146,11 @@ class Core:
         if self._sweeping is not None:
             self._sweeping.cancel()
         await self.warden.stop()
-        if self._commits.running:
+        if self._writer.running:
             await self.between_commits(lambda: None)
             self._strain.offer_kept()
-            self._commits.put(Observe(self.peers.own_id, EntryKind.STOPPED, "linkage stopped"))
-            await self._commits.stop()
+            self._writer.put(Observe(self.peers.own_id, EntryKind.STOPPED, "linkage stopped"))
+            await self._writer.stop()
 
     # --- what a commit brought -------------------------------------------------------------------
     def _settle(self, batch: Batch) -> None:
@@ -158,7 +158,7 @@ class Core:
         took = batch.ended - batch.began
         self.figures.committed(len(batch.items), took, failed=batch.failed)
         now_us = self._steady_us()
-        unsettled = self._commits.unsettled
+        unsettled = self._writer.unsettled
         settle = self._queues.settle
         for (number, work, told), done in zip(batch.items, batch.done, strict=True):
             taken_at = unsettled.pop(number)
@@ -211,12 +211,12 @@ class Core:
     @property
     def inbox(self) -> int:
         """Work that waits for the disk."""
-        return len(self._commits.unsettled)
+        return len(self._writer.unsettled)
 
     @property
     def oldest_work_s(self) -> float:
         """How long the oldest work has waited for the disk; safe to ask in any thread."""
-        return self._commits.oldest_s
+        return self._writer.oldest_s
 
     @property
     def pressure(self) -> Pressure:
@@ -306,12 +306,12 @@ class Core:
         if peer is None:
             answer(_refused(request, Result.SESSION_EXPIRED, None))
             return
-        wait_s = self._strain.refusal(peer.id, len(self._commits.unsettled))
+        wait_s = self._strain.refusal(peer.id, len(self._writer.unsettled))
         if wait_s:
             self.figures.requests[request.type, Result.OVERLOAD] += 1
             answer(_refused(request, Result.OVERLOAD, wait_s))
             return
-        work = Submit(peer.id, request, reconstructed, self._commits.answered)
+        work = Submit(peer.id, request, reconstructed, self._writer.answered)
 
         def told(done: Done) -> None:
             self._strain.waiting[peer.id] -= 1
@@ -323,10 +323,10 @@ class Core:
             answer(response)
 
         self._strain.waiting[peer.id] += 1
-        if self._commits.stopping or not self._commits.running:
+        if self._writer.stopping or not self._writer.running:
             told(self._engine.not_now(work))
         else:
-            self._commits.put(work, told)
+            self._writer.put(work, told)
 
     async def operate(self, author: str, owner: str, request: Request) -> Response:
         """Handle a command of a person at this machine, by the rules for everybody.
@@ -336,7 +336,7 @@ class Core:
             owner: the application in whose name they act.
             request: a 2xx that is about events.
         """
-        done = await self._commits.do(Submit(f"{OPERATOR}{author}", request, owner=owner))
+        done = await self._writer.do(Submit(f"{OPERATOR}{author}", request, owner=owner))
         return done.response or _refused(request, Result.INTERNAL, None)
 
     @property
@@ -362,8 +362,8 @@ class Core:
         """See `CorePort.note`."""
         peer = self._links.peer_at.get(link)
         source = link.address if peer is None else peer.id
-        if len(self._commits.unsettled) < self._strain.pressure.bounds.inbox:
-            await self._commits.do(Observe(source, kind, detail, raw, result))
+        if len(self._writer.unsettled) < self._strain.pressure.bounds.inbox:
+            await self._writer.do(Observe(source, kind, detail, raw, result))
 
     # --- the store to oneself --------------------------------------------------------------------
     async def between_commits(self, act: Callable[[], T]) -> T:
@@ -371,7 +371,7 @@ class Core:
 
         For who wants the store to himself for a moment. Call it only between `start` and `stop`.
         """
-        return await self._commits.between(act)
+        return await self._writer.between(act)
 
     # --- retention -------------------------------------------------------------------------------
     async def keep(self, work: Retire | Seal | Trim) -> Any:
@@ -382,7 +382,7 @@ class Core:
         """
         if isinstance(work, Retire) and not self._queues.of(work.receiver).hold(work.to_seq):
             return None
-        done = await self._commits.do(work)
+        done = await self._writer.do(work)
         if isinstance(done.value, Exception):
             raise done.value
         return done.value
@@ -390,7 +390,7 @@ class Core:
     # --- adapters' memory ------------------------------------------------------------------------
     async def recall(self, adapter: str) -> dict[str, Any]:
         """An adapter's memory."""
-        return self._value(await self._commits.do(Recall(adapter)))
+        return self._value(await self._writer.do(Recall(adapter)))
 
     async def remember(self, adapter: str, key: str, value: Any) -> None:
         """Write a key of an adapter's memory; None deletes. Returns when it is on disk."""
@@ -399,7 +399,7 @@ class Core:
 
     async def remember_text(self, adapter: str, key: str, value: str | None) -> None:
         """See `CoreService.remember_text`."""
-        self._value(await self._commits.do(Remember(adapter, key, value)))
+        self._value(await self._writer.do(Remember(adapter, key, value)))
 
     @staticmethod
     def _value(done: Done) -> dict[str, Any]:
@@ -421,7 +421,7 @@ class Core:
         # One at a time: a disk that hangs must not find a heap of them when it comes back.
         if not self._sweep_waits:
             self._sweep_waits = True
-            self._commits.put(Sweep(self._queues.pushed(), self._steady_us()), self._swept)
+            self._writer.put(Sweep(self._queues.pushed(), self._steady_us()), self._swept)
         self._strain.look(self.inbox, self.oldest_work_s)
 
     def _swept(self, _: Done) -> None:
@@ -431,7 +431,7 @@ class Core:
         now = self._clock.now()
         if now - self._asked_at >= self._config.sweep.every_s and not self._sweep_waits:
             self._asked_at = now
-            self._commits.put(AskAround())
+            self._writer.put(AskAround())
 
 
 def _doubts(settings: SweepSettings) -> Doubts | None:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from linkage.core.commits import Commits
+from linkage.core.writer.writer import Writer
 from linkage.core.handover import Handover
 from linkage.core.peers import Peer, Peers
 from linkage.core.queues import Queues
@@ -42,14 +42,14 @@ class Links:
         self,
         peers: Peers,
         clock: Clock,
-        commits: Commits,
+        writer: Writer,
         queues: Queues,
         strain: Strain,
         handover: Handover,
     ) -> None:
         self._peers = peers
         self._clock = clock
-        self._commits = commits
+        self._writer = writer
         self._queues = queues
         self._strain = strain
         self._handover = handover
@@ -116,23 +116,23 @@ class Links:
 
     def _tell_rivals(self, peer_id: str, text: str) -> None:
         logger.warning("%s: %s", peer_id, text, extra={"peer": peer_id})
-        self._commits.put(Observe(peer_id, EntryKind.REFUSED, text, result=Result.RATE_LIMITED))
+        self._writer.put(Observe(peer_id, EntryKind.REFUSED, text, result=Result.RATE_LIMITED))
 
     async def _judged(self, work: Register) -> Done:
         """What becomes of a registration."""
         claimed = peer_id_of(work.request.message)
         if claimed is None or getattr(work.request.message, "last_seq", None) is None:
-            return await self._commits.do(work)
+            return await self._writer.do(work)
         accepted = False
         self._strain.hand_over(claimed)
         try:
-            done = await self._commits.do(work)
+            done = await self._writer.do(work)
             while isinstance(done.value, Resumption):
-                done = await self._commits.do(replace(work, under_way=done.value))
+                done = await self._writer.do(replace(work, under_way=done.value))
             accepted = done.response is not None and done.response.accepted
         finally:
             for answer in self._handover.end(claimed, accepted=accepted):
-                self._commits.put(answer)
+                self._writer.put(answer)
         return done
 
     async def adopt(self, link: Link, peer_id: str) -> None:
@@ -173,7 +173,7 @@ class Links:
         return peer
 
     async def _opened(self, peer_id: str, detail: str, *, kept: bool = False) -> None:
-        await self._commits.do(Observe(peer_id, EntryKind.SESSION_OPENED, detail, kept=kept))
+        await self._writer.do(Observe(peer_id, EntryKind.SESSION_OPENED, detail, kept=kept))
 
     def _take(self, link: Link, peer: Peer, how: Pass | None) -> None:
         older = self._queues.of(peer.id).link
@@ -217,7 +217,7 @@ class Links:
         if self._queues.of(peer.id).link is link:
             self._queues.detach(peer.id)
             peer.connected = False
-        self._ended(peer, reason, answered=self._commits.answered)
+        self._ended(peer, reason, answered=self._writer.answered)
 
     def end(self, link: Link, reason: str, told: str = EXPIRED) -> None:
         """Close a link that may not stay: from now on nothing is taken from it.
@@ -232,7 +232,7 @@ class Links:
         link.close(told)
 
     def _ended(self, peer: Peer, reason: str, *, answered: int | None) -> None:
-        self._commits.put(Observe(peer.id, EntryKind.SESSION_CLOSED, reason, answered=answered))
+        self._writer.put(Observe(peer.id, EntryKind.SESSION_CLOSED, reason, answered=answered))
 
     # --- where linkage dials ---------------------------------------------------------------------
     async def introduce(self, peer_id: str) -> Request:

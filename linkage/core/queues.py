@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import Final, ParamSpec, TypeVar
 
-from linkage.core.commits import Commits
+from linkage.core.writer.writer import Writer
 from linkage.core.handover import Handover
 from linkage.core.outbox import QUEUE_MAX, Outbox, Settled
 from linkage.core.peers import Peers
@@ -43,7 +43,7 @@ class Queues:
         self,
         peers: Peers,
         figures: Figures,
-        commits: Commits,
+        writer: Writer,
         strain: Strain,
         handover: Handover,
         steady_us: Callable[[], int],
@@ -53,7 +53,7 @@ class Queues:
     ) -> None:
         self._peers = peers
         self._figures = figures
-        self._commits = commits
+        self._writer = writer
         self._strain = strain
         self._handover = handover
         self._steady_us = steady_us
@@ -120,7 +120,7 @@ class Queues:
 
     def _give_up(self, outbox: Outbox, unknown: Iterable[Delivery]) -> None:
         for delivery in unknown:
-            self._commits.put(GiveUp(outbox.receiver, delivery.row.seq, delivery.row.journal_seq))
+            self._writer.put(GiveUp(outbox.receiver, delivery.row.seq, delivery.row.journal_seq))
 
     # --- links -----------------------------------------------------------------------------------
     def attach(self, receiver: str, link: Link) -> None:
@@ -154,7 +154,7 @@ class Queues:
         A death before it is on disk costs a repetition, which the receiver knows.
         """
         turn, last = self._accepted.get(receiver, _NEVER)
-        if turn == self._commits.turns and response.result == last.response.result:
+        if turn == self._writer.turns and response.result == last.response.result:
             # Not handed over yet, so it stands before whatever registration came in between.
             last.further.append(seq)
             return
@@ -162,9 +162,9 @@ class Queues:
         if self._handover.holds(work):
             return
         accepted = response.accepted
-        self._commits.put(work, patient=accepted)
+        self._writer.put(work, patient=accepted)
         if accepted:
-            self._accepted[receiver] = self._commits.turns, work
+            self._accepted[receiver] = self._writer.turns, work
 
     def answer(self, receiver: str, message: Message, now_us: int) -> None:
         """Push what has no place in a queue."""
@@ -191,9 +191,9 @@ class Queues:
         )
 
     def _load(self, outbox: Outbox) -> None:
-        if outbox.wants and not self._commits.stopping and self._strain.has_room:
+        if outbox.wants and not self._writer.stopping and self._strain.has_room:
             outbox.loading = True
-            self._commits.put(
+            self._writer.put(
                 LoadQueue(outbox.receiver, outbox.loaded, QUEUE_MAX // 2, outbox.generation)
             )
 

@@ -1,7 +1,7 @@
 """From the event loop to the disk: work is gathered, committed as a batch, and settled.
 
 ```
- put, do ──▶ inbox of this turn of the loop ──▶ Worker: one commit ──▶ settle(batch), in the loop
+ put, do ──▶ inbox of this turn of the loop ──▶ thread: one commit ──▶ settle(batch), in the loop
 ```
 What is put in one turn of the loop is handed over at its end as one list, so that a burst meets
 the core's thread once. What nobody waits for goes with the next thing that somebody does wait for:
@@ -16,11 +16,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeVar
 
-from linkage.core.breaker import Breaker
+from linkage.core.writer.circuit_breaker import CircuitBreaker
 from linkage.core.engine import CoreEngine
-from linkage.core.inbox import Item
+from linkage.core.writer.fair_queue import Item
 from linkage.core.work import Done, Now, Register, Work
-from linkage.core.worker import Batch, Worker
+from linkage.core.writer.thread import Batch, WriterThread
 from linkage.ports import Clock
 
 logger = logging.getLogger("linkage.core")
@@ -33,7 +33,7 @@ LOOKS_MAX: Final = 16
 """How often another thread looks what is oldest while the loop takes and settles work."""
 
 
-class Commits:
+class Writer:
     """Work on its way to the disk. Everything but the commit itself runs in the loop's thread.
 
     Args:
@@ -51,11 +51,11 @@ class Commits:
         settle: Callable[[Batch], None],
     ) -> None:
         self._engine = engine
-        self._breaker = Breaker(engine, clock.now)
+        self._breaker = CircuitBreaker(engine, clock.now)
         self._clock = clock
         self._steady_us = steady_us
         self._settle = settle
-        self._worker = Worker(self._process, self._settled)
+        self._thread = WriterThread(self._process, self._settled)
         self.answered = 0
         """The newest journal row whose answer has gone out."""
         self._inbox: list[Item] = []
@@ -76,14 +76,14 @@ class Commits:
     # --- life ------------------------------------------------------------------------------------
     def start(self) -> None:
         """Begin to take work; call it in the event loop."""
-        self._worker.start()
+        self._thread.start()
         self.running = True
 
     async def stop(self) -> None:
         """Finish what was taken, and take nothing more."""
         self.stopping = True
         self._hand_over()
-        await self._worker.stop()
+        await self._thread.stop()
         self.running = False
 
     # --- what is taken ---------------------------------------------------------------------------
@@ -132,14 +132,14 @@ class Commits:
         Call it only between `start` and `stop`.
         """
         self._hand_over()
-        return await self._worker.call(act)
+        return await self._thread.call(act)
 
     def _hand_over(self) -> None:
         if self._handing is not None:
             self._handing.cancel()
             self._handing = None
         if self._inbox:
-            self._worker.hand_over(self._inbox)
+            self._thread.hand_over(self._inbox)
             self._inbox = []
             self.turns += 1
 

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from linkage.core.inbox import Item
+from linkage.core.writer.fair_queue import Item
 from linkage.core.work import Done, Recall
-from linkage.core.worker import BATCH_MAX, Batch, Worker
+from linkage.core.writer.thread import BATCH_MAX, Batch, WriterThread
 
 ARRIVALS = itertools.count(1)
 
@@ -25,7 +25,7 @@ class Bench:
         self.batches: list[list[str]] = []
         self.settled: list[str] = []
         self.threads: set[int] = set()
-        self.worker = Worker(self._process, self._settle)
+        self.worker = WriterThread(self._process, self._settle)
 
     def _process(self, items: list[Item]) -> Batch:
         self.entered.set()

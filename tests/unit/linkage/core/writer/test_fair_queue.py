@@ -9,7 +9,7 @@ from operator import itemgetter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkage.core.inbox import Inbox, Item
+from linkage.core.writer.fair_queue import FairQueue, Item
 from linkage.core.work import Observe, Submit, Work
 from linkage.ports import EntryKind
 from protocol import messages as m
@@ -23,7 +23,7 @@ def submit(source: str, number: int = 0) -> Submit:
     return Submit(source, Request(id=str(number), message=m.HoldNotice()))
 
 
-def fill(inbox: Inbox, *works: Work) -> None:
+def fill(inbox: FairQueue, *works: Work) -> None:
     inbox.add([(next(ARRIVALS), work, None) for work in works])
 
 
@@ -36,7 +36,7 @@ def names(batch: list[Item]) -> list[str]:
 
 
 def test_what_fits_into_a_batch_is_taken_as_it_came() -> None:
-    inbox = Inbox()
+    inbox = FairQueue()
     fill(inbox, submit("b"), NOTE, submit("a"), submit("b", 1))
 
     assert names(inbox.take(4)) == ["b0", "note", "a0", "b1"]
@@ -44,7 +44,7 @@ def test_what_fits_into_a_batch_is_taken_as_it_came() -> None:
 
 
 def test_a_storm_waits_behind_itself_and_nobody_else_does() -> None:
-    inbox = Inbox()
+    inbox = FairQueue()
     fill(inbox, *(submit("storm", n) for n in range(100)), submit("calm"), submit("still"))
 
     assert names(inbox.take(6)) == ["storm0", "storm1", "storm2", "storm3", "calm0", "still0"]
@@ -52,7 +52,7 @@ def test_a_storm_waits_behind_itself_and_nobody_else_does() -> None:
 
 
 def test_turns_go_on_where_the_last_batch_ended() -> None:
-    inbox = Inbox()
+    inbox = FairQueue()
     fill(inbox, *(submit(name, n) for n in range(3) for name in "abc"))
 
     taken = [sorted(names(inbox.take(2))) for _ in range(3)]
@@ -61,11 +61,11 @@ def test_turns_go_on_where_the_last_batch_ended() -> None:
 
 
 def test_linkage_s_own_work_neither_starves_nor_starves_others() -> None:
-    inbox = Inbox()
+    inbox = FairQueue()
     fill(inbox, *(submit("a", n) for n in range(100)), *([NOTE] * 100))
 
     assert Counter(name[:1] for name in names(inbox.take(10))) == {"n": 5, "a": 5}
-    alone = Inbox()
+    alone = FairQueue()
     fill(alone, *([NOTE] * 100))
     assert names(alone.take(10)) == ["note"] * 10
 
@@ -77,7 +77,7 @@ def test_linkage_s_own_work_neither_starves_nor_starves_others() -> None:
 def test_nothing_is_lost_and_nobody_is_overtaken_by_his_own(
     arrivals: list[str | None], sizes: list[int]
 ) -> None:
-    inbox = Inbox()
+    inbox = FairQueue()
     fill(
         inbox,
         *(NOTE if name is None else submit(name, n) for n, name in enumerate(arrivals)),

@@ -24,7 +24,7 @@ Item = tuple[int, Work, Callable[[Done], None] | None]
 _ARRIVAL: Final = itemgetter(0)
 
 
-class Inbox:
+class FairQueue:
     """Belongs to one thread."""
 
     def __init__(self) -> None:

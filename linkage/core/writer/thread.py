@@ -7,7 +7,7 @@
 The thread takes the next batch by itself: everything that queued while the last one was committed
 (group commit), without waiting for the loop to hand out what the last one brought. It waits for
 nothing to come together: alone, a message is committed at once. What is more than one batch is
-taken in fair turns (`linkage.core.inbox`).
+taken in fair turns (`linkage.core.writer.fair_queue`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Final, TypeVar
 
-from linkage.core.inbox import Inbox, Item
+from linkage.core.writer.fair_queue import FairQueue, Item
 from linkage.core.work import Done
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Batch:
     journal_seq: int = 0
 
 
-class Worker:
+class WriterThread:
     """Runs `process` in a thread of its own; `settle` is called in the loop's thread.
 
     Args:
@@ -110,7 +110,7 @@ class Worker:
             self._thread = None
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        inbox = Inbox()
+        inbox = FairQueue()
         ahead: Callable[[], None] | _Stop | None = None
         while True:
             if ahead is None:
@@ -124,7 +124,7 @@ class Worker:
                 act, ahead = ahead, None
                 act()
 
-    def _gather(self, inbox: Inbox) -> Callable[[], None] | _Stop | None:
+    def _gather(self, inbox: FairQueue) -> Callable[[], None] | _Stop | None:
         """Take in what is there, and wait where nothing is; what is no work ends it."""
         while not len(inbox) or not self._queue.empty():
             handed = self._queue.get()  # this thread alone takes from it

@@ -22,7 +22,7 @@ PROBES: Final = (Alarm, Sweep)
 READS: Final = (LoadQueue, Recall)
 
 
-class Breaker:
+class CircuitBreaker:
     """Belongs to the core's thread; `clock` gives monotonic seconds."""
 
     def __init__(self, engine: CoreEngine, clock: Callable[[], float]) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from linkage.clock import SystemClock
-from linkage.core.commits import Commits
+from linkage.core.writer.writer import Writer
 from linkage.core.engine import CoreEngine
 from linkage.core.peers import Peers
 from linkage.core.steady import steady_us_of
 from linkage.core.work import Remember
-from linkage.core.worker import Batch
+from linkage.core.writer.thread import Batch
 from linkage.store.database import open_store
 from linkage.store.unit import UnitOfWork
 from tests.unit.linkage.bench import config
@@ -23,14 +23,14 @@ WITHIN_S = 30.0
 
 
 class Bench:
-    """Commits to a real store, and the keys of each batch in their order."""
+    """Writer to a real store, and the keys of each batch in their order."""
 
     def __init__(self, folder: Path) -> None:
         settings = config(folder)
         clock = SystemClock()
         self.store = open_store(folder / "linkage.db")
         engine = CoreEngine(UnitOfWork(self.store), Peers.of(settings, {}), 30)
-        self.commits = Commits(engine, clock, steady_us_of(clock), self._settle)
+        self.commits = Writer(engine, clock, steady_us_of(clock), self._settle)
         self.batches: asyncio.Queue[list[str]] = asyncio.Queue()
 
     def _settle(self, batch: Batch) -> None:

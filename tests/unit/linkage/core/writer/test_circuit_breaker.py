@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from linkage.core.breaker import Breaker
+from linkage.core.writer.circuit_breaker import CircuitBreaker
 from linkage.core.work import Alarm, Done, LoadQueue, Sweep, Work
 from protocol import messages as m
 from tests.unit.linkage.bench import Bench
@@ -22,7 +22,7 @@ class Broken:
 
     def __init__(self, folder: Path) -> None:
         self.bench = Bench(folder)
-        self.breaker = Breaker(self.bench.core, self.bench.clock.now)
+        self.breaker = CircuitBreaker(self.bench.core, self.bench.clock.now)
 
     def disk(self, *, takes: bool) -> None:
         with self.bench.engine.connect() as connection:
