@@ -14,7 +14,7 @@ data, so that the parts can live in separate processes.
 
 from __future__ import annotations
 
-from linkage.ports.adapters import (
+from linkage.ports.adapter import (
     Adapter,
     AdapterContext,
     AdapterError,

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-from linkage.ports.adapters import Capability
+from linkage.ports.adapter import Capability
 from protocol.envelope import Request, Response
 
 
