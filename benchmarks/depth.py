@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from benchmarks.deep_store import PLATFORMS, event_id, event_numbers, make_store
 from benchmarks.machine import describe_machine
-from linkage.config import Config
+from linkage.config.file import Config
 from linkage.core.engine import CoreEngine
 from linkage.core.peers import Peers
 from linkage.core.work import Acknowledge, LoadQueue, Now, Submit, Work

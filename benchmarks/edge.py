@@ -38,7 +38,7 @@ from gateway.session import Session
 from gateway.settings import GatewaySettings
 from linkage.cli.running import settled_in
 from linkage.clock import SystemClock
-from linkage.config import load_config
+from linkage.config.file import load_config
 from linkage.core import Core
 from linkage.ports import CorePort, EntryKind, Link
 from linkage.store.database import open_store

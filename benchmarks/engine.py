@@ -35,7 +35,7 @@ from typing import Final
 
 from benchmarks.machine import describe_machine
 from linkage.cli.running import settled_in
-from linkage.config import Config
+from linkage.config.file import Config
 from linkage.core.engine import CoreEngine
 from linkage.core.peers import Peers
 from linkage.core.work import Acknowledge, Delivery, Now, Submit, Work

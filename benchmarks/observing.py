@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from benchmarks.machine import describe_machine
 from linkage.clock import SystemClock
-from linkage.config import Config
+from linkage.config.file import Config
 from linkage.core import Core
 from linkage.logs.setup import set_up_logging
 from linkage.observation.figures import Figures, Histogram, QueueFigures

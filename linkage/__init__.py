@@ -35,9 +35,9 @@ if TYPE_CHECKING:
         Monitor,
         Platform,
     )
-    from linkage.config import Config, ConfigError, load_config
+    from linkage.config.file import Config, ConfigError, load_config
+    from linkage.config.secrets import Secret
     from linkage.reader import Store, open_store
-    from linkage.secret import Secret
 
 __version__ = "0.1.0"
 
@@ -45,14 +45,14 @@ _LAZY: Final = {
     "Application": "linkage.client",
     "BusinessScreen": "linkage.client",
     "CommunicationScreen": "linkage.client",
-    "Config": "linkage.config",
-    "ConfigError": "linkage.config",
+    "Config": "linkage.config.file",
+    "ConfigError": "linkage.config.file",
     "Monitor": "linkage.client",
     "Platform": "linkage.client",
-    "Secret": "linkage.secret",
+    "Secret": "linkage.config.secrets",
     "Server": "linkage.app",
     "Store": "linkage.reader",
-    "load_config": "linkage.config",
+    "load_config": "linkage.config.file",
     "open_store": "linkage.reader",
 }
 _OURS: Final = ("protocol", "gateway", "adapters", "simulators")

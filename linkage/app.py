@@ -23,7 +23,8 @@ from typing import Any, BinaryIO, Self
 from adapters.registry import load_adapter
 from gateway import Gateway, ListenError
 from linkage.clock import SystemClock
-from linkage.config import AdapterSettings, Config
+from linkage.config.file import AdapterSettings, Config
+from linkage.config.reload import plan_reload, profiles_of
 from linkage.control import Door
 from linkage.core import Core
 from linkage.front import make_gateway
@@ -39,7 +40,6 @@ from linkage.ports import (
     Clock,
     StoredFile,
 )
-from linkage.reloading import plan_reload, profiles_of
 from linkage.tracing.export import start_traces
 from linkage.tracing.spans import Put
 from linkage.watch import (
@@ -162,7 +162,7 @@ class Server:
 
     # --- new settings ----------------------------------------------------------------------------
     async def reload(self, config: Config) -> list[str]:
-        """Take up who may come in, and new settings of adapters; see `linkage.reloading`.
+        """Take up who may come in, and new settings of adapters; see `linkage.config.reload`.
 
         Sessions that would not come in any more are closed. Adapters that are refused are started
         again at once; one whose settings are as before and that works is left alone, and so

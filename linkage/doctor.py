@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from linkage.config import Config
+    from linkage.config.file import Config
 
 PYTHON_MIN: Final = (3, 11)
 CONNECT_S: Final = 2.0
@@ -166,7 +166,7 @@ def check_packages() -> Iterator[Finding]:
 
 def read(config_file: Path) -> tuple[Config | None, list[Finding]]:
     """Is the configuration valid?"""
-    from linkage.config import ConfigError, load_config
+    from linkage.config.file import ConfigError, load_config
 
     try:
         config = load_config(config_file)

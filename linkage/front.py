@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway import Gateway, GatewaySettings, TlsFiles
-from linkage.config import Config
+from linkage.config.file import Config
 from linkage.ports import Clock, CorePort, Rate
 from protocol.events import Timers
 

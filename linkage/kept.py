@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-from linkage.config import Config
+from linkage.config.file import Config
 from linkage.control import Door
 from linkage.core import Core
 from linkage.core.keeper import Keeper

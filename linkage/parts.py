@@ -24,7 +24,9 @@ from adapters.registry import load_adapter
 from gateway import Gateway, ListenError
 from linkage.app import DirectoryFiles
 from linkage.clock import SystemClock
-from linkage.config import AdapterSettings, Config
+from linkage.config.file import AdapterSettings, Config
+from linkage.config.peers import PEER_ID
+from linkage.config.reload import plan_reload, profiles_of
 from linkage.control import Door
 from linkage.core import Core
 from linkage.front import make_gateway
@@ -40,9 +42,7 @@ from linkage.messaging.settings import BusSettings
 from linkage.messaging.sockets import BusError
 from linkage.observation.http import Phase, Watch
 from linkage.observation.lag import LoopLag
-from linkage.peer_settings import PEER_ID
 from linkage.ports import Adapter, AdapterContext, AdapterError, Clock
-from linkage.reloading import plan_reload, profiles_of
 from linkage.tracing.export import start_traces
 from linkage.tracing.spans import Put
 from linkage.watch import (
@@ -108,7 +108,7 @@ class LinkagePart(ABC):
 
     @abstractmethod
     async def reload(self, config: Config) -> list[str]:
-        """Take up of a changed configuration what is this part's (`linkage.reloading`).
+        """Take up of a changed configuration what is this part's (`linkage.config.reload`).
 
         Returns what was done and what was not, in lines for a person. Each part is told by itself.
         """

@@ -36,7 +36,7 @@ from linkage.store.views import (
 from protocol.suggest import suggesting
 
 if TYPE_CHECKING:
-    from linkage.config import Config
+    from linkage.config.file import Config
 
 __all__ = [
     "AmbiguousEventError",
@@ -76,7 +76,7 @@ def open_store(path: str | Path) -> Store:
 
 def open_reader(path: Path) -> StoreReader:
     """The read side with everything in it, for the command line; as `open_store`."""
-    from linkage.config import load_config
+    from linkage.config.file import load_config
 
     if path.is_dir():
         path = _within(path)

@@ -81,7 +81,7 @@ async def linkage_server(linkage_config: dict[str, Any]) -> AsyncIterator[Linkag
     # By name at run time: simulators know nothing of what is behind these two.
     from importlib import import_module
 
-    config = import_module("linkage.config").Config.model_validate(linkage_config)
+    config = import_module("linkage.config.file").Config.model_validate(linkage_config)
     async with import_module("linkage").Server(config) as server:
         host, port = server.addresses[0]
         yield LinkageServer(host=host, port=port, data=linkage_config["data"], server=server)

@@ -39,8 +39,8 @@ from pydantic import (
     model_validator,
 )
 
+from linkage.config.secrets import Secret
 from linkage.ports import AdapterRefusedError
-from linkage.secret import Secret
 
 NUMBER: Final = r"^[0-9A-Za-z*#+_.-]{1,25}$"
 """What can be a telephone number or an extension here: it goes into URLs and dial strings."""

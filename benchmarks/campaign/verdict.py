@@ -17,7 +17,7 @@ from sqlalchemy import Engine, func, select
 from benchmarks.campaign.ledger import Seen
 from benchmarks.campaign.plan import Plan
 from benchmarks.campaign.platforms import Sent
-from linkage.config import load_config
+from linkage.config.file import load_config
 from linkage.store import tables
 from linkage.store.database import open_for_reading
 from linkage.store.rebuild import differences, rebuild

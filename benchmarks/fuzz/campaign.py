@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 from benchmarks.fuzz.target import CANARY_SECRET, Target, peer_names
 from benchmarks.process import LOAD_CORE, SERVER_CORE, Child, run
 from linkage.client import Application, Platform
-from linkage.config import load_config
+from linkage.config.file import load_config
 from linkage.store import tables
 from linkage.store.database import CACHE_KIB, open_for_reading
 from linkage.store.rebuild import differences, rebuild

@@ -20,7 +20,7 @@ from linkage.times import full_time
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from linkage.config import Config
+    from linkage.config.file import Config
     from linkage.store.reader import StoreReader
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -90,7 +90,7 @@ def read_config(path: Path) -> Config:
     Raises:
         ConfigError: with every problem.
     """
-    from linkage.config import load_config
+    from linkage.config.file import load_config
 
     return load_config(path)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from linkage.cli.commands import FailureError
-from linkage.keyring import give_like
+from linkage.config.keyring import give_like
 
 _PEER: Final = re.compile(r"\s*\[\[\s*peer\s*\]\]")
 _OF_PEER: Final = re.compile(r"\s*\[\[?\s*peer\s*\.")
@@ -91,7 +91,7 @@ def write_changed(path: Path, text: str, wanted: dict[str, Any]) -> None:
     Raises:
         FailureError: it does not; another change is at work; it would be no configuration.
     """
-    from linkage.config import ConfigError, check_config
+    from linkage.config.file import ConfigError, check_config
 
     try:
         document = tomllib.loads(text)

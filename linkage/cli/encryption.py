@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from linkage.cli.commands import FailureError
 
 if TYPE_CHECKING:
-    from linkage.config import Config
+    from linkage.config.file import Config
 
 
 def client_context(config: Config, peer_id: str) -> ssl.SSLContext:

@@ -19,7 +19,7 @@ from linkage.cli.common import (
 
 if TYPE_CHECKING:
     from linkage.cli.running import Stop
-    from linkage.config import Config
+    from linkage.config.file import Config
     from simulators.load import LoadPeer, LoadPlan, LoadResult
 
 SHOWN: Final = {"p50_ms": "50 %", "p90_ms": "90 %", "p99_ms": "99 %", "p99.9_ms": "99.9 %"}

@@ -19,7 +19,7 @@ from linkage.cli.events import owner_option
 from linkage.timeline.cells import harmless
 
 if TYPE_CHECKING:
-    from linkage.config import Config
+    from linkage.config.file import Config
     from protocol.message import Message
 
 F = TypeVar("F", bound=Callable[..., Any])

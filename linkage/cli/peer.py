@@ -14,7 +14,7 @@ from linkage.cli.common import config_option, json_option, print_json, read_conf
 from linkage.timeline.cells import harmless
 
 if TYPE_CHECKING:
-    from linkage.config import Config, PeerSettings
+    from linkage.config.file import Config, PeerSettings
 
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 GRACE_MAX: Final = timedelta(days=366)
@@ -139,8 +139,8 @@ def rotate(peer_id: str, grace: timedelta, as_json: bool, config_file: Path) -> 
     before has opened is closed when that one is valid no more, and the peer registers again.
     """
     from linkage.clock import SystemClock
-    from linkage.keyring import KeyringError
-    from linkage.keyring import rotate as write
+    from linkage.config.keyring import KeyringError
+    from linkage.config.keyring import rotate as write
     from linkage.times import full_time
 
     peer = configured(read_config(config_file), peer_id, config_file)

@@ -14,7 +14,7 @@ from linkage.timeline.cells import harmless
 from linkage.times import full_time
 
 if TYPE_CHECKING:
-    from linkage.config import Config, PeerSettings
+    from linkage.config.file import Config, PeerSettings
     from linkage.store.views import PeerView
 
 HERE: Final = {True: "yes", False: "no", None: "?"}

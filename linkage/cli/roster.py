@@ -15,7 +15,7 @@ from linkage.cli.peer import configured
 from linkage.timeline.cells import harmless
 
 if TYPE_CHECKING:
-    from linkage.config import Config
+    from linkage.config.file import Config
 
 
 @click.command()
@@ -75,7 +75,7 @@ def add(peer_id: str, role: str, as_json: bool, config_file: Path, **options: An
 def _new_secret(path: Path, peer_id: str, config_file: Path) -> str | None:
     """A secret in a file of its own; None where a peer of that id has left its own there."""
     from linkage.clock import SystemClock
-    from linkage.keyring import KeyringError, rotate
+    from linkage.config.keyring import KeyringError, rotate
 
     if path.exists():
         return None
@@ -93,7 +93,7 @@ def _check(settings: dict[str, Any]) -> None:
     """
     from pydantic import ValidationError
 
-    from linkage.config import PeerSettings
+    from linkage.config.file import PeerSettings
 
     try:
         PeerSettings.model_validate(settings)

@@ -21,7 +21,7 @@ from linkage.cli.init import SECRET_BYTES, configuration_text, write_configurati
 from linkage.cli.running import run
 from linkage.cli.telling import message_line
 from linkage.cli.terminal import screen_width
-from linkage.config import Config, load_config
+from linkage.config.file import Config, load_config
 from linkage.store.reader import StoreReader
 from linkage.timeline import build_ladder, is_in_between, render_text
 from linkage.timeline.cells import clip, harmless

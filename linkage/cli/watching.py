@@ -12,7 +12,7 @@ from linkage.app import Server
 from linkage.cli.common import console
 from linkage.cli.journal import show_entry
 from linkage.cli.running import run, until_stopped
-from linkage.config import Config
+from linkage.config.file import Config
 from linkage.store.reader import StoreReader
 from linkage.store.views import EntryView
 from linkage.timeline.cells import harmless

@@ -7,7 +7,7 @@ from collections import deque
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from linkage.secret import Secret
+from linkage.config.secrets import Secret
 from protocol.dialect import Dialect
 from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError

@@ -34,7 +34,7 @@ from linkage.client.position import Position, PositionFile
 from linkage.client.replies import OutcomeDesk
 from linkage.client.session import CLOSE_GRACE_S, Clock, Session
 from linkage.clock import SystemClock
-from linkage.secret import Secret
+from linkage.config.secrets import Secret
 from protocol.connection import Connection, Side
 from protocol.dialect import DEFAULT, LEGACY, Dialect
 from protocol.envelope import Request, Response

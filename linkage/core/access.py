@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from linkage.config.keyring import KeyringError
+from linkage.config.peers import PeerSettings
+from linkage.config.secrets import Secret
 from linkage.core.peers import Peer, Peers
 from linkage.correlation.apply import (
     BEGINS_COMMUNICATION,
@@ -19,10 +22,7 @@ from linkage.correlation.apply import (
 )
 from linkage.correlation.entry import MANUAL, Records
 from linkage.correlation.naming import by_op_id, called, convened, fitting, in_words
-from linkage.keyring import KeyringError
-from linkage.peer_settings import PeerSettings
 from linkage.ports import Role
-from linkage.secret import Secret
 from linkage.store.rows import MICROSECONDS, Event, Operation, to_us
 from protocol import messages as m
 from protocol.envelope import Request

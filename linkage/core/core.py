@@ -19,9 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from linkage.config import Config, SweepSettings
+from linkage.config.file import Config, SweepSettings
 from linkage.core.alarms import told_at_once
-from linkage.core.writer.writer import Writer, tell
 from linkage.core.engine import CoreEngine
 from linkage.core.handover import Handover
 from linkage.core.links import Links, Presence
@@ -51,6 +50,7 @@ from linkage.core.work import (
     Work,
 )
 from linkage.core.writer.thread import Batch
+from linkage.core.writer.writer import Writer, tell
 from linkage.observation.figures import RESULT_MAX, Figures
 from linkage.ports import Capability, Clock, EntryKind, Link
 from linkage.store.checkpoints import Checkpoints

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Engine
 
-from linkage.config import Config, RetentionSettings
+from linkage.config.file import Config, RetentionSettings
 from linkage.core.core import Core
 from linkage.core.work import Retire, Seal, Trim, Trimmed
 from linkage.ports import Clock

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from linkage.core.writer.writer import Writer
+from linkage.config.secrets import Secret
 from linkage.core.handover import Handover
 from linkage.core.peers import Peer, Peers
 from linkage.core.queues import Queues
@@ -17,8 +17,8 @@ from linkage.core.rivals import Rivals
 from linkage.core.strain import Strain
 from linkage.core.warden import Pass
 from linkage.core.work import Admitted, Done, Observe, Register, Resumption
+from linkage.core.writer.writer import Writer
 from linkage.ports import EXPIRED, REPLACED, SHUT_OUT, Clock, EntryKind, Link, Role
-from linkage.secret import Secret
 from protocol.envelope import Request, Response
 from protocol.registration import make_registration, peer_id_of
 from protocol.results import Result, result_text

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from linkage.config import Config, PeerSettings
+from linkage.config.file import Config, PeerSettings
 from linkage.core.legacy import PATENT_TYPES, suits_legacy
 from linkage.ports import Capability, Role
 from linkage.store.rows import Operation

@@ -8,12 +8,12 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import Final, ParamSpec, TypeVar
 
-from linkage.core.writer.writer import Writer
 from linkage.core.handover import Handover
 from linkage.core.outbox import QUEUE_MAX, Outbox, Settled
 from linkage.core.peers import Peers
 from linkage.core.strain import Strain
 from linkage.core.work import Acknowledge, Delivery, Done, GiveUp, LoadQueue, Retire, Submit, Work
+from linkage.core.writer.writer import Writer
 from linkage.observation.figures import Figures
 from linkage.ports import Link
 from protocol.envelope import Request, Response

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from linkage.config import Config
+from linkage.config.file import Config
 from linkage.core.engine import CoreEngine
 from linkage.core.handover import Handover
 from linkage.core.pressure import (

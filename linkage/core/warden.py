@@ -13,10 +13,10 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
+from linkage.config.keyring import KeyringError
+from linkage.config.secrets import Secret
 from linkage.core.peers import Peer
-from linkage.keyring import KeyringError
 from linkage.ports import EXPIRED, Clock, Link
-from linkage.secret import Secret
 from protocol.envelope import Request
 from protocol.registration import signed_fields, verify
 

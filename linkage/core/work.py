@@ -10,8 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from linkage.config.secrets import Secret
 from linkage.ports import EntryKind, fields_of
-from linkage.secret import Secret
 from linkage.store.archive import Segment
 from linkage.store.rows import DeliveryRow, JournalRow, to_us
 from protocol.envelope import Request, Response

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
-from linkage.config import Config
-from linkage.keyring import KeyringError
+from linkage.config.file import Config
+from linkage.config.keyring import KeyringError
 from linkage.logs.values import changed_texts
 
 HIDDEN: Final = "[secret]"

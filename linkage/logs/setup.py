@@ -17,7 +17,7 @@ from typing import Any, Final, TextIO
 
 import structlog
 
-from linkage.config import Config
+from linkage.config.file import Config
 from linkage.logs.context import add_subject
 from linkage.logs.masking import mask_event
 from linkage.logs.redaction import Redactor, SecretsOf

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from linkage.config import Config, TraceSettings
+    from linkage.config.file import Config, TraceSettings
     from linkage.observation.http import Watch
 
 logger = logging.getLogger("linkage.tracing")

@@ -13,7 +13,7 @@ from typing import Any
 from linkage.client import Application, Backoff, Monitor, Platform, Received
 from linkage.client.peer import Options
 from linkage.clock import SystemClock
-from linkage.config import Config
+from linkage.config.file import Config
 from linkage.core import Core
 from linkage.front import make_gateway
 from linkage.store.database import open_for_reading, open_store

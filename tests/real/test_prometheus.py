@@ -14,7 +14,7 @@ import pytest
 
 from linkage.app import Server
 from linkage.client import Application, Platform
-from linkage.config import Config
+from linkage.config.file import Config
 from protocol.messages import CallDirection, IncomingCallNotice
 
 SECRET: Final = "a secret of the tests"

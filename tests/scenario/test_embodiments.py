@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from linkage.app import Server
-from linkage.config import Config
+from linkage.config.file import Config
 from protocol.messages import (
     CallOutResultNotice,
     ConferenceNotice,

@@ -20,9 +20,9 @@ from typing import Final
 import pytest
 
 import linkage
-from linkage.certificates import Authority, make_test_files
 from linkage.clock import SystemClock
-from linkage.config import load_config
+from linkage.config.certificates import Authority, make_test_files
+from linkage.config.file import load_config
 from protocol.results import Result, result_text
 from tests.scenario.far_end import SECRET, Far, Site, hello
 from tests.unit.linkage.bench import new_store

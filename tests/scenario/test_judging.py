@@ -17,7 +17,7 @@ from lxml import etree
 from linkage.app import Server
 from linkage.blocking import Application
 from linkage.blocking.loop import LoopThread
-from linkage.config import load_config
+from linkage.config.file import load_config
 from protocol.messages import CreateEvent, IncomingCallNotice
 
 WITHIN_S = 60.0

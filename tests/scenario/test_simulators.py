@@ -16,7 +16,7 @@ import simulators.platform
 import simulators.screen
 from linkage.app import Server
 from linkage.client import RegistrationRefusedError
-from linkage.config import Config
+from linkage.config.file import Config
 from protocol.messages import CreateEvent, RecordingAction, RecordingControl, RecordingNotice
 from simulators.application import open_application
 from simulators.background import Background

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from linkage.app import Server
-from linkage.config import Config
+from linkage.config.file import Config
 from linkage.store.database import open_for_reading
 from linkage.store.rebuild import differences, rebuild
 from protocol.reasons import Reason

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Final, TypeVar
 
-from linkage.core.writer.fair_queue import FairQueue, Item
 from linkage.core.work import Done
+from linkage.core.writer.fair_queue import FairQueue, Item
 
 T = TypeVar("T")
 

@@ -16,10 +16,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeVar
 
-from linkage.core.writer.circuit_breaker import CircuitBreaker
 from linkage.core.engine import CoreEngine
-from linkage.core.writer.fair_queue import Item
 from linkage.core.work import Done, Now, Register, Work
+from linkage.core.writer.circuit_breaker import CircuitBreaker
+from linkage.core.writer.fair_queue import Item
 from linkage.core.writer.thread import Batch, WriterThread
 from linkage.ports import Clock
 

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.asterisk.ari import AriClient
 from adapters.asterisk.settings import read_settings
-from linkage.certificates import Authority, Issued
+from linkage.config.certificates import Authority, Issued
 from linkage.ports import AdapterUnavailableError
 from tests.unit.adapters.fake_asterisk import FakeAsterisk
 

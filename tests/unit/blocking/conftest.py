@@ -7,7 +7,7 @@ import pytest
 
 from linkage.app import Server
 from linkage.blocking.loop import LoopThread
-from linkage.config import Config
+from linkage.config.file import Config
 from tests.unit.linkage.bench import peer
 
 Address = tuple[str, int]

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from adapters.asterisk.settings import Hotline, Officer, Settings
 from linkage.cli.reference import main
-from linkage.config import (
+from linkage.config.file import (
     AdapterSettings,
     Config,
     DialectSettings,

@@ -14,9 +14,9 @@ from gateway.certificate import read_validity
 from gateway.tls import Tls
 from linkage.cli.encryption import client_context
 from linkage.clock import SystemClock
-from linkage.config import load_config
+from linkage.config.file import load_config
+from linkage.config.keyring import Keyring
 from linkage.front import tls_files
-from linkage.keyring import Keyring
 from tests.unit.cli.conftest import Run
 
 PEER = '[[peer]]\nid = "a"\nrole = "platform"\nsecret = "0123456789abcdef"\n'

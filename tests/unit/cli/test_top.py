@@ -16,7 +16,7 @@ from linkage.cli.commands import cli
 from linkage.cli.scraped import Change, Reading, quantile_of, view
 from linkage.cli.top import render
 from linkage.client import Platform
-from linkage.config import load_config
+from linkage.config.file import load_config
 from protocol.messages import CallDirection, IncomingCallNotice
 
 SECRET = "a secret of the tests"

@@ -16,7 +16,7 @@ from sqlalchemy import create_engine
 
 from linkage.app import Server
 from linkage.client import Application, Platform
-from linkage.config import Config
+from linkage.config.file import Config
 from linkage.control import ControlError, NotServingError, ask
 from linkage.control.place import LINE_MAX, PATH_MAX, fitting
 from linkage.store.reader import StoreReader

@@ -21,9 +21,9 @@ from gateway import Gateway, GatewaySettings, ListenError, TlsFiles
 from gateway.admission import certificate_names
 from gateway.certificate import Validity, read_validity
 from gateway.tls import LOOK_EVERY_S, Tls
-from linkage.certificates import Authority, Issued
 from linkage.client import Application, Platform
 from linkage.clock import SystemClock
+from linkage.config.certificates import Authority, Issued
 from linkage.ports import EntryKind, PeerProfile
 from protocol.dialect import LEGACY
 from protocol.envelope import Request

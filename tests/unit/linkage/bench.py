@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from linkage.clock import ManualClock
-from linkage.config import Config
+from linkage.config.file import Config
 from linkage.core.engine import CoreEngine
 from linkage.core.peers import Peers
 from linkage.core.stuck import Doubts

@@ -13,7 +13,7 @@ from typing import Any, Self
 from sqlalchemy import Engine
 
 from linkage.clock import ManualClock
-from linkage.config import Config
+from linkage.config.file import Config
 from linkage.core import Core
 from linkage.ports import EntryKind, Link, Role
 from linkage.store.database import open_for_reading, open_store

@@ -15,7 +15,7 @@ import pytest
 from gateway import ListenError
 from linkage.app import DirectoryFiles, Server
 from linkage.client import Application, Platform
-from linkage.config import Config, load_config
+from linkage.config.file import Config, load_config
 from linkage.store.database import StoreError
 from protocol import messages as m
 from tests.unit.linkage.bench import SECRET, peer

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from linkage.clock import ManualClock
-from linkage.config import RetentionSettings
+from linkage.config.file import RetentionSettings
 from linkage.core import keeper
 from linkage.core.keeper import CautiousTime, Keeper
 from linkage.ports import EntryKind

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import func, select
 
 from linkage.clock import ManualClock
+from linkage.config.secrets import Secret
 from linkage.core.keeper import CautiousTime
 from linkage.core.work import Admitted, Register, Sweep, Trim, Trimmed
 from linkage.ports import EntryKind, Role
-from linkage.secret import Secret
 from linkage.store import tables
 from linkage.store.retention import seq_at
 from linkage.store.rows import to_us

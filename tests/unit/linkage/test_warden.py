@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from linkage.config.keyring import rotate
+from linkage.config.secrets import Secret
 from linkage.core.warden import Pass, Warden
 from linkage.core.work import Admitted
-from linkage.keyring import rotate
 from linkage.ports import EXPIRED, EntryKind, Link
-from linkage.secret import Secret
 from protocol.messages import CallDirection, Diagnose, IncomingCallNotice
 from protocol.results import Result
 from tests.unit.linkage.bench import peer

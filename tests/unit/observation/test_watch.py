@@ -20,7 +20,7 @@ from gateway import ListenError
 from linkage.app import Server
 from linkage.client import Application, Platform
 from linkage.clock import ManualClock
-from linkage.config import Config
+from linkage.config.file import Config
 from linkage.hosting import AdapterHost, AdapterState
 from linkage.observation import metrics
 from linkage.observation.figures import Figures, Histogram

@@ -14,7 +14,7 @@ import pytest
 
 import linkage
 from linkage.client import Application, Platform
-from linkage.config import Config, ConfigError
+from linkage.config.file import Config, ConfigError
 from linkage.reader import StoreError
 from linkage.store.history import AmbiguousEventError, EventNotFoundError
 from protocol.messages import CreateEvent

@@ -22,7 +22,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from linkage.app import Server
 from linkage.client import Application, Platform
-from linkage.config import Config, TraceSettings
+from linkage.config.file import Config, TraceSettings
 from linkage.tracing.export import WAITING_MAX, TraceError, make_export, open_export
 from linkage.tracing.spans import Kind, Span
 from protocol.messages import CallDirection, IncomingCallNotice

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from linkage.core.writer.circuit_breaker import CircuitBreaker
 from linkage.core.work import Alarm, Done, LoadQueue, Sweep, Work
+from linkage.core.writer.circuit_breaker import CircuitBreaker
 from protocol import messages as m
 from tests.unit.linkage.bench import Bench
 from tests.unit.linkage.said import incoming

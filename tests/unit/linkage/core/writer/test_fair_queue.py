@@ -9,8 +9,8 @@ from operator import itemgetter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkage.core.writer.fair_queue import FairQueue, Item
 from linkage.core.work import Observe, Submit, Work
+from linkage.core.writer.fair_queue import FairQueue, Item
 from linkage.ports import EntryKind
 from protocol import messages as m
 from protocol.envelope import Request

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from linkage.core.writer.fair_queue import Item
 from linkage.core.work import Done, Recall
+from linkage.core.writer.fair_queue import Item
 from linkage.core.writer.thread import BATCH_MAX, Batch, WriterThread
 
 ARRIVALS = itertools.count(1)

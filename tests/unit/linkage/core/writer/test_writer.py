@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from linkage.clock import SystemClock
-from linkage.core.writer.writer import Writer
 from linkage.core.engine import CoreEngine
 from linkage.core.peers import Peers
 from linkage.core.steady import steady_us_of
 from linkage.core.work import Remember
 from linkage.core.writer.thread import Batch
+from linkage.core.writer.writer import Writer
 from linkage.store.database import open_store
 from linkage.store.unit import UnitOfWork
 from tests.unit.linkage.bench import config

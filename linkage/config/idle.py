@@ -17,8 +17,8 @@ from protocol.roles import SPEAKS
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from linkage.config import Config
-    from linkage.peer_settings import PeerSettings
+    from linkage.config.file import Config
+    from linkage.config.peers import PeerSettings
 
 _SCREENS: Final = frozenset({Role.COMMUNICATION_SCREEN, Role.BUSINESS_SCREEN})
 _ROLES: Final[Mapping[str, frozenset[Role]]] = {

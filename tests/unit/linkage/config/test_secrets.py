@@ -23,11 +23,11 @@ from linkage.client import Application, ClientError, CommandRefusedError, Platfo
 from linkage.client import RegistrationRefusedError as Refused
 from linkage.client.credentials import Credentials
 from linkage.clock import SystemClock
-from linkage.config import Config, ConfigError, load_config
-from linkage.keyring import Key, Keyring, KeyringError, rotate
+from linkage.config.file import Config, ConfigError, load_config
+from linkage.config.keyring import Key, Keyring, KeyringError, rotate
+from linkage.config.secrets import HIDDEN, HiddenMapping, Secret
 from linkage.logs.setup import set_up_logging
 from linkage.ports import EXPIRED, AdapterContext, Role
-from linkage.secret import HIDDEN, HiddenMapping, Secret
 from linkage.store.reader import StoreReader
 from protocol.messages import PlatformLeave, RotateKey
 from protocol.results import Result

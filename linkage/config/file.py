@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from linkage.idle_settings import idle_settings
-from linkage.keyring import KeyringError
-from linkage.peer_settings import (
+from linkage.config.idle import idle_settings
+from linkage.config.keyring import KeyringError
+from linkage.config.peers import (
     DEFAULT_PORT,
     PEER_ID,
     Address,
@@ -26,8 +26,8 @@ from linkage.peer_settings import (
     Section,
     parse_address,
 )
+from linkage.config.secrets import HiddenMapping, Secret
 from linkage.ports import Role
-from linkage.secret import HiddenMapping, Secret
 from protocol.suggest import suggesting
 
 __all__ = [

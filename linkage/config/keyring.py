@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from linkage.secret import Secret
+from linkage.config.secrets import Secret
 
 SECRET_MIN: Final = 16
 """Characters; HMAC-SHA256 is as strong as what it is keyed with."""

@@ -18,9 +18,9 @@ from pydantic import (
     model_validator,
 )
 
-from linkage.keyring import SECRET_MIN, Key, Keyring
+from linkage.config.keyring import SECRET_MIN, Key, Keyring
+from linkage.config.secrets import Secret
 from linkage.ports import Network, PeerProfile, Rate, Role
-from linkage.secret import Secret
 from protocol.dialect import Dialect
 
 DEFAULT_PORT: Final = 7700

@@ -18,11 +18,11 @@ from linkage.client import (
     CommandRefusedError,
     RegistrationRefusedError,
 )
-from linkage.config import Config
+from linkage.config.file import Config
+from linkage.config.reload import RESTART
 from linkage.hosting import AdapterState
 from linkage.parts import AdapterPart, open_part
 from linkage.ports import Adapter, AdapterContext, AdapterRefusedError, Capability, Emit, Outcome
-from linkage.reloading import RESTART
 from linkage.store.reader import StoreReader
 from protocol.envelope import Request
 from protocol.messages import (

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
 
-from linkage.config import AdapterSettings, Config, PeerSettings
+from linkage.config.file import AdapterSettings, Config, PeerSettings
 from linkage.hosting import AdapterHost, AdapterState
 from linkage.ports import PeerProfile
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from linkage.config import Config, ConfigError, load_config
+from linkage.config.file import Config, ConfigError, load_config
 from linkage.ports import Role
 
 SECRET = "0123456789abcdef"
