@@ -116,7 +116,7 @@ class Part:
 
     An instance keeps what is present only; what is absent is the default of its class, None or
     `()`. Most messages have a third of their fields, so they are read, copied and written by what
-    they have (docs/decisions/0015-messages-by-shape.md).
+    they have (docs/decisions/0015-a-message-keeps-what-is-present.md).
     """
 
     needs_one_of: ClassVar[tuple[tuple[str, ...], ...]] = ()

@@ -48,7 +48,7 @@ one of GBK or of ASCII, gets a question mark for it.
 connected; `event create`, `close`, `reopen`, `bind`, `unbind`, `merge` and `unmerge` have it do
 what they say, with `operator:USER` as the author in the journal. They find it at `control.sock` in
 its data directory, which its own user and root alone can open
-([why so](../decisions/0034-a-door-for-the-command-line.md)).
+([why so](../decisions/0034-the-command-line-asks-a-serving-linkage-by-a-socket-in-its-data-directory.md)).
 
 **Completion** of commands and options by the Tab key:
 
