@@ -20,8 +20,8 @@ from linkage.correlation.apply import (
     final_event,
     may_use,
 )
+from linkage.correlation.command_target import by_op_id, called, convened, fitting, in_words
 from linkage.correlation.entry import MANUAL, Records
-from linkage.correlation.naming import by_op_id, called, convened, fitting, in_words
 from linkage.ports import Role
 from linkage.store.rows import MICROSECONDS, Event, Operation, to_us
 from protocol import messages as m

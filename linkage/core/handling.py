@@ -21,8 +21,8 @@ from linkage.core.stuck import Doubts, Inquirer
 from linkage.core.telling import NOTICES, as_journalled
 from linkage.core.work import Alarm, Done, Submit
 from linkage.correlation import Applied, apply
-from linkage.correlation.again import begins, is_of_another
-from linkage.correlation.changes import native_of, with_descendants
+from linkage.correlation.operations import native_of, with_descendants
+from linkage.correlation.reused_ids import begins, is_of_another
 from linkage.ports import EntryKind, Role
 from linkage.store import lookup
 from linkage.store.rows import GIVEN_AGAIN, MAY_REPEAT, JournalRow, to_us

@@ -13,7 +13,7 @@ from typing import Final
 
 from linkage.core.access import RefusedError
 from linkage.correlation.apply import may_use
-from linkage.correlation.naming import in_words
+from linkage.correlation.command_target import in_words
 from linkage.store import lookup
 from linkage.store.rows import Operation
 from linkage.store.unit import UnitOfWork

@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum, auto
 from typing import Final
 
-from linkage.correlation.again import is_over_for
+from linkage.correlation.reused_ids import is_over_for
 from linkage.store.rows import JournalRow, to_us
 from linkage.store.steps import Steps
 from linkage.store.tables import SESSIONS

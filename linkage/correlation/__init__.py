@@ -8,6 +8,6 @@ rebuild from the journal.
 
 from linkage.correlation.apply import Applied, apply, final_event
 from linkage.correlation.entry import Bound, Entry, Records
-from linkage.correlation.operations import natives_of
+from linkage.correlation.rules import natives_of
 
 __all__ = ["Applied", "Bound", "Entry", "Records", "apply", "final_event", "natives_of"]

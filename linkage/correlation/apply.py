@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from linkage.correlation import entry as causes
+from linkage.correlation.command_target import by_op_id, called, convened, fitting
 from linkage.correlation.entry import Bound, Entry, Records
-from linkage.correlation.naming import by_op_id, called, convened, fitting
-from linkage.correlation.operations import close_lost, locate
+from linkage.correlation.rules import close_lost, locate
 from linkage.store.rows import Event, Operation
 from protocol import messages as m
 from protocol.message import Message

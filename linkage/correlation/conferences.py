@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from linkage.correlation.calls import find_or_make_call
-from linkage.correlation.changes import attached, end, fill, make, us_of
 from linkage.correlation.entry import Entry, Records
+from linkage.correlation.operations import attached, end, fill, make, us_of
 from linkage.store.rows import Operation
 from protocol import messages as m
 

@@ -1,89 +1,98 @@
-"""Which operation a notice concerns, and what the notice changes in it.
-
-Native keys, one namespace per platform: `call:<CallId>` (calls and legs), `conf:<ConferenceID>`,
-`member:<ConferenceID>/<number>`, `transfer:<OpId of the call>/<journal seq>`, `rec:<RecordId>`,
-`sms:`, `fax:`, `mail:`, `video:`, `broadcast:` and `place:<seq>`. A platform may use a CallId
-again once its call has ended: then a new operation begins; the same goes for conferences.
-"""
+"""What every notice does to operations: find, make, fill in, end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Iterator
+from datetime import datetime
 
-from linkage.correlation import calls, conferences, contents
-from linkage.correlation.changes import attached, end, open_transfers, text_of
-from linkage.correlation.contents import OWN_IDS
 from linkage.correlation.entry import Entry, Records
-from linkage.store.rows import Operation
+from linkage.store.rows import Operation, to_us
 from protocol.message import Message
-from protocol.results import is_accepted
-
-TELL_OF_REFUSAL: Final = frozenset({100, 102, 103, 105, 115})
-"""Notices that, with a `Result` of 10 or more, say only that a command came to nothing: no call
-was answered, ended or transferred by them (docs/decisions/0002)."""
-LOST: Final = "lost"
-"""Outcome of what ended unseen."""
-HANDLERS: Final[dict[int, Callable[[Records, Entry], tuple[Operation | None, bool]]]] = {
-    100: calls.incoming_call,
-    102: calls.call_over,
-    103: conferences.conference_change,
-    104: conferences.member_change,
-    105: calls.call_transfer,
-    108: contents.recording_change,
-    110: conferences.call_out_result,
-    115: calls.call_state,
-    160: contents.place_told,
-    **dict.fromkeys(
-        (118, 120, 121, 122, 130, 131, 132, 140, 141, 142, 150, 153), contents.content_change
-    ),
-}
-"""Notices that make or change an operation; every other 1xx is attached to the call or conference
-it names."""
 
 
-def locate(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
-    """The operation of a notice, made where it is new (then True), and brought up to date."""
-    message = entry.message
-    handler = HANDLERS.get(message.number)
-    refused = message.result is not None and not is_accepted(message.result)
-    if handler is None or (refused and message.number in TELL_OF_REFUSAL):
-        return attached(records, entry), False
-    return handler(records, entry)
+def attached(records: Records, entry: Entry) -> Operation | None:
+    """Notices that only tell more about an operation that is known: hold, media, queue, data."""
+    native = native_of(entry.message)
+    return None if native is None else records.find_operation(entry.source, native)
 
 
-def close_lost(records: Records, entry: Entry, operation: Operation) -> None:
-    """End an operation that its platform does not know any more, with its transfers.
-
-    By its OpId and not by what the notice names: the platform may have used the name again.
-    """
-    if operation.ended_at is not None:
-        return
-    reason = getattr(entry.message, "reason", None)
-    for transfer in open_transfers(records, operation):
-        end(transfer, entry.at, LOST, reason)
-        records.change_operation(transfer)
-    end(operation, entry.at, LOST, reason)
-    operation.reconstructed = True
-    records.change_operation(operation)
-
-
-def natives_of(message: Message) -> list[str]:
-    """The native keys that a notice will be looked up by; so that a batch can be read at once."""
-    found = []
+def native_of(message: Message) -> str | None:
+    """The native key of the call, else the conference, that a message names."""
     if message.call_id is not None:
-        found.append(f"call:{message.call_id}")
-    if message.parent_call_id is not None:
-        found.append(f"call:{message.parent_call_id}")
-    if message.conference_id is not None:
-        found.append(f"conf:{message.conference_id}")
-        who = text_of(message, "phone_num") or text_of(message, "staff_id")
-        if who is not None:
-            found.append(f"member:{message.conference_id}/{who}")
-    own = OWN_IDS.get(message.number)
-    if own is not None:
-        kind, name = own
-        own_id = getattr(message, name)
-        if own_id is not None:
-            found.append(f"{kind}:{own_id}")
+        return f"call:{message.call_id}"
+    return None if message.conference_id is None else f"conf:{message.conference_id}"
+
+
+def make(
+    records: Records,
+    entry: Entry,
+    kind: str,
+    native: str,
+    parent: Operation | None,
+    *,
+    call_id: str | None,
+    conference_id: str | None = None,
+    to_num: str | None = None,
+) -> Operation:
+    """A new operation, under its parent where it has one."""
+    op_id = records.next_op_id()
+    entry.made += (op_id,)
+    return records.add_operation(
+        Operation(
+            op_id=op_id,
+            kind=kind,
+            platform=entry.source,
+            native=native,
+            parent=None if parent is None else parent.op_id,
+            root=op_id if parent is None else parent.root,
+            started_at=entry.at,
+            owner=entry.owner if parent is None else parent.owner,
+            reconstructed=entry.reconstructed,
+            call_id=call_id,
+            conference_id=conference_id,
+            to_num=to_num,
+        )
+    )
+
+
+def fill(operation: Operation, **values: str | None) -> None:
+    """Set what the notice says; what it does not say stays."""
+    for name, value in values.items():
+        if value is not None:
+            setattr(operation, name, value)
+
+
+def end(operation: Operation, at: int, outcome: str, reason: int | None) -> None:
+    """It is over, at a time in microseconds; a notice without a reason leaves the one there is."""
+    operation.ended_at = at
+    operation.state = "ended"
+    operation.outcome = outcome
+    if reason is not None:
+        operation.reason = int(reason)
+
+
+def open_transfers(records: Records, call: Operation) -> Iterator[Operation]:
+    """The transfers of a call that are not over."""
+    for child in records.tree(call.root):
+        if child.parent == call.op_id and child.kind == "transfer" and child.ended_at is None:
+            yield child
+
+
+def text_of(message: Message, name: str) -> str | None:
+    """A text that not every notice has."""
+    value = getattr(message, name, None)
+    return value if isinstance(value, str) else None
+
+
+def with_descendants(records: Records, operation: Operation) -> list[Operation]:
+    """An operation and all that descend from it, each after its parent."""
+    tree = records.tree(operation.root)
+    found = [operation]
+    for above in found:  # it grows meanwhile
+        found += [each for each in tree if each.parent == above.op_id]
     return found
+
+
+def us_of(moment: datetime | None) -> int | None:
+    """In microseconds, where the notice says it."""
+    return None if moment is None else to_us(moment)

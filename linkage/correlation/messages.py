@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from linkage.correlation.again import content_of, is_another_message
-from linkage.correlation.changes import attached, end, fill, make, text_of
 from linkage.correlation.entry import Entry, Records
+from linkage.correlation.operations import attached, end, fill, make, text_of
+from linkage.correlation.reused_ids import content_of, is_another_message
 from linkage.store.rows import FileRecord, Operation, to_us
 from protocol import messages as m
 

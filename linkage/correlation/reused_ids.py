@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from linkage.correlation.changes import native_of, text_of
 from linkage.correlation.entry import Entry, Records
+from linkage.correlation.operations import native_of, text_of
 from linkage.store.rows import Operation
 from protocol import messages as m
 from protocol.message import Message
