@@ -8,17 +8,11 @@ async with linkage.Server(load_config(Path("linkage.toml"))) as server:
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import logging
-import os
-import secrets
-from collections.abc import AsyncIterable, Mapping
-from contextlib import AsyncExitStack, suppress
-from functools import partial
-from pathlib import Path
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 from adapters.registry import load_adapter
 from gateway import Gateway, ListenError
@@ -27,6 +21,7 @@ from linkage.config.file import AdapterSettings, Config
 from linkage.config.reload import plan_reload, profiles_of
 from linkage.control import Door
 from linkage.core import Core
+from linkage.files import DirectoryFiles
 from linkage.front import make_gateway
 from linkage.hosting import AdapterHost
 from linkage.kept import KeptCore
@@ -38,7 +33,6 @@ from linkage.ports import (
     AdapterError,
     Capability,
     Clock,
-    StoredFile,
 )
 from linkage.tracing.export import start_traces
 from linkage.tracing.spans import Put
@@ -218,73 +212,3 @@ class _AdapterMemory:
 
     async def delete(self, key: str) -> None:
         await self._core.remember(self._peer_id, key, None)
-
-
-class DirectoryFiles:
-    """`linkage.ports.FileStore` in a directory.
-
-    `<first two of the id>/<FileId>.<ending>`, synced before it is named. The disk is waited for in
-    threads: a recording of an hour must not hold up the calls of that hour.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    async def save(self, name: str, content: AsyncIterable[bytes]) -> StoredFile:
-        """See `FileStore.save`."""
-        file_id = secrets.token_hex(10)
-        ending = "".join(c for c in Path(name).suffix if c.isalnum() or c == ".")[:10]
-        path = self._root / file_id[:2] / f"{file_id}{ending}"
-        unfinished = path.with_suffix(path.suffix + ".part")
-        digest = hashlib.sha256()
-        size = 0
-        out = await _created(unfinished)
-        try:
-            async for chunk in content:
-                digest.update(chunk)
-                size += len(chunk)
-                await asyncio.to_thread(out.write, chunk)
-            await asyncio.to_thread(_complete, out, unfinished, path)
-        except BaseException:
-            # Here and not in a thread: a cancelled task could not wait for one.
-            with suppress(OSError):
-                out.close()
-            unfinished.unlink(missing_ok=True)
-            raise
-        return StoredFile(file_id=file_id, path=path, size_bytes=size, sha256=digest.hexdigest())
-
-
-async def _created(path: Path) -> BinaryIO:
-    """The file, open. Whoever is cancelled while the thread makes it leaves none behind."""
-    creating = asyncio.get_running_loop().run_in_executor(None, _create, path)
-    try:
-        return await asyncio.shield(creating)
-    except asyncio.CancelledError:
-        creating.add_done_callback(partial(_discard, path))
-        raise
-
-
-def _discard(path: Path, created: asyncio.Future[BinaryIO]) -> None:
-    if created.cancelled() or created.exception() is not None:
-        return
-    with suppress(OSError):
-        created.result().close()
-    path.unlink(missing_ok=True)
-
-
-def _create(path: Path) -> BinaryIO:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("xb")
-
-
-def _complete(out: BinaryIO, unfinished: Path, path: Path) -> None:
-    """Content first, then the name, each on disk when this returns."""
-    with out:
-        out.flush()
-        os.fsync(out.fileno())
-    unfinished.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -22,13 +22,13 @@ from typing import Any, Final, Self
 
 from adapters.registry import load_adapter
 from gateway import Gateway, ListenError
-from linkage.app import DirectoryFiles
 from linkage.clock import SystemClock
 from linkage.config.file import AdapterSettings, Config
 from linkage.config.peers import PEER_ID
 from linkage.config.reload import plan_reload, profiles_of
 from linkage.control import Door
 from linkage.core import Core
+from linkage.files import DirectoryFiles
 from linkage.front import make_gateway
 from linkage.hosting import AdapterHost
 from linkage.kept import KeptCore

@@ -67,6 +67,12 @@ class Kind(IntEnum):
     """call, handle; the answer is the file as it is kept: id, path, bytes, SHA-256"""
     FILE_DROP = 17
     """handle: it will not be whole"""
+    FILE_READ = 18
+    """call, file id, from which byte; the answer is a piece, empty at the end, None: no file"""
+    FILE_STAT = 19
+    """call, file id; the answer is path and bytes, None: no file"""
+    FILE_DELETE = 20
+    """call, file id; the answer is whether there was one"""
 
     # from the core to a part
     WELCOME = 32

@@ -14,6 +14,7 @@ from inspect import signature
 from typing import Any, Final
 
 from linkage.messaging.envelope import Kind
+from linkage.messaging.files import read_piece, stat_of
 from linkage.messaging.pack import (
     Fields,
     PackError,
@@ -213,6 +214,21 @@ class Desk:
         """It will not be."""
         part.uploads.drop(_want(handle, int))
 
+    def read_file(self, part: Part, file_id: Any, start: Any) -> Coroutine[Any, Any, bytes | None]:
+        """A piece of a file that is kept."""
+        self._check_own(part, part.adapter)
+        return read_piece(self._files, _want(file_id, str), _want(start, int))
+
+    def stat_file(self, part: Part, file_id: Any) -> Coroutine[Any, Any, tuple[Any, ...] | None]:
+        """Where it lies, and how large it is."""
+        self._check_own(part, part.adapter)
+        return stat_of(self._files, _want(file_id, str))
+
+    def delete_file(self, part: Part, file_id: Any) -> Coroutine[Any, Any, bool]:
+        """It goes for good."""
+        self._check_own(part, part.adapter)
+        return self._files.delete(_want(file_id, str))
+
     # --- rights ----------------------------------------------------------------------------------
     def _check_peer(self, part: Part, peer_id: Any) -> None:
         _want(peer_id, str)
@@ -287,6 +303,9 @@ CALLS: Final[dict[int, Handler]] = {
     Kind.FILE_OPEN: Desk.open_file,
     Kind.FILE_CHUNK: Desk.add_to_file,
     Kind.FILE_END: Desk.finish_file,
+    Kind.FILE_READ: Desk.read_file,
+    Kind.FILE_STAT: Desk.stat_file,
+    Kind.FILE_DELETE: Desk.delete_file,
 }
 SAYS: Final[dict[int, Teller]] = {
     Kind.SUBMIT: Desk.submit,

@@ -25,10 +25,8 @@ from linkage.ports.adapter import (
     Command,
     CommandError,
     Emit,
-    FileStore,
     Memory,
     Outcome,
-    StoredFile,
 )
 from linkage.ports.clock import Clock
 from linkage.ports.core import (
@@ -41,6 +39,7 @@ from linkage.ports.core import (
     EntryKind,
     Link,
 )
+from linkage.ports.files import FileStore, StoredFile
 from linkage.ports.lines import fields_of
 from linkage.ports.peers import Network, PeerProfile, Rate
 from protocol.roles import Role

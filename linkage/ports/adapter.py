@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, Awaitable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from linkage.ports.clock import Clock
+from linkage.ports.files import FileStore
 from protocol.envelope import Request
 from protocol.message import Message
 from protocol.results import Result
@@ -100,16 +101,6 @@ class Outcome:
     conference_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
-    """A file that linkage keeps: `sha256` in lower-case hex, `size_bytes`, and where it lies."""
-
-    file_id: str
-    path: Path
-    size_bytes: int
-    sha256: str
-
-
 class Emit(Protocol):
     """Hands a notice to the core.
 
@@ -139,18 +130,6 @@ class Memory(Protocol):
 
     async def delete(self, key: str) -> None:
         """Remove; no error where there is nothing."""
-        ...
-
-
-class FileStore(Protocol):
-    """Where recordings, faxes and attachments are kept."""
-
-    async def save(self, name: str, content: AsyncIterable[bytes]) -> StoredFile:
-        """Write a file durably under a FileId of ours; `name` gives the ending, such as `.wav`.
-
-        Raises:
-            OSError: the disk is full or not writable; nothing half-written is left behind.
-        """
         ...
 
 

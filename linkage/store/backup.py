@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
+from linkage.files.layout import find_file
 from linkage.store import tables
 from linkage.store.archive import link_breaks, listed_breaks
 from linkage.store.chain import breaks
@@ -34,7 +35,6 @@ from linkage.store.database import HEAD, open_for_reading
 from linkage.store.head import Head, newest_of
 from linkage.store.lock import hold_file
 from linkage.store.reader import StoreReader
-from linkage.store.viewing import find_file
 
 FORMAT: Final = "linkage-backup/1"
 MANIFEST: Final = "manifest.json"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from linkage.files.layout import find_file
 from linkage.store.rows import from_us
 from linkage.store.views import BindingView, EntryView, EventView, FileView, OperationView
 from protocol.codec import decode
@@ -16,9 +16,6 @@ from protocol.envelope import Request
 from protocol.errors import RemoteProtocolError
 from protocol.message import Message
 from protocol.messages import message_class
-
-FILE_ID: Final = re.compile("[A-Za-z0-9_-]{2,64}", re.ASCII)
-"""What the id of a file that linkage keeps looks like; no path, no pattern."""
 
 
 def event_view(
@@ -95,18 +92,6 @@ def file_view(row: Any, folder: Path | None) -> FileView:
         created_at=from_us(row.created_at),
         path=None if folder is None else find_file(folder, row.file_id),
     )
-
-
-def find_file(folder: Path, file_id: str) -> Path | None:
-    """Where a file of ours lies, None where it is not here. A FileId is a platform's: hostile."""
-    if FILE_ID.fullmatch(file_id) is None:
-        return None
-    # linkage.app.DirectoryFiles: the first two of the id, the id, and an ending.
-    for path in sorted((folder / file_id[:2]).glob(f"{file_id}.*")):
-        if path.suffix != ".part" and path.is_file():
-            return path
-    plain = folder / file_id[:2] / file_id
-    return plain if plain.is_file() else None
 
 
 def entry_view(row: Any, dialects: Mapping[str, Dialect]) -> EntryView:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -87,6 +87,23 @@ class FakeFiles:
         )
         self.saved.append(stored)
         return stored
+
+    async def open(self, file_id: str, start: int = 0) -> AsyncGenerator[bytes, None]:
+        found = await self.stat(file_id)
+        if found is None:
+            raise FileNotFoundError(file_id)
+        yield found.path.read_bytes()[start:]
+
+    async def stat(self, file_id: str) -> StoredFile | None:
+        return next((each for each in self.saved if each.file_id == file_id), None)
+
+    async def delete(self, file_id: str) -> bool:
+        found = await self.stat(file_id)
+        if found is None:
+            return False
+        found.path.unlink()
+        self.saved.remove(found)
+        return True
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from linkage.store.unit import UnitOfWork
 from protocol import messages as m
 from protocol.envelope import Request, Response
 from tests.unit.gateway.fake_core import FakeCore
-from tests.unit.linkage.hosting.hosted import NoFiles, NoMemory
+from tests.unit.linkage.hosting.hosted import NO_FILES, NoMemory
 from tests.unit.linkage.links import Site
 from tests.unit.logs.logged import Log, logging_to
 
@@ -123,7 +123,7 @@ class Chatty(Adapter):
 async def test_an_adapter_s_lines_name_it_and_the_command_that_they_concern() -> None:
     clock = ManualClock()
     context = AdapterContext(
-        peer_id="asterisk", settings={}, clock=clock, memory=NoMemory(), files=NoFiles()
+        peer_id="asterisk", settings={}, clock=clock, memory=NoMemory(), files=NO_FILES
     )
     core = FakeCore(peers=("asterisk",))
     with logging_to(Log()) as log:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
+from linkage.files.layout import find_file
 from linkage.store.chain import breaks
 from linkage.store.database import StoreError, open_for_reading, open_store
 from linkage.store.history import AmbiguousEventError, EventNotFoundError
 from linkage.store.reader import StoreReader
-from linkage.store.viewing import find_file
 from protocol import messages as m
 from tests.unit.store.embodiments import DESK, PBX, Writer, write_alarm
 

@@ -15,7 +15,7 @@ from linkage.ports import (
 from linkage.supervision import Backoff
 from tests.unit.gateway.fake_core import FakeCore
 from tests.unit.linkage.hosting.hosted import (
-    NoFiles,
+    NO_FILES,
     NoMemory,
     Pauses,
     Scripted,
@@ -35,7 +35,7 @@ async def core() -> FakeCore:
 @pytest.fixture
 def adapter(clock: ManualClock) -> Scripted:
     context = AdapterContext(
-        peer_id="asterisk", settings={}, clock=clock, memory=NoMemory(), files=NoFiles()
+        peer_id="asterisk", settings={}, clock=clock, memory=NoMemory(), files=NO_FILES
     )
     return Scripted(context)
 

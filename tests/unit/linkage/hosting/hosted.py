@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
+from linkage.files import DirectoryFiles
 from linkage.hosting import AdapterHost
 from linkage.ports import (
     Adapter,
@@ -14,7 +16,6 @@ from linkage.ports import (
     Command,
     Emit,
     Outcome,
-    StoredFile,
 )
 from protocol.envelope import Request, Response
 from protocol.messages import (
@@ -39,9 +40,7 @@ class NoMemory:
         raise NotImplementedError
 
 
-class NoFiles:
-    async def save(self, name: str, content: AsyncIterable[bytes]) -> StoredFile:
-        raise NotImplementedError
+NO_FILES = DirectoryFiles(Path("/nowhere"))
 
 
 class Scripted(Adapter):

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from linkage.app import DirectoryFiles
 from linkage.clock import SystemClock
+from linkage.files import DirectoryFiles
 from linkage.messaging.client import CoreClient
 from linkage.messaging.hub import Hub
 from linkage.messaging.keys import Pair

@@ -10,9 +10,10 @@ import pytest
 
 from linkage.hosting import AdapterHost
 from linkage.messaging.client import CoreClient
-from linkage.messaging.files import PIECE_BYTES, RemoteFiles
+from linkage.messaging.files import RemoteFiles
 from linkage.messaging.memory import RemoteMemory
 from linkage.ports import Adapter, AdapterContext, Emit, Outcome
+from linkage.ports.files import PIECE_BYTES
 from protocol import messages as m
 from protocol.envelope import Request
 from tests.unit.linkage.messaging.bus import Bus, Peer, until
@@ -241,3 +242,46 @@ async def test_a_disk_that_takes_no_file_is_an_oserror_here_too(tmp_path: Path) 
         files = RemoteFiles(await bus.connected("adapter:sim"))
         with pytest.raises(OSError):  # noqa: PT011 - whichever the system names
             await files.save("a.wav", pieces(*[b"x" * 100] * 10))
+
+
+async def test_what_is_kept_is_read_and_deleted_from_another_process(tmp_path: Path) -> None:
+    content = b"RIFF" + b"x" * (2 * PIECE_BYTES)
+    async with Bus(tmp_path, adapters=["sim"]) as bus:
+        files = RemoteFiles(await bus.connected("adapter:sim"))
+        stored = await files.save("call.wav", pieces(content))
+
+        found = await files.stat(stored.file_id)
+        assert found is not None
+        assert (found.path, found.size_bytes) == (stored.path, len(content))
+        read = [piece async for piece in files.open(stored.file_id)]
+        assert b"".join(read) == content
+        assert max(map(len, read)) <= PIECE_BYTES
+        assert [piece async for piece in files.open(stored.file_id, len(content) - 1)] == [b"x"]
+        assert await files.delete(stored.file_id)
+        assert not await files.delete(stored.file_id)
+        assert await files.stat(stored.file_id) is None
+        with pytest.raises(FileNotFoundError):
+            await anext(files.open(stored.file_id))
+
+
+@pytest.mark.parametrize("file_id", ["../x", "", "*", "\udcff"])
+async def test_an_id_that_leads_nowhere_is_no_file_there_either(
+    tmp_path: Path, file_id: str
+) -> None:
+    async with Bus(tmp_path, adapters=["sim"]) as bus:
+        files = RemoteFiles(await bus.connected("adapter:sim"))
+        assert await files.stat(file_id) is None
+        assert not await files.delete(file_id)
+
+
+async def test_a_gateway_reads_no_file(tmp_path: Path) -> None:
+    async with Bus(tmp_path, adapters=["sim"]) as bus:
+        theirs = RemoteFiles(await bus.connected("adapter:sim"))
+        stored = await theirs.save("call.wav", pieces(b"x"))
+        files = RemoteFiles(await bus.connected())
+        with pytest.raises(Exception, match="not the part of adapter"):
+            await files.stat(stored.file_id)
+        with pytest.raises(Exception, match="not the part of adapter"):
+            await anext(files.open(stored.file_id))
+        with pytest.raises(Exception, match="not the part of adapter"):
+            await files.delete(stored.file_id)
