@@ -99,7 +99,7 @@ async def test_too_much_at_once_is_one_alarm(site: Site) -> None:
     first = await hang(site, links[0])
     tasks = [task for _ in range(2) for link in links[:2] for task in begin(site, link, 19)]
     for _ in range(60):
-        site.core._commits.put(Observe("linkage", EntryKind.STRANGER, "knocked"))
+        site.core._writer.put(Observe("linkage", EntryKind.STRANGER, "knocked"))
     await asyncio.sleep(0)
     look(site)
     look(site)

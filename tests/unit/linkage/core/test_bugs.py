@@ -229,10 +229,10 @@ async def test_a_batch_that_fails_as_a_whole_is_answered_all_the_same(
 ) -> None:
     caplog.set_level(logging.CRITICAL, "linkage.core")
     pbx = await site.connect("pbx")
-    whole, site.core._commits._breaker = site.core._commits._breaker, Broken()  # type: ignore[assignment]  # that is the bug
+    whole, site.core._writer._breaker = site.core._writer._breaker, Broken()  # type: ignore[assignment]  # that is the bug
     async with asyncio.timeout(WAIT_S):
         answers = await asyncio.gather(*(site.say(pbx, incoming(f"C{n}")) for n in range(3)))
-    site.core._commits._breaker = whole
+    site.core._writer._breaker = whole
 
     assert {answer.result for answer in answers} == {500}
     assert (await site.say(pbx, incoming("C4"))).result == 0

@@ -156,7 +156,7 @@ async def test_answers_that_wait_for_the_disk_settle_nothing_that_a_newer_sessio
     site: Site, accepted: bool
 ) -> None:
     await answered_on_a_full_disk(site)
-    site.core._commits.put(Sweep(frozenset(), site.core._steady_us()))
+    site.core._writer.put(Sweep(frozenset(), site.core._steady_us()))
     await site.settled()
     assert not site.core.store_failing
 
