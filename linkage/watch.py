@@ -12,7 +12,7 @@ from prometheus_client.core import Metric
 from gateway import Gateway
 from linkage import __version__
 from linkage.core import Core
-from linkage.core.pressure import CONDITIONS, DISK_LOW, LOG_HELD, OVERLOAD
+from linkage.core.overload.conditions import CONDITIONS, DISK_LOW, LOG_HELD, OVERLOAD
 from linkage.hosting import AdapterHost, AdapterState
 from linkage.logs.writer import log_families
 from linkage.observation import metrics
@@ -52,7 +52,7 @@ def watch_core(watch: Watch, core: Core, database: Path, clock: Clock) -> None:
     def families() -> Iterator[Metric]:
         yield from metrics.core_families(core.figures)
         yield from metrics.work_families(core.inbox, core.oldest_work_s, core.journal_seq)
-        yield from metrics.alarm_families(core.pressure.raised, CONDITIONS)
+        yield from metrics.alarm_families(core.conditions.raised, CONDITIONS)
 
     def queues() -> Iterator[Metric]:
         peers = [(peer.id, peer.role.value, peer.connected) for peer in core.peers.by_id.values()]
@@ -64,16 +64,16 @@ def watch_core(watch: Watch, core: Core, database: Path, clock: Clock) -> None:
         yield from metrics.peer_families(peers, waiting, to_us(clock.utc()))
 
     def unready() -> list[str]:
-        raised = core.pressure.raised
+        raised = core.conditions.raised
         problems = []
         if core.store_failing:
             problems.append("the store cannot be written: requests are refused with 404")
-        if core.pressure.overloaded:
+        if core.conditions.overloaded:
             problems.append(f"overloaded: {raised.get(OVERLOAD, 'too much waits')}")
         return problems
 
     def warnings() -> list[str]:
-        raised = core.pressure.raised
+        raised = core.conditions.raised
         return [raised[name] for name in (DISK_LOW, LOG_HELD) if name in raised]
 
     watch.add_metrics("core", families)

@@ -4,7 +4,7 @@
  Links ── who is at which link ──▶ Queues ── Outbox of each receiver ──▶ Link.push
  post, note, … ──▶ Writer ── one batch ──▶ CoreEngine, in its thread ──▶ _settle ──▶ Queues
 ```
-`Strain` is asked before a request is taken, and told after each batch.
+`Admission` is asked before a request is taken, and told after each batch.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from typing import Any, Final, TypeVar
 from linkage.config.file import Config, SweepSettings
 from linkage.core.alarms import told_at_once
 from linkage.core.engine import CoreEngine
-from linkage.core.handover import Handover
-from linkage.core.links import Links, Presence
 from linkage.core.message_log import MessageLog
+from linkage.core.overload.admission import Admission
+from linkage.core.overload.conditions import Conditions
 from linkage.core.peers import OPERATOR, Peers, capability_of
-from linkage.core.pressure import Pressure
 from linkage.core.queues import Queues
+from linkage.core.sessions.credential_expiry import CredentialExpiry
+from linkage.core.sessions.registry import Links, Presence
+from linkage.core.sessions.takeover import Takeover
 from linkage.core.steady import steady_us_of
-from linkage.core.strain import Strain
 from linkage.core.stuck import Doubts
-from linkage.core.warden import Warden
 from linkage.core.work import (
     Acknowledge,
     Alarm,
@@ -106,28 +106,32 @@ class Core:
         )
         self._steady_us = steady_us_of(clock)
         self._writer = Writer(self._engine, clock, self._steady_us, self._settle)
-        handover = Handover()
-        self._strain = Strain(
+        takeover = Takeover()
+        self._admission = Admission(
             config,
             self._engine,
             clock,
             put=self._writer.put,
             tell=self._tell_at_once,
-            handover=handover,
+            takeover=takeover,
             log_held=lambda: None if store_log is None else store_log.problem,
         )
         self._queues = Queues(
             self.peers,
             self.figures,
             self._writer,
-            self._strain,
-            handover,
+            self._admission,
+            takeover,
             self._steady_us,
             closed=self.closed,
             delivered=self._delivered,
         )
-        self._links = Links(self.peers, clock, self._writer, self._queues, self._strain, handover)
-        self.warden = Warden(lambda: self._links.passes, self._links.end, clock)
+        self._links = Links(
+            self.peers, clock, self._writer, self._queues, self._admission, takeover
+        )
+        self.credential_expiry = CredentialExpiry(
+            lambda: self._links.credentials, self._links.end, clock
+        )
         self._sweeping: asyncio.TimerHandle | None = None
         self._sweep_waits = False
         self._asked_at = clock.now()
@@ -139,16 +143,16 @@ class Core:
         await self._writer.do(Observe(self.peers.own_id, EntryKind.STARTED, "linkage started"))
         await self._writer.do(Announce())
         self._sweep_later()
-        self.warden.start()
+        self.credential_expiry.start()
 
     async def stop(self) -> None:
         """Finish what was taken, then end; every link should be closed before."""
         if self._sweeping is not None:
             self._sweeping.cancel()
-        await self.warden.stop()
+        await self.credential_expiry.stop()
         if self._writer.running:
             await self.between_commits(lambda: None)
-            self._strain.offer_kept()
+            self._admission.offer_kept()
             self._writer.put(Observe(self.peers.own_id, EntryKind.STOPPED, "linkage stopped"))
             await self._writer.stop()
 
@@ -163,7 +167,7 @@ class Core:
         for (number, work, told), done in zip(batch.items, batch.done, strict=True):
             taken_at = unsettled.pop(number)
             if batch.failed:
-                self._strain.failed(work, done)
+                self._admission.failed(work, done)
             # One by one: a queue is not read on from the disk before its last reading is settled.
             try:
                 if told is not None:
@@ -180,7 +184,7 @@ class Core:
                     self._spans.settled(work, done, (taken_at, batch.began, batch.ended))
             except Exception:
                 logger.exception("a %s was not counted", type(work).__name__)
-        self._strain.look(self.inbox, self.oldest_work_s)
+        self._admission.look(self.inbox, self.oldest_work_s)
 
     def _count(self, work: Work, done: Done, seconds: float, now: float) -> None:
         if isinstance(work, Acknowledge):
@@ -219,9 +223,9 @@ class Core:
         return self._writer.oldest_s
 
     @property
-    def pressure(self) -> Pressure:
+    def conditions(self) -> Conditions:
         """Whether requests are taken, and which alarms are raised."""
-        return self._strain.pressure
+        return self._admission.conditions
 
     @property
     def disk_free(self) -> int | None:
@@ -275,7 +279,7 @@ class Core:
         for settings in config.peer:
             self.peers.by_id[settings.id].settings = settings
         self._links.shut_out(gone)
-        await self.warden.look()
+        await self.credential_expiry.look()
 
     def closed(self, link: Link, reason: str) -> None:
         """See `CorePort.closed`."""
@@ -306,7 +310,7 @@ class Core:
         if peer is None:
             answer(_refused(request, Result.SESSION_EXPIRED, None))
             return
-        wait_s = self._strain.refusal(peer.id, len(self._writer.unsettled))
+        wait_s = self._admission.refusal(peer.id, len(self._writer.unsettled))
         if wait_s:
             self.figures.requests[request.type, Result.OVERLOAD] += 1
             answer(_refused(request, Result.OVERLOAD, wait_s))
@@ -314,7 +318,7 @@ class Core:
         work = Submit(peer.id, request, reconstructed, self._writer.answered)
 
         def told(done: Done) -> None:
-            self._strain.waiting[peer.id] -= 1
+            self._admission.waiting[peer.id] -= 1
             response = done.response
             if response is None:
                 response = _refused(request, Result.INTERNAL, None)
@@ -322,7 +326,7 @@ class Core:
                 peer.capability = capability_of(request.message)
             answer(response)
 
-        self._strain.waiting[peer.id] += 1
+        self._admission.waiting[peer.id] += 1
         if self._writer.stopping or not self._writer.running:
             told(self._engine.not_now(work))
         else:
@@ -362,7 +366,7 @@ class Core:
         """See `CorePort.note`."""
         peer = self._links.peer_at.get(link)
         source = link.address if peer is None else peer.id
-        if len(self._writer.unsettled) < self._strain.pressure.bounds.inbox:
+        if len(self._writer.unsettled) < self._admission.conditions.bounds.inbox:
             await self._writer.do(Observe(source, kind, detail, raw, result))
 
     # --- the store to oneself --------------------------------------------------------------------
@@ -416,13 +420,13 @@ class Core:
         self._queues.pump_due()
         self._ask_around()
         self._links.sum_up()
-        if self._strain.offer_kept():
+        if self._admission.offer_kept():
             self._queues.load_all()
         # One at a time: a disk that hangs must not find a heap of them when it comes back.
         if not self._sweep_waits:
             self._sweep_waits = True
             self._writer.put(Sweep(self._queues.pushed(), self._steady_us()), self._swept)
-        self._strain.look(self.inbox, self.oldest_work_s)
+        self._admission.look(self.inbox, self.oldest_work_s)
 
     def _swept(self, _: Done) -> None:
         self._sweep_waits = False

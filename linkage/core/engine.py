@@ -17,8 +17,8 @@ from typing import Any, Final
 from linkage.core import keeping
 from linkage.core.access import RefusedError, check_registration, check_repeatable
 from linkage.core.handling import Handler
+from linkage.core.overload.conditions import STORE_RETRY_S
 from linkage.core.peers import Peer, Peers
-from linkage.core.pressure import STORE_RETRY_S
 from linkage.core.render import COMMANDS, outcome_of, render, stored_message
 from linkage.core.resuming import Resumer
 from linkage.core.stuck import Doubts

@@ -8,10 +8,10 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import Final, ParamSpec, TypeVar
 
-from linkage.core.handover import Handover
 from linkage.core.outbox import QUEUE_MAX, Outbox, Settled
+from linkage.core.overload.admission import Admission
 from linkage.core.peers import Peers
-from linkage.core.strain import Strain
+from linkage.core.sessions.takeover import Takeover
 from linkage.core.work import Acknowledge, Delivery, Done, GiveUp, LoadQueue, Retire, Submit, Work
 from linkage.core.writer.writer import Writer
 from linkage.observation.figures import Figures
@@ -44,8 +44,8 @@ class Queues:
         peers: Peers,
         figures: Figures,
         writer: Writer,
-        strain: Strain,
-        handover: Handover,
+        admission: Admission,
+        takeover: Takeover,
         steady_us: Callable[[], int],
         *,
         closed: Callable[[Link, str], None],
@@ -54,8 +54,8 @@ class Queues:
         self._peers = peers
         self._figures = figures
         self._writer = writer
-        self._strain = strain
-        self._handover = handover
+        self._admission = admission
+        self._takeover = takeover
         self._steady_us = steady_us
         self._closed = closed
         self._delivered = delivered
@@ -159,7 +159,7 @@ class Queues:
             last.further.append(seq)
             return
         work = Acknowledge(receiver, seq, response)
-        if self._handover.holds(work):
+        if self._takeover.holds(work):
             return
         accepted = response.accepted
         self._writer.put(work, patient=accepted)
@@ -191,7 +191,7 @@ class Queues:
         )
 
     def _load(self, outbox: Outbox) -> None:
-        if outbox.wants and not self._writer.stopping and self._strain.has_room:
+        if outbox.wants and not self._writer.stopping and self._admission.has_room:
             outbox.loading = True
             self._writer.put(
                 LoadQueue(outbox.receiver, outbox.loaded, QUEUE_MAX // 2, outbox.generation)

@@ -10,7 +10,7 @@ from typing import Final
 
 from prometheus_client.core import Metric
 
-from linkage.core.pressure import CONDITIONS
+from linkage.core.overload.conditions import CONDITIONS
 from linkage.generated import keep_page
 from linkage.logs.writer import line_families
 from linkage.observation import metrics

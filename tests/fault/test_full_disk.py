@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.pressure.disks import use_up
 from linkage.client import Received
-from linkage.core.pressure import CALM_S
+from linkage.core.overload.conditions import CALM_S
 from linkage.ports import EntryKind
 from protocol import messages as m
 from tests.fault.plant import listen, plant, until

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from linkage.core.pressure import CALM_S
+from linkage.core.overload.conditions import CALM_S
 from linkage.core.work import Observe
 from linkage.ports import EntryKind
 from protocol import messages as m
@@ -40,7 +40,7 @@ async def hang(site: Site, link: FakeLink) -> asyncio.Task[Response]:
 
 def look(site: Site) -> None:
     """What the core does after each batch and every second."""
-    site.core._strain.look(site.core.inbox, site.core.oldest_work_s)
+    site.core._admission.look(site.core.inbox, site.core.oldest_work_s)
 
 
 def begin(site: Site, link: FakeLink, count: int) -> list[asyncio.Task[Response]]:

@@ -82,7 +82,7 @@ class Site(Bench):
         for seq in found[by % 3 : by % 3 + by]:
             if not self.under_way:
                 self.acknowledged(seq)
-            else:  # as `linkage.core.handover` does
+            else:  # as `linkage.core.sessions.takeover` does
                 self.held.append(seq)
 
     def acknowledged(self, seq: int) -> None:

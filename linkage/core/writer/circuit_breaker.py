@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from linkage.core.engine import CoreEngine
-from linkage.core.pressure import STORE_RETRY_S
+from linkage.core.overload.conditions import STORE_RETRY_S
 from linkage.core.work import Alarm, Done, LoadQueue, Now, Recall, Submit, Sweep, Work
 
 PROBES: Final = (Alarm, Sweep)

@@ -158,7 +158,7 @@ class Site:
 
     async def kill(self) -> None:
         """What a process leaves that ends without a word: the disk as it is."""
-        await self.core.warden.stop()
+        await self.core.credential_expiry.stop()
         self.core._writer._inbox.clear()
         await self.core._writer._thread.stop()
         self.engine.dispose()

@@ -226,10 +226,10 @@ async def test_a_clock_that_stands_for_a_day_where_it_was_set_is_believed(tmp_pa
         site.clock.jump(site.clock.utc() + WEEK)
         for _ in range(2):
             await site.sweep()
-        assert "clock" in site.core.pressure.raised
+        assert "clock" in site.core.conditions.raised
         site.clock.advance(DAY_S)
         await site.sweep()
         site.clock.advance(11)
         for _ in range(2):
             await site.sweep()
-        assert "clock" not in site.core.pressure.raised
+        assert "clock" not in site.core.conditions.raised

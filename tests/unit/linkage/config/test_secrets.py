@@ -343,19 +343,19 @@ async def test_a_session_is_ended_with_its_secret_and_its_peer_is_told(tmp_path:
         async with Application(*address, "desk", secret=SECOND, clock=clock) as application:
             new = rotate(desk.secret_path, "desk", desk.keys(), DAY, clock.utc())
             assert server._core is not None
-            await server._core.warden.look()
+            await server._core.credential_expiry.look()
             with pytest.raises(CommandRefusedError) as caught:
                 await application.send(RotateKey(key_id="2", digest="x" * 64))
             assert caught.value.response.result == Result.NOT_SUPPORTED, "it is in its grace"
             clock.by = 2 * DAY
-            await server._core.warden.look()
+            await server._core.credential_expiry.look()
             told = (await application.next_notice()).message
             assert isinstance(told, PlatformLeave)
             assert (told.result, told.reason) == (Result.SESSION_EXPIRED, EXPIRED)
             with pytest.raises(Refused):  # it comes again, with what it knows
                 await application.next_notice()
         async with Application(*address, "desk", secret=new, clock=clock) as application:
-            await server._core.warden.look()
+            await server._core.credential_expiry.look()
             with pytest.raises(CommandRefusedError):
                 await application.send(RotateKey(key_id="2", digest="x" * 64))
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from linkage.core import queues, strain
+from linkage.core import queues
 from linkage.core.outbox import (
     QUEUE_MAX,
 )
+from linkage.core.overload import admission
 from linkage.core.work import Done, LoadQueue, Sweep
 from linkage.ports import EntryKind
 from protocol import messages as m
@@ -225,11 +226,11 @@ async def test_while_too_much_waits_for_the_disk_no_more_is_read_from_queues(
 ) -> None:
     pbx = await site.connect("pbx")
     await site.say(pbx, incoming())
-    monkeypatch.setattr(strain, "KEPT_MAX", 0)
+    monkeypatch.setattr(admission, "KEPT_MAX", 0)
     desk = await site.connect("desk")
     await site.settled()
     assert desk.pushed == []
-    monkeypatch.setattr(strain, "KEPT_MAX", 1)
+    monkeypatch.setattr(admission, "KEPT_MAX", 1)
     site.core._queues.load_all()
     await desk.heard(1)
 

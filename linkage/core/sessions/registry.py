@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from linkage.config.secrets import Secret
-from linkage.core.handover import Handover
+from linkage.core.overload.admission import Admission
 from linkage.core.peers import Peer, Peers
 from linkage.core.queues import Queues
-from linkage.core.rivals import Rivals
-from linkage.core.strain import Strain
-from linkage.core.warden import Pass
+from linkage.core.sessions.credential_expiry import Credential
+from linkage.core.sessions.flap_damping import FlapDamping
+from linkage.core.sessions.takeover import Takeover
 from linkage.core.work import Admitted, Done, Observe, Register, Resumption
 from linkage.core.writer.writer import Writer
 from linkage.ports import EXPIRED, REPLACED, SHUT_OUT, Clock, EntryKind, Link, Role
@@ -44,16 +44,16 @@ class Links:
         clock: Clock,
         writer: Writer,
         queues: Queues,
-        strain: Strain,
-        handover: Handover,
+        admission: Admission,
+        takeover: Takeover,
     ) -> None:
         self._peers = peers
         self._clock = clock
         self._writer = writer
         self._queues = queues
-        self._strain = strain
-        self._handover = handover
-        self._rivals = Rivals()
+        self._admission = admission
+        self._takeover = takeover
+        self._damping = FlapDamping()
         self.peer_at: dict[Link, Peer] = {}
         self._since: dict[Link, datetime] = {}
         self._positions: dict[Link, int] = {}
@@ -61,7 +61,7 @@ class Links:
         self._introductions: Counter[str] = Counter()
         self._introduced: dict[str, Secret] = {}
         """The secret with which linkage introduced itself last, by peer."""
-        self.passes: dict[Link, Pass] = {}
+        self.credentials: dict[Link, Credential] = {}
         """By which secret those came in that have one."""
 
     @property
@@ -87,7 +87,7 @@ class Links:
             peer = self._peers.by_id[admitted.peer_id]
             peer.learn(request.message, came_at)
             self._positions[link] = done.response.last_seq or 0
-            self._take(link, peer, Pass(peer, secret=admitted.secret))
+            self._take(link, peer, Credential(peer, secret=admitted.secret))
         return done.response
 
     def _damped(self, link: Link, request: Request) -> Response | None:
@@ -95,10 +95,10 @@ class Links:
         claimed = peer_id_of(request.message) or ""
         here = self._queues.of(claimed).link if claimed in self._peers.by_id else None
         now = self._clock.now()
-        wait_s = self._rivals.wait_s(claimed, now)
+        wait_s = self._damping.wait_s(claimed, now)
         if here is None or here is link or not wait_s:
             return None
-        text = self._rivals.refused(claimed, here.address, link.address, now)
+        text = self._damping.refused(claimed, here.address, link.address, now)
         if text is not None:
             self._tell_rivals(claimed, text)
         return Response(
@@ -111,7 +111,7 @@ class Links:
 
     def sum_up(self) -> None:
         """Journal what was refused since; called now and then."""
-        for peer_id, text in self._rivals.sums(self._clock.now()):
+        for peer_id, text in self._damping.sums(self._clock.now()):
             self._tell_rivals(peer_id, text)
 
     def _tell_rivals(self, peer_id: str, text: str) -> None:
@@ -124,14 +124,14 @@ class Links:
         if claimed is None or getattr(work.request.message, "last_seq", None) is None:
             return await self._writer.do(work)
         accepted = False
-        self._strain.hand_over(claimed)
+        self._admission.hand_over(claimed)
         try:
             done = await self._writer.do(work)
             while isinstance(done.value, Resumption):
                 done = await self._writer.do(replace(work, under_way=done.value))
             accepted = done.response is not None and done.response.accepted
         finally:
-            for answer in self._handover.end(claimed, accepted=accepted):
+            for answer in self._takeover.end(claimed, accepted=accepted):
                 self._writer.put(answer)
         return done
 
@@ -141,7 +141,7 @@ class Links:
         self._introductions.pop(peer_id, None)
         secret = self._introduced.pop(peer_id, None)
         await self._opened(peer_id, f"from {link.address}")
-        self._take(link, peer, None if secret is None else Pass(peer, secret=secret))
+        self._take(link, peer, None if secret is None else Credential(peer, secret=secret))
 
     async def resume(
         self, link: Link, peer_id: str, told: Sequence[tuple[Request, datetime]]
@@ -162,7 +162,9 @@ class Links:
                 registration = request
         # It may have been kept through the end of its secret: the next look finds that.
         self._take(
-            link, peer, None if registration is None else Pass(peer, registration=registration)
+            link,
+            peer,
+            None if registration is None else Credential(peer, registration=registration),
         )
         return True
 
@@ -175,19 +177,19 @@ class Links:
     async def _opened(self, peer_id: str, detail: str, *, kept: bool = False) -> None:
         await self._writer.do(Observe(peer_id, EntryKind.SESSION_OPENED, detail, kept=kept))
 
-    def _take(self, link: Link, peer: Peer, how: Pass | None) -> None:
+    def _take(self, link: Link, peer: Peer, how: Credential | None) -> None:
         older = self._queues.of(peer.id).link
         if older is not None and older is not link:
-            self._rivals.replaced(peer.id, self._clock.now())
+            self._damping.replaced(peer.id, self._clock.now())
             self.peer_at.pop(older, None)
             self._since.pop(older, None)
-            self.passes.pop(older, None)
+            self.credentials.pop(older, None)
             self._ended(peer, "replaced by a newer one", answered=None)
             older.close(REPLACED)
         self.peer_at[link] = peer
         self._since[link] = self._clock.utc()
         if how is not None:
-            self.passes[link] = how
+            self.credentials[link] = how
         self._queues.attach(peer.id, link)
         peer.connected = True
 
@@ -210,7 +212,7 @@ class Links:
         """See `CorePort.closed`."""
         self._positions.pop(link, None)
         self._since.pop(link, None)
-        self.passes.pop(link, None)
+        self.credentials.pop(link, None)
         peer = self.peer_at.pop(link, None)
         if peer is None:
             return

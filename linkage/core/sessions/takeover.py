@@ -20,7 +20,7 @@ HELD_MAX: Final = 10_000
 forgotten: it costs a repetition where the registration comes to nothing."""
 
 
-class Handover:
+class Takeover:
     """Of all peers. It belongs to the event loop's thread."""
 
     def __init__(self) -> None:

@@ -30,7 +30,7 @@ class _Feud:
     last: str = ""
 
 
-class Rivals:
+class FlapDamping:
     """Counts replacements by peer, and what is to be said of those that were refused.
 
     `now` is monotonic seconds.

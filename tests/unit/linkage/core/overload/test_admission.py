@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from linkage.core.handover import Handover
-from linkage.core.strain import KEPT_MAX, Strain
+from linkage.core.overload.admission import KEPT_MAX, Admission
+from linkage.core.sessions.takeover import Takeover
 from linkage.core.work import Acknowledge, Alarm, Done, Observe, Work
 from linkage.ports import EntryKind
 from protocol.envelope import Response
@@ -18,23 +18,23 @@ SEEN = Observe("linkage", EntryKind.STRANGER, "knocked")
 
 
 class Door:
-    """A core's strain; `put` and `told` are what came of it."""
+    """A core's admission; `put` and `told` are what came of it."""
 
     def __init__(self, bench: Bench) -> None:
         self.put: list[Work] = []
         self.told: list[Alarm] = []
         self.held: str | None = None
         self.engine = bench.core
-        self.strain = Strain(
+        self.admission = Admission(
             bench.config,
             bench.core,
             bench.clock,
             put=lambda work, _: self.put.append(work),
             tell=self.told.append,
-            handover=Handover(),
+            takeover=Takeover(),
             log_held=lambda: self.held,
         )
-        self.strain.look(0, 0.0)
+        self.admission.look(0, 0.0)
         self.put.clear()
 
     @property
@@ -50,75 +50,75 @@ def door(bench: Bench) -> Door:
 def test_a_peer_is_refused_for_its_own_share_and_everybody_for_that_of_all(
     door: Door, bench: Bench
 ) -> None:
-    strain, bounds = door.strain, door.strain.pressure.bounds
-    strain.waiting["pbx"] = bounds.each
-    assert [strain.refusal(source, 0) for source in ("pbx", "pbx2")] == [1, 0]
-    strain.waiting.clear()
-    assert strain.refusal("pbx", 0) == 1, "as long as it was told"
+    admission, bounds = door.admission, door.admission.conditions.bounds
+    admission.waiting["pbx"] = bounds.each
+    assert [admission.refusal(source, 0) for source in ("pbx", "pbx2")] == [1, 0]
+    admission.waiting.clear()
+    assert admission.refusal("pbx", 0) == 1, "as long as it was told"
     bench.clock.advance(1)
-    assert strain.refusal("pbx", 0) == 0
+    assert admission.refusal("pbx", 0) == 0
 
-    assert strain.refusal("pbx2", bounds.inbox - 1) == 0
-    assert strain.refusal("pbx2", bounds.inbox) == 1
+    assert admission.refusal("pbx2", bounds.inbox - 1) == 0
+    assert admission.refusal("pbx2", bounds.inbox) == 1
 
 
 def test_an_overload_refuses_everybody_until_it_is_over(door: Door, bench: Bench) -> None:
-    strain = door.strain
-    strain.look(0, strain.pressure.bounds.wait_s)
+    admission = door.admission
+    admission.look(0, admission.conditions.bounds.wait_s)
     assert door.raised == ["overload"]
     assert [alarm.id for alarm in door.told] == ["overload"], "it is long until it is on disk"
-    assert strain.refusal("pbx", 0) == 1
-    strain.look(0, 0.0)
+    assert admission.refusal("pbx", 0) == 1
+    admission.look(0, 0.0)
     bench.clock.advance(1)
-    assert strain.refusal("pbx", 0) == 0
+    assert admission.refusal("pbx", 0) == 0
 
 
 def test_who_keeps_the_log_of_the_store_is_told_by_name(door: Door) -> None:
     door.held = "sqlite3 linkage.db (pid 4711) reads the store since 30 s"
-    door.strain.look(0, 0.0)
+    door.admission.look(0, 0.0)
     assert [work.text for work in door.put if isinstance(work, Alarm)] == [door.held]
-    assert door.strain.refusal("pbx", 0) == 0, "requests are taken"
+    assert door.admission.refusal("pbx", 0) == 0, "requests are taken"
 
 
 def test_many_that_wait_shortly_are_told_by_the_journal_alone(door: Door) -> None:
-    door.strain.look(door.strain.pressure.bounds.inbox, 0.0)
+    door.admission.look(door.admission.conditions.bounds.inbox, 0.0)
     assert door.raised == ["overload"]
     assert door.told == []
 
 
 def test_what_a_failing_disk_makes_wait_is_no_overload(door: Door, bench: Bench) -> None:
-    strain = door.strain
+    admission = door.admission
     door.engine.store_error = "database or disk is full"
-    strain.look(0, strain.pressure.bounds.wait_s)
+    admission.look(0, admission.conditions.bounds.wait_s)
     assert door.raised == ["store"]
 
-    assert strain.refusal("pbx", 0) == 5
+    assert admission.refusal("pbx", 0) == 5
     door.engine.store_error = None
     bench.clock.advance(4)
-    assert [strain.refusal(source, 0) for source in ("pbx", "pbx2")] == [1, 0]
+    assert [admission.refusal(source, 0) for source in ("pbx", "pbx2")] == [1, 0]
 
 
 def test_who_heard_from_the_disk_that_it_is_to_wait_is_held_to_it(
     door: Door, bench: Bench
 ) -> None:
-    strain = door.strain
+    admission = door.admission
     work = bench.submit("pbx", incoming())
-    strain.failed(work, bench.core.not_now(work))
-    assert [strain.refusal(source, 0) for source in ("pbx", "pbx2")] == [5, 0]
-    assert not strain.offer_kept(), "a peer says it again"
+    admission.failed(work, bench.core.not_now(work))
+    assert [admission.refusal(source, 0) for source in ("pbx", "pbx2")] == [5, 0]
+    assert not admission.offer_kept(), "a peer says it again"
 
 
 def test_what_waits_for_a_disk_is_bounded_and_then_the_least_of_it_is_lost(door: Door) -> None:
-    strain = door.strain
+    admission = door.admission
     for _ in range(KEPT_MAX - 1):
-        strain.failed(ANSWER, FAILED)
-    room = [strain.has_room]
-    strain.failed(SEEN, FAILED)
-    room.append(strain.has_room)
-    strain.failed(SEEN, FAILED)
-    strain.failed(ANSWER, FAILED)
+        admission.failed(ANSWER, FAILED)
+    room = [admission.has_room]
+    admission.failed(SEEN, FAILED)
+    room.append(admission.has_room)
+    admission.failed(SEEN, FAILED)
+    admission.failed(ANSWER, FAILED)
 
-    assert strain.offer_kept()
+    assert admission.offer_kept()
     assert door.put == [*[ANSWER] * (KEPT_MAX - 1), SEEN, ANSWER]
-    assert [*room, strain.has_room] == [True, False, True]
-    assert not strain.offer_kept()
+    assert [*room, admission.has_room] == [True, False, True]
+    assert not admission.offer_kept()

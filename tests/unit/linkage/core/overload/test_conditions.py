@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from linkage.core.pressure import CALM_S, MIB, Bounds, Pressure, Standing
+from linkage.core.overload.conditions import CALM_S, MIB, Bounds, Conditions, Readings
 from linkage.core.work import Alarm
 
 UTC_NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -24,7 +24,7 @@ class Watcher:
     """Looks once for each call, and remembers what was news."""
 
     def __init__(self) -> None:
-        self.pressure = Pressure(Bounds(inbox=100, wait_s=10, disk_free_mb=512), "linkage")
+        self.conditions = Conditions(Bounds(inbox=100, wait_s=10, disk_free_mb=512), "linkage")
         self.told: list[tuple[str, bool]] = []
         self.alarms: list[Alarm] = []
         self.now = 1000.0
@@ -33,7 +33,7 @@ class Watcher:
 
     def look(self, after_s: float = 0.0, **changed: Any) -> None:
         self.now += after_s
-        self.alarms = self.pressure.look(Standing(**WELL | changed), self.now, UTC_NOW)
+        self.alarms = self.conditions.look(Readings(**WELL | changed), self.now, UTC_NOW)
         self.told += [(alarm.id, alarm.raised) for alarm in self.alarms]
 
 
@@ -43,10 +43,10 @@ def watcher() -> Watcher:
 
 
 def test_what_a_process_before_had_raised_is_cleared_at_the_first_look() -> None:
-    pressure = Pressure(Bounds(), "linkage")
+    conditions = Conditions(Bounds(), "linkage")
     unknown = {"disk_free": None, "log_held": None}
-    first = pressure.look(Standing(**WELL | unknown), 0.0, UTC_NOW)
-    second = pressure.look(Standing(**WELL), 1.0, UTC_NOW)
+    first = conditions.look(Readings(**WELL | unknown), 0.0, UTC_NOW)
+    second = conditions.look(Readings(**WELL), 1.0, UTC_NOW)
 
     assert {(alarm.id, alarm.raised) for alarm in first} == {
         ("store", False), ("overload", False), ("clock", False),
@@ -73,7 +73,7 @@ def test_a_condition_is_told_once_and_is_over_when_it_has_been_calm(
 ) -> None:
     watcher.look(**bad)
     watcher.look(**bad, after_s=100)
-    assert list(watcher.pressure.raised) == [condition]
+    assert list(watcher.conditions.raised) == [condition]
 
     watcher.look()
     watcher.look(**bad, after_s=CALM_S - 1)
@@ -84,7 +84,7 @@ def test_a_condition_is_told_once_and_is_over_when_it_has_been_calm(
     watcher.look(after_s=1)
     watcher.look(after_s=1)
     assert watcher.told == [(condition, True), (condition, False)]
-    assert watcher.pressure.raised == {}
+    assert watcher.conditions.raised == {}
 
 
 def test_an_alarm_says_what_and_since_when(watcher: Watcher) -> None:
@@ -99,7 +99,7 @@ def test_an_overload_ends_at_half_of_what_began_it(watcher: Watcher) -> None:
     seen = []
     for inbox, oldest_s in ((99, 9.9), (100, 0.0), (50, 0.0), (49, 5.0), (49, 4.9)):
         watcher.look(inbox=inbox, oldest_s=oldest_s)
-        seen.append(watcher.pressure.overloaded)
+        seen.append(watcher.conditions.overloaded)
     assert seen == [False, True, True, True, False]
 
 
@@ -114,14 +114,14 @@ def test_a_little_more_room_than_too_little_is_not_enough(watcher: Watcher) -> N
 
 
 def test_who_was_told_to_wait_is_held_to_it_and_not_longer(watcher: Watcher) -> None:
-    pressure = watcher.pressure
-    assert pressure.wait_of("pbx", 0.0) == 0
-    pressure.hold("pbx", 5, 0.0)
-    pressure.hold("pbx", 5, 3.0)
+    conditions = watcher.conditions
+    assert conditions.wait_of("pbx", 0.0) == 0
+    conditions.hold("pbx", 5, 0.0)
+    conditions.hold("pbx", 5, 3.0)
 
-    waits = [pressure.wait_of("pbx", now) for now in (0.0, 0.5, 4.9, 5.0)]
+    waits = [conditions.wait_of("pbx", now) for now in (0.0, 0.5, 4.9, 5.0)]
 
     assert waits == [5, 5, 1, 0], "a later refusal does not prolong it"
-    assert pressure.wait_of("pbx2", 1.0) == 0
-    pressure.hold("pbx", 5, 6.0)
-    assert pressure.wait_of("pbx", 10.9) == 1
+    assert conditions.wait_of("pbx2", 1.0) == 0
+    conditions.hold("pbx", 5, 6.0)
+    assert conditions.wait_of("pbx", 10.9) == 1

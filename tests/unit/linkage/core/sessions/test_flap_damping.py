@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from linkage.core.rivals import BURST, EVERY_S, SUM_EVERY_S, Rivals
+from linkage.core.sessions.flap_damping import BURST, EVERY_S, SUM_EVERY_S, FlapDamping
 from linkage.ports import EntryKind
 from protocol.results import Result
 from tests.unit.linkage.links import FakeLink, Site
@@ -62,7 +62,7 @@ async def test_a_peer_that_leaves_half_open_sessions_now_and_then_is_not_held_up
 
 
 def test_what_is_over_is_forgotten() -> None:
-    rivals = Rivals()
+    rivals = FlapDamping()
     for number in range(BURST):
         rivals.replaced("desk", float(number))
     assert list(rivals.sums(EVERY_S * BURST + SUM_EVERY_S)) == []

@@ -1,6 +1,6 @@
-"""The core under strain: what is refused at the door, what waits for a disk that takes nothing.
+"""Admission of requests: what is refused at the door, what waits for a disk that takes nothing.
 
-What is decided is `linkage.core.pressure`'s; this has to do with the core's work. It belongs to
+What is decided is `linkage.core.overload.conditions`'s; this has to do with the core's work. It belongs to
 the event loop's thread.
 """
 
@@ -14,14 +14,14 @@ from typing import Final
 
 from linkage.config.file import Config
 from linkage.core.engine import CoreEngine
-from linkage.core.handover import Handover
-from linkage.core.pressure import (
+from linkage.core.overload.conditions import (
     OVERLOAD_RETRY_S,
     STORE_RETRY_S,
     Bounds,
-    Pressure,
-    Standing,
+    Conditions,
+    Readings,
 )
+from linkage.core.sessions.takeover import Takeover
 from linkage.core.work import Acknowledge, Alarm, Done, GiveUp, Observe, Submit, Work
 from linkage.ports import Clock
 
@@ -34,13 +34,13 @@ _KEPT: Final = (Acknowledge, GiveUp, Alarm, Observe)
 """What nobody will say again, if the disk does not take it now."""
 
 
-class Strain:
+class Admission:
     """What the core asks before it takes a request, and tells after each batch.
 
     Args:
         put: queues work of linkage's own, and tells what became of it.
         tell: tells an alarm to whoever is connected, without a place in a queue.
-        handover: takes the answers of sessions that are about to be replaced.
+        takeover: takes the answers of sessions that are about to be replaced.
         log_held: who keeps the store's log from being taken in, in words; None: nobody.
     """
 
@@ -52,15 +52,15 @@ class Strain:
         *,
         put: Callable[[Work, Callable[[Done], None] | None], None],
         tell: Callable[[Alarm], None],
-        handover: Handover,
+        takeover: Takeover,
         log_held: Callable[[], str | None] = lambda: None,
     ) -> None:
-        self.pressure = Pressure(_bounds_of(config), config.id)
+        self.conditions = Conditions(_bounds_of(config), config.id)
         self._engine = engine
         self._clock = clock
         self._put = put
         self._tell = tell
-        self._handover = handover
+        self._takeover = takeover
         self._log_held = log_held
         self._kept: list[Work] = []
         self._told: set[Alarm] = set()
@@ -75,16 +75,16 @@ class Strain:
     def refusal(self, source: str, inbox: int) -> int:
         """For how many seconds a peer's requests are not taken; 0: they are."""
         now = self._clock.now()
-        pressure = self.pressure
-        wait = pressure.wait_of(source, now)
+        conditions = self.conditions
+        wait = conditions.wait_of(source, now)
         if wait:
             return wait
         if self._engine.store_failing:
-            return pressure.hold(source, STORE_RETRY_S, now)
-        bounds = pressure.bounds
+            return conditions.hold(source, STORE_RETRY_S, now)
+        bounds = conditions.bounds
         many = inbox >= bounds.inbox or self.waiting[source] >= bounds.each
-        if many or pressure.overloaded:
-            return pressure.hold(source, OVERLOAD_RETRY_S, now)
+        if many or conditions.overloaded:
+            return conditions.hold(source, OVERLOAD_RETRY_S, now)
         return 0
 
     # --- after a batch ---------------------------------------------------------------------------
@@ -93,11 +93,11 @@ class Strain:
         if isinstance(work, Submit):
             if done.response is not None and done.response.retry_after_s:
                 retry_s = done.response.retry_after_s
-                self.pressure.hold(work.source, retry_s, self._clock.now())
+                self.conditions.hold(work.source, retry_s, self._clock.now())
             return
         if isinstance(work, Alarm) and work.raised:
             self._tell_at_once(work)
-        if isinstance(work, Acknowledge) and self._handover.holds(work):
+        if isinstance(work, Acknowledge) and self._takeover.holds(work):
             return
         lost = isinstance(work, Observe) and not self.has_room
         if isinstance(done.value, OSError) and isinstance(work, _KEPT) and not lost:
@@ -116,11 +116,11 @@ class Strain:
 
         Written after the registration it would settle what the newer one is still to get.
         """
-        self._handover.begin(receiver)
+        self._takeover.begin(receiver)
         self._kept = [
             work
             for work in self._kept
-            if not (isinstance(work, Acknowledge) and self._handover.holds(work))
+            if not (isinstance(work, Acknowledge) and self._takeover.holds(work))
         ]
 
     def offer_kept(self) -> bool:
@@ -139,7 +139,7 @@ class Strain:
     def look(self, inbox: int, oldest_s: float) -> None:
         """See how things stand, and say so where that is news."""
         failing = self._engine.store_failing
-        standing = Standing(
+        standing = Readings(
             inbox=inbox,
             # What a failing disk makes wait is no overload.
             oldest_s=0.0 if failing else oldest_s,
@@ -148,11 +148,11 @@ class Strain:
             clock_off_us=self._engine.clock_off_us,
             log_held=self._log_held() or "",
         )
-        for alarm in self.pressure.look(standing, self._clock.now(), self._clock.utc()):
+        for alarm in self.conditions.look(standing, self._clock.now(), self._clock.utc()):
             self._offer(alarm)
             if alarm.raised:
                 logger.warning("%s: %s", alarm.id, alarm.text)
-                if standing.oldest_s >= self.pressure.bounds.wait_s:
+                if standing.oldest_s >= self.conditions.bounds.wait_s:
                     self._tell_at_once(alarm)  # it will be long before it is on disk
 
     def _tell_at_once(self, alarm: Alarm) -> None:

@@ -67,7 +67,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Readings:
     """How things stand: what waits, how long the oldest has, free bytes (None: not known).
 
     `clock_off_us`: by how much the clock was set; `log_held`: who keeps the log, in words;
@@ -108,7 +108,7 @@ class _Condition:
         return False if news else None
 
 
-class Pressure:
+class Conditions:
     """The conditions, and who was told to wait. `now` is monotonic seconds."""
 
     def __init__(self, bounds: Bounds, source: str) -> None:
@@ -146,7 +146,7 @@ class Pressure:
         return {name: c.text for name, c in self._conditions.items() if c.raised}
 
     # --- conditions ------------------------------------------------------------------------------
-    def look(self, standing: Standing, now: float, utc: datetime) -> list[Alarm]:
+    def look(self, standing: Readings, now: float, utc: datetime) -> list[Alarm]:
         """What is news in how things stand."""
         alarms = []
         for name, problem in self._problems(standing):
@@ -155,7 +155,7 @@ class Pressure:
                 alarms.append(self._alarm(name, raised=news, at=to_us(utc)))
         return alarms
 
-    def _problems(self, standing: Standing) -> Iterator[tuple[str, str | None]]:
+    def _problems(self, standing: Readings) -> Iterator[tuple[str, str | None]]:
         error = standing.store_error
         yield STORE, None if error is None else f"the store cannot be written: {error}"
         yield OVERLOAD, self._overload(standing)
@@ -165,7 +165,7 @@ class Pressure:
             yield LOG_HELD, standing.log_held or None
         yield CLOCK, _clock(standing.clock_off_us)
 
-    def _overload(self, standing: Standing) -> str | None:
+    def _overload(self, standing: Readings) -> str | None:
         # Half of it before more is taken: not one in, one out at the very bound.
         share = 0.5 if self._overloaded else 1.0
         bounds = self.bounds

@@ -10,7 +10,7 @@ import pytest
 
 from linkage.config.keyring import rotate
 from linkage.config.secrets import Secret
-from linkage.core.warden import Pass, Warden
+from linkage.core.sessions.credential_expiry import Credential, CredentialExpiry
 from linkage.core.work import Admitted
 from linkage.ports import EXPIRED, EntryKind, Link
 from protocol.messages import CallDirection, Diagnose, IncomingCallNotice
@@ -45,7 +45,7 @@ async def connected(site: Site) -> FakeLink:
 
 
 async def looked(site: Site) -> None:
-    await site.core.warden.look()
+    await site.core.credential_expiry.look()
     await site.settled()
 
 
@@ -157,19 +157,19 @@ async def test_where_linkage_dials_it_introduces_itself_anew(tmp_path: Path) -> 
 async def test_a_look_that_fails_ends_nobody_and_is_not_the_last(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("linkage.core.warden.LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr("linkage.core.sessions.credential_expiry.LOOK_EVERY_S", 0.0)
     async with Site(tmp_path, OURS) as site:
         desk = await connected(site)
         first, second = asyncio.Event(), asyncio.Event()
 
-        def passes() -> dict[Link, Pass]:
+        def credentials() -> dict[Link, Credential]:
             (second if first.is_set() else first).set()
             raise RuntimeError("a bug")
 
-        warden = Warden(passes, site.core.closed, site.clock)
-        warden.start()
+        credential_expiry = CredentialExpiry(credentials, site.core.closed, site.clock)
+        credential_expiry.start()
         await asyncio.wait_for(second.wait(), 10)
-        await warden.stop()
+        await credential_expiry.stop()
         assert "looked for again" in caplog.text
         assert desk.reasons == []
 

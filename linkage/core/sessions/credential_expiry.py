@@ -26,7 +26,7 @@ LOOK_EVERY_S: Final = 10.0
 """How long after the end of its secret a session may live, about."""
 
 
-class Pass:
+class Credential:
     """What let a session in: its secret, or the registration from which that is to be found."""
 
     __slots__ = ("_registration", "_secret", "_unread", "peer")
@@ -63,39 +63,43 @@ class Pass:
         return None if self._secret in valid else EXPIRED
 
 
-def find_expired(passes: Iterable[tuple[Link, Pass]], now: datetime) -> list[tuple[Link, str]]:
+def find_expired(
+    credentials: Iterable[tuple[Link, Credential]], now: datetime
+) -> list[tuple[Link, str]]:
     """Which sessions must end, and why. Reads files: it is not for the event loop's thread."""
     found = []
-    for link, each in passes:
+    for link, each in credentials:
         problem = each.problem(now)
         if problem is not None:
             found.append((link, problem))
     return found
 
 
-class Warden:
+class CredentialExpiry:
     """Looks every now and then who may stay.
 
     Args:
-        passes: of the sessions that are open now.
+        credentials: of the sessions that are open now.
         end: closes one, with the reason.
         clock: its wall clock says which secrets are in force.
     """
 
     def __init__(
         self,
-        passes: Callable[[], Mapping[Link, Pass]],
+        credentials: Callable[[], Mapping[Link, Credential]],
         end: Callable[[Link, str], None],
         clock: Clock,
     ) -> None:
-        self._passes = passes
+        self._credentials = credentials
         self._end = end
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin; the first look is after `LOOK_EVERY_S`."""
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="linkage-warden")
+        self._task = asyncio.get_running_loop().create_task(
+            self._run(), name="linkage-credential_expiry"
+        )
 
     async def stop(self) -> None:
         """Look no more."""
@@ -114,6 +118,6 @@ class Warden:
 
     async def look(self) -> None:
         """End the sessions whose secret is not in force any more."""
-        passes = list(self._passes().items())
-        for link, reason in await asyncio.to_thread(find_expired, passes, self._clock.utc()):
+        credentials = list(self._credentials().items())
+        for link, reason in await asyncio.to_thread(find_expired, credentials, self._clock.utc()):
             self._end(link, reason)

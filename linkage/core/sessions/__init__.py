@@ -1,0 +1,1 @@
+"""Who is connected: registration, takeover by a newer session, damping, expiry of credentials."""
