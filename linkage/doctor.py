@@ -113,9 +113,9 @@ def check_tls(config: Config) -> Finding:
 
 def check_bus(config: Config) -> Finding:
     """Could the parts of `serve --only` find each other?"""
-    from linkage.messaging.address import endpoint, is_ipc
-    from linkage.messaging.keys import CORE, KeyFileError, read_allowed, read_pair
-    from linkage.messaging.sockets import BusError
+    from linkage.bus.address import endpoint, is_ipc
+    from linkage.bus.keys import CORE, KeyFileError, read_allowed, read_pair
+    from linkage.bus.sockets import BusError
 
     address = config.messaging.address
     folder = config.path_of(config.messaging.keys)

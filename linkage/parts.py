@@ -22,6 +22,14 @@ from typing import Any, Final, Self
 
 from adapters.registry import load_adapter
 from gateway import Gateway, ListenError
+from linkage.bus.address import endpoint, is_ipc, make_private
+from linkage.bus.client import CoreClient
+from linkage.bus.core_end import CoreEnd
+from linkage.bus.files import RemoteFiles
+from linkage.bus.keys import CORE, Pair, read_allowed, read_pair, read_public
+from linkage.bus.memory import RemoteMemory
+from linkage.bus.settings import BusSettings
+from linkage.bus.sockets import BusError
 from linkage.clock import SystemClock
 from linkage.config.file import AdapterSettings, Config
 from linkage.config.peers import PEER_ID
@@ -32,14 +40,6 @@ from linkage.files import DirectoryFiles
 from linkage.front import make_gateway
 from linkage.hosting import AdapterHost
 from linkage.kept import KeptCore
-from linkage.messaging.address import endpoint, is_ipc, make_private
-from linkage.messaging.client import CoreClient
-from linkage.messaging.files import RemoteFiles
-from linkage.messaging.hub import Hub
-from linkage.messaging.keys import CORE, Pair, read_allowed, read_pair, read_public
-from linkage.messaging.memory import RemoteMemory
-from linkage.messaging.settings import BusSettings
-from linkage.messaging.sockets import BusError
 from linkage.observation.http import Phase, Watch
 from linkage.observation.lag import LoopLag
 from linkage.ports import Adapter, AdapterContext, AdapterError, Clock
@@ -49,8 +49,8 @@ from linkage.watch import (
     watch_adapters,
     watch_bus,
     watch_core,
+    watch_core_end,
     watch_gateway,
-    watch_hub,
     watch_process,
 )
 
@@ -157,20 +157,20 @@ class CorePart(LinkagePart):
         core = kept.core
         place, keys, allowed = _core_place(config)
         await kept.start()
-        hub = Hub(
+        core_end = CoreEnd(
             core,
             DirectoryFiles(config.files_path),
             self._clock,
             _bus_settings(config),
             [item.id for item in config.adapter],
         )
-        hub.start(place, keys, allowed)
-        self._stack.push_async_callback(hub.stop)
+        core_end.start(place, keys, allowed)
+        self._stack.push_async_callback(core_end.stop)
         self._core = core
         self.door = kept.door
         if self.watch is not None:
             watch_core(self.watch, core, config.database_path, self._clock)
-            watch_hub(self.watch, lambda: hub.parts)
+            watch_core_end(self.watch, lambda: core_end.parts)
 
     async def reload(self, config: Config) -> list[str]:
         """Secrets, and who is a peer no more."""

@@ -195,7 +195,7 @@ def _make_certificates(directory: Path, listen: Sequence[str], peers: Sequence[s
 
 
 def _make_keys(directory: Path) -> None:
-    from linkage.messaging.keys import make_keys
+    from linkage.bus.keys import make_keys
 
     make_keys(directory, ["core", "gateway"])
 

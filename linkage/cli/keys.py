@@ -25,7 +25,7 @@ def keys(parts: tuple[str, ...], config_file: Path, as_json: bool) -> None:
     One pair for the core and for each part, in the directory `keys` beside the file. What is there
     is left as it is: to change a pair, remove both of its files first.
     """
-    from linkage.messaging.keys import make_keys
+    from linkage.bus.keys import make_keys
     from linkage.parts import check_part, part_names
 
     config = read_config(config_file)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.process import free_port
-from linkage.messaging.keys import make_keys
+from linkage.bus.keys import make_keys
 from linkage.store.database import open_for_reading
 from protocol import messages as m
 from tests.fault.processes import Parts

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkage.messaging.envelope import (
+from linkage.bus.envelope import (
     VERSION,
     EnvelopeError,
     Kind,
@@ -19,7 +19,7 @@ from linkage.messaging.envelope import (
     seal,
     unseal,
 )
-from linkage.messaging.pack import (
+from linkage.bus.pack import (
     PackError,
     pack_request,
     pack_response,

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from linkage.messaging.envelope import Envelope, pack_item, seal
+from linkage.bus.envelope import Envelope, pack_item, seal
 
 BATCH_ITEMS: Final = 512
 BATCH_BYTES: Final = 1024 * 1024

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from linkage.bus.calls import CALLS_MAX, Call
+from linkage.bus.client import RETRY_AFTER_S, CoreClient
+from linkage.bus.envelope import Kind
+from linkage.bus.settings import BusSettings
 from linkage.clock import ManualClock
-from linkage.messaging.calls import CALLS_MAX, Call
-from linkage.messaging.client import RETRY_AFTER_S, CoreClient
-from linkage.messaging.envelope import Kind
-from linkage.messaging.settings import BusSettings
 from protocol import messages as m
 from protocol.envelope import Request, Response
 from protocol.message import Message
+from tests.unit.linkage.bus.bus import Peer
 from tests.unit.linkage.links import as_sent
-from tests.unit.linkage.messaging.bus import Peer
 from tests.unit.linkage.said import incoming
 
 HOLD_S = 8.0

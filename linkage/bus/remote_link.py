@@ -8,15 +8,15 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
-from linkage.messaging.envelope import Kind
-from linkage.messaging.files import Uploads
-from linkage.messaging.pack import pack_request
-from linkage.messaging.stream import Stream
+from linkage.bus.envelope import Kind
+from linkage.bus.files import Uploads
+from linkage.bus.pack import pack_request
+from linkage.bus.stream import Stream
 from linkage.ports import CorePort
 from protocol.envelope import Request, Response
 from protocol.results import Result
 
-logger = logging.getLogger("linkage.messaging")
+logger = logging.getLogger("linkage.bus")
 
 GATEWAY: Final = "gateway"
 ADAPTER: Final = "adapter"

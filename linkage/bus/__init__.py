@@ -2,11 +2,11 @@
 
 ```
  gateway process                              core process
- sessions ── CorePort ── CoreClient ══ ZeroMQ ══ Hub ── CorePort ── Core
-            (client.py)    DEALER   envelopes  ROUTER   (hub.py)
+ sessions ── CorePort ── CoreClient ══ ZeroMQ ══ CoreEnd ─ CorePort ── Core
+            (client.py)    DEALER   envelopes  ROUTER   (core_end.py)
 ```
 The port is the one that everything uses within one process (`linkage.ports`); the bus adds nothing
 to it but distance. `pack` turns what crosses into plain values, `envelope` those into bytes,
-`sockets` carries the bytes, `keys` and `guard` decide who may speak. The only package that imports
+`sockets` carries the bytes, `keys` and `zap` decide who may speak. The only package that imports
 zmq and msgpack.
 """

@@ -16,7 +16,8 @@ from typing import Any, Final
 
 import zmq
 
-from linkage.messaging.envelope import (
+from linkage.bus.dispatcher import CALLS, FIELDS, SAYS, Dispatcher
+from linkage.bus.envelope import (
     Envelope,
     EnvelopeError,
     Kind,
@@ -25,17 +26,16 @@ from linkage.messaging.envelope import (
     seal,
     unseal,
 )
-from linkage.messaging.guard import Guard
-from linkage.messaging.keys import Pair
-from linkage.messaging.pack import PackError
-from linkage.messaging.remote import ADAPTER, Part, part_problem
-from linkage.messaging.serving import CALLS, FIELDS, SAYS, Desk
-from linkage.messaging.settings import BusSettings
-from linkage.messaging.sockets import Router
-from linkage.messaging.stream import Pace
+from linkage.bus.keys import Pair
+from linkage.bus.pack import PackError
+from linkage.bus.remote_link import ADAPTER, Part, part_problem
+from linkage.bus.settings import BusSettings
+from linkage.bus.sockets import Router
+from linkage.bus.stream import Pace
+from linkage.bus.zap import ZapHandler
 from linkage.ports import Absent, Clock, CoreService, EntryKind, FileStore
 
-logger = logging.getLogger("linkage.messaging")
+logger = logging.getLogger("linkage.bus")
 
 TICK_S: Final = 0.5
 PARTS_MAX: Final = 64
@@ -49,7 +49,7 @@ ANSWERED: Final = frozenset({Kind.SUBMIT, *CALLS})
 _UNKNOWN: Final = pack_item(Kind.UNKNOWN)
 
 
-class Hub:
+class CoreEnd:
     """Offers a core to other processes. In the core's event loop.
 
     Args:
@@ -72,10 +72,10 @@ class Hub:
         self._clock = clock
         self._settings = settings
         self._adapters = frozenset(adapters)
-        self._desk = Desk(core, files, self._adapters)
+        self._dispatcher = Dispatcher(core, files, self._adapters)
         self._incarnation = secrets.token_hex(8)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._guard: Guard | None = None
+        self._zap: ZapHandler | None = None
         self._strangers = 0
         self._strangers_told_at = -math.inf
         self._router: Router | None = None
@@ -104,7 +104,7 @@ class Hub:
         """
         try:
             if keys is not None:
-                self._guard = Guard(self._context, allowed or {}, self._turn_away)
+                self._zap = ZapHandler(self._context, allowed or {}, self._turn_away)
             self._router = Router(self._context, place, keys, self._came)
         except BaseException:
             self._close_sockets()
@@ -135,7 +135,7 @@ class Hub:
         await asyncio.to_thread(self._context.term)
 
     def _close_sockets(self) -> None:
-        for socket in (self._router, self._guard):
+        for socket in (self._router, self._zap):
             if socket is not None:
                 socket.close()
 
@@ -197,7 +197,7 @@ class Hub:
         part.stream.take(envelope)
         part.heard_at = self._clock.now()
         self._parts[identity] = part
-        self._desk.learn(part, capabilities)
+        self._dispatcher.learn(part, capabilities)
         part.stream.say(Kind.WELCOME, self._incarnation)
         logger.info("bus: %s is here", name)
         self._note(name, EntryKind.ALARM_CLEARED, f"{name} is here again")
@@ -225,9 +225,9 @@ class Hub:
         if len(fields) != count or (fields and type(fields[0]) is not int):
             raise PackError(f"an item of kind {kind} has {count} fields")
         if kind in CALLS:
-            self._answer(part, fields[0], CALLS[kind](self._desk, part, *fields[1:]))
+            self._answer(part, fields[0], CALLS[kind](self._dispatcher, part, *fields[1:]))
         elif kind in SAYS:
-            SAYS[kind](self._desk, part, *fields)
+            SAYS[kind](self._dispatcher, part, *fields)
         elif kind == Kind.BYE:
             self._drop(part, f"{part.name} stops")
 

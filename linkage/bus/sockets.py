@@ -20,9 +20,9 @@ from typing import Any, Final, cast
 
 import zmq
 
-from linkage.messaging.keys import Pair
+from linkage.bus.keys import Pair
 
-logger = logging.getLogger("linkage.messaging")
+logger = logging.getLogger("linkage.bus")
 
 IN_A_TURN: Final = 64
 """Envelopes taken before the loop may do something else."""
@@ -35,7 +35,7 @@ RECONNECT_MAX_MS: Final = 500
 ENVELOPE_MAX: Final = 64 * 1024 * 1024
 """Bytes of one envelope; a longer one is cut off by ZeroMQ before it is in memory."""
 DOMAIN: Final = "linkage"
-"""Under which the guard (`linkage.messaging.guard`) is asked."""
+"""Under which the ZAP handler (`linkage.bus.zap`) is asked."""
 
 
 class BusError(Exception):
@@ -198,7 +198,7 @@ class Router(Socket):
 
 
 def user_of(frame: zmq.Frame) -> str | None:
-    """Whose key it was that opened the connection (`linkage.messaging.guard`); None: no key."""
+    """Whose key it was that opened the connection (`linkage.bus.zap`); None: no key."""
     try:
         found: Any = frame.get("User-Id")
     except (KeyError, zmq.ZMQError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from linkage.messaging.client import CoreClient
+from linkage.bus.client import CoreClient
 
 
 class RemoteMemory:

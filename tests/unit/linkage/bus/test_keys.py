@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.process import free_port
-from linkage.messaging.address import PATH_MAX, endpoint, make_private
-from linkage.messaging.keys import (
+from linkage.bus.address import PATH_MAX, endpoint, make_private
+from linkage.bus.keys import (
     KeyFileError,
     file_name,
     make_keys,
@@ -18,8 +18,8 @@ from linkage.messaging.keys import (
     read_pair,
     read_public,
 )
-from linkage.messaging.sockets import BusError
-from tests.unit.linkage.messaging.bus import Bus, until
+from linkage.bus.sockets import BusError
+from tests.unit.linkage.bus.bus import Bus, until
 from tests.unit.linkage.said import incoming
 
 PARTS = ["core", "gateway", "adapter:my-pbx"]

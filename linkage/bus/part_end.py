@@ -22,8 +22,8 @@ from typing import Any, Final
 
 import zmq
 
-from linkage.messaging.calls import Call, Calls, CoreAwayError, Told, tell
-from linkage.messaging.envelope import (
+from linkage.bus.calls import Call, Calls, CoreAwayError, Told, tell
+from linkage.bus.envelope import (
     Envelope,
     EnvelopeError,
     Kind,
@@ -31,16 +31,16 @@ from linkage.messaging.envelope import (
     pack_item,
     unseal,
 )
-from linkage.messaging.keys import Pair
-from linkage.messaging.links import Links, LocalLink
-from linkage.messaging.pack import PackError, pack_request, pack_response, unpack_request
-from linkage.messaging.settings import BusSettings
-from linkage.messaging.sockets import Dealer
-from linkage.messaging.stream import Pace, Stream
+from linkage.bus.keys import Pair
+from linkage.bus.links import Links, LocalLink
+from linkage.bus.pack import PackError, pack_request, pack_response, unpack_request
+from linkage.bus.settings import BusSettings
+from linkage.bus.sockets import Dealer
+from linkage.bus.stream import Pace, Stream
 from linkage.ports import REPLACED, Capability, Clock
 from linkage.supervision import TaskSet
 
-logger = logging.getLogger("linkage.messaging")
+logger = logging.getLogger("linkage.bus")
 
 TICK_S: Final = 0.25
 GREET_AGAIN_S: Final = 1.0
@@ -65,7 +65,7 @@ class State(Enum):
 _TALKING: Final = frozenset({State.RESUMING, State.UP})
 
 
-class Conversation:
+class PartEnd:
     """One part's end of the bus. In one event loop.
 
     Args:

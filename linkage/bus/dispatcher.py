@@ -13,9 +13,9 @@ from functools import partial
 from inspect import signature
 from typing import Any, Final
 
-from linkage.messaging.envelope import Kind
-from linkage.messaging.files import read_piece, stat_of
-from linkage.messaging.pack import (
+from linkage.bus.envelope import Kind
+from linkage.bus.files import read_piece, stat_of
+from linkage.bus.pack import (
     Fields,
     PackError,
     pack_request,
@@ -23,18 +23,18 @@ from linkage.messaging.pack import (
     unpack_request,
     unpack_response,
 )
-from linkage.messaging.remote import Part, RemoteLink
+from linkage.bus.remote_link import Part, RemoteLink
 from linkage.ports import Capability, CoreService, EntryKind, FileStore
 from protocol.envelope import Request, Response
 from protocol.registration import peer_id_of
 from protocol.results import Result
 
-logger = logging.getLogger("linkage.messaging")
+logger = logging.getLogger("linkage.bus")
 
 WINDOW_MAX: Final = 1024
 
 
-class Desk:
+class Dispatcher:
     """Serves the items of all parts. What does not fit its kind is a `PackError`."""
 
     def __init__(self, core: CoreService, files: FileStore, adapters: frozenset[str]) -> None:
@@ -293,26 +293,26 @@ Handler = Callable[..., Coroutine[Any, Any, Any]]
 Teller = Callable[..., None]
 
 CALLS: Final[dict[int, Handler]] = {
-    Kind.REGISTER: Desk.register,
-    Kind.ADOPT: Desk.adopt,
-    Kind.RESUME: Desk.resume,
-    Kind.INTRODUCE: Desk.introduce,
-    Kind.NOTE: Desk.note,
-    Kind.RECALL: Desk.recall,
-    Kind.REMEMBER: Desk.remember,
-    Kind.FILE_OPEN: Desk.open_file,
-    Kind.FILE_CHUNK: Desk.add_to_file,
-    Kind.FILE_END: Desk.finish_file,
-    Kind.FILE_READ: Desk.read_file,
-    Kind.FILE_STAT: Desk.stat_file,
-    Kind.FILE_DELETE: Desk.delete_file,
+    Kind.REGISTER: Dispatcher.register,
+    Kind.ADOPT: Dispatcher.adopt,
+    Kind.RESUME: Dispatcher.resume,
+    Kind.INTRODUCE: Dispatcher.introduce,
+    Kind.NOTE: Dispatcher.note,
+    Kind.RECALL: Dispatcher.recall,
+    Kind.REMEMBER: Dispatcher.remember,
+    Kind.FILE_OPEN: Dispatcher.open_file,
+    Kind.FILE_CHUNK: Dispatcher.add_to_file,
+    Kind.FILE_END: Dispatcher.finish_file,
+    Kind.FILE_READ: Dispatcher.read_file,
+    Kind.FILE_STAT: Dispatcher.stat_file,
+    Kind.FILE_DELETE: Dispatcher.delete_file,
 }
 SAYS: Final[dict[int, Teller]] = {
-    Kind.SUBMIT: Desk.submit,
-    Kind.ANSWERED: Desk.answered,
-    Kind.BEGIN: Desk.begin,
-    Kind.CLOSED: Desk.closed,
-    Kind.FILE_DROP: Desk.drop_file,
+    Kind.SUBMIT: Dispatcher.submit,
+    Kind.ANSWERED: Dispatcher.answered,
+    Kind.BEGIN: Dispatcher.begin,
+    Kind.CLOSED: Dispatcher.closed,
+    Kind.FILE_DROP: Dispatcher.drop_file,
 }
 """What needs no answer, or answers itself."""
 

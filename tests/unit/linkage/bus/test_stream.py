@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from linkage.messaging.envelope import Kind, pack_item, unseal
-from linkage.messaging.stream import BATCH_BYTES, BATCH_ITEMS, Pace, Stream
+from linkage.bus.envelope import Kind, pack_item, unseal
+from linkage.bus.stream import BATCH_BYTES, BATCH_ITEMS, Pace, Stream
 
 
 class Wire:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from linkage.messaging.remote import Part
-from linkage.messaging.serving import Desk
+from linkage.bus.dispatcher import Dispatcher
+from linkage.bus.remote_link import Part
 from linkage.ports import Link
 from tests.unit.linkage.links import Site
 from tests.unit.linkage.said import incoming
@@ -19,9 +19,9 @@ class Nowhere:
         raise AssertionError
 
 
-def desk_of(site: Site) -> tuple[Desk, Part]:
+def dispatcher_of(site: Site) -> tuple[Dispatcher, Part]:
     part = Part(b"p1", "gateway", "i1", lambda _identity, _envelope: True, site.core)
-    return Desk(site.core, Nowhere(), frozenset()), part  # type: ignore[arg-type]  # no file comes
+    return Dispatcher(site.core, Nowhere(), frozenset()), part  # type: ignore[arg-type]  # no file comes
 
 
 def link_of(site: Site, peer: str) -> Link | None:
@@ -30,9 +30,9 @@ def link_of(site: Site, peer: str) -> Link | None:
 
 async def test_a_link_that_goes_while_the_core_takes_it_leaves_nothing(tmp_path: Path) -> None:
     async with Site(tmp_path) as site:
-        desk, part = desk_of(site)
-        taking = desk.adopt(part, 1, "10.0.0.1:5", 64, "pbx")
-        desk.closed(part, 1, "cut")
+        dispatcher, part = dispatcher_of(site)
+        taking = dispatcher.adopt(part, 1, "10.0.0.1:5", 64, "pbx")
+        dispatcher.closed(part, 1, "cut")
         await taking
 
         assert link_of(site, "pbx") is None
@@ -44,9 +44,9 @@ async def test_deliveries_begin_that_were_asked_for_while_the_core_took_the_link
     async with Site(tmp_path) as site:
         pbx = await site.connect("pbx")
         await site.say(pbx, incoming())
-        desk, part = desk_of(site)
-        taking = desk.adopt(part, 1, "10.0.0.1:5", 64, "desk")
-        desk.begin(part, 1)
+        dispatcher, part = dispatcher_of(site)
+        taking = dispatcher.adopt(part, 1, "10.0.0.1:5", 64, "desk")
+        dispatcher.begin(part, 1)
         await taking
         await site.settled()
         await asyncio.sleep(0)

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import zmq
 
-from linkage.messaging.calls import CoreAwayError
-from linkage.messaging.envelope import Kind, pack_item, seal
+from linkage.bus.calls import CoreAwayError
+from linkage.bus.envelope import Kind, pack_item, seal
 from linkage.ports import EntryKind
 from protocol import messages as m
 from protocol.envelope import Response
+from tests.unit.linkage.bus.bus import IMPATIENT, QUICK, WAIT_S, Bus, Hasty, Peer, until
 from tests.unit.linkage.links import ROLES, StuckUnit
-from tests.unit.linkage.messaging.bus import IMPATIENT, QUICK, WAIT_S, Bus, Hasty, Peer, until
 from tests.unit.linkage.said import call_out, incoming
 
 
@@ -55,13 +55,13 @@ async def test_a_part_that_calls_itself_otherwise_leaves_nothing_of_what_it_was(
     async with Bus(tmp_path) as bus:
         gateway = await bus.connected("gateway:east")
         pbx = await bus.join(gateway, "pbx")
-        assert bus.hub is not None
+        assert bus.core_end is not None
         known = bus.site.core.peers.by_id["pbx"]
         await until(lambda: known.connected)
         gateway._talk._part = "gateway:west"
         gateway._talk.links.remove(pbx)  # it does not bring it along
         gateway._talk._lose("a process that thinks better of it")
-        await until(lambda: bus.hub is not None and bus.hub.parts == {"gateway:west": 0})
+        await until(lambda: bus.core_end is not None and bus.core_end.parts == {"gateway:west": 0})
         assert not known.connected
 
 
@@ -135,7 +135,7 @@ def results_told(desk: Peer, request_id: str) -> list[int | None]:
 async def test_a_new_core_is_asked_to_take_over_a_few_links_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("linkage.messaging.conversation.AT_ONCE", 2)
+    monkeypatch.setattr("linkage.bus.part_end.AT_ONCE", 2)
     async with Bus(tmp_path) as bus:
         gateway = await bus.connected()
         peers = [await bus.join(gateway, name) for name in ROLES]
@@ -148,12 +148,12 @@ async def test_a_new_core_is_asked_to_take_over_a_few_links_at_a_time(
             bus.open()
             await until(StuckUnit.entered.is_set)
             await until(lambda: len(gateway._talk.calls) == 2)
-            await until(lambda: bus.hub is not None and bus.hub.parts == {"gateway": 2})
+            await until(lambda: bus.core_end is not None and bus.core_end.parts == {"gateway": 2})
         finally:
             StuckUnit.gate.set()
         await until(lambda: gateway.connected)
-        assert bus.hub is not None
-        assert bus.hub.parts == {"gateway": len(peers)}
+        assert bus.core_end is not None
+        assert bus.core_end.parts == {"gateway": len(peers)}
         assert [peer.reasons for peer in peers] == [[]] * len(peers)
 
 
@@ -226,8 +226,8 @@ async def test_an_adoption_of_a_link_that_closes_meanwhile_leaves_nothing(tmp_pa
     async with bus:
         await until(lambda: gateway.connected)
 
-        assert bus.hub is not None
-        assert bus.hub.parts == {"gateway": 0}
+        assert bus.core_end is not None
+        assert bus.core_end.parts == {"gateway": 0}
 
 
 async def test_an_unknown_peer_is_a_key_error_here_too(tmp_path: Path) -> None:
@@ -247,9 +247,9 @@ async def test_a_silent_part_loses_its_links_and_keeps_what_waits(tmp_path: Path
         await until(lambda: desk.pushed)
 
         gateway._talk._settings = type(gateway._talk._settings)(heartbeat_s=1e9)  # says nothing
-        assert bus.hub is not None
-        hub = bus.hub
-        await until(lambda: "gateway" not in hub.parts)
+        assert bus.core_end is not None
+        core_end = bus.core_end
+        await until(lambda: "gateway" not in core_end.parts)
         await bus.say(pbx, incoming("C2"))
         again = await bus.join(west, "desk")
         await until(lambda: len(again.pushed) == 3)
@@ -449,8 +449,8 @@ async def test_an_envelope_lost_on_the_way_back_begins_it_anew_too(
     async with Bus(tmp_path) as bus:
         gateway = await bus.connected()
         pbx = await bus.join(gateway, "pbx")
-        assert bus.hub is not None
-        (part,) = bus.hub._parts.values()
+        assert bus.core_end is not None
+        (part,) = bus.core_end._parts.values()
         part.stream._sent += 1
         assert (await bus.say(pbx, incoming())).result == 0
 

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from linkage.messaging.sockets import BusError
+from linkage.bus.sockets import BusError
 
 IPC: Final = "ipc"
 DIRECTORY: Final = "bus"

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from linkage.messaging.envelope import Kind
+from linkage.bus.envelope import Kind
 
 CALLS_MAX: Final = 20_000
 """Calls in work; beyond it requests are refused with 404, as the core does (`INBOX_MAX`)."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from linkage.bus.links import KEPT_MAX, Links, LocalLink
 from linkage.clock import ManualClock
-from linkage.messaging.links import KEPT_MAX, Links, LocalLink
 from protocol.envelope import Request, Response
 from protocol.messages import Hangup, HangupNotice
 from protocol.results import Result

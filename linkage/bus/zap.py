@@ -12,7 +12,7 @@ from typing import Final
 import zmq
 from zmq.utils import z85
 
-from linkage.messaging.sockets import Socket
+from linkage.bus.sockets import Socket
 
 ADDRESS: Final = "inproc://zeromq.zap.01"
 _VERSION: Final = b"1.0"
@@ -20,7 +20,7 @@ _CURVE: Final = b"CURVE"
 _REQUEST_FRAMES: Final = 7
 
 
-class Guard(Socket):
+class ZapHandler(Socket):
     """Answers ZeroMQ's questions while it is open; must be opened before the socket it guards."""
 
     def __init__(

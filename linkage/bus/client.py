@@ -10,26 +10,26 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from linkage.messaging.calls import CoreAwayError, tell
-from linkage.messaging.conversation import Conversation
-from linkage.messaging.envelope import Kind
-from linkage.messaging.keys import Pair
-from linkage.messaging.links import LocalLink
-from linkage.messaging.pack import (
+from linkage.bus.calls import CoreAwayError, tell
+from linkage.bus.envelope import Kind
+from linkage.bus.keys import Pair
+from linkage.bus.links import LocalLink
+from linkage.bus.pack import (
     PackError,
     pack_request,
     pack_response,
     unpack_request,
     unpack_response,
 )
-from linkage.messaging.settings import BusSettings
+from linkage.bus.part_end import PartEnd
+from linkage.bus.settings import BusSettings
 from linkage.ports import Capability, Clock, EntryKind, Link
 from protocol.envelope import Request, Response
 from protocol.messages import CapabilityNotice
 from protocol.registration import peer_id_of
 from protocol.results import Result
 
-logger = logging.getLogger("linkage.messaging")
+logger = logging.getLogger("linkage.bus")
 
 RETRY_AFTER_S: Final = 2
 FULL_RETRY_S: Final = 1
@@ -47,7 +47,7 @@ class CoreClient:
     """`CorePort`, and an adapter's memory and files, for one part. In one event loop.
 
     Every call may be made at any time, whether there is a core or not. The arguments are those of
-    `Conversation`.
+    `PartEnd`.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class CoreClient:
     ) -> None:
         self._clock = clock
         self._settings = settings
-        self._talk = Conversation(part, place, clock, settings, keys, capabilities or {})
+        self._talk = PartEnd(part, place, clock, settings, keys, capabilities or {})
         self._notes = self._notes_lost = 0
 
     # --- life ------------------------------------------------------------------------------------
@@ -289,7 +289,7 @@ class CoreClient:
         await self._ask(Kind.REMEMBER, adapter, key, value, hold_s=STORE_WITHIN_S)
 
     async def file_call(self, kind: Kind, *fields: Any) -> Any:
-        """One step of an upload (`linkage.messaging.files`).
+        """One step of an upload (`linkage.bus.files`).
 
         Raises:
             OSError: the disk of the core, or the core, cannot be reached.

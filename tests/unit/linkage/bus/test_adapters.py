@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from linkage.bus.client import CoreClient
+from linkage.bus.files import RemoteFiles
+from linkage.bus.memory import RemoteMemory
 from linkage.hosting import AdapterHost
-from linkage.messaging.client import CoreClient
-from linkage.messaging.files import RemoteFiles
-from linkage.messaging.memory import RemoteMemory
 from linkage.ports import Adapter, AdapterContext, Emit, Outcome
 from linkage.ports.files import PIECE_BYTES
 from protocol import messages as m
 from protocol.envelope import Request
-from tests.unit.linkage.messaging.bus import Bus, Peer, until
+from tests.unit.linkage.bus.bus import Bus, Peer, until
 from tests.unit.linkage.said import incoming
 
 

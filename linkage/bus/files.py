@@ -8,13 +8,13 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from linkage.messaging.envelope import Kind
-from linkage.messaging.pack import PackError
+from linkage.bus.envelope import Kind
+from linkage.bus.pack import PackError
 from linkage.ports import FileStore, StoredFile
 from linkage.ports.files import PIECE_BYTES
 
 if TYPE_CHECKING:
-    from linkage.messaging.client import CoreClient
+    from linkage.bus.client import CoreClient
 
 UPLOADS_MAX: Final = 64
 """Files of one part that are being written."""

@@ -1,4 +1,4 @@
-"""A core with its hub, and parts, joined by a real socket within one process."""
+"""A core and its end of the bus, and parts, joined by a real socket within one process."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from linkage.bus.client import CoreClient
+from linkage.bus.core_end import CoreEnd
+from linkage.bus.keys import Pair
+from linkage.bus.settings import BusSettings
 from linkage.clock import SystemClock
 from linkage.files import DirectoryFiles
-from linkage.messaging.client import CoreClient
-from linkage.messaging.hub import Hub
-from linkage.messaging.keys import Pair
-from linkage.messaging.settings import BusSettings
 from linkage.ports import Capability, Clock
 from protocol.envelope import Request, Response
 from protocol.message import Message
@@ -74,7 +74,7 @@ class Peer:
 
 
 class Bus:
-    """`async with Bus(folder)`: a real core behind a hub; `part` starts a client."""
+    """`async with Bus(folder)`: a real core behind its end of the bus; `part` starts a client."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Bus:
         self._settings = settings
         self._stack = AsyncExitStack()
         self._ids = itertools.count(1)
-        self.hub: Hub | None = None
+        self.core_end: CoreEnd | None = None
 
     async def __aenter__(self) -> Self:
         await self.site.__aenter__()
@@ -123,26 +123,26 @@ class Bus:
 
     def open(self) -> None:
         """The core comes to the bus."""
-        self.hub = Hub(
+        self.core_end = CoreEnd(
             self.site.core,
             DirectoryFiles(self.folder / "files"),
             SystemClock(),
             self._settings,
             self._adapters,
         )
-        self.hub.start(self.place, self._keys, self._allowed)
+        self.core_end.start(self.place, self._keys, self._allowed)
 
     async def leave(self) -> None:
         """The core stops in good order."""
-        if self.hub is not None:
-            hub, self.hub = self.hub, None
-            await hub.stop()
+        if self.core_end is not None:
+            core_end, self.core_end = self.core_end, None
+            await core_end.stop()
 
     async def vanish(self) -> None:
         """The core is killed: no word to anybody, and nothing but the disk is left."""
-        hub = self.hub
-        assert hub is not None
-        hub._parts.clear()  # it tells nobody
+        core_end = self.core_end
+        assert core_end is not None
+        core_end._parts.clear()  # it tells nobody
         await self.leave()
         await self.site.kill()
 
