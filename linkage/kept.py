@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from linkage.config.file import Config
 from linkage.control import Door
 from linkage.core import Core
-from linkage.core.keeper import Keeper
+from linkage.core.retention.schedule import RetentionSchedule
 from linkage.ports import Capability, Clock
 from linkage.store.checkpoints import Checkpoints
 from linkage.store.database import open_for_reading, open_store
@@ -50,7 +50,7 @@ class KeptCore:
         )
         reading = open_for_reading(config.database_path)
         stack.callback(reading.dispose)
-        self._keeper = Keeper(self.core, reading, config, clock)
+        self._keeper = RetentionSchedule(self.core, reading, config, clock)
         self.door = Door(self.core, config.control_path)
 
     async def start(self) -> None:

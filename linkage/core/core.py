@@ -379,7 +379,7 @@ class Core:
 
     # --- retention -------------------------------------------------------------------------------
     async def keep(self, work: Retire | Seal | Trim) -> Any:
-        """Do a slice of retention between the commits of others; see `linkage.core.keeping`.
+        """Do a slice of retention between the commits of others; see `linkage.core.retention.apply`.
 
         Raises:
             OSError: the store cannot be written now.

@@ -14,13 +14,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
-from linkage.core import keeping
 from linkage.core.access import RefusedError, check_registration, check_repeatable
 from linkage.core.handling import Handler
 from linkage.core.overload.conditions import STORE_RETRY_S
 from linkage.core.peers import Peer, Peers
 from linkage.core.render import COMMANDS, outcome_of, render, stored_message
 from linkage.core.resuming import Resumer
+from linkage.core.retention import apply
 from linkage.core.stuck import Doubts
 from linkage.core.telling import as_journalled
 from linkage.core.timekeeping import Timekeeper
@@ -220,7 +220,7 @@ class CoreEngine:
             case Remember() | Recall():
                 return self._memory(work)
             case Announce() | Retire() | Seal() | Trim():
-                return keeping.keep(self._unit, self._handler, self._peers, work, now)
+                return apply.keep(self._unit, self._handler, self._peers, work, now)
 
     # --- registration ----------------------------------------------------------------------------
     def _register(self, work: Register, now: Now) -> Done:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from linkage.clock import ManualClock
 from linkage.config.secrets import Secret
-from linkage.core.keeper import CautiousTime
+from linkage.core.retention.schedule import CautiousTime
 from linkage.core.work import Admitted, Register, Sweep, Trim, Trimmed
 from linkage.ports import EntryKind, Role
 from linkage.store import tables

@@ -97,7 +97,7 @@ class CautiousTime:
         return round(now * MICROSECONDS) + self._offset_us
 
 
-class Keeper:
+class RetentionSchedule:
     """Keeps the store to what `[retention]` says, while it serves.
 
     Args:

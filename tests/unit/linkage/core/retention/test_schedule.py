@@ -13,8 +13,7 @@ from sqlalchemy import func, select
 
 from linkage.clock import ManualClock
 from linkage.config.file import RetentionSettings
-from linkage.core import keeper
-from linkage.core.keeper import CautiousTime, Keeper
+from linkage.core.retention.schedule import CautiousTime, RetentionSchedule
 from linkage.ports import EntryKind
 from linkage.store import archive, retention, tables
 from linkage.store.chain import breaks
@@ -47,9 +46,9 @@ class Kept(Site):
         self.config = self.config.model_copy(update=changed)
 
     @asynccontextmanager
-    async def housekeeper(self) -> AsyncIterator[Keeper]:
+    async def housekeeper(self) -> AsyncIterator[RetentionSchedule]:
         reading = open_for_reading(self.config.database_path)
-        housekeeper = Keeper(self.core, reading, self.config, self.clock)
+        housekeeper = RetentionSchedule(self.core, reading, self.config, self.clock)
         try:
             yield housekeeper
         finally:

@@ -1,0 +1,1 @@
+"""Retention: what is kept no longer is found beside the writer and taken away in slices."""
