@@ -22,6 +22,7 @@ from typing import Any, Final, TypeVar
 from linkage.config.file import Config, SweepSettings
 from linkage.core.alarms import told_at_once
 from linkage.core.engine import CoreEngine
+from linkage.core.liveness.audit import LivenessSettings
 from linkage.core.message_log import MessageLog
 from linkage.core.overload.admission import Admission
 from linkage.core.overload.conditions import Conditions
@@ -31,12 +32,11 @@ from linkage.core.sessions.credential_expiry import CredentialExpiry
 from linkage.core.sessions.registry import Links, Presence
 from linkage.core.sessions.takeover import Takeover
 from linkage.core.steady import steady_us_of
-from linkage.core.stuck import Doubts
 from linkage.core.work import (
     Acknowledge,
     Alarm,
     Announce,
-    AskAround,
+    AuditLiveness,
     Done,
     Observe,
     Recall,
@@ -100,7 +100,7 @@ class Core:
             config.timers.command_expire_s,
             now=clock.now,
             writes=self.figures.writes,
-            doubts=_doubts(config.sweep),
+            liveness=_liveness(config.sweep),
             free_bytes=free_bytes or partial(_free_bytes, config.data_path),
             conversations=None if spans is None else Conversations(config.id, sample),
         )
@@ -418,7 +418,7 @@ class Core:
     def _sweep(self) -> None:
         self._sweep_later()
         self._queues.pump_due()
-        self._ask_around()
+        self._audit_liveness()
         self._links.sum_up()
         if self._admission.offer_kept():
             self._queues.load_all()
@@ -431,17 +431,17 @@ class Core:
     def _swept(self, _: Done) -> None:
         self._sweep_waits = False
 
-    def _ask_around(self) -> None:
+    def _audit_liveness(self) -> None:
         now = self._clock.now()
         if now - self._asked_at >= self._config.sweep.every_s and not self._sweep_waits:
             self._asked_at = now
-            self._writer.put(AskAround())
+            self._writer.put(AuditLiveness())
 
 
-def _doubts(settings: SweepSettings) -> Doubts | None:
+def _liveness(settings: SweepSettings) -> LivenessSettings | None:
     if not settings.ask_after_h:
         return None
-    return Doubts(round(settings.ask_after_h * 3600e6), round(settings.settle_s * 1e6))
+    return LivenessSettings(round(settings.ask_after_h * 3600e6), round(settings.settle_s * 1e6))
 
 
 def _refused(request: Request, result: Result, retry_after_s: int | None) -> Response:

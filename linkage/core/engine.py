@@ -16,12 +16,12 @@ from typing import Any, Final
 
 from linkage.core.access import RefusedError, check_registration, check_repeatable
 from linkage.core.handling import Handler
+from linkage.core.liveness.audit import LivenessSettings
 from linkage.core.overload.conditions import STORE_RETRY_S
 from linkage.core.peers import Peer, Peers
 from linkage.core.render import COMMANDS, outcome_of, render, stored_message
 from linkage.core.resuming import Resumer
 from linkage.core.retention import apply
-from linkage.core.stuck import Doubts
 from linkage.core.telling import as_journalled
 from linkage.core.timekeeping import Timekeeper
 from linkage.core.traces import Traces
@@ -30,7 +30,7 @@ from linkage.core.work import (
     Admitted,
     Alarm,
     Announce,
-    AskAround,
+    AuditLiveness,
     Delivery,
     Done,
     GiveUp,
@@ -87,7 +87,7 @@ class CoreEngine:
         *,
         now: Callable[[], float] | None = None,
         writes: Histogram | None = None,
-        doubts: Doubts | None = None,
+        liveness: LivenessSettings | None = None,
         free_bytes: Callable[[], int | None] = lambda: None,
         conversations: Conversations | None = None,
     ) -> None:
@@ -96,7 +96,7 @@ class CoreEngine:
         self._free_bytes = free_bytes
         self._unit = unit
         self._peers = peers
-        self._handler = Handler(self._unit, peers, command_expire_s, doubts)
+        self._handler = Handler(self._unit, peers, command_expire_s, liveness)
         self._handler.traces = Traces(self._unit, conversations)
         self._timekeeper = Timekeeper(unit, peers.own_id)
         self._resumer = Resumer(unit)
@@ -215,8 +215,8 @@ class CoreEngine:
                 return done
             case Sweep():
                 return self._sweep(work)
-            case AskAround():
-                return self._handler.ask_around()
+            case AuditLiveness():
+                return self._handler.audit_liveness()
             case Remember() | Recall():
                 return self._memory(work)
             case Announce() | Retire() | Seal() | Trim():

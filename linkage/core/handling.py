@@ -14,10 +14,10 @@ from linkage.core.access import (
     check_operator,
     check_sender,
 )
+from linkage.core.liveness.audit import LivenessAudit, LivenessSettings
 from linkage.core.ownership import check_kept, check_named, place_of
 from linkage.core.peers import Peer, Peers
 from linkage.core.repetition import Verdict, alike
-from linkage.core.stuck import Doubts, Inquirer
 from linkage.core.telling import NOTICES, as_journalled
 from linkage.core.work import Alarm, Done, Submit
 from linkage.correlation import Applied, apply
@@ -44,7 +44,7 @@ EXPIRE_MAX_S: Final = 86_400
 """A command that may wait longer than a day means something else."""
 
 
-class Handler(Inquirer):
+class Handler(LivenessAudit):
     """Handles requests within the open transaction of the unit of work."""
 
     def __init__(
@@ -52,9 +52,9 @@ class Handler(Inquirer):
         unit: UnitOfWork,
         peers: Peers,
         command_expire_s: int,
-        doubts: Doubts | None = None,
+        liveness: LivenessSettings | None = None,
     ) -> None:
-        super().__init__(unit, peers, doubts=doubts)
+        super().__init__(unit, peers, liveness=liveness)
         self._command_expire_s = command_expire_s
 
     def submit(self, work: Submit) -> Done:

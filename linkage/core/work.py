@@ -162,8 +162,8 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
-class AskAround:
-    """Ask platforms about operations that were not heard of for long (`linkage.core.stuck`)."""
+class AuditLiveness:
+    """Ask platforms about operations that were not heard of for long (`linkage.core.liveness`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +236,7 @@ Work = (
     | GiveUp
     | LoadQueue
     | Sweep
-    | AskAround
+    | AuditLiveness
     | Recall
     | Remember
     | Retire

@@ -14,8 +14,8 @@ from sqlalchemy import Engine, select
 from linkage.clock import ManualClock
 from linkage.config.file import Config
 from linkage.core.engine import CoreEngine
+from linkage.core.liveness.audit import LivenessSettings
 from linkage.core.peers import Peers
-from linkage.core.stuck import Doubts
 from linkage.core.work import Delivery, Done, Now, Submit, Work
 from linkage.store import tables
 from linkage.store.chain import breaks
@@ -78,7 +78,7 @@ def new_store(path: Path) -> None:
 class Bench:
     """`say` lets a peer send a message; `heard` is what a peer was sent since the last call."""
 
-    doubts: Doubts | None = None
+    liveness: LivenessSettings | None = None
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Bench:
         self.peers = Peers.of(self.config, {})
         for known in self.peers.by_id.values():
             known.connected = True
-        self.core = CoreEngine(UnitOfWork(self.engine), self.peers, 30, doubts=self.doubts)
+        self.core = CoreEngine(UnitOfWork(self.engine), self.peers, 30, liveness=self.liveness)
 
     def close(self) -> None:
         self.engine.dispose()

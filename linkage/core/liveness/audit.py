@@ -21,14 +21,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from linkage.core.alarms import AlarmTeller
-from linkage.core.peers import Peer
-from linkage.core.question import (
+from linkage.core.liveness.probe import (
     EndlessAnswerError,
-    Question,
+    Probe,
     Subject,
     last_word,
     subject_of,
 )
+from linkage.core.peers import Peer
 from linkage.core.work import Alarm, Done, Now
 from linkage.correlation import Applied, Entry, apply
 from linkage.ports import Role
@@ -59,7 +59,7 @@ UNKNOWN: Final = frozenset({int(Result.NO_CALL), int(Result.NO_CONFERENCE)})
 
 
 @dataclass(frozen=True, slots=True)
-class Doubts:
+class LivenessSettings:
     """When an operation is in doubt: microseconds without a word of it, and after a reconnect."""
 
     after_us: int
@@ -67,14 +67,14 @@ class Doubts:
 
 
 @dataclass(slots=True)
-class Asked:
+class PlatformState:
     """How it stands with the questions to one platform. Times on the steady clock but `since_us`.
 
     `since_us` (wall clock) and `came_us`: since when this session is; operations that were open
     before and not heard of since are in doubt.
     """
 
-    questions: dict[int, Question] = field(default_factory=dict)
+    questions: dict[int, Probe] = field(default_factory=dict)
     failures: int = 0
     not_before_us: int = 0
     since_us: int | None = None
@@ -88,13 +88,13 @@ class Asked:
         self.not_before_us = steady_us + pause
 
 
-class Inquirer(AlarmTeller):
+class LivenessAudit(AlarmTeller):
     """Asks platforms about what is open and silent; within the open transaction."""
 
-    def __init__(self, *args: Any, doubts: Doubts | None = None) -> None:
+    def __init__(self, *args: Any, liveness: LivenessSettings | None = None) -> None:
         super().__init__(*args)
-        self._doubts = doubts
-        self._asked: dict[str, Asked] = {}
+        self._liveness = liveness
+        self._asked: dict[str, PlatformState] = {}
         self._last_asked: OrderedDict[int, int] = OrderedDict()
         self._cursors = dict.fromkeys(KINDS, 0)
 
@@ -112,25 +112,25 @@ class Inquirer(AlarmTeller):
             asked.since_us, asked.came_us = now.utc_us, now.steady_us
             asked.failures, asked.not_before_us = 0, 0
 
-    def _asked_of(self, peer: Peer) -> Asked:
-        return self._asked.setdefault(peer.id, Asked())
+    def _asked_of(self, peer: Peer) -> PlatformState:
+        return self._asked.setdefault(peer.id, PlatformState())
 
     # --- a round ---------------------------------------------------------------------------------
-    def ask_around(self) -> Done:
+    def audit_liveness(self) -> Done:
         """Give up what was not answered in time; put the next questions."""
         done = Done()
-        if self._doubts is None:
+        if self._liveness is None:
             return done
         steady_us = self._now.steady_us
         for platform, asked in self._asked.items():
             if any(item.deadline_us <= steady_us for item in asked.questions.values()):
                 peer = self._peers.by_id[platform]
                 self._unanswered(peer, asked, "it does not answer", done)
-        for platform, subjects in self._in_doubt(self._doubts).items():
+        for platform, subjects in self._in_doubt(self._liveness).items():
             self._ask(self._peers.by_id[platform], self._asked[platform], subjects, done)
         return done
 
-    def _in_doubt(self, doubts: Doubts) -> dict[str, dict[Subject, list[int]]]:
+    def _in_doubt(self, liveness: LivenessSettings) -> dict[str, dict[Subject, list[int]]]:
         """What each platform is to be asked about now, with the operations that depend on it."""
         self._unit.flush()
         found: dict[str, dict[Subject, list[int]]] = {}
@@ -140,7 +140,7 @@ class Inquirer(AlarmTeller):
             self._cursors[kind] = rows[-1][0].op_id if len(rows) == SCAN_MAX else 0
             for operation, heard_us in rows:
                 asked = self._may_ask(operation.platform)
-                if asked is None or not self._is_due(operation.op_id, heard_us, asked, doubts):
+                if asked is None or not self._is_due(operation.op_id, heard_us, asked, liveness):
                     continue
                 subject = subject_of(operation, self._find)
                 subjects = found.setdefault(operation.platform, {})
@@ -152,7 +152,7 @@ class Inquirer(AlarmTeller):
                 subjects.setdefault(subject, []).append(operation.op_id)
         return found
 
-    def _may_ask(self, platform: str) -> Asked | None:
+    def _may_ask(self, platform: str) -> PlatformState | None:
         """The platform's state; None while it has questions to answer, or is let alone."""
         peer = self._peers.get(platform)
         if peer is None or peer.role is not Role.PLATFORM:
@@ -162,7 +162,7 @@ class Inquirer(AlarmTeller):
         return None if waits else asked
 
     def _ask(
-        self, peer: Peer, asked: Asked, subjects: dict[Subject, list[int]], done: Done
+        self, peer: Peer, asked: PlatformState, subjects: dict[Subject, list[int]], done: Done
     ) -> None:
         problem = _why_not(peer)
         if subjects and problem is not None:
@@ -172,15 +172,17 @@ class Inquirer(AlarmTeller):
         for subject, op_ids in subjects.items():
             self._put(peer, asked, subject, tuple(op_ids), done)
 
-    def _is_due(self, op_id: int, heard_us: int, asked: Asked, doubts: Doubts) -> bool:
+    def _is_due(
+        self, op_id: int, heard_us: int, asked: PlatformState, liveness: LivenessSettings
+    ) -> bool:
         steady_us = self._now.steady_us
         last_us = self._last_asked.get(op_id)
-        if heard_us <= self._now_us - doubts.after_us:
-            return last_us is None or last_us <= steady_us - doubts.after_us
+        if heard_us <= self._now_us - liveness.after_us:
+            return last_us is None or last_us <= steady_us - liveness.after_us
         return (
             asked.since_us is not None
             and heard_us < asked.since_us
-            and steady_us >= asked.came_us + doubts.settle_us
+            and steady_us >= asked.came_us + liveness.settle_us
             and (last_us is None or last_us < asked.came_us)
         )
 
@@ -188,7 +190,12 @@ class Inquirer(AlarmTeller):
         return None if op_id is None else self._unit.operation(op_id)
 
     def _put(
-        self, peer: Peer, asked: Asked, subject: Subject, op_ids: tuple[int, ...], done: Done
+        self,
+        peer: Peer,
+        asked: PlatformState,
+        subject: Subject,
+        op_ids: tuple[int, ...],
+        done: Done,
     ) -> None:
         steady_us = self._now.steady_us
         operation = self._unit.operation(op_ids[0])
@@ -200,7 +207,7 @@ class Inquirer(AlarmTeller):
         row = self._own_row(query, Applied(operation, event), target=peer.id)
         self._enqueue(peer, row, query, query.number, None, done, steady_us + EXPIRE_US)
         deadline_us = steady_us + ANSWER_WITHIN_US
-        asked.questions[row.seq] = Question(peer.id, op_ids, self._now_us, deadline_us)
+        asked.questions[row.seq] = Probe(peer.id, op_ids, self._now_us, deadline_us)
         for op_id in op_ids:
             self._last_asked[op_id] = steady_us
             self._last_asked.move_to_end(op_id)
@@ -234,7 +241,7 @@ class Inquirer(AlarmTeller):
         else:
             self._unanswered(self._peers.by_id[platform], asked, f"it answers {result}", done)
 
-    def _unanswered(self, peer: Peer, asked: Asked, problem: str, done: Done) -> None:
+    def _unanswered(self, peer: Peer, asked: PlatformState, problem: str, done: Done) -> None:
         for question in asked.questions.values():
             for op_id in question.op_ids:
                 self._last_asked.pop(op_id, None)
@@ -244,7 +251,7 @@ class Inquirer(AlarmTeller):
             text = f"calls of {peer.id} may have ended unseen, and it cannot be asked: {problem}"
             self.alarm(Alarm(_alarm_id(peer.id), peer.id, text, level="warning"), done)
 
-    def _settle(self, asked: Asked, seq: int, question: Question, done: Done) -> None:
+    def _settle(self, asked: PlatformState, seq: int, question: Probe, done: Done) -> None:
         """The answer is complete."""
         del asked.questions[seq]
         asked.failures = 0
@@ -260,7 +267,7 @@ class Inquirer(AlarmTeller):
             if question.lives(operation, self._find) is False and not self._spoke(question, op_id):
                 self._close(operation, done)
 
-    def _spoke(self, question: Question, op_id: int) -> bool:
+    def _spoke(self, question: Probe, op_id: int) -> bool:
         """Whether the platform spoke of it since it was asked: then it has not lost it."""
         heard_us = lookup.last_heard(self._unit.connection, op_id, question.platform)
         return heard_us is not None and heard_us > question.asked_us

@@ -65,7 +65,7 @@ def _asked_call(operation: Operation, find: Find) -> Operation:
 
 
 @dataclass(slots=True)
-class Question:
+class Probe:
     """A question that is out, and what was answered so far. Times are microseconds.
 
     `asked_us` is by the wall clock (compared with the journal), `deadline_us` by the steady one.

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from linkage.core.stuck import QUESTIONS_MAX, Doubts
-from linkage.core.work import Acknowledge, AskAround, Observe, Submit
+from linkage.core.liveness.audit import QUESTIONS_MAX, LivenessSettings
+from linkage.core.work import Acknowledge, AuditLiveness, Observe, Submit
 from linkage.ports import EntryKind
 from protocol import messages as m
 from protocol.envelope import Response
@@ -18,17 +18,17 @@ from protocol.results import Result
 from tests.unit.linkage.bench import PEERS, Bench, Heard, legacy, peer
 
 HOUR = 3600.0
-DOUBTS = Doubts(after_us=round(4 * HOUR * 1e6), settle_us=60_000_000)
+DOUBTS = LivenessSettings(after_us=round(4 * HOUR * 1e6), settle_us=60_000_000)
 
 
 class Inquest(Bench):
     """A bench whose core asks after four hours."""
 
-    doubts = DOUBTS
+    liveness = DOUBTS
 
     def ask(self) -> list[Heard]:
         """A round, and what the platform is asked."""
-        self.do(AskAround())
+        self.do(AuditLiveness())
         return [item for item in self.heard("pbx") if item.type in {215, 293}]
 
     def reply(self, question: Heard, message: Message | None = None, **fields: Any) -> None:
@@ -239,7 +239,7 @@ def test_a_silent_platform_is_tried_later_and_later_with_one_alarm(stuck: Inques
     assert waited == [0, 60, 120, 240, 480, 960]
     assert stuck.open_kinds() == ["call", "leg"]
     assert alarms(stuck) == [m.AlarmAction.RAISE]
-    stuck.do(AskAround())
+    stuck.do(AuditLiveness())
     stuck.clock.advance(2 * HOUR)
     (question,) = stuck.ask()
     stuck.reply(question, calls=(row("c1"),))
@@ -265,11 +265,11 @@ def test_an_alarm_that_the_disk_did_not_take_is_raised_later(stuck: Inquest) -> 
     stuck.peers.by_id["pbx"].connected = False
     with stuck.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA query_only=1")
-    stuck.do(AskAround())
+    stuck.do(AuditLiveness())
     with stuck.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA query_only=0")
     stuck.clock.advance(3600)
-    stuck.do(AskAround())
+    stuck.do(AuditLiveness())
     assert alarms(stuck) == [m.AlarmAction.RAISE]
 
 
@@ -406,6 +406,6 @@ def test_who_asks_for_no_questions_gets_none(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.say("pbx", m.IncomingCallNotice(call_id="c1", direction=m.CallDirection.IN))
     bench.clock.advance(100 * HOUR)
-    bench.do(AskAround())
+    bench.do(AuditLiveness())
     assert bench.types("pbx") == []
     bench.close()
