@@ -7,17 +7,17 @@ from dataclasses import replace
 from typing import Final
 
 from linkage.core import queries, routing
-from linkage.core.access import (
-    Asked,
+from linkage.core.liveness.audit import LivenessAudit, LivenessSettings
+from linkage.core.peers import Peer, Peers
+from linkage.core.repetition import Verdict, alike
+from linkage.core.rights.commands import (
     RefusedError,
+    Target,
     check_command,
     check_operator,
     check_sender,
 )
-from linkage.core.liveness.audit import LivenessAudit, LivenessSettings
-from linkage.core.ownership import check_kept, check_named, place_of
-from linkage.core.peers import Peer, Peers
-from linkage.core.repetition import Verdict, alike
+from linkage.core.rights.ownership import check_kept, check_named, place_of
 from linkage.core.telling import NOTICES, as_journalled
 from linkage.core.work import Alarm, Done, Submit
 from linkage.correlation import Applied, apply
@@ -259,7 +259,7 @@ class Handler(LivenessAudit):
         return self._now.steady_us + left_us
 
     def _answer_here(
-        self, work: Submit, peer: Peer, command: Message, asked: Asked, expires_at: int
+        self, work: Submit, peer: Peer, command: Message, asked: Target, expires_at: int
     ) -> Done:
         pages = queries.answer(
             self._unit, self._peers, peer, command, asked, work.request.id, self._now.utc
@@ -300,7 +300,7 @@ class Handler(LivenessAudit):
         self,
         work: Submit,
         command: Message,
-        asked: Asked,
+        asked: Target,
         platform: Peer | None,
         expires_at: int,
         earlier: JournalRow | None,

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
-from linkage.core.access import Asked, RefusedError
 from linkage.core.peers import Peer, Peers
+from linkage.core.rights.commands import RefusedError, Target
 from linkage.correlation.apply import may_use
 from linkage.ports import Role
 from linkage.store import lookup
@@ -59,7 +59,7 @@ def answer(
     peers: Peers,
     peer: Peer,
     message: Message,
-    asked: Asked,
+    asked: Target,
     request_id: str,
     now: datetime,
 ) -> list[Message] | None:
@@ -85,7 +85,7 @@ def _time_notice(message: m.TimeSync, request_id: str, now: datetime) -> Message
 
 
 def _records(
-    unit: UnitOfWork, message: m.QueryEventRecord, asked: Asked, request_id: str
+    unit: UnitOfWork, message: m.QueryEventRecord, asked: Target, request_id: str
 ) -> list[Message]:
     assert asked.event is not None, "280 names an event that exists"
     unit.flush()
@@ -153,7 +153,7 @@ def _snapshot(
     unit: UnitOfWork,
     peer: Peer,
     message: m.QueryCall | m.SnapshotRequest,
-    asked: Asked,
+    asked: Target,
     request_id: str,
 ) -> list[Message]:
     unit.flush()
@@ -203,7 +203,7 @@ def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 
 def _fitting(
-    unit: UnitOfWork, peer: Peer, message: m.QueryCall | m.SnapshotRequest, asked: Asked
+    unit: UnitOfWork, peer: Peer, message: m.QueryCall | m.SnapshotRequest, asked: Target
 ) -> Callable[[Operation], bool]:
     number = message.phone_num if isinstance(message, m.QueryCall) else None
 

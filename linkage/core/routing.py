@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from linkage.core.access import Asked, RefusedError
 from linkage.core.peers import Peer, Peers
+from linkage.core.rights.commands import RefusedError, Target
 from linkage.correlation import Applied
 from linkage.ports import Role
 from linkage.store import lookup
@@ -112,7 +112,7 @@ def _logins(message: Message, applied: Applied) -> list[str | None]:
 
 
 def platform_for(
-    unit: UnitOfWork, peers: Peers, command: Message, asked: Asked, place: str | None = None
+    unit: UnitOfWork, peers: Peers, command: Message, asked: Target, place: str | None = None
 ) -> Peer | None:
     """The platform that a command goes to.
 
@@ -164,7 +164,7 @@ def platform_of(peers: Peers, command: Message, earlier: JournalRow) -> Peer:
     return chosen
 
 
-def _holder(unit: UnitOfWork, peers: Peers, asked: Asked) -> Peer | None:
+def _holder(unit: UnitOfWork, peers: Peers, asked: Target) -> Peer | None:
     if asked.operation is not None:
         return peers.get(asked.operation.platform)
     if asked.event is None:
@@ -174,7 +174,7 @@ def _holder(unit: UnitOfWork, peers: Peers, asked: Asked) -> Peer | None:
     return None if latest is None else peers.get(latest)
 
 
-def _default(peers: Peers, asked: Asked) -> Peer | None:
+def _default(peers: Peers, asked: Target) -> Peer | None:
     owner = peers.get(asked.owner)
     named = None if owner is None or owner.settings is None else owner.settings.platform
     return None if named is None else peers.get(named)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from linkage.core.access import RefusedError
+from linkage.core.rights.commands import RefusedError
 from linkage.correlation.apply import may_use
 from linkage.correlation.command_target import in_words
 from linkage.store import lookup

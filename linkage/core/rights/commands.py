@@ -200,7 +200,7 @@ def check_operator(peers: Peers, type_: int, owner: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Target:
     """What a command names, after all checks: `owner` is the application that it is done for."""
 
     owner: str
@@ -208,7 +208,7 @@ class Asked:
     operation: Operation | None
 
 
-def check_command(records: Records, peer: Peer, message: Message, owner: str | None) -> Asked:
+def check_command(records: Records, peer: Peer, message: Message, owner: str | None) -> Target:
     """The objects of a 2xx (or of a 4xx turned into one).
 
     Args:
@@ -239,7 +239,7 @@ def check_command(records: Records, peer: Peer, message: Message, owner: str | N
             _check_close(message, event)
         case _:
             pass
-    return Asked(owner, event, operation)
+    return Target(owner, event, operation)
 
 
 def _holder(records: Records, operation: Operation | None) -> str | None:
