@@ -13,8 +13,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from linkage.core.delivery.render import one_line
 from linkage.core.peers import Peer
-from linkage.core.render import one_line
 from linkage.core.telling import MIRROR, Teller
 from linkage.core.work import Alarm, Done
 from linkage.ports import EntryKind, Role

@@ -21,13 +21,13 @@ from typing import Any, Final, TypeVar
 
 from linkage.config.file import Config, SweepSettings
 from linkage.core.alarms import told_at_once
+from linkage.core.delivery.queues import Queues
 from linkage.core.engine import CoreEngine
 from linkage.core.liveness.audit import LivenessSettings
 from linkage.core.message_log import MessageLog
 from linkage.core.overload.admission import Admission
 from linkage.core.overload.conditions import Conditions
 from linkage.core.peers import OPERATOR, Peers, capability_of
-from linkage.core.queues import Queues
 from linkage.core.sessions.credential_expiry import CredentialExpiry
 from linkage.core.sessions.registry import Links, Presence
 from linkage.core.sessions.takeover import Takeover

@@ -14,12 +14,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
+from linkage.core.delivery.render import COMMANDS, outcome_of, render, stored_message
+from linkage.core.delivery.resuming import Resumer
 from linkage.core.handling import Handler
 from linkage.core.liveness.audit import LivenessSettings
 from linkage.core.overload.conditions import STORE_RETRY_S
 from linkage.core.peers import Peer, Peers
-from linkage.core.render import COMMANDS, outcome_of, render, stored_message
-from linkage.core.resuming import Resumer
 from linkage.core.retention import apply
 from linkage.core.rights.commands import RefusedError, check_registration, check_repeatable
 from linkage.core.telling import as_journalled

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from linkage.config.file import Config, PeerSettings
-from linkage.core.legacy import PATENT_TYPES, suits_legacy
+from linkage.core.delivery.legacy import PATENT_TYPES, suits_legacy
 from linkage.ports import Capability, Role
 from linkage.store.rows import Operation
 from protocol.message import Direction, Message

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from linkage.core import queries, routing
+from linkage.core.delivery.render import render
 from linkage.core.peers import Peer, Peers
-from linkage.core.render import render
 from linkage.core.repetition import Repetitions
 from linkage.core.traces import Traces
 from linkage.core.work import Delivery, Done, Now, Submit, Work

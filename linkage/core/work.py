@@ -53,7 +53,7 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """How far the queue is prepared for a registration that is genuine (`linkage.core.resuming`).
+    """How far the queue is prepared for a registration that is genuine (`linkage.core.delivery.resuming`).
 
     `number` counts the registrations of the peer. Notices from `before` on are open again; None:
     all that the peer lacks.

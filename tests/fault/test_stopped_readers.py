@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from linkage.client import Application, Received
-from linkage.core.outbox import FLIGHT_BYTES_MAX, QUEUE_BYTES_MAX
+from linkage.core.delivery.outbox import FLIGHT_BYTES_MAX, QUEUE_BYTES_MAX
 from linkage.ports import EntryKind
 from protocol import messages as m
 from protocol.roles import Role

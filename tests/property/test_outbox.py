@@ -14,8 +14,8 @@ from typing import Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkage.core import outbox as outbox_module
-from linkage.core.outbox import Outbox
+from linkage.core.delivery import outbox as outbox_module
+from linkage.core.delivery.outbox import Outbox
 from linkage.core.work import Delivery
 from linkage.store.rows import DeliveryRow
 from protocol import messages as m

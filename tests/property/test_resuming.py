@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from linkage.core import resuming
+from linkage.core.delivery import resuming
 from linkage.core.work import Acknowledge, Admitted, Register, Resumption, Retire
 from linkage.ports import Role
 from linkage.store import tables

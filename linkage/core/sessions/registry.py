@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from linkage.config.secrets import Secret
+from linkage.core.delivery.queues import Queues
 from linkage.core.overload.admission import Admission
 from linkage.core.peers import Peer, Peers
-from linkage.core.queues import Queues
 from linkage.core.sessions.credential_expiry import Credential
 from linkage.core.sessions.flap_damping import FlapDamping
 from linkage.core.sessions.takeover import Takeover

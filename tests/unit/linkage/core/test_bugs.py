@@ -85,7 +85,7 @@ async def test_a_bug_that_no_disk_takes_is_not_answered_for_good(tmp_path: Path)
 async def test_data_answers_do_not_get_an_id_of_before(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("linkage.core.queues.ANSWERS_OF_A_PREFIX", 3)
+    monkeypatch.setattr("linkage.core.delivery.queues.ANSWERS_OF_A_PREFIX", 3)
     ids = [site.core._queues._answer_ids.take() for _ in range(20)]
     assert len(set(ids)) == 20
     assert max(map(len, ids)) <= 16

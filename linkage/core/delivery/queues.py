@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import Final, ParamSpec, TypeVar
 
-from linkage.core.outbox import QUEUE_MAX, Outbox, Settled
+from linkage.core.delivery.outbox import QUEUE_MAX, Outbox, Settled
 from linkage.core.overload.admission import Admission
 from linkage.core.peers import Peers
 from linkage.core.sessions.takeover import Takeover

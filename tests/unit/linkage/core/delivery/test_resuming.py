@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from linkage.core import resuming
+from linkage.core.delivery import resuming
 from tests.unit.linkage.links import FakeLink, Site
 from tests.unit.linkage.said import hangup, incoming
 

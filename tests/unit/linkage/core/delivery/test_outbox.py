@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from linkage.core.outbox import (
+from linkage.core.delivery.outbox import (
     FLIGHT_BYTES_MAX,
     LOAD_BELOW,
     PUT_OFF_MAX_S,

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from linkage.core import queues
-from linkage.core.outbox import (
+from linkage.core.delivery import queues
+from linkage.core.delivery.outbox import (
     QUEUE_MAX,
 )
 from linkage.core.overload import admission
