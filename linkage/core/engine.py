@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from linkage.core.delivery.render import COMMANDS, outcome_of, render, stored_message
 from linkage.core.delivery.resuming import Resumer
-from linkage.core.handling import Handler
+from linkage.core.handle.handler import Handler
 from linkage.core.liveness.audit import LivenessSettings
 from linkage.core.overload.conditions import STORE_RETRY_S
 from linkage.core.peers import Peer, Peers

@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from linkage.core import queries, routing
 from linkage.core.delivery.render import render
+from linkage.core.handle import queries, routing
+from linkage.core.handle.repetition import Repetitions
 from linkage.core.peers import Peer, Peers
-from linkage.core.repetition import Repetitions
 from linkage.core.traces import Traces
 from linkage.core.work import Delivery, Done, Now, Submit, Work
 from linkage.correlation import Applied, Bound, Entry, final_event, natives_of

@@ -292,7 +292,7 @@ ALARMS: Final = "!alarms"
 what it says."""
 
 SESSIONS: Final = "!sessions"
-"""Where the last two connections of each peer stand there (`linkage.core.repetition`)."""
+"""Where the last two connections of each peer stand there (`linkage.core.handle.repetition`)."""
 
 CLOCK: Final = "!clock"
 """Where the moves of the wall clock stand there (`linkage.store.steps`)."""

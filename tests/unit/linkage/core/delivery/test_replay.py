@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from linkage.core.handling import REPLAY_MAX
+from linkage.core.handle.handler import REPLAY_MAX
 from protocol import messages as m
 from tests.unit.linkage.links import Site, accept, many
 from tests.unit.linkage.said import hangup, incoming

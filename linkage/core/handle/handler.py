@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from linkage.core import queries, routing
+from linkage.core.handle import queries, routing
+from linkage.core.handle.repetition import Verdict, alike
 from linkage.core.liveness.audit import LivenessAudit, LivenessSettings
 from linkage.core.peers import Peer, Peers
-from linkage.core.repetition import Verdict, alike
 from linkage.core.rights.commands import (
     RefusedError,
     Target,
