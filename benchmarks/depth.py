@@ -26,8 +26,8 @@ from benchmarks.deep_store import PLATFORMS, event_id, event_numbers, make_store
 from benchmarks.machine import describe_machine
 from linkage.config.file import Config
 from linkage.core.engine import CoreEngine
+from linkage.core.jobs import Acknowledge, Job, LoadQueue, Now, Submit
 from linkage.core.peers import Peers
-from linkage.core.work import Acknowledge, LoadQueue, Now, Submit, Work
 from linkage.store.database import open_store
 from linkage.store.reader import StoreReader
 from linkage.store.rows import to_us
@@ -79,10 +79,10 @@ def measure_messages(folder: Path, messages: int, ids: str) -> dict[str, float]:
     engine = open_store(settings.database_path)
     core = CoreEngine(UnitOfWork(engine), Peers.of(settings, {}), 30)
     source = notices(ids)
-    acknowledged: list[Work] = []
+    acknowledged: list[Job] = []
     took: list[tuple[float, float]] = []
     for round_ in range(messages // BATCH * 2):
-        batch: list[Work] = [*acknowledged, *itertools.islice(source, BATCH)]
+        batch: list[Job] = [*acknowledged, *itertools.islice(source, BATCH)]
         cpu, wall = time.process_time(), time.perf_counter()
         done = core.process(batch, now())
         if round_ >= messages // BATCH:  # what came before warmed the caches

@@ -37,8 +37,8 @@ from benchmarks.machine import describe_machine
 from linkage.cli.running import settled_in
 from linkage.config.file import Config
 from linkage.core.engine import CoreEngine
+from linkage.core.jobs import Acknowledge, Delivery, Job, Now, Submit
 from linkage.core.peers import Peers
-from linkage.core.work import Acknowledge, Delivery, Now, Submit, Work
 from linkage.store.database import open_store
 from linkage.store.rows import to_us
 from linkage.store.unit import UnitOfWork
@@ -189,9 +189,9 @@ class Bench:
         """Let go of the store."""
         self._database.dispose()
 
-    def next_batch(self) -> list[Work]:
+    def next_batch(self) -> list[Job]:
         """Acknowledgements of what went out, and as many messages as a batch has."""
-        works: list[Work] = [_acknowledge(delivery) for delivery in self._sent]
+        works: list[Job] = [_acknowledge(delivery) for delivery in self._sent]
         for _ in range(self._batch):
             source, message = next(self._said)
             received = decode(encode(Request(id=str(next(self._ids)), message=message)))
@@ -199,7 +199,7 @@ class Bench:
             works.append(Submit(source, received))
         return works
 
-    def process(self, works: Sequence[Work]) -> int:
+    def process(self, works: Sequence[Job]) -> int:
         """One batch; the nanoseconds of the processor that it took."""
         utc = datetime.now(UTC)
         now = Now(utc, to_us(utc))

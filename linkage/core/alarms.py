@@ -14,9 +14,9 @@ import json
 from typing import Any, Final
 
 from linkage.core.delivery.render import one_line
+from linkage.core.jobs import Alarm, Done
+from linkage.core.notify import MIRROR, Notifier
 from linkage.core.peers import Peer
-from linkage.core.telling import MIRROR, Teller
-from linkage.core.work import Alarm, Done
 from linkage.ports import EntryKind, Role
 from linkage.store.rows import JournalRow
 from linkage.store.tables import ALARMS
@@ -33,7 +33,7 @@ HEAR: Final = (
 )
 
 
-class AlarmTeller(Teller):
+class AlarmNotifier(Notifier):
     """Raises and clears alarms within the open transaction."""
 
     def __init__(self, *args: Any) -> None:

@@ -21,8 +21,26 @@ from typing import Any, Final, TypeVar
 
 from linkage.config.file import Config, SweepSettings
 from linkage.core.alarms import told_at_once
+from linkage.core.clock_steps import steady_us_of
 from linkage.core.delivery.queues import Queues
 from linkage.core.engine import CoreEngine
+from linkage.core.jobs import (
+    Acknowledge,
+    Alarm,
+    AnnounceGaps,
+    AuditLiveness,
+    DeleteRows,
+    Done,
+    DropQueue,
+    Job,
+    LoadMemory,
+    Observe,
+    Register,
+    SaveMemory,
+    SealSegment,
+    Submit,
+    Sweep,
+)
 from linkage.core.liveness.audit import LivenessSettings
 from linkage.core.message_log import MessageLog
 from linkage.core.overload.admission import Admission
@@ -31,24 +49,6 @@ from linkage.core.peers import OPERATOR, Peers, capability_of
 from linkage.core.sessions.credential_expiry import CredentialExpiry
 from linkage.core.sessions.registry import Links, Presence
 from linkage.core.sessions.takeover import Takeover
-from linkage.core.steady import steady_us_of
-from linkage.core.work import (
-    Acknowledge,
-    Alarm,
-    Announce,
-    AuditLiveness,
-    Done,
-    Observe,
-    Recall,
-    Register,
-    Remember,
-    Retire,
-    Seal,
-    Submit,
-    Sweep,
-    Trim,
-    Work,
-)
 from linkage.core.writer.thread import Batch
 from linkage.core.writer.writer import Writer, tell
 from linkage.observation.figures import RESULT_MAX, Figures
@@ -141,7 +141,7 @@ class Core:
         """Begin to take work."""
         self._writer.start()
         await self._writer.do(Observe(self.peers.own_id, EntryKind.STARTED, "linkage started"))
-        await self._writer.do(Announce())
+        await self._writer.do(AnnounceGaps())
         self._sweep_later()
         self.credential_expiry.start()
 
@@ -186,7 +186,7 @@ class Core:
                 logger.exception("a %s was not counted", type(work).__name__)
         self._admission.look(self.inbox, self.oldest_work_s)
 
-    def _count(self, work: Work, done: Done, seconds: float, now: float) -> None:
+    def _count(self, work: Job, done: Done, seconds: float, now: float) -> None:
         if isinstance(work, Acknowledge):
             answers = 1 + len(work.further)
             self.figures.deliveries[min(work.response.result, RESULT_MAX)] += answers
@@ -214,7 +214,7 @@ class Core:
     # --- what watchers ask -----------------------------------------------------------------------
     @property
     def inbox(self) -> int:
-        """Work that waits for the disk."""
+        """Jobs that waits for the disk."""
         return len(self._writer.unsettled)
 
     @property
@@ -378,13 +378,13 @@ class Core:
         return await self._writer.between(act)
 
     # --- retention -------------------------------------------------------------------------------
-    async def keep(self, work: Retire | Seal | Trim) -> Any:
-        """Do a slice of retention between the commits of others; see `linkage.core.retention.apply`.
+    async def keep(self, work: DropQueue | SealSegment | DeleteRows) -> Any:
+        """Do a slice of retention between the commits of others (`linkage.core.retention`).
 
         Raises:
             OSError: the store cannot be written now.
         """
-        if isinstance(work, Retire) and not self._queues.of(work.receiver).hold(work.to_seq):
+        if isinstance(work, DropQueue) and not self._queues.of(work.receiver).hold(work.to_seq):
             return None
         done = await self._writer.do(work)
         if isinstance(done.value, Exception):
@@ -394,7 +394,7 @@ class Core:
     # --- adapters' memory ------------------------------------------------------------------------
     async def recall(self, adapter: str) -> dict[str, Any]:
         """An adapter's memory."""
-        return self._value(await self._writer.do(Recall(adapter)))
+        return self._value(await self._writer.do(LoadMemory(adapter)))
 
     async def remember(self, adapter: str, key: str, value: Any) -> None:
         """Write a key of an adapter's memory; None deletes. Returns when it is on disk."""
@@ -403,7 +403,7 @@ class Core:
 
     async def remember_text(self, adapter: str, key: str, value: str | None) -> None:
         """See `CoreService.remember_text`."""
-        self._value(await self._writer.do(Remember(adapter, key, value)))
+        self._value(await self._writer.do(SaveMemory(adapter, key, value)))
 
     @staticmethod
     def _value(done: Done) -> dict[str, Any]:

@@ -14,40 +14,40 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
+from linkage.core.clock_steps import ClockSteps
 from linkage.core.delivery.render import COMMANDS, outcome_of, render, stored_message
 from linkage.core.delivery.resuming import Resumer
 from linkage.core.handle.handler import Handler
+from linkage.core.jobs import (
+    Acknowledge,
+    Admitted,
+    Alarm,
+    AnnounceGaps,
+    AuditLiveness,
+    DeleteRows,
+    Delivery,
+    Done,
+    DropQueue,
+    GiveUp,
+    Job,
+    LoadMemory,
+    LoadQueue,
+    Now,
+    Observe,
+    Register,
+    SaveMemory,
+    SealSegment,
+    Submit,
+    Sweep,
+    about,
+)
 from linkage.core.liveness.audit import LivenessSettings
+from linkage.core.notify import as_journalled
 from linkage.core.overload.conditions import STORE_RETRY_S
 from linkage.core.peers import Peer, Peers
 from linkage.core.retention import apply
 from linkage.core.rights.commands import RefusedError, check_registration, check_repeatable
-from linkage.core.telling import as_journalled
-from linkage.core.timekeeping import Timekeeper
 from linkage.core.traces import Traces
-from linkage.core.work import (
-    Acknowledge,
-    Admitted,
-    Alarm,
-    Announce,
-    AuditLiveness,
-    Delivery,
-    Done,
-    GiveUp,
-    LoadQueue,
-    Now,
-    Observe,
-    Recall,
-    Register,
-    Remember,
-    Retire,
-    Seal,
-    Submit,
-    Sweep,
-    Trim,
-    Work,
-    about,
-)
 from linkage.logs.context import subject
 from linkage.observation.figures import Histogram
 from linkage.ports import EntryKind
@@ -98,7 +98,7 @@ class CoreEngine:
         self._peers = peers
         self._handler = Handler(self._unit, peers, command_expire_s, liveness)
         self._handler.traces = Traces(self._unit, conversations)
-        self._timekeeper = Timekeeper(unit, peers.own_id)
+        self._clock_steps = ClockSteps(unit, peers.own_id)
         self._resumer = Resumer(unit)
         self.store_error: str | None = None
         """Why the store did not take the last batch; None: it did. Read by other threads."""
@@ -113,7 +113,7 @@ class CoreEngine:
         self.clock_off_us = 0
         """By how much the wall clock was set, and may be wrong for all that is known; the same."""
 
-    def process(self, batch: Sequence[Work], now: Now) -> list[Done]:
+    def process(self, batch: Sequence[Job], now: Now) -> list[Done]:
         """Do a batch in one transaction.
 
         A disk that cannot take it refuses the whole batch (result 404, RetryAfter); a bug in
@@ -135,14 +135,14 @@ class CoreEngine:
         self.store_error = None
         return done
 
-    def _in_one_transaction(self, batch: Sequence[Work], now: Now) -> list[Done]:
+    def _in_one_transaction(self, batch: Sequence[Job], now: Now) -> list[Done]:
         handled_at = 0.0
         try:
             subject.describe = about
             with self._unit.transaction():
                 self._first_seq = self._first_seq or self._unit.next_seq
-                self._timekeeper.look(now)
-                self._handler.steps = self._timekeeper.steps
+                self._clock_steps.look(now)
+                self._handler.steps = self._clock_steps.steps
                 self._handler.begin(batch, now)
                 self._resumer.begin_batch()
                 done = [self._do(work, now) for work in batch]
@@ -152,10 +152,10 @@ class CoreEngine:
             subject.of = None
             self._handler.forget()
             self._handler.traces.forget()
-            self._timekeeper.forget()
+            self._clock_steps.forget()
             raise
-        self._timekeeper.settled(now)
-        self.clock_off_us = self._timekeeper.off_us(now.steady_us)
+        self._clock_steps.settled(now)
+        self.clock_off_us = self._clock_steps.off_us(now.steady_us)
         if self._time is not None and self._writes is not None:
             self._writes.observe(self._time() - handled_at)
         self.journal_seq = self._unit.next_seq - 1
@@ -167,13 +167,13 @@ class CoreEngine:
         return self.store_error is not None
 
     @staticmethod
-    def not_now(work: Work) -> Done:
+    def not_now(work: Job) -> Done:
         """What becomes of work that cannot be written: to be tried again."""
         if not isinstance(work, Submit | Register):
             return Done(value=OSError("the store cannot be written"))
         return Done(_later(work.request, "the store cannot be written now"))
 
-    def _broken(self, work: Work, now: Now) -> Done:
+    def _broken(self, work: Job, now: Now) -> Done:
         """A bug of ours costs one message: answered 500, kept in the journal to be looked at."""
         if not isinstance(work, Submit | Register):
             return Done(value=RuntimeError("internal error"))
@@ -194,7 +194,7 @@ class CoreEngine:
                 logger.exception("and it cannot be journalled", extra=about(work))
         return Done(Response(request_id=request.id, type=request.type, result=Result.INTERNAL))
 
-    def _do(self, work: Work, now: Now) -> Done:  # noqa: C901, PLR0911 - one line for each kind of work
+    def _do(self, work: Job, now: Now) -> Done:  # noqa: C901, PLR0911 - one line for each kind of work
         subject.of = work
         match work:
             case Submit():
@@ -217,9 +217,9 @@ class CoreEngine:
                 return self._sweep(work)
             case AuditLiveness():
                 return self._handler.audit_liveness()
-            case Remember() | Recall():
+            case SaveMemory() | LoadMemory():
                 return self._memory(work)
-            case Announce() | Retire() | Seal() | Trim():
+            case AnnounceGaps() | DropQueue() | SealSegment() | DeleteRows():
                 return apply.keep(self._unit, self._handler, self._peers, work, now)
 
     # --- registration ----------------------------------------------------------------------------
@@ -478,8 +478,8 @@ class CoreEngine:
             body=b"" if request is None else request.raw,
         )
 
-    def _memory(self, work: Remember | Recall) -> Done:
-        if isinstance(work, Remember):
+    def _memory(self, work: SaveMemory | LoadMemory) -> Done:
+        if isinstance(work, SaveMemory):
             self._unit.remember(work.adapter, work.key, work.value)
             return Done()
         kept = self._unit.recall(work.adapter)

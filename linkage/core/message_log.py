@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
-from linkage.core.work import Done, Register, Submit
+from linkage.core.jobs import Done, Register, Submit
 from linkage.ports import fields_of
 from protocol.envelope import Request, Response
 from protocol.registration import peer_id_of

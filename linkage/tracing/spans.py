@@ -25,7 +25,7 @@ from protocol.envelope import Request, Response
 from protocol.results import FIRST_REFUSAL, result_text
 
 if TYPE_CHECKING:  # the core makes use of this module
-    from linkage.core.work import Done, Submit, Work
+    from linkage.core.jobs import Done, Job, Submit
     from linkage.store.rows import JournalRow
 
 SYSTEM: Final = "eventid"
@@ -76,7 +76,7 @@ class SpanMaker:
         self._put = put
         self._clock = clock
 
-    def settled(self, work: Work, done: Done, times: tuple[float, float, float]) -> None:
+    def settled(self, work: Job, done: Done, times: tuple[float, float, float]) -> None:
         """Something was committed; `times` are monotonic: taken, commit begun, commit ended."""
         row, response = done.row, done.response
         if row is None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from linkage.clock import MANUAL_START
 from linkage.core.engine import CoreEngine
+from linkage.core.jobs import DeleteRows, Now, Rows, SealSegment
 from linkage.core.peers import Peers
-from linkage.core.work import Now, Seal, Trim, Trimmed
 from linkage.store import archive, retention
 from linkage.store.archive import write_segment
 from linkage.store.backup import Maker, make_backup
@@ -48,7 +48,7 @@ def keep_journal(folder: Path) -> None:
     core = CoreEngine(UnitOfWork(engine), Peers.of(settings, {}), 30)
     now = Now(LATER, to_us(LATER))
     while True:
-        while core.process([Trim(Trimmed.JOURNAL, 7)], now)[0].value:
+        while core.process([DeleteRows(Rows.JOURNAL, 7)], now)[0].value:
             step("trimmed")
         found = find_archivable(engine, WEEK, to_us(LATER))
         if found is None:
@@ -57,7 +57,7 @@ def keep_journal(folder: Path) -> None:
             engine, settings.archive_path, *found, pace=lambda: step("writing")
         )
         step("written")
-        core.process([Seal(segment)], now)
+        core.process([SealSegment(segment)], now)
         step("sealed")
 
 

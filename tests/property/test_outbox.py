@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from linkage.core.delivery import outbox as outbox_module
 from linkage.core.delivery.outbox import Outbox
-from linkage.core.work import Delivery
+from linkage.core.jobs import Delivery
 from linkage.store.rows import DeliveryRow
 from protocol import messages as m
 from protocol.envelope import Request, Response
@@ -102,7 +102,7 @@ class Queue:
         """As the core does whenever the outbox wants it."""
         if not self.outbox.wants:
             return
-        # Work is done in the order of asking: what was answered before is written before.
+        # Jobs are done in the order of asking: what was answered before is written before.
         self.written()
         self.outbox.loading = True
         self.loading = (self.outbox.generation, self.outbox.loaded)

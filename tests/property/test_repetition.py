@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from linkage.clock import ManualClock
-from linkage.core.work import Observe, Register
+from linkage.core.jobs import Observe, Register
 from linkage.ports import EntryKind, Role
 from protocol import messages as m
 from protocol.codec import decode, encode

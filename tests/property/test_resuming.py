@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from linkage.core.delivery import resuming
-from linkage.core.work import Acknowledge, Admitted, Register, Resumption, Retire
+from linkage.core.jobs import Acknowledge, Admitted, DropQueue, Register, Resumption
 from linkage.ports import Role
 from linkage.store import tables
 from protocol import messages as m
@@ -156,7 +156,7 @@ class Site(Bench):
             self.say("desk", m.ReplayRequest(from_seq=max(1, self.newest() - by)))
 
     def retire(self, by: int) -> None:
-        self.do(Retire("desk", self.gone_to() + by))
+        self.do(DropQueue("desk", self.gone_to() + by))
 
     # --- what must hold --------------------------------------------------------------------------
     def check(self) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from linkage.core.work import Acknowledge, Retire, Seal, Trim, Trimmed
+from linkage.core.jobs import Acknowledge, DeleteRows, DropQueue, Rows, SealSegment
 from linkage.store import archive, retention, tables
 from linkage.store.archive import write_segment
 from linkage.store.head import newest_of
@@ -75,8 +75,8 @@ class Site(Bench):
 
     def keep_queues(self, by: int) -> None:
         for overdue in find_overdue(self.engine, LIMITS, self.now().utc_us):
-            self.do(Retire(overdue.receiver, overdue.to_seq, overdue.why))
-            self.do(Trim(Trimmed.QUEUE, by + 1, overdue.receiver))
+            self.do(DropQueue(overdue.receiver, overdue.to_seq, overdue.why))
+            self.do(DeleteRows(Rows.QUEUE, by + 1, overdue.receiver))
 
     def write_archive(self, by: int) -> None:
         limits = JournalLimits(age_us=by * DAY_US)
@@ -85,10 +85,10 @@ class Site(Bench):
             folder = self.config.archive_path
             segment = write_segment(self.engine, folder, *found, pace=lambda: None)
             if by % 3:  # else the process died before it was sealed
-                self.do(Seal(segment))
+                self.do(SealSegment(segment))
 
     def trim_journal(self, by: int) -> None:
-        self.do(Trim(Trimmed.JOURNAL, by + 1))
+        self.do(DeleteRows(Rows.JOURNAL, by + 1))
 
     def start_again(self, _by: int) -> None:
         self.restart()

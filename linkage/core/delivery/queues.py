@@ -9,10 +9,19 @@ from collections.abc import Callable, Iterable
 from typing import Final, ParamSpec, TypeVar
 
 from linkage.core.delivery.outbox import QUEUE_MAX, Outbox, Settled
+from linkage.core.jobs import (
+    Acknowledge,
+    Delivery,
+    Done,
+    DropQueue,
+    GiveUp,
+    Job,
+    LoadQueue,
+    Submit,
+)
 from linkage.core.overload.admission import Admission
 from linkage.core.peers import Peers
 from linkage.core.sessions.takeover import Takeover
-from linkage.core.work import Acknowledge, Delivery, Done, GiveUp, LoadQueue, Retire, Submit, Work
 from linkage.core.writer.writer import Writer
 from linkage.observation.figures import Figures
 from linkage.ports import Link
@@ -75,7 +84,7 @@ class Queues:
         return outbox
 
     # --- what a commit brought -------------------------------------------------------------------
-    def settle(self, work: Work, done: Done, now_us: int) -> None:
+    def settle(self, work: Job, done: Done, now_us: int) -> None:
         """Hand out what a commit brought; its response has gone before."""
         if isinstance(work, LoadQueue):
             outbox = self.of(work.receiver)
@@ -86,7 +95,7 @@ class Queues:
                 outbox = self.of(work.source)
                 self._guarded(outbox, outbox.restart, 0)
                 self._load(outbox)
-        elif isinstance(work, Retire):
+        elif isinstance(work, DropQueue):
             outbox = self.of(work.receiver)
             self._guarded(outbox, self._retired, outbox, done)
         for delivery in done.deliveries:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, Final
 
-from linkage.core.work import Now
+from linkage.core.jobs import Now
 from linkage.store.rows import DeliveryRow, JournalRow, from_us
 from protocol.codec import decode
 from protocol.envelope import Request

@@ -22,7 +22,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Final
 
-from linkage.core.work import Resumption
+from linkage.core.jobs import Resumption
 from linkage.store.transaction import KEY_MAX
 from linkage.store.unit import UnitOfWork
 

@@ -8,7 +8,9 @@ from typing import Final
 
 from linkage.core.handle import queries, routing
 from linkage.core.handle.repetition import Verdict, alike
+from linkage.core.jobs import Alarm, Done, Submit
 from linkage.core.liveness.audit import LivenessAudit, LivenessSettings
+from linkage.core.notify import NOTICES, as_journalled
 from linkage.core.peers import Peer, Peers
 from linkage.core.rights.commands import (
     RefusedError,
@@ -18,8 +20,6 @@ from linkage.core.rights.commands import (
     check_sender,
 )
 from linkage.core.rights.ownership import check_kept, check_named, place_of
-from linkage.core.telling import NOTICES, as_journalled
-from linkage.core.work import Alarm, Done, Submit
 from linkage.correlation import Applied, apply
 from linkage.correlation.operations import native_of, with_descendants
 from linkage.correlation.reused_ids import begins, is_of_another

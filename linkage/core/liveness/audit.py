@@ -20,7 +20,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from linkage.core.alarms import AlarmTeller
+from linkage.core.alarms import AlarmNotifier
+from linkage.core.jobs import Alarm, Done, Now
 from linkage.core.liveness.probe import (
     EndlessAnswerError,
     Probe,
@@ -29,7 +30,6 @@ from linkage.core.liveness.probe import (
     subject_of,
 )
 from linkage.core.peers import Peer
-from linkage.core.work import Alarm, Done, Now
 from linkage.correlation import Applied, Entry, apply
 from linkage.ports import Role
 from linkage.store import lookup
@@ -88,7 +88,7 @@ class PlatformState:
         self.not_before_us = steady_us + pause
 
 
-class LivenessAudit(AlarmTeller):
+class LivenessAudit(AlarmNotifier):
     """Asks platforms about what is open and silent; within the open transaction."""
 
     def __init__(self, *args: Any, liveness: LivenessSettings | None = None) -> None:

@@ -1,7 +1,7 @@
-"""Admission of requests: what is refused at the door, what waits for a disk that takes nothing.
+"""Admission of requests: which are refused unread, and what waits for a disk that takes nothing.
 
-What is decided is `linkage.core.overload.conditions`'s; this has to do with the core's work. It belongs to
-the event loop's thread.
+The conditions are judged in `linkage.core.overload.conditions`; this applies them to jobs. It
+belongs to the event loop's thread.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 
 from linkage.config.file import Config
 from linkage.core.engine import CoreEngine
+from linkage.core.jobs import Acknowledge, Alarm, Done, GiveUp, Job, Observe, Submit
 from linkage.core.overload.conditions import (
     OVERLOAD_RETRY_S,
     STORE_RETRY_S,
@@ -22,13 +23,12 @@ from linkage.core.overload.conditions import (
     Readings,
 )
 from linkage.core.sessions.takeover import Takeover
-from linkage.core.work import Acknowledge, Alarm, Done, GiveUp, Observe, Submit, Work
 from linkage.ports import Clock
 
 logger = logging.getLogger("linkage.core")
 
 KEPT_MAX: Final = 10_000
-"""Work of linkage's own that waits for a disk that takes nothing. While there is so much, no more
+"""Jobs of linkage's own that waits for a disk that takes nothing. While there is so much, no more
 is read from queues; what is observed beyond it is lost."""
 _KEPT: Final = (Acknowledge, GiveUp, Alarm, Observe)
 """What nobody will say again, if the disk does not take it now."""
@@ -50,7 +50,7 @@ class Admission:
         engine: CoreEngine,
         clock: Clock,
         *,
-        put: Callable[[Work, Callable[[Done], None] | None], None],
+        put: Callable[[Job, Callable[[Done], None] | None], None],
         tell: Callable[[Alarm], None],
         takeover: Takeover,
         log_held: Callable[[], str | None] = lambda: None,
@@ -62,7 +62,7 @@ class Admission:
         self._tell = tell
         self._takeover = takeover
         self._log_held = log_held
-        self._kept: list[Work] = []
+        self._kept: list[Job] = []
         self._told: set[Alarm] = set()
         self.waiting: Counter[str] = Counter()
         """Requests that wait for the disk, by peer."""
@@ -88,7 +88,7 @@ class Admission:
         return 0
 
     # --- after a batch ---------------------------------------------------------------------------
-    def failed(self, work: Work, done: Done) -> None:
+    def failed(self, work: Job, done: Done) -> None:
         """The disk did not take it: linkage's own is kept, peers are held to what they heard."""
         if isinstance(work, Submit):
             if done.response is not None and done.response.retry_after_s:
@@ -133,7 +133,7 @@ class Admission:
             self._offer(work)
         return bool(kept)
 
-    def _offer(self, work: Work) -> None:
+    def _offer(self, work: Job) -> None:
         self._put(work, partial(self._told_of, work) if isinstance(work, Alarm) else None)
 
     def look(self, inbox: int, oldest_s: float) -> None:

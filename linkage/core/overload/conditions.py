@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from linkage.core.timekeeping import told
-from linkage.core.work import Alarm
+from linkage.core.clock_steps import told
+from linkage.core.jobs import Alarm
 from linkage.store.rows import MICROSECONDS, to_us
 from protocol.registration import TIME_TOLERANCE_S
 

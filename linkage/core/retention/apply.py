@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from linkage.core.jobs import AnnounceGaps, DeleteRows, Done, DropQueue, Now, Rows, SealSegment
+from linkage.core.notify import Notifier
 from linkage.core.peers import Peers
-from linkage.core.telling import Teller
-from linkage.core.work import Announce, Done, Now, Retire, Seal, Trim, Trimmed
 from linkage.ports import EntryKind
 from linkage.store import retention
 from linkage.store.archive import Segment, insert_segment
@@ -18,24 +18,24 @@ from protocol.messages import GapCause, GapNotice
 
 def keep(
     unit: UnitOfWork,
-    teller: Teller,
+    teller: Notifier,
     peers: Peers,
-    work: Announce | Retire | Seal | Trim,
+    work: AnnounceGaps | DropQueue | SealSegment | DeleteRows,
     now: Now,
 ) -> Done:
     """A slice of retention."""
     match work:
-        case Announce():
+        case AnnounceGaps():
             return announce(unit, teller, peers, now)
-        case Retire():
+        case DropQueue():
             return retire(unit, teller, peers, work, now)
-        case Seal():
+        case SealSegment():
             return seal(unit, peers, work.segment, now)
-        case Trim():
+        case DeleteRows():
             return trim(unit, work, now)
 
 
-def retire(unit: UnitOfWork, teller: Teller, peers: Peers, work: Retire, now: Now) -> Done:
+def retire(unit: UnitOfWork, teller: Notifier, peers: Peers, work: DropQueue, now: Now) -> Done:
     """Move the end of what is gone of a queue; `value` is True where it moved.
 
     One number is written, however many messages it is about. What was not fetched is announced to
@@ -79,7 +79,7 @@ def _at(unit: UnitOfWork, row: DeliveryRow | None) -> datetime | None:
     return None if entry is None else from_us(entry.recorded_at)
 
 
-def announce(unit: UnitOfWork, teller: Teller, peers: Peers, now: Now) -> Done:
+def announce(unit: UnitOfWork, teller: Notifier, peers: Peers, now: Now) -> Done:
     """195 for the Seqs that were left out by `linkage.store.renumber`; once.
 
     What registered until now may have done so at the store that was there before, which may have
@@ -120,18 +120,18 @@ def seal(unit: UnitOfWork, peers: Peers, segment: Segment, now: Now) -> Done:
     return Done()
 
 
-def trim(unit: UnitOfWork, work: Trim, now: Now) -> Done:
+def trim(unit: UnitOfWork, work: DeleteRows, now: Now) -> Done:
     """Take rows away; `value` is how many."""
     unit.flush()
     match work.what:
-        case Trimmed.QUEUE:
+        case Rows.QUEUE:
             removed = retention.trim_queue(unit.connection, work.receiver, work.limit)
-        case Trimmed.NONCES:
+        case Rows.NONCES:
             # A clock that is set ahead, and back again, must not let one be used twice.
             now_us = min(now.utc_us, now.steady_us)
             if work.now_us is not None:
                 now_us = min(now_us, work.now_us)
             removed = retention.trim_nonces(unit.connection, now_us, work.limit)
-        case Trimmed.JOURNAL:
+        case Rows.JOURNAL:
             removed = retention.trim_journal(unit.connection, work.limit)
     return Done(value=removed)

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from linkage.config.file import Config, RetentionSettings
 from linkage.core.core import Core
-from linkage.core.work import Retire, Seal, Trim, Trimmed
+from linkage.core.jobs import DeleteRows, DropQueue, Rows, SealSegment
 from linkage.ports import Clock
 from linkage.store.archive import Segment, write_segment
 from linkage.store.head import Head, newest_of, write_head
@@ -158,22 +158,22 @@ class RetentionSchedule:
         settings = self._config.retention
         limits = queue_limits(settings)
         for overdue in await self._beside(find_overdue, self._engine, limits, now_us):
-            moved = await self._core.keep(Retire(overdue.receiver, overdue.to_seq, overdue.why))
+            moved = await self._core.keep(DropQueue(overdue.receiver, overdue.to_seq, overdue.why))
             if moved and overdue.why is not None:
                 logger.warning(
                     "%s: messages up to Seq %d are dropped unfetched: %s",
                     overdue.receiver, overdue.to_seq, overdue.why,
                 )  # fmt: skip
         for receiver in await self._beside(queues_to_trim, self._engine):
-            await self._trim(Trim(Trimmed.QUEUE, SLICE_ROWS, receiver))
-        await self._trim(Trim(Trimmed.NONCES, SLICE_ROWS, now_us=now_us))
-        await self._trim(Trim(Trimmed.JOURNAL, SLICE_ROWS))  # what a crash may have left
+            await self._trim(DeleteRows(Rows.QUEUE, SLICE_ROWS, receiver))
+        await self._trim(DeleteRows(Rows.NONCES, SLICE_ROWS, now_us=now_us))
+        await self._trim(DeleteRows(Rows.JOURNAL, SLICE_ROWS))  # what a crash may have left
         while (segment := await self._beside(self._archive, now_us)) is not None:
-            await self._core.keep(Seal(segment))
-            await self._trim(Trim(Trimmed.JOURNAL, SLICE_ROWS))
+            await self._core.keep(SealSegment(segment))
+            await self._trim(DeleteRows(Rows.JOURNAL, SLICE_ROWS))
             logger.info("journal up to seq %d is archived: %s", segment.last_seq, segment.name)
 
-    async def _trim(self, work: Trim) -> None:
+    async def _trim(self, work: DeleteRows) -> None:
         while True:
             began = self._clock.now()
             removed = await self._core.keep(work)

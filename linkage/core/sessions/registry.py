@@ -11,12 +11,12 @@ from datetime import datetime
 
 from linkage.config.secrets import Secret
 from linkage.core.delivery.queues import Queues
+from linkage.core.jobs import Admitted, Done, Observe, Register, Resumption
 from linkage.core.overload.admission import Admission
 from linkage.core.peers import Peer, Peers
 from linkage.core.sessions.credential_expiry import Credential
 from linkage.core.sessions.flap_damping import FlapDamping
 from linkage.core.sessions.takeover import Takeover
-from linkage.core.work import Admitted, Done, Observe, Register, Resumption
 from linkage.core.writer.writer import Writer
 from linkage.ports import EXPIRED, REPLACED, SHUT_OUT, Clock, EntryKind, Link, Role
 from protocol.envelope import Request, Response

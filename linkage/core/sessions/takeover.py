@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from linkage.core.work import Acknowledge
+from linkage.core.jobs import Acknowledge
 
 HELD_MAX: Final = 10_000
 """Answers of one peer that wait for a registration, which may take seconds. What is more is

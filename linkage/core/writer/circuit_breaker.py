@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from linkage.core.engine import CoreEngine
+from linkage.core.jobs import Alarm, Done, Job, LoadMemory, LoadQueue, Now, Submit, Sweep
 from linkage.core.overload.conditions import STORE_RETRY_S
-from linkage.core.work import Alarm, Done, LoadQueue, Now, Recall, Submit, Sweep, Work
 
 PROBES: Final = (Alarm, Sweep)
-READS: Final = (LoadQueue, Recall)
+READS: Final = (LoadQueue, LoadMemory)
 
 
 class CircuitBreaker:
@@ -31,7 +31,7 @@ class CircuitBreaker:
         self._until: dict[str, float] = {}
         """When a peer that was refused is heard again."""
 
-    def process(self, works: Sequence[Work], now: Now) -> list[Done]:
+    def process(self, works: Sequence[Job], now: Now) -> list[Done]:
         """As `CoreEngine.process`."""
         engine = self._engine
         if engine.store_failing and not any(isinstance(work, PROBES) for work in works):
@@ -47,20 +47,20 @@ class CircuitBreaker:
             self._hold(works)
         return done
 
-    def _some(self, works: Sequence[Work], now: Now, chosen: Callable[[Work], bool]) -> list[Done]:
+    def _some(self, works: Sequence[Job], now: Now, chosen: Callable[[Job], bool]) -> list[Done]:
         """Do some of them; the others are told to come again."""
         wanted = [work for work in works if chosen(work)]
         done = iter(self._engine.process(wanted, now) if wanted else ())
         return [next(done) if chosen(work) else self._engine.not_now(work) for work in works]
 
-    def _is_heard(self, work: Work) -> bool:
+    def _is_heard(self, work: Job) -> bool:
         return not (isinstance(work, Submit) and work.source in self._until)
 
     def _let_go(self) -> None:
         at = self._clock()
         self._until = {source: until for source, until in self._until.items() if until > at}
 
-    def _hold(self, works: Sequence[Work]) -> None:
+    def _hold(self, works: Sequence[Job]) -> None:
         until = self._clock() + STORE_RETRY_S
         for work in works:
             if isinstance(work, Submit):

@@ -1,4 +1,4 @@
-"""Work that waits for the disk: each peer's requests in a lane of their own, linkage's own beside.
+"""Jobs that waits for the disk: each peer's requests in a lane of their own, linkage's own beside.
 
 ```
  requests of pbx1  ▮▮▮▮▮▮▮▮▮▮ ─┐ one of each
@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Final
 
-from linkage.core.work import Done, Submit, Work
+from linkage.core.jobs import Done, Job, Submit
 
-Item = tuple[int, Work, Callable[[Done], None] | None]
+Item = tuple[int, Job, Callable[[Done], None] | None]
 """The number of its arrival, work, and who is told what became of it."""
 
 _ARRIVAL: Final = itemgetter(0)

@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Final, TypeVar
 
-from linkage.core.work import Done
+from linkage.core.jobs import Done
 from linkage.core.writer.fair_queue import FairQueue, Item
 
 T = TypeVar("T")
 
 BATCH_MAX: Final = 512
-"""Work of one commit at most: bounds how long the first of a batch waits for the last."""
+"""Jobs of one commit at most: bounds how long the first of a batch waits for the last."""
 
 
 class _Stop:
@@ -80,7 +80,7 @@ class WriterThread:
         self._thread.start()
 
     def hand_over(self, items: list[Item]) -> None:
-        """Work to be done; the list is the thread's from now on."""
+        """Jobs to be done; the list is the thread's from now on."""
         self._queue.put(items)
 
     async def call(self, act: Callable[[], T]) -> T:

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from linkage.core.engine import CoreEngine
-from linkage.core.work import Done, Now, Register, Work
+from linkage.core.jobs import Done, Job, Now, Register
 from linkage.core.writer.circuit_breaker import CircuitBreaker
 from linkage.core.writer.fair_queue import Item
 from linkage.core.writer.thread import Batch, WriterThread
@@ -34,11 +34,11 @@ LOOKS_MAX: Final = 16
 
 
 class Writer:
-    """Work on its way to the disk. Everything but the commit itself runs in the loop's thread.
+    """Jobs on their way to the disk. Everything but the commit itself runs in the loop's thread.
 
     Args:
         engine: does the work, in a thread of its own.
-        steady_us: see `linkage.core.steady`.
+        steady_us: see `linkage.core.clock_steps`.
         settle: told of each batch, in the order in which they were done; takes what it has
             settled out of `unsettled`.
     """
@@ -89,7 +89,7 @@ class Writer:
     # --- what is taken ---------------------------------------------------------------------------
     def put(
         self,
-        work: Work,
+        work: Job,
         told: Callable[[Done], None] | None = None,
         *,
         patient: bool = False,
@@ -117,7 +117,7 @@ class Writer:
             else loop.call_soon(self._hand_over)
         )
 
-    async def do(self, work: Work) -> Done:
+    async def do(self, work: Job) -> Done:
         """What becomes of work, once it is on disk or refused."""
         failing = isinstance(work, Register) and self._engine.store_failing
         if failing or self.stopping or not self.running:

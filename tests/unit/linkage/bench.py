@@ -14,9 +14,9 @@ from sqlalchemy import Engine, select
 from linkage.clock import ManualClock
 from linkage.config.file import Config
 from linkage.core.engine import CoreEngine
+from linkage.core.jobs import Delivery, Done, Job, Now, Submit
 from linkage.core.liveness.audit import LivenessSettings
 from linkage.core.peers import Peers
-from linkage.core.work import Delivery, Done, Now, Submit, Work
 from linkage.store import tables
 from linkage.store.chain import breaks
 from linkage.store.database import open_store
@@ -114,7 +114,7 @@ class Bench:
         steady_us = self._started_us + round(self.clock.now() * 1e6)
         return Now(self.clock.utc(), steady_us)
 
-    def do(self, *works: Work) -> list[Done]:
+    def do(self, *works: Job) -> list[Done]:
         """One batch."""
         done = self.core.process(list(works), self.now())
         for one in done:

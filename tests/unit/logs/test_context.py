@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from linkage.clock import ManualClock
+from linkage.core.jobs import Done, Submit
 from linkage.core.message_log import REFUSALS_PER_S, MessageLog
-from linkage.core.work import Done, Submit
 from linkage.hosting import AdapterHost
 from linkage.ports import Adapter, AdapterContext, Capability, Emit, Outcome
 from linkage.store.rows import Operation

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select
 
-from linkage.core.work import Done, Seal, Trim, Trimmed
+from linkage.core.jobs import DeleteRows, Done, Rows, SealSegment
 from linkage.store import archive, retention, tables
 from linkage.store.archive import (
     ArchiveError,
@@ -52,13 +52,13 @@ class Keeping(Bench):
         return write_segment(self.engine, self.folder, *found, pace=lambda: None)
 
     def trim(self, limit: int = 100) -> Any:
-        (done,) = self.do(Trim(Trimmed.JOURNAL, limit))
+        (done,) = self.do(DeleteRows(Rows.JOURNAL, limit))
         return done.value
 
     def archive_all(self) -> list[Segment]:
         found = []
         while (segment := self.write()) is not None:
-            assert self.do(Seal(segment)) == [Done()]
+            assert self.do(SealSegment(segment)) == [Done()]
             while self.trim():
                 pass
             found.append(segment)
@@ -233,7 +233,7 @@ def test_a_crash_at_any_step_loses_and_doubles_nothing(keeping: Keeping, stage: 
         segment = keeping.write()
         assert segment is not None
         if stage != "unsealed":
-            keeping.do(Seal(segment))
+            keeping.do(SealSegment(segment))
         if stage == "half trimmed":
             assert keeping.trim(4) == 4
     keeping.restart()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from linkage.core.work import Announce, Register
+from linkage.core.jobs import AnnounceGaps, Register
 from linkage.ports import EntryKind, Role
 from linkage.store import tables
 from linkage.store.backup import (
@@ -323,7 +323,7 @@ def replace_by(bench: Backed, backup: Path) -> None:
     bench.close()
     put_back(backup, bench.data, bench.clock.utc(), force=True)
     bench.open()
-    bench.do(Announce())
+    bench.do(AnnounceGaps())
 
 
 def test_no_number_is_given_twice_however_often_a_backup_is_restored(
@@ -382,7 +382,7 @@ def test_peers_hear_of_the_gap_wherever_they_were(backed: Backed, into: Path) ->
     assert int(gap.request.id) > max(old)
     assert register(backed, desk, ahead).last_seq == ahead
     backed.restart()
-    backed.do(Announce())
+    backed.do(AnnounceGaps())
     assert backed.heard(desk) == [], "it is told once"
 
 
@@ -404,7 +404,7 @@ def test_a_peer_that_came_after_the_backup_gets_no_number_twice_either(
     assert notice.seq == gap.seq + 1
     assert register(backed, "other", notice.seq).last_seq == notice.seq
     backed.restart()
-    backed.do(Announce())
+    backed.do(AnnounceGaps())
     assert backed.heard("other") == [], "it is told once"
 
 
@@ -452,7 +452,7 @@ def test_a_registration_that_was_overheard_after_the_backup_opens_nothing_after_
     backed.clock.advance(20)  # others may have served from elsewhere until here
     late = registration(backed, "nonce-of-a-moment-ago", ahead_s=-0.5)
     backed.open()
-    backed.do(Announce())
+    backed.do(AnnounceGaps())
     assert judged(backed, overheard) == (404, 22)
     assert judged(backed, late) == (404, 1)
     assert judged(backed, registration(backed, "nonce-of-now")) == (0, None)
@@ -489,7 +489,7 @@ def test_a_store_of_before_that_is_damaged_holds_up_no_restore(backed: Backed, i
     backed.config.database_path.write_bytes(b"no database at all" * 1000)
     put_back(made.folder, backed.data, backed.clock.utc(), force=True)
     backed.open()
-    backed.do(Announce())
+    backed.do(AnnounceGaps())
 
 
 def test_only_the_first_start_asks_for_newer_registrations(backed: Backed, into: Path) -> None:
@@ -499,7 +499,7 @@ def test_only_the_first_start_asks_for_newer_registrations(backed: Backed, into:
     before = registration(backed, "nonce-before-a-restart")
     backed.clock.advance(10)
     backed.restart()
-    backed.do(Announce())
+    backed.do(AnnounceGaps())
     assert judged(backed, before) == (0, None)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from linkage.core.work import Alarm, Observe
+from linkage.core.jobs import Alarm, Observe
 from linkage.ports import EntryKind
 from protocol import messages as m
 from tests.unit.linkage.bench import PEERS, Bench, peer

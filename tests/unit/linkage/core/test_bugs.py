@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from linkage.core.engine import READS_MAX, CoreEngine
-from linkage.core.work import Done, LoadQueue
+from linkage.core.jobs import Done, LoadQueue
 from linkage.store.rows import JournalRow, Operation
 from linkage.store.unit import UnitOfWork
 from linkage.tracing.context import Conversations

@@ -11,8 +11,8 @@ from linkage.core.delivery import queues
 from linkage.core.delivery.outbox import (
     QUEUE_MAX,
 )
+from linkage.core.jobs import Done, LoadQueue, Sweep
 from linkage.core.overload import admission
-from linkage.core.work import Done, LoadQueue, Sweep
 from linkage.ports import EntryKind
 from protocol import messages as m
 from tests.unit.linkage.bench import SECRET

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from linkage.core.jobs import Acknowledge, AuditLiveness, Observe, Submit
 from linkage.core.liveness.audit import QUESTIONS_MAX, LivenessSettings
-from linkage.core.work import Acknowledge, AuditLiveness, Observe, Submit
 from linkage.ports import EntryKind
 from protocol import messages as m
 from protocol.envelope import Response

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from linkage.core.jobs import Acknowledge, Alarm, Done, Job, Observe
 from linkage.core.overload.admission import KEPT_MAX, Admission
 from linkage.core.sessions.takeover import Takeover
-from linkage.core.work import Acknowledge, Alarm, Done, Observe, Work
 from linkage.ports import EntryKind
 from protocol.envelope import Response
 from tests.unit.linkage.bench import Bench
@@ -21,7 +21,7 @@ class Door:
     """A core's admission; `put` and `told` are what came of it."""
 
     def __init__(self, bench: Bench) -> None:
-        self.put: list[Work] = []
+        self.put: list[Job] = []
         self.told: list[Alarm] = []
         self.held: str | None = None
         self.engine = bench.core

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from linkage.core.jobs import Alarm
 from linkage.core.overload.conditions import CALM_S, MIB, Bounds, Conditions, Readings
-from linkage.core.work import Alarm
 
 UTC_NOW = datetime(2026, 1, 2, tzinfo=UTC)
 WELL: dict[str, Any] = {

@@ -380,7 +380,7 @@ async def test_the_journal_is_archived_while_it_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "SEGMENT_MIN", 2)
-    monkeypatch.setattr(keeper, "SLICE_ROWS", 3)
+    monkeypatch.setattr("linkage.core.retention.schedule.SLICE_ROWS", 3)
     async with Kept(tmp_path, journal_days=3, replay_messages=1) as site:
         pbx = await site.connect("pbx")
         desk = await site.connect("desk")

@@ -10,8 +10,8 @@ import pytest
 
 from linkage.config.keyring import rotate
 from linkage.config.secrets import Secret
+from linkage.core.jobs import Admitted
 from linkage.core.sessions.credential_expiry import Credential, CredentialExpiry
-from linkage.core.work import Admitted
 from linkage.ports import EXPIRED, EntryKind, Link
 from protocol.messages import CallDirection, Diagnose, IncomingCallNotice
 from protocol.results import Result

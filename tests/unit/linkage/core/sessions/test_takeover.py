@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from linkage.core.jobs import Acknowledge
 from linkage.core.sessions.takeover import HELD_MAX, Takeover
-from linkage.core.work import Acknowledge
 from protocol.envelope import Response
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from linkage.core.work import Alarm, Done, LoadQueue, Sweep, Work
+from linkage.core.jobs import Alarm, Done, Job, LoadQueue, Sweep
 from linkage.core.writer.circuit_breaker import CircuitBreaker
 from protocol import messages as m
 from tests.unit.linkage.bench import Bench
@@ -28,7 +28,7 @@ class Broken:
         with self.bench.engine.connect() as connection:
             connection.exec_driver_sql(f"PRAGMA query_only={int(not takes)}")
 
-    def do(self, *works: Work) -> list[Done]:
+    def do(self, *works: Job) -> list[Done]:
         return self.breaker.process(works, self.bench.now())
 
     def say(self, *sources: str) -> list[int]:

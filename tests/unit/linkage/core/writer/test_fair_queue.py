@@ -9,7 +9,7 @@ from operator import itemgetter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkage.core.work import Observe, Submit, Work
+from linkage.core.jobs import Job, Observe, Submit
 from linkage.core.writer.fair_queue import FairQueue, Item
 from linkage.ports import EntryKind
 from protocol import messages as m
@@ -23,11 +23,11 @@ def submit(source: str, number: int = 0) -> Submit:
     return Submit(source, Request(id=str(number), message=m.HoldNotice()))
 
 
-def fill(inbox: FairQueue, *works: Work) -> None:
+def fill(inbox: FairQueue, *works: Job) -> None:
     inbox.add([(next(ARRIVALS), work, None) for work in works])
 
 
-def name_of(work: Work) -> str:
+def name_of(work: Job) -> str:
     return f"{work.source}{work.request.id}" if isinstance(work, Submit) else "note"
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from linkage.core.work import Done, Recall
+from linkage.core.jobs import Done, LoadMemory
 from linkage.core.writer.fair_queue import Item
 from linkage.core.writer.thread import BATCH_MAX, Batch, WriterThread
 
@@ -30,7 +30,7 @@ class Bench:
     def _process(self, items: list[Item]) -> Batch:
         self.entered.set()
         assert self.gate.wait(20)
-        names = [work.adapter for _, work, _ in items if isinstance(work, Recall)]
+        names = [work.adapter for _, work, _ in items if isinstance(work, LoadMemory)]
         self.batches.append(names)
         return Batch(items, [Done(value=name) for name in names], 0.0, 0.0)
 
@@ -39,7 +39,7 @@ class Bench:
         self.settled += [done.value for done in batch.done]
 
     def hand_over(self, *names: str) -> None:
-        self.worker.hand_over([(next(ARRIVALS), Recall(name), None) for name in names])
+        self.worker.hand_over([(next(ARRIVALS), LoadMemory(name), None) for name in names])
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from linkage.clock import SystemClock
+from linkage.core.clock_steps import steady_us_of
 from linkage.core.engine import CoreEngine
+from linkage.core.jobs import SaveMemory
 from linkage.core.peers import Peers
-from linkage.core.steady import steady_us_of
-from linkage.core.work import Remember
 from linkage.core.writer.thread import Batch
 from linkage.core.writer.writer import Writer
 from linkage.store.database import open_store
@@ -35,10 +35,10 @@ class Bench:
 
     def _settle(self, batch: Batch) -> None:
         works = [work for _, work, _ in batch.items]
-        self.batches.put_nowait([work.key for work in works if isinstance(work, Remember)])
+        self.batches.put_nowait([work.key for work in works if isinstance(work, SaveMemory)])
 
     def put(self, key: str, *, patient: bool) -> None:
-        self.commits.put(Remember("pbx", key, "1"), patient=patient)
+        self.commits.put(SaveMemory("pbx", key, "1"), patient=patient)
 
     async def batch(self) -> list[str]:
         return await asyncio.wait_for(self.batches.get(), WITHIN_S)

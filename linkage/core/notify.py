@@ -10,9 +10,9 @@ from typing import Final
 from linkage.core.delivery.render import render
 from linkage.core.handle import queries, routing
 from linkage.core.handle.repetition import Repetitions
+from linkage.core.jobs import Delivery, Done, Job, Now, Submit
 from linkage.core.peers import Peer, Peers
 from linkage.core.traces import Traces
-from linkage.core.work import Delivery, Done, Now, Submit, Work
 from linkage.correlation import Applied, Bound, Entry, final_event, natives_of
 from linkage.ports import EntryKind, Role
 from linkage.store.rows import DeliveryRow, JournalRow, Operation, to_us
@@ -34,7 +34,7 @@ MIRROR: Final = {Role.COMMUNICATION_SCREEN: 200, Role.BUSINESS_SCREEN: 400}
 """Role of a screen → what is added to a 1xx that is for it."""
 
 
-class Teller:
+class Notifier:
     """Writes into the open transaction of the unit of work, and says who hears of it."""
 
     def __init__(self, unit: UnitOfWork, peers: Peers) -> None:
@@ -55,7 +55,7 @@ class Teller:
         self._given_again: str | None = None
         """What its entry says where its Id was given before."""
 
-    def begin(self, batch: Sequence[Work], now: Now) -> None:
+    def begin(self, batch: Sequence[Job], now: Now) -> None:
         """Look up at once which requests of a batch were journalled before."""
         self._now, self._now_us = now, now.utc_us
         self._row = None

@@ -11,12 +11,13 @@ that time: only when the clock is set back later, it is clear that so much of it
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from linkage.core.work import Now
-from linkage.ports import EntryKind
-from linkage.store.rows import MICROSECONDS, JournalRow
+from linkage.core.jobs import Now
+from linkage.ports import Clock, EntryKind
+from linkage.store.rows import MICROSECONDS, JournalRow, to_us
 from linkage.store.steps import Steps
 from linkage.store.tables import CLOCK
 from linkage.store.unit import UnitOfWork
@@ -27,7 +28,7 @@ TRUST_AFTER_US: Final = 24 * 3600 * MICROSECONDS
 """A clock that has stood so long where it was set is right, as far as anybody here can tell."""
 
 
-class Timekeeper:
+class ClockSteps:
     """Looked at by each batch, within its transaction; belongs to the core's thread."""
 
     def __init__(self, unit: UnitOfWork, own_id: str) -> None:
@@ -109,3 +110,14 @@ def told(by_us: int) -> str:
     """In words."""
     span = timedelta(seconds=round(abs(by_us) / MICROSECONDS))
     return f"the clock was set {'ahead' if by_us > 0 else 'back'} by {span}"
+
+
+def steady_us_of(clock: Clock) -> Callable[[], int]:
+    """Microseconds that begin as the wall clock and only pass, however that is set; see `Now`."""
+    monotonic = clock.now
+    began_us = to_us(clock.utc()) - round(monotonic() * MICROSECONDS)
+
+    def steady_us() -> int:
+        return began_us + round(monotonic() * MICROSECONDS)
+
+    return steady_us

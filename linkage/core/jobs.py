@@ -53,7 +53,7 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """How far the queue is prepared for a registration that is genuine (`linkage.core.delivery.resuming`).
+    """How far the queue is prepared for a registration that is genuine (`delivery.resuming`).
 
     `number` counts the registrations of the peer. Notices from `before` on are open again; None:
     all that the peer lacks.
@@ -167,14 +167,14 @@ class AuditLiveness:
 
 
 @dataclass(frozen=True, slots=True)
-class Recall:
+class LoadMemory:
     """Read an adapter's memory."""
 
     adapter: str
 
 
 @dataclass(frozen=True, slots=True)
-class Remember:
+class SaveMemory:
     """Write one key of an adapter's memory; `value` None deletes it."""
 
     adapter: str
@@ -183,7 +183,7 @@ class Remember:
 
 
 @dataclass(frozen=True, slots=True)
-class Retire:
+class DropQueue:
     """Let the queue of a receiver go up to `to_seq`.
 
     With `why`, what was not fetched goes too: the receiver is told by 195. Without, only what was.
@@ -195,18 +195,18 @@ class Retire:
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
+class SealSegment:
     """An archive segment is on disk: from now on it stands for its rows of the journal."""
 
     segment: Segment
 
 
 @dataclass(frozen=True, slots=True)
-class Announce:
+class AnnounceGaps:
     """Tell every peer which Seqs its queue has lost since an older store was put in place."""
 
 
-class Trimmed(StrEnum):
+class Rows(StrEnum):
     """What rows are taken of."""
 
     QUEUE = "queue"
@@ -215,19 +215,19 @@ class Trimmed(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Trim:
+class DeleteRows:
     """Take away at most `limit` rows that are kept no longer.
 
     `receiver` says of whose queue, `now_us` what time it is for nonces, as far as is certain.
     """
 
-    what: Trimmed
+    what: Rows
     limit: int
     receiver: str = ""
     now_us: int | None = None
 
 
-Work = (
+Job = (
     Submit
     | Register
     | Observe
@@ -237,16 +237,16 @@ Work = (
     | LoadQueue
     | Sweep
     | AuditLiveness
-    | Recall
-    | Remember
-    | Retire
-    | Seal
-    | Announce
-    | Trim
+    | LoadMemory
+    | SaveMemory
+    | DropQueue
+    | SealSegment
+    | AnnounceGaps
+    | DeleteRows
 )
 
 
-def about(work: Work) -> dict[str, Any]:
+def about(work: Job) -> dict[str, Any]:
     """What a line of the log about a piece of work tells of it."""
     request: Request | None = getattr(work, "request", None)
     fields = {} if request is None else fields_of(request)

@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 
 from linkage.clock import ManualClock
 from linkage.config.secrets import Secret
+from linkage.core.jobs import Admitted, DeleteRows, Register, Rows, Sweep
 from linkage.core.retention.schedule import CautiousTime
-from linkage.core.work import Admitted, Register, Sweep, Trim, Trimmed
 from linkage.ports import EntryKind, Role
 from linkage.store import tables
 from linkage.store.retention import seq_at
@@ -192,7 +192,7 @@ def test_nonces_are_kept_by_the_time_that_is_certain(bench: Bench) -> None:
     jump(bench, WEEK)
     bench._started_us += round(WEEK.total_seconds() * 1e6)
     bench.restart()
-    bench.do(Trim(Trimmed.NONCES, 100, now_us=certain_us))
+    bench.do(DeleteRows(Rows.NONCES, 100, now_us=certain_us))
     with bench.engine.connect() as connection:
         assert connection.execute(select(func.count()).select_from(tables.nonce)).scalar() == 1
     jump(bench, -WEEK)
