@@ -7,13 +7,13 @@ import dataclasses
 from functools import partial
 from typing import ClassVar
 
-from adapters.asterisk import resync, survey
 from adapters.asterisk.ari import AriClient
-from adapters.asterisk.commands import CAPABILITIES
 from adapters.asterisk.ownership import RENEW_EVERY_S, Ownership
 from adapters.asterisk.settings import read_settings
-from adapters.asterisk.steady import SteadyTime
-from adapters.asterisk.switchboard import Switchboard
+from adapters.voice import resync, snapshot
+from adapters.voice.call_registry import CallRegistry
+from adapters.voice.commands import CAPABILITIES
+from adapters.voice.monotonic_time import MonotonicTime
 from linkage.ports import (
     Adapter,
     AdapterContext,
@@ -51,8 +51,8 @@ class AsteriskAdapter(Adapter):
     def __init__(self, context: AdapterContext) -> None:
         super().__init__(context)
         self._settings = read_settings(context.peer_id, context.settings, context.folder)
-        self._board: Switchboard | None = None
-        self._steady = SteadyTime(context.clock)
+        self._registry: CallRegistry | None = None
+        self._steady = MonotonicTime(context.clock)
         self._ownership = Ownership(self._settings.app, context.peer_id, context.clock)
         self._first = True
 
@@ -61,37 +61,37 @@ class AsteriskAdapter(Adapter):
         async with AriClient(self._settings) as ari:
             await self._ownership.take(ari)
             await ari.connect()
-            board = Switchboard(self.context, self._settings, ari, emit, self._steady)
+            registry = CallRegistry(self.context, self._settings, ari, emit, self._steady)
             try:
-                await self._serve(ari, board)
+                await self._serve(ari, registry)
             except ExceptionGroup as group:
                 raise _cause(group) from group
             finally:
-                self._board = None
+                self._registry = None
 
-    async def _serve(self, ari: AriClient, board: Switchboard) -> None:
-        startup = await resync.resync(board, first=self._first)
+    async def _serve(self, ari: AriClient, registry: CallRegistry) -> None:
+        startup = await resync.resync(registry, first=self._first)
         self._first = False
         async with asyncio.TaskGroup() as tasks:
-            board.start(tasks)
-            tasks.create_task(board.recorder.run(), name="recorder")
-            tasks.create_task(self._stay_seen(board, startup), name="seen")
-            self._board = board
+            registry.start(tasks)
+            tasks.create_task(registry.recorder.run(), name="recorder")
+            tasks.create_task(self._stay_seen(registry, startup), name="seen")
+            self._registry = registry
             async for event in ari.events():
                 if event.get("type") == "ApplicationReplaced":
                     raise await self._ownership.lost(ari)
-                board.take(event)
+                registry.take(event)
 
-    async def _stay_seen(self, board: Switchboard, startup: str) -> None:
+    async def _stay_seen(self, registry: CallRegistry, startup: str) -> None:
         while True:
             await asyncio.sleep(RENEW_EVERY_S)
-            await resync.seen(board, startup)
-            await self._ownership.renew(board.ari)
+            await resync.seen(registry, startup)
+            await self._ownership.renew(registry.ari)
 
     async def execute(self, request: Command) -> Outcome:
         """Do one command; see `linkage.ports.Adapter.execute`."""
-        board = self._board
-        if board is None:
+        registry = self._registry
+        if registry is None:
             raise AdapterUnavailableError("Asterisk is not connected")
         message = request.message
         if (
@@ -99,38 +99,38 @@ class AsteriskAdapter(Adapter):
             and message.scope is HangupScope.EVENT
             and message.call_id is None
         ):
-            return await self._hang_up_event(board, request, message)
-        desk = board.open() if _makes_call(message) else board.desk_for(message)
-        return await desk.command(request)
+            return await self._hang_up_event(registry, request, message)
+        actor = registry.open() if _makes_call(message) else registry.actor_for(message)
+        return await actor.command(request)
 
     async def living(self, query: QueryCall) -> SnapshotNotice:
         """What lives of a call, looked up at Asterisk; see `linkage.ports.Adapter.living`."""
-        board = self._board
-        if board is None:
+        registry = self._registry
+        if registry is None:
             raise AdapterUnavailableError("Asterisk is not connected")
         try:
-            desk = board.desk_for(query)
-            await desk.check(partial(survey.look, board))
+            actor = registry.actor_for(query)
+            await actor.check(partial(snapshot.look, registry))
         except CommandError as error:
             if error.result in {Result.NO_CALL, Result.NO_CONFERENCE}:
                 return SnapshotNotice()
             raise
-        return survey.overview(desk.call)
+        return snapshot.overview(actor.call)
 
     async def _hang_up_event(
-        self, board: Switchboard, request: Command, message: Hangup
+        self, registry: CallRegistry, request: Command, message: Hangup
     ) -> Outcome:
         """Every call for which the event was created (201)."""
         if message.event_id is None:
             raise CommandError(Result.MISSING_FIELD, "EventId must say which event")
-        call_ids = [desk.call.id for desk in board.of_event(message.event_id)]
+        call_ids = [actor.call.id for actor in registry.of_event(message.event_id)]
         if not call_ids:
             raise CommandError(Result.NO_CALL, f"no call of event {message.event_id} is alive")
         failures: list[AdapterError] = []
         for call_id in call_ids:
             one = dataclasses.replace(message, call_id=call_id, scope=HangupScope.CALL)
             try:
-                await board.desk_for(one).command(dataclasses.replace(request, message=one))
+                await registry.actor_for(one).command(dataclasses.replace(request, message=one))
             except (CommandError, AdapterUnavailableError) as error:
                 failures.append(error)
         if len(failures) == len(call_ids):

@@ -543,7 +543,7 @@ async def test_a_slow_core_delays_one_call_only_in_its_telling(
 async def test_too_much_that_waits_gives_the_link_up(
     asterisk: FakeAsterisk, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.asterisk.switchboard.BACKLOG_MAX", 3)
+    monkeypatch.setattr("adapters.voice.call_registry.BACKLOG_MAX", 3)
     async with place.run() as adapter:
         adapter.notices.gate.clear()
         channel = await asterisk.call()

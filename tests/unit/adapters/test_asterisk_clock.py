@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.asterisk.steady import SteadyTime
+from adapters.voice.monotonic_time import MonotonicTime
 from linkage.clock import ManualClock
 from protocol.messages import (
     CallState,
@@ -112,17 +112,17 @@ async def test_a_conference_lasts_as_long_as_was_said(
 
 
 def test_steady_time_runs_on_over_a_restart(clock: ManualClock) -> None:
-    first = SteadyTime(clock)
+    first = MonotonicTime(clock)
     clock.advance(10)
     set_clock(clock, 90)
     assert first.ahead_s == 90
     stamp, due = first.stamp(), first.at(clock.now() + 20)
     clock.advance(5)  # nobody runs
-    second = SteadyTime(clock)
+    second = MonotonicTime(clock)
     second.resume(float(stamp["ahead_s"]))
     assert second.until(due) == 15
     assert first.now() == second.now()
 
 
 def test_a_deadline_beyond_all_time_is_far_off(clock: ManualClock) -> None:
-    assert SteadyTime(clock).until(SteadyTime(clock).at(float("inf"))) > 1e9
+    assert MonotonicTime(clock).until(MonotonicTime(clock).at(float("inf"))) > 1e9

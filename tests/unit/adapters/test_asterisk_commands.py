@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.asterisk.commands import CAPABILITIES, HANDLERS, IN_CONFERENCE
+from adapters.voice.commands import CAPABILITIES, HANDLERS, IN_CONFERENCE
 from linkage.ports import AdapterUnavailableError
 from protocol.messages import (
     AnswerAction,

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.asterisk.causes import common_reason, hangup_word, reason_of
-from adapters.asterisk.effects import Do, Effect, Fetch, Tell, dump_effect, load_effect
-from adapters.asterisk.events import KINDS, read_event
-from adapters.asterisk.ids import Names, new_call_id
-from adapters.asterisk.model import Call, Collect, Leg, LegState, Play, Recording, Target, Transfer
-from adapters.asterisk.records import from_json, to_json
+from adapters.voice.effects import Do, Effect, Fetch, Tell, dump_effect, load_effect
+from adapters.voice.events import KINDS, read_event
+from adapters.voice.ids import Names, new_call_id
+from adapters.voice.json_codec import from_json, to_json
+from adapters.voice.model import Call, Collect, Leg, LegState, Play, Recording, Target, Transfer
 from protocol.messages import (
     CallDataNotice,
     CallDirection,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.asterisk import targets
-from adapters.asterisk.numbers import dialable, is_withheld
 from adapters.asterisk.settings import read_settings
+from adapters.voice import dialplan
+from adapters.voice.phone_numbers import dialable, is_withheld
 from linkage.ports import AdapterRefusedError
 
 SAFE = re.compile(r"[0-9A-Za-z*#+_.-]{1,25}")
@@ -96,18 +96,18 @@ SETTINGS = {
 def test_an_officer_is_found_by_any_writing_of_his_number() -> None:
     settings = read_settings("pbx", SETTINGS)
     for written in ("1001", "10 01", "１００１", "+86 10 55 1001"):
-        found = targets.number_target(settings, written)
+        found = dialplan.number_target(settings, written)
         assert found is not None
         assert found.login == "23"
-    named = targets.number_target(settings, "desk-1")
+    named = dialplan.number_target(settings, "desk-1")
     assert named is not None
     assert named.login == "13"
 
 
 def test_a_hotline_is_its_officers_but_the_one_who_has_the_call() -> None:
     settings = read_settings("pbx", SETTINGS)
-    whole = targets.number_target(settings, "123 45")
-    other = targets.number_target(settings, "12345", but="1001")
+    whole = dialplan.number_target(settings, "123 45")
+    other = dialplan.number_target(settings, "12345", but="1001")
     assert whole is not None
     assert other is not None
     assert [each.number for each in whole.each] == ["1001", "desk-1"]
@@ -116,16 +116,16 @@ def test_a_hotline_is_its_officers_but_the_one_who_has_the_call() -> None:
 
 def test_a_number_that_was_dialled_is_the_same_as_the_one_that_was_written() -> None:
     settings = read_settings("pbx", SETTINGS)
-    assert targets.same(settings, "9010123", "010 123")
-    assert targets.same(settings, "9010123", "9010123")
-    assert not targets.same(settings, "9010123", "010 124")
-    assert not targets.same(settings, None, "1")
-    assert not targets.same(settings, "1&2", "1&3")
+    assert dialplan.same(settings, "9010123", "010 123")
+    assert dialplan.same(settings, "9010123", "9010123")
+    assert not dialplan.same(settings, "9010123", "010 124")
+    assert not dialplan.same(settings, None, "1")
+    assert not dialplan.same(settings, "1&2", "1&3")
 
 
 def test_no_way_out_is_no_target() -> None:
     settings = read_settings("pbx", {**SETTINGS, "trunk": None})
-    assert targets.number_target(settings, "139") is None
+    assert dialplan.number_target(settings, "139") is None
 
 
 def test_a_prefix_that_is_none_is_refused() -> None:

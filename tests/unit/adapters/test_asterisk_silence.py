@@ -32,7 +32,7 @@ from protocol.reasons import Reason
 from tests.unit.adapters.fake_asterisk import FakeAsterisk
 from tests.unit.adapters.running import Place, Running, forgotten
 
-TIMES = "adapters.asterisk.call_recording"
+TIMES = "adapters.voice.media.call_recording"
 
 
 @pytest.fixture
@@ -294,7 +294,7 @@ async def test_keys_within_the_sound_of_a_talk_are_collected(
 async def test_what_a_caller_says_by_keys_is_told_unasked_and_at_once(
     asterisk: FakeAsterisk, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.asterisk.media.UNASKED_S", 0.05)
+    monkeypatch.setattr("adapters.voice.media.playback.UNASKED_S", 0.05)
     async with place.run() as adapter:
         call_id, caller, officer = await speak(asterisk, adapter)
         await asterisk.press(officer, "1234")  # a password, perhaps

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.asterisk.effects import Do, Effect, Tell
-from adapters.asterisk.model import Call, Conference, Leg, LegState
-from adapters.asterisk.records import to_json
-from adapters.asterisk.unfinished import Settled, Unfinished, settle
+from adapters.voice.effects import Do, Effect, Tell
+from adapters.voice.interrupted_command import InterruptedCommand, Settled, settle
+from adapters.voice.json_codec import to_json
+from adapters.voice.model import Call, Conference, Leg, LegState
 from protocol.messages import HangupSide, HoldNotice, HoldNoticeAction
 from protocol.reasons import Reason
 
@@ -36,7 +36,9 @@ def hang_up(name: str) -> Do:
 def judged(
     *pending: Effect, before: Call, after: Call, channels: Sequence[str], late: bool = False
 ) -> Settled:
-    command = Unfinished(before=to_json(before), began=NOW, until=NOW + timedelta(seconds=5))
+    command = InterruptedCommand(
+        before=to_json(before), began=NOW, until=NOW + timedelta(seconds=5)
+    )
     return settle(command, after, pending, channels=channels, recordings=(), late=late)
 
 
@@ -94,7 +96,7 @@ def test_a_telephone_that_was_not_rung_in_time_leaves_the_call_as_it_was() -> No
 
 
 def test_time_that_makes_no_sense_is_over() -> None:
-    command = Unfinished(before={}, began=NOW, until=NOW + timedelta(seconds=5))
+    command = InterruptedCommand(before={}, began=NOW, until=NOW + timedelta(seconds=5))
     moments = [NOW - timedelta(seconds=1), NOW, NOW + timedelta(seconds=5)]
     assert [command.is_late(each) for each in moments] == [True, False, True]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.asterisk.wav import HEADER_MAX, read_header
+from adapters.voice.media.wav import HEADER_MAX, read_header
 from protocol.messages import (
     CallState,
     CallStateNotice,

@@ -1,0 +1,373 @@
+"""What is done with one leg: dial it, put it into the bridge or out of it, hang it up."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from adapters.asterisk.causes import hangup_word
+from adapters.voice.events import CONTACTS
+from adapters.voice.model import Leg, LegState, Target
+from adapters.voice.step import Step
+from protocol.messages import (
+    CallState,
+    HangupNotice,
+    HangupScope,
+    HangupSide,
+    HoldNotice,
+    HoldNoticeAction,
+)
+from protocol.reasons import Reason
+
+GONE_WITHIN_S: Final = 5.0
+"""How long Asterisk may take to say that a channel went which we hung up."""
+SPARE_S: Final = 10.0
+"""Asterisk stops a ringing telephone so long after we should have: in case we are not there."""
+GONE: Final = 404
+CONFLICT: Final = 409
+UNPROCESSABLE: Final = 422
+LEG: Final = "leg"
+"""First argument of a channel that we dial, before the CallIds of its call and its leg."""
+PJSIP: Final = "PJSIP/"
+REGISTERED: Final = re.compile(r"PJSIP/([A-Za-z0-9_.-]{1,80})")
+"""An endpoint that is dialled where it is registered, perhaps at several places."""
+TRANSFERS: Final = "PJSIP_TRANSFER_HANDLING()"
+TO_US: Final = "ari-only"
+"""A function of channels, and its value; an Asterisk without it (see `refer`) only logs that."""
+MISSING: Final = (400, GONE, CONFLICT, UNPROCESSABLE)
+"""What Asterisk answers about a channel that is not (or no more) where it was thought to be."""
+
+
+def dial(
+    step: Step,
+    target: Target,
+    *,
+    auto_answer: bool = False,
+    leg_id: str | None = None,
+    caller_id: str | None = None,
+    request_id: str | None = None,
+) -> Leg:
+    """Ring somebody: a new leg of the call, 115 dialling.
+
+    `leg_id` is given for the root of a call that we make; `caller_id` is what the telephone shows
+    (if not said: who the call is from), `request_id` the command that it is an outcome of.
+    """
+    call = step.call
+    leg_id = leg_id or step.new_id()
+    leg = Leg(
+        id=leg_id,
+        channel=step.names.channel(leg_id),
+        number=target.number,
+        login=target.login,
+        started=step.at,
+        ring_until=step.later(target.ring_s),
+        request_id=request_id or step.request_id,
+    )
+    call.legs[leg_id] = leg
+    _ring(step, leg, target, shown=caller_id, auto_answer=auto_answer)
+    step.tell_state(leg, CallState.DIALLING)
+    _ring_others(step, leg, target)
+    return leg
+
+
+def send_on(step: Step, leg: Leg, target: Target) -> None:
+    """Ring somebody else for a leg whose telephone sent it on: 115 dialling once more."""
+    leg.sent_on.append(leg.number or "")
+    step.call.move(leg, f"{step.names.channel(leg.id)}-f{len(leg.sent_on)}")
+    leg.number, leg.login = target.number, target.login
+    leg.state, leg.rang = LegState.DIALLING, False
+    leg.cause = leg.tech_cause = None
+    leg.ring_until = step.later(target.ring_s)
+    _ring(step, leg, target)
+    step.tell_state(leg, CallState.DIALLING, Reason.TRANSFERRED)
+    _ring_others(step, leg, target)
+
+
+def _ring(
+    step: Step,
+    leg: Leg,
+    target: Target,
+    *,
+    shown: str | None = None,
+    auto_answer: bool = False,
+) -> None:
+    """Ring the first telephone of a target, by the leg's own channel."""
+    endpoint = target.endpoint.partition("&")[0]
+    originate(
+        step,
+        leg,
+        leg.channel,
+        endpoint,
+        ring_s=target.ring_s,
+        owner=leg.id,
+        shown=shown,
+        auto_answer=auto_answer,
+    )
+
+
+def _ring_others(step: Step, leg: Leg, target: Target) -> None:
+    """Ring the other telephones of an officer who has several (`twins`)."""
+    others = target.endpoint.split("&")[1:]
+    for endpoint in others:
+        ring_twin(step, leg, endpoint, target.ring_s)
+    found = None if others else REGISTERED.fullmatch(target.endpoint)
+    if found is not None:
+        function = f"PJSIP_DIAL_CONTACTS({found[1]})"
+        step.find_value(leg.channel, function, CONTACTS, leg.id)
+
+
+def ring_twin(step: Step, leg: Leg, endpoint: str, ring_s: float) -> None:
+    """Ring one more telephone for a leg that rings."""
+    twin = step.next_name("c")
+    leg.twins.append(twin)
+    originate(step, leg, twin, endpoint, ring_s=ring_s, owner=twin)
+
+
+def drop_twins(step: Step, leg: Leg) -> None:
+    """Stop a leg's other telephones."""
+    for twin in leg.twins:
+        step.do("DELETE", "channels", twin, fine=(GONE,))
+    step.call.channels += leg.twins
+    leg.twins = []
+
+
+def originate(
+    step: Step,
+    leg: Leg,
+    channel: str,
+    endpoint: str,
+    *,
+    ring_s: float,
+    owner: str,
+    shown: str | None = None,
+    auto_answer: bool = False,
+) -> None:
+    """Have Asterisk dial for a leg. `owner` is whose failure it is that it would not."""
+    call = step.call
+    origin = call.legs.get(call.id) if leg.id != call.id else None
+    shown = shown or (call.dialled if origin is None else None) or call.show or call.number
+    variables = {"LINKAGE_CALLID": leg.id, "LINKAGE_ROOTID": call.id}
+    variables |= {f"LINKAGE_{key}": value for key, value in call.data.items()}
+    if call.event_id is not None:
+        variables["LINKAGE_EVENTID"] = call.event_id
+    if endpoint.startswith(PJSIP):
+        variables[TRANSFERS] = TO_US
+    if auto_answer:
+        # What most actor telephones understand as "do not ring, take it".
+        variables["PJSIP_HEADER(add,Call-Info)"] = "<sip:localhost>;answer-after=0"
+        variables["PJSIP_HEADER(add,Alert-Info)"] = "<http://localhost>;info=alert-autoanswer"
+    step.do(
+        "POST",
+        "channels",
+        channel,
+        fine=(CONFLICT,),
+        owner=owner,
+        body={"variables": variables},
+        endpoint=endpoint,
+        app=step.names.app,
+        appArgs=f"{LEG},{call.id},{leg.id}",
+        timeout=str(round(ring_s + SPARE_S)),
+        **({"callerId": shown} if shown else {}),
+        **({"originator": origin.channel} if origin is not None and origin.alive else {}),
+    )
+
+
+def take_transfers(step: Step, leg: Leg) -> None:
+    """Have Asterisk leave it to us when a telephone that called presses its transfer key."""
+    set_variable(step, leg, TRANSFERS, TO_US)
+
+
+def set_variable(step: Step, leg: Leg, name: str, value: str) -> None:
+    """Set a variable of a leg's channel, if it is there."""
+    step.do(
+        "POST",
+        "channels",
+        leg.channel,
+        "variable",
+        fine=MISSING,
+        variable=name,
+        value=value,
+    )
+
+
+def seat(step: Step, leg: Leg) -> None:
+    """Put a leg into the call's bridge, which is made first where there is none."""
+    make_bridge(step)
+    leg.seated, leg.held_by = True, None
+    step.do("POST", "bridges", step.bridge, "addChannel", fine=MISSING, channel=leg.channel)
+
+
+def unseat(step: Step, leg: Leg) -> None:
+    """Take a leg out of the bridge and let it hear music."""
+    leg.seated, leg.held_by = False, None
+    step.do("POST", "bridges", step.bridge, "removeChannel", fine=MISSING, channel=leg.channel)
+    play_music_to(step, leg)
+
+
+def play_music_to(step: Step, leg: Leg, music: str | None = None) -> None:
+    """Music on hold for one leg that is not in the bridge."""
+    music = music or step.settings.music
+    step.do("POST", "channels", leg.channel, "moh", fine=MISSING, mohClass=music)
+
+
+def reseat(step: Step, leg: Leg) -> None:
+    """Bring a leg back from the music."""
+    stop_music_to(step, leg)
+    leg.held = False
+    seat(step, leg)
+
+
+def stop_music_to(step: Step, leg: Leg) -> None:
+    """End the music on hold of one leg."""
+    step.do("DELETE", "channels", leg.channel, "moh", fine=MISSING)
+
+
+def make_bridge(step: Step) -> None:
+    """The call's bridge; asking for it twice makes no second one."""
+    if not step.call.bridge_made:
+        step.call.bridge_made = True
+        step.do(
+            "POST",
+            "bridges",
+            fine=(CONFLICT,),
+            bridgeId=step.bridge,
+            # Without the second word two telephones are joined so closely that Asterisk does not
+            # see the digits that they send in the sound (RFC 4733). They still reach each other.
+            type="mixing,dtmf_events",
+            name=step.bridge,
+        )
+
+
+def start_music(step: Step) -> None:
+    """Music for whoever is alone in the bridge."""
+    if not step.call.music:
+        step.call.music = True
+        step.do("POST", "bridges", step.bridge, "moh", fine=MISSING, mohClass=step.settings.music)
+
+
+def stop_music(step: Step) -> None:
+    """End the music in the bridge."""
+    if step.call.music:
+        step.call.music = False
+        step.do("DELETE", "bridges", step.bridge, "moh", fine=MISSING)
+
+
+def start_tone(step: Step) -> None:
+    """Ringing tone in the bridge: for an officer who waits for another to answer."""
+    if step.call.tone is None:
+        step.call.tone = step.next_name("t")
+        step.do(
+            "POST",
+            "bridges",
+            step.bridge,
+            "play",
+            step.call.tone,
+            fine=MISSING,
+            media="tone:ring",
+        )
+
+
+def stop_tone(step: Step) -> None:
+    """End the ringing tone."""
+    if step.call.tone is not None:
+        step.do("DELETE", "playbacks", step.call.tone, fine=(GONE,))
+        step.call.tone = None
+
+
+def hold(step: Step, leg: Leg, *, by: str | None, told: bool = True) -> None:
+    """Put a leg on hold: out of the bridge, music, 106. `by` is the LoginId of who holds it."""
+    leg.held = True
+    unseat(step, leg)
+    if told:
+        tell_hold(step, leg, HoldNoticeAction.HOLD, by)
+
+
+def retrieve(step: Step, leg: Leg, *, by: str | None, told: bool = True) -> None:
+    """Bring a leg back from hold, 106. Who is held by a telephone's key is in the bridge."""
+    if leg.held_by is None:
+        reseat(step, leg)
+    else:
+        stop_music_to(step, leg)
+    leg.held, leg.held_by = False, None
+    if told:
+        tell_hold(step, leg, HoldNoticeAction.RETRIEVE, by)
+
+
+def tell_hold(step: Step, leg: Leg, action: HoldNoticeAction, by: str | None) -> None:
+    """106: `login_id` is who holds, `phone_num` who is held."""
+    step.tell(
+        HoldNotice(
+            call_id=step.call.id,
+            login_id=by,
+            action=action,
+            phone_num=step.call.number if leg.id == step.call.id else leg.number,
+            request_id=step.request_id,
+        )
+    )
+
+
+def hang_up(step: Step, leg: Leg, reason: int, side: HangupSide, *, owner: str = "") -> None:
+    """End a leg; why is kept until Asterisk says that it went. Twice is once."""
+    if not leg.alive or leg.leaving is not None:
+        return
+    leg.leaving = step.later(GONE_WITHIN_S)
+    leg.reason, leg.side = reason, side
+    if owner:
+        leg.request_id = step.request_id
+    drop_twins(step, leg)
+    word = hangup_word(reason) if leg.answered is None else "normal"
+    step.do("DELETE", "channels", leg.channel, fine=(GONE,), owner=owner, reason=word)
+
+
+def tell_leg_ended(step: Step, leg: Leg) -> None:
+    """115 failed for a leg that nobody answered, and 102 with the scope of a leg."""
+    if leg.answered is None:
+        step.tell_state(leg, CallState.FAILED, leg.reason)
+    ended = leg.ended or step.at
+    step.tell(
+        HangupNotice(
+            call_id=leg.id,
+            parent_call_id=step.call.id,
+            conference_id=step.conference_id,
+            login_id=leg.login,
+            phone_num=leg.number,
+            reason=leg.reason,
+            side=leg.side,
+            start_time=leg.started,
+            answer_time=leg.answered,
+            end_time=ended,
+            duration=_seconds(leg),
+            scope=HangupScope.LEG,
+            request_id=leg.request_id,
+        )
+    )
+
+
+def tell_call_ended(step: Step) -> None:
+    """102 for the whole call; `duration` counts from the answer to who began it."""
+    call, root = step.call, step.call.root
+    ended = call.ended or step.at
+    step.tell(
+        HangupNotice(
+            call_id=call.id,
+            login_id=call.officer,
+            phone_num=call.number,
+            reason=call.reason,
+            side=call.side,
+            start_time=call.started,
+            answer_time=root.answered,
+            end_time=ended,
+            duration=_seconds(root),
+            record_id=call.last_record,
+            scope=HangupScope.CALL,
+            request_id=call.request_id,
+        ),
+        ended,
+        made_up=call.anchor_leg.lost or root.lost,
+    )
+
+
+def _seconds(leg: Leg) -> int:
+    if leg.answered is None or leg.ended is None:
+        return 0
+    return max(0, round((leg.ended - leg.answered).total_seconds()))

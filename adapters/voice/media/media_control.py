@@ -1,0 +1,115 @@
+"""What is heard and written down on command: 208 recordings, 209 announcements and digits."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from adapters.voice import legs
+from adapters.voice.command_target import COMMAND, TargetedCommand, party, refuse
+from adapters.voice.media import call_recording, playback
+from adapters.voice.step import Step
+from linkage.ports import CommandError, Outcome
+from protocol.messages import (
+    MediaAction,
+    MediaControl,
+    RecordingAction,
+    RecordingControl,
+)
+from protocol.results import Result
+
+SOUND: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
+COLLECT_S: Final = 10.0
+
+
+# --- 208 -----------------------------------------------------------------------------------------
+def do_record(step: Step, order: TargetedCommand) -> Outcome:
+    """208: start, stop, pause and resume a recording of the call's bridge."""
+    message: RecordingControl = order.message
+    call = step.call
+    if message.action is RecordingAction.START:
+        if not call.bridged:
+            raise refuse("nobody speaks yet: recording begins when two are connected")
+        if call.recordings:
+            raise CommandError(Result.ALREADY_EXISTS, "the call is being recorded already")
+        if message.format not in {None, call_recording.FORMAT}:
+            raise CommandError(Result.BAD_VALUE, f"recordings are {call_recording.FORMAT} here")
+        name = call_recording.start_recording(step, owner=COMMAND)
+        return Outcome(detail=f"RecordId {name}")
+    recording = (
+        call.recordings.get(message.record_id)
+        if message.record_id is not None
+        else next(iter(call.recordings.values()), None)
+    )
+    if recording is None:
+        raise CommandError(Result.NO_FILE, "no such recording is being made")
+    recording.request_id = step.request_id
+    match message.action:
+        case RecordingAction.STOP:
+            call_recording.stop_recording(step, recording, owner=COMMAND)
+        case RecordingAction.PAUSE:
+            if recording.paused:
+                raise refuse("the recording is paused already")
+            call_recording.pause(step, recording, owner=COMMAND)
+        case _:
+            if not recording.paused:
+                raise refuse("the recording is not paused")
+            call_recording.resume(step, recording, owner=COMMAND)
+    return Outcome()
+
+
+# --- 209 -----------------------------------------------------------------------------------------
+def do_media(step: Step, order: TargetedCommand) -> Outcome:
+    """209: play, stop, send digits, collect digits."""
+    message: MediaControl = order.message
+    match message.action:
+        case MediaAction.PLAY:
+            return _play(step, order)
+        case MediaAction.STOP:
+            if not step.call.plays:
+                raise refuse("nothing is being played")
+            for play_id in step.call.plays:
+                step.do("DELETE", "playbacks", play_id, fine=(legs.GONE,))
+        case MediaAction.SEND_DTMF:
+            if message.digits is None:
+                raise CommandError(Result.MISSING_FIELD, "Digits must say what to send")
+            leg = party(step, order)
+            step.do("POST", "channels", leg.channel, "dtmf", owner=COMMAND, dtmf=message.digits)
+        case _:
+            wait_s = float(message.timeout or COLLECT_S)
+            playback.collect(step, party(step, order), message.max_digits or 1, wait_s)
+            if message.file_id is not None:
+                return _play(step, order)
+    return Outcome()
+
+
+def _play(step: Step, order: TargetedCommand) -> Outcome:
+    """To everybody in the call, or to the party that is named."""
+    where = ("bridges", step.bridge)
+    if order.leg is not None or not (step.call.bridged or step.call.conference):
+        where = ("channels", party(step, order).channel)
+    return play_file(step, order.message.file_id, where)
+
+
+def play_file(step: Step, file_id: str | None, where: tuple[str, str]) -> Outcome:
+    """Have a sound played to a channel or into a bridge; 109 tells of it.
+
+    Raises:
+        CommandError: that is no sound.
+    """
+    if file_id is None:
+        raise CommandError(Result.MISSING_FIELD, "FileId must say what to play")
+    if not SOUND.fullmatch(file_id):
+        raise CommandError(Result.NO_FILE, f"FileId {file_id!r} cannot be a sound of Asterisk's")
+    name = step.next_name("p")
+    playback.add_play(step, name)
+    step.do(
+        "POST",
+        *where,
+        "play",
+        name,
+        fine=(409,),
+        owner=COMMAND,
+        media=step.settings.sounds.replace("{file_id}", file_id),
+    )
+    return Outcome(detail=f"PlayId {name}")

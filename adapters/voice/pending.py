@@ -1,0 +1,80 @@
+"""What waits at an actor for its turn, and what those are told who wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from adapters.asterisk.ari import AriError
+from adapters.voice.step import Step
+from linkage.ports import AdapterError, AdapterUnavailableError, Command, CommandError, Outcome
+from protocol.results import Result
+
+Decide = Callable[[Step], None]
+"""A step of a call, without I/O."""
+
+
+@dataclass(slots=True, eq=False)
+class PendingCommand:
+    """A command that waits for its turn, and who waits for its outcome.
+
+    `begun` once a request for it was sent, or may have been.
+    """
+
+    request: Command
+    outcome: asyncio.Future[Outcome]
+    begun: bool = False
+    failed: list[str] = field(default_factory=list)
+    """Whose requests Asterisk refused, as of `Do.owner`."""
+
+
+@dataclass(slots=True, eq=False)
+class Check:
+    """A look at what lives of the call at Asterisk, and who waits for that it was taken."""
+
+    look: Callable[[Step], Awaitable[Decide]]
+    done: asyncio.Future[None]
+
+
+def resolve(outcome: asyncio.Future[Outcome], answer: Outcome) -> None:
+    """Tell who waits for a command what came of it, unless he was told."""
+    if not outcome.done():
+        outcome.set_result(answer)
+
+
+def fail(waited: asyncio.Future[Any], error: Exception) -> None:
+    """Tell who waits that it came to nothing, unless he was told."""
+    if not waited.done():
+        waited.set_exception(error)
+
+
+def expired() -> CommandError:
+    """Its time is over, and nothing of it was begun."""
+    return CommandError(Result.EXPIRED, "the command expired before it could be begun")
+
+
+def lost(error: BaseException, order: PendingCommand) -> Exception:
+    """What the sender of a command is told when the link broke over it."""
+    if order.begun:
+        return CommandError(Result.TIMEOUT, f"{words(error)}: nobody knows whether it was done")
+    return AdapterUnavailableError(f"{words(error)}: it was not begun")
+
+
+def words(error: BaseException) -> str:
+    """Why a link is lost, where it says so."""
+    return str(error) if isinstance(error, AdapterError) else "the link to Asterisk was lost"
+
+
+def result_of(error: AriError) -> Result:
+    """The result code for what Asterisk answered to a command."""
+    by_status: dict[int, Result] = {
+        HTTPStatus.NOT_FOUND: Result.NO_CALL,
+        HTTPStatus.CONFLICT: Result.WRONG_STATE,
+        HTTPStatus.PRECONDITION_FAILED: Result.WRONG_STATE,
+        HTTPStatus.UNPROCESSABLE_ENTITY: Result.BAD_VALUE,
+        HTTPStatus.BAD_REQUEST: Result.BAD_VALUE,
+    }
+    return by_status.get(error.status, Result.VENDOR)

@@ -1,0 +1,311 @@
+"""Finds the way back after linkage, Asterisk or the link between them was away.
+
+What the memory says is compared with what lives at Asterisk: calls that live on are taken up again
+under their CallIds, legs that died are ended (marked reconstructed), channels that came in while
+nobody looked become calls. What is none of these may be another linkage's, and is left alone. ARI
+replays nothing, so 195 says from when to when notices may be missing.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Final
+
+from adapters.asterisk.ari import AriError, segment
+from adapters.voice import call_events, diversion, forking, legs
+from adapters.voice.call_registry import CallRegistry
+from adapters.voice.callout import call_out, convening
+from adapters.voice.conference import lifecycle
+from adapters.voice.effects import Do, Effect
+from adapters.voice.events import FOUND, Event
+from adapters.voice.interrupted_command import settle, take_back
+from adapters.voice.inventory import Found, look, see_to_the_rest
+from adapters.voice.media import call_recording
+from adapters.voice.media.recording_download import PREFIX
+from adapters.voice.memory_records import (
+    CALL_PREFIX,
+    LINK_KEY,
+    Kept,
+    ahead_s,
+    read_call,
+    read_link,
+)
+from adapters.voice.model import Call, Leg, LegState
+from adapters.voice.step import Step
+from protocol.messages import GapCause, GapNotice, LinkState, PlatformLink, PlatformStatusNotice
+from protocol.reasons import Reason
+
+logger = logging.getLogger("linkage.asterisk")
+
+HOLDS: Final = {"variable": "CHANNEL(rtp,hold)"}
+"""What says of a channel, of PJSIP only, whether its telephone has put the other side on hold."""
+
+
+async def resync(registry: CallRegistry, *, first: bool) -> str:
+    """Compare and repair; `first` is whether this process has not been connected before.
+
+    Returns Asterisk's start time. Raises what the ARI client raises.
+    """
+    found = await look(registry)
+    memory = await registry.memory.load()
+    link = read_link(memory.get(LINK_KEY))
+    if first:
+        registry.steady.resume(ahead_s(memory))
+    registry.revoked = list(link.revoked)
+    same_run = link.startup == found.startup
+    reason = Reason.STATE_LOST if same_run else Reason.PLATFORM_FAULT
+    # What another run of Asterisk calls by the name of a channel of ours is another channel.
+    ours = found if same_run or link.startup is None else found.without_life()
+    unreadable: set[str] = set()
+    for key, record in memory.items():
+        try:
+            if key.startswith(PREFIX):
+                registry.recorder.resume(record)
+            elif key.startswith(CALL_PREFIX):
+                await _take_up(registry, ours, read_call(record), reason, link.saved)
+        except ValueError:
+            logger.exception("%s in the adapter's memory cannot be read: forgotten", key)
+            unreadable.add(key.removeprefix(CALL_PREFIX))
+            await registry.memory.delete(key)
+    if not same_run:
+        registry.forget_past()
+    await see_to_the_rest(registry, found, unreadable)
+    await seen(registry, found.startup)
+    if link.seen is not None:
+        cause = GapCause.RESTART if first else GapCause.VENDOR_DISCONNECT
+        await registry.emit(
+            GapNotice(cause=cause, since=link.seen, until=registry.clock.utc()), reconstructed=True
+        )
+    await registry.emit(
+        PlatformStatusNotice(
+            links=(PlatformLink(id=registry.names.app, kind="ARI", state=LinkState.UP),)
+        )
+    )
+    return found.startup
+
+
+async def seen(registry: CallRegistry, startup: str) -> None:
+    """Remember that the link was up just now: a gap begins no earlier than this."""
+    record = {
+        "seen": registry.clock.utc().isoformat(),
+        "startup": startup,
+        "revoked": registry.revoked,
+        **registry.steady.stamp(),
+    }
+    await registry.memory.put(LINK_KEY, record)
+
+
+# --- one call ------------------------------------------------------------------------------------
+async def _take_up(
+    registry: CallRegistry, found: Found, kept: Kept, reason: Reason, seen: datetime | None
+) -> None:
+    call, pending, command = kept.call, kept.pending, kept.command
+    undone: Call | None = None
+    still = await running(registry, call)
+    now = registry.steady.now()
+    if command is not None:
+        settled = settle(
+            command,
+            call,
+            pending,
+            channels=found.channels,
+            recordings=await _recordings(registry, call, still),
+            late=command.is_late(now),
+        )
+        call, pending, undone = settled.call, list(settled.pending), settled.undone
+        registry.revoke(_without_call(call, kept.call, found))
+    elif call.conference is not None:
+        pending = _not_done(pending, found)
+    if not call.begun:  # the call that the command was to make never came about
+        await registry.memory.delete(f"{CALL_PREFIX}{call.id}")
+        return
+    outage_s = _outage_s(registry, kept.saved, seen)
+    pending = _still_wanted(call, pending, found, outage_s)
+    actor = registry.add(call)
+    added = frozenset(
+        effect.owner for effect in pending if isinstance(effect, Do) and effect.owner
+    )
+    freed = await no_longer_held(registry, call)
+
+    def bring_up(step: Step) -> None:
+        if undone is not None:
+            take_back(step, undone)
+        if convening.outlast(step, outage_s):
+            proceed = call_out.proceed if step.call.conference is None else lifecycle.proceed
+            proceed(step)
+        compare(step, found, still, added, reason)
+        for leg in step.call.legs.values():
+            if leg.id in freed and leg.up:
+                legs.retrieve(step, leg, by=None)
+
+    await actor.resume(pending, bring_up)
+    if actor.call.closed:
+        registry.forget(actor.call)
+
+
+def _without_call(call: Call, after: Call, found: Found) -> set[str]:
+    """Channels of a command that was taken back: Asterisk may still come to dial them."""
+    return _channels(after) - _channels(call) - found.channels.keys()
+
+
+def _channels(call: Call) -> set[str]:
+    return {each for leg in call.legs.values() for each in (leg.channel, *leg.twins)}
+
+
+async def _recordings(
+    registry: CallRegistry, call: Call, running: frozenset[str]
+) -> frozenset[str]:
+    """Which of the call's recordings there are at Asterisk, complete or not."""
+    stored = [
+        name
+        for name in call.recordings.keys() - running
+        if await _find(registry, f"/recordings/stored/{segment(name)}")
+    ]
+    return running | frozenset(stored)
+
+
+def _outage_s(registry: CallRegistry, saved: datetime | None, seen: datetime | None) -> float:
+    """How long nobody looked after a call, or a little longer; 0 where nobody knows."""
+    last = max((each for each in (saved, seen) if each is not None), default=registry.steady.now())
+    return max(0.0, -registry.steady.until(last))
+
+
+def _still_wanted(
+    call: Call, pending: list[Effect], found: Found, outage_s: float
+) -> list[Effect]:
+    """Effects without the requests that are of no use any more."""
+    if call.conference is None and not call.closed:
+        # Nobody is there to ring anybody for; only what takes things away is still of use.
+        nobody = not (call.anchor_leg.alive and call.anchor_leg.channel in found.channels)
+    else:
+        nobody = call.closed  # all was told but the last of it
+    late = {
+        channel
+        for each in call.convenings
+        if outage_s > each.patience_s
+        for _, person in each.persons()
+        if (leg := call.legs.get(person.leg or "")) is not None
+        for channel in (leg.channel, *leg.twins)
+    }
+    return [
+        each
+        for each in pending
+        if not isinstance(each, Do)
+        or each.method == "DELETE"
+        or not (nobody or each.dials in late)
+    ]
+
+
+def _not_done(pending: list[Effect], found: Found) -> list[Effect]:
+    """Effects without the dialling that was done: nobody is called into a conference twice.
+
+    Requests go out in order, so where one telephone is known to Asterisk, those before it rang,
+    even if they are busy or silent again by now.
+    """
+    dials = {
+        at: effect.dials
+        for at, effect in enumerate(pending)
+        if isinstance(effect, Do) and effect.dials is not None
+    }
+    last = max((at for at, channel in dials.items() if channel in found.channels), default=-1)
+    return [effect for at, effect in enumerate(pending) if at not in dials or at > last]
+
+
+async def running(registry: CallRegistry, call: Call) -> frozenset[str]:
+    """Which of the call's recordings Asterisk is still making."""
+    names = [
+        name
+        for name in call.recordings
+        if await _find(registry, f"/recordings/live/{segment(name)}")
+    ]
+    return frozenset(names)
+
+
+async def _find(registry: CallRegistry, path: str) -> bool:
+    """Whether something is there; one that Asterisk will not show is taken to be."""
+    try:
+        return await registry.ari.find(path) is not None
+    except AriError as error:
+        logger.warning("%s: %s", path, error)
+        return True
+
+
+async def no_longer_held(registry: CallRegistry, call: Call) -> frozenset[str]:
+    """Who is on hold by a telephone's key that was pressed once more while nobody looked."""
+    freed: list[str] = []
+    for leg in call.legs.values():
+        if leg.alive and leg.held_by is not None:
+            holder = call.legs.get(leg.held_by)
+            if holder is None or not await _holds(registry, holder):
+                freed.append(leg.id)
+    return frozenset(freed)
+
+
+async def _holds(registry: CallRegistry, holder: Leg) -> bool:
+    path = f"/channels/{segment(holder.channel)}/variable"
+    try:
+        answer = await registry.ari.request("GET", path, HOLDS)
+    except AriError:  # it is gone, or of a technology that does not know
+        return False
+    return isinstance(answer, dict) and answer.get("value") == "1"
+
+
+def compare(
+    step: Step,
+    found: Found,
+    running: frozenset[str],
+    added: frozenset[str],
+    reason: Reason,
+) -> None:
+    """Bring a call up to what was found; `added`: legs dialled, recordings begun just now."""
+    call = step.call
+    call.handing_over = False
+    seated = found.bridges.get(step.bridge)
+    if seated is None and not added:
+        call.bridge_made = False
+    for leg in list(call.legs.values()):
+        if leg.alive and leg.id not in added:
+            _compare_leg(step, leg, found, seated or frozenset(), reason)
+    for name in list(call.recordings):
+        if name not in added:
+            call_recording.found(step, name, live=name in running)
+    if call.reason is None:
+        _reseat(step)
+    call_events.watch_bridge(step)
+    call_events.close_if_over(step)
+
+
+def _compare_leg(
+    step: Step, leg: Leg, found: Found, seated: frozenset[str], reason: Reason
+) -> None:
+    for twin in list(leg.twins):
+        if twin not in found.channels:
+            forking.one_less(step, leg, twin)
+    if leg.channel not in found.channels:
+        forking.one_less(step, leg, leg.channel)
+    channel = found.channels.get(leg.channel)
+    if channel is None:
+        call_events.lost(step, leg, reason)
+        return
+    leg.inside = leg.channel in seated
+    if channel.state != "Up":
+        return
+    if leg.answered is not None and channel.app not in {"", "Stasis"}:
+        diversion.found(step, leg, Event(kind=FOUND, channel=channel, state=channel.state))
+        return
+    if not step.dialled(leg) and leg.answered is None:
+        leg.state, leg.answered = LegState.ANSWERED, step.at
+    elif leg.ringing:
+        call_events.answered(step, leg)
+
+
+def _reseat(step: Step) -> None:
+    """Who should be in the bridge and is not goes in; who should not be goes out."""
+    for leg in step.call.legs.values():
+        if not leg.up:
+            continue
+        if leg.seated and not leg.inside:
+            legs.reseat(step, leg)
+        elif leg.inside and not leg.seated:
+            legs.unseat(step, leg)

@@ -1,0 +1,92 @@
+"""What lives of one call, looked up at Asterisk: linkage asks after hours of silence.
+
+An event that Asterisk sent and nobody took, with the link up all the time, is not repaired by a
+resync, for there is none. So the answer is not what the actor remembers: every channel that it
+takes for alive is asked for, what is gone is ended (as reconstructed, reason 141) like in a
+resync, and only then is said what lives.
+"""
+
+from __future__ import annotations
+
+from adapters.asterisk.ari import segment
+from adapters.voice import resync
+from adapters.voice.call_registry import CallRegistry
+from adapters.voice.events import Channel, read_channel
+from adapters.voice.inventory import Found
+from adapters.voice.model import Call, Leg
+from adapters.voice.pending import Decide
+from adapters.voice.step import Step
+from protocol.messages import CallSnapshot, ConferenceSnapshot, MemberSnapshot, SnapshotNotice
+from protocol.reasons import Reason
+
+
+async def look(registry: CallRegistry, step: Step) -> Decide:
+    """Ask Asterisk for what should live of a call; returns the step that brings it up to that.
+
+    Raises what the ARI client raises.
+    """
+    channels: dict[str, Channel] = {}
+    for leg in list(step.call.legs.values()):
+        if not leg.alive:
+            continue
+        for channel in (leg.channel, *leg.twins):
+            there = read_channel(await registry.ari.find(f"/channels/{segment(channel)}"))
+            if there is not None:
+                channels[there.id] = there
+    bridge = await registry.ari.find(f"/bridges/{segment(step.bridge)}")
+    seated = () if not isinstance(bridge, dict) else bridge.get("channels") or ()
+    found = Found(
+        startup="",
+        channels=channels,
+        bridges={} if bridge is None else {step.bridge: frozenset(map(str, seated))},
+    )
+    running = await resync.running(registry, step.call)
+    return lambda step: resync.compare(step, found, running, frozenset(), Reason.STATE_LOST)
+
+
+def overview(call: Call) -> SnapshotNotice:
+    """193 for one call: itself, its legs, its conference; nothing where it is over."""
+    if call.closed or call.ended is not None:
+        return SnapshotNotice()
+    alive = [leg for leg in call.legs.values() if leg.alive]
+    conference = () if call.conference is None else (_conference(call, alive),)
+    return SnapshotNotice(
+        calls=(_row(call), *(_leg(call, leg) for leg in alive if leg.id != call.id)),
+        conferences=conference,
+    )
+
+
+def _row(call: Call) -> CallSnapshot:
+    return CallSnapshot(
+        call_id=call.id,
+        event_id=call.event_id,
+        login_id=call.officer,
+        conference_id=None if call.conference is None else call.conference.id,
+        start_time=call.started,
+    )
+
+
+def _leg(call: Call, leg: Leg) -> CallSnapshot:
+    return CallSnapshot(
+        call_id=leg.id,
+        parent_call_id=call.id,
+        login_id=leg.login,
+        conference_id=None if call.conference is None else call.conference.id,
+        start_time=leg.started,
+        answer_time=leg.answered,
+    )
+
+
+def _conference(call: Call, alive: list[Leg]) -> ConferenceSnapshot:
+    assert call.conference is not None
+    return ConferenceSnapshot(
+        conference_id=call.conference.id,
+        subject=call.conference.subject,
+        locked=call.conference.locked,
+        members=tuple(
+            MemberSnapshot(
+                member_id=leg.id, call_id=leg.id, staff_id=leg.staff_id, phone_num=leg.number
+            )
+            for leg in alive
+        ),
+    )
