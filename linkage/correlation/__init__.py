@@ -6,8 +6,9 @@ Pure: records and an entry in, changed records out. The same code serves the liv
 rebuild from the journal.
 """
 
-from linkage.correlation.apply import Applied, apply, final_event
-from linkage.correlation.entry import Bound, Entry, Records
+from linkage.correlation.apply import apply
+from linkage.correlation.entry import Applied, Bound, Entry, Records
+from linkage.correlation.events import final_event
 from linkage.correlation.rules import natives_of
 
 __all__ = ["Applied", "Bound", "Entry", "Records", "apply", "final_event", "natives_of"]

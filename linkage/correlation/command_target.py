@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from linkage.correlation.entry import Records
+from linkage.correlation.events import event_of
 from linkage.correlation.reused_ids import is_same_number
 from linkage.store.rows import Operation
 from protocol import messages as m
@@ -122,6 +123,37 @@ def _of_people(
 def _numbers(records: Records, call: Operation) -> list[str]:
     parts = records.tree(call.root)
     return [n for part in parts for n in (part.from_num, part.to_num) if n is not None]
+
+
+def targets(records: Records, owner: str, message: Message) -> list[Operation]:
+    """The call and the conference that an application's command means, of those it may use."""
+    if message.call_id is None and message.conference_id is None:
+        named = by_op_id(records, message)
+        return [] if named is None or not may_use(records, owner, named) else [named]
+    found: list[Operation] = []
+    for candidates in (called(records, message), convened(records, message)):
+        mine = [operation for operation in candidates if may_use(records, owner, operation)]
+        fits = fitting(records, message, mine)
+        found += fits if len(fits) == 1 else []
+    return found
+
+
+def may_use(records: Records, owner: str, operation: Operation) -> bool:
+    """Whether an application may name an operation.
+
+    Its event's owner, else the one it was routed to, else anyone.
+    """
+    event = event_of(records, operation.event_pk)
+    holder = event.owner if event is not None else operation.owner
+    return holder is None or holder == owner
+
+
+def bind_target(records: Records, owner: str, message: m.BindEvent) -> Operation | None:
+    """The operation that a 281 names, by OpId or by CallId."""
+    if message.op_id is not None:
+        return by_op_id(records, message)
+    found = targets(records, owner, message)
+    return found[0] if found else None
 
 
 def in_words(candidates: Sequence[Operation]) -> str:

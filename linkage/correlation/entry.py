@@ -55,6 +55,18 @@ class Bound:
     cause: str
 
 
+@dataclass(slots=True)
+class Applied:
+    """What an entry concerned and changed.
+
+    `bound` lists operations from before that now belong to another event.
+    """
+
+    operation: Operation | None = None
+    event: Event | None = None
+    bound: list[Bound] = field(default_factory=list)
+
+
 class Records(Protocol):
     """The projections, as `linkage.store.unit.UnitOfWork` keeps them."""
 

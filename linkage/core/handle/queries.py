@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from linkage.core.peers import Peer, Peers
 from linkage.core.rights.commands import RefusedError, Target
-from linkage.correlation.apply import may_use
+from linkage.correlation.command_target import may_use
 from linkage.ports import Role
 from linkage.store import lookup
 from linkage.store.rows import FileRecord, Operation, from_us, to_us

@@ -14,14 +14,18 @@ from linkage.config.keyring import KeyringError
 from linkage.config.peers import PeerSettings
 from linkage.config.secrets import Secret
 from linkage.core.peers import Peer, Peers
-from linkage.correlation.apply import (
-    BEGINS_COMMUNICATION,
+from linkage.correlation.apply import BEGINS_COMMUNICATION
+from linkage.correlation.command_target import (
     bind_target,
-    final_event,
+    by_op_id,
+    called,
+    convened,
+    fitting,
+    in_words,
     may_use,
 )
-from linkage.correlation.command_target import by_op_id, called, convened, fitting, in_words
 from linkage.correlation.entry import MANUAL, Records
+from linkage.correlation.events import final_event
 from linkage.ports import Role
 from linkage.store.rows import MICROSECONDS, Event, Operation, to_us
 from protocol import messages as m

@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from linkage.core.rights.commands import RefusedError
-from linkage.correlation.apply import may_use
-from linkage.correlation.command_target import in_words
+from linkage.correlation.command_target import in_words, may_use
 from linkage.store import lookup
 from linkage.store.rows import Operation
 from linkage.store.unit import UnitOfWork
