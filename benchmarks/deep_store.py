@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from linkage.store.bulk import columns_of, in_table_order
 from linkage.store.chain import GENESIS, row_hash
-from linkage.store.database import open_store
 from linkage.store.rows import Binding, DeliveryRow, Event, JournalRow, Operation
-from linkage.store.tables import metadata
-from linkage.store.transaction import JOURNAL_COLUMNS
+from linkage.store.sql.driver import columns_of, in_table_order
+from linkage.store.sql.tables import metadata
+from linkage.store.sql.transaction import JOURNAL_COLUMNS
+from linkage.store.sqlite.database import open_store
 
 PLATFORMS: Final = 8
 PER_EVENT: Final = 5

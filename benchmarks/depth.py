@@ -28,10 +28,10 @@ from linkage.config.file import Config
 from linkage.core.engine import CoreEngine
 from linkage.core.jobs import Acknowledge, Job, LoadQueue, Now, Submit
 from linkage.core.peers import Peers
-from linkage.store.database import open_store
-from linkage.store.reader import StoreReader
+from linkage.store.read.reader import StoreReader
 from linkage.store.rows import to_us
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql.unit import UnitOfWork
+from linkage.store.sqlite.database import open_store
 from protocol.codec import decode
 from protocol.envelope import Request, Response
 

@@ -41,8 +41,8 @@ from linkage.clock import SystemClock
 from linkage.config.file import load_config
 from linkage.core import Core
 from linkage.ports import CorePort, EntryKind, Link
-from linkage.store.database import open_store
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql.unit import UnitOfWork
+from linkage.store.sqlite.database import open_store
 from protocol.codec import encode
 from protocol.envelope import Request, Response
 from protocol.roles import Role

@@ -39,9 +39,9 @@ from linkage.config.file import Config
 from linkage.core.engine import CoreEngine
 from linkage.core.jobs import Acknowledge, Delivery, Job, Now, Submit
 from linkage.core.peers import Peers
-from linkage.store.database import open_store
 from linkage.store.rows import to_us
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql.unit import UnitOfWork
+from linkage.store.sqlite.database import open_store
 from protocol import messages as m
 from protocol.codec import decode, encode
 from protocol.envelope import Request, Response

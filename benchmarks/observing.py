@@ -29,8 +29,8 @@ from linkage.config.file import Config
 from linkage.core import Core
 from linkage.logs.setup import set_up_logging
 from linkage.observation.figures import Figures, Histogram, QueueFigures
-from linkage.store.database import open_store
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql.unit import UnitOfWork
+from linkage.store.sqlite.database import open_store
 from linkage.tracing.spans import Span
 from protocol.codec import decode, encode
 from protocol.envelope import Request, Response

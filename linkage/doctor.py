@@ -221,8 +221,8 @@ def check_space(folder: Path) -> Finding:
 
 def check_store(config: Config, now: datetime) -> Finding:
     """Is the store ours, and is the clock ahead of its last entry?"""
-    from linkage.store.database import StoreError
-    from linkage.store.reader import StoreReader
+    from linkage.store.read.reader import StoreReader
+    from linkage.store.sqlite.database import StoreError
     from linkage.times import full_time
 
     if not config.database_path.exists():

@@ -10,11 +10,11 @@ from linkage.control import Door
 from linkage.core import Core
 from linkage.core.retention.schedule import RetentionSchedule
 from linkage.ports import Capability, Clock
-from linkage.store.checkpoints import Checkpoints
-from linkage.store.database import open_for_reading, open_store
-from linkage.store.lock import hold_store
-from linkage.store.renumber import notice_older_store
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql.renumber import notice_older_store
+from linkage.store.sql.unit import UnitOfWork
+from linkage.store.sqlite.checkpoints import Checkpoints
+from linkage.store.sqlite.database import open_for_reading, open_store
+from linkage.store.sqlite.lock import hold_store
 from linkage.tracing.spans import Put
 
 

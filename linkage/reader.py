@@ -20,10 +20,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from linkage.store.database import StoreError
-from linkage.store.history import AmbiguousEventError, EventNotFoundError
-from linkage.store.reader import StoreReader
-from linkage.store.views import (
+from linkage.store.read.history import AmbiguousEventError, EventNotFoundError
+from linkage.store.read.reader import StoreReader
+from linkage.store.read.views import (
     BindingView,
     EntryView,
     EventHistory,
@@ -33,6 +32,7 @@ from linkage.store.views import (
     OperationView,
     PeerView,
 )
+from linkage.store.sqlite.database import StoreError
 from protocol.suggest import suggesting
 
 if TYPE_CHECKING:

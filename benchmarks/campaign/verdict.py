@@ -18,9 +18,9 @@ from benchmarks.campaign.ledger import Seen
 from benchmarks.campaign.plan import Plan
 from benchmarks.campaign.platforms import Sent
 from linkage.config.file import load_config
-from linkage.store import tables
-from linkage.store.database import open_for_reading
-from linkage.store.rebuild import differences, rebuild
+from linkage.store.sql import tables
+from linkage.store.sql.rebuild import differences, rebuild
+from linkage.store.sqlite.database import open_for_reading
 
 NAMED_MOST: Final = 5
 """Examples of one kind of failure that are named; the rest is counted."""

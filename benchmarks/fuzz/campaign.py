@@ -21,9 +21,9 @@ from benchmarks.fuzz.target import CANARY_SECRET, Target, peer_names
 from benchmarks.process import LOAD_CORE, SERVER_CORE, Child, run
 from linkage.client import Application, Platform
 from linkage.config.file import load_config
-from linkage.store import tables
-from linkage.store.database import CACHE_KIB, open_for_reading
-from linkage.store.rebuild import differences, rebuild
+from linkage.store.sql import tables
+from linkage.store.sql.rebuild import differences, rebuild
+from linkage.store.sqlite.database import CACHE_KIB, open_for_reading
 from protocol.messages import CallDirection, IncomingCallNotice
 
 SAMPLE_S: Final = 1.0

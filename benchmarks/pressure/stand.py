@@ -15,7 +15,7 @@ from benchmarks.comparison.load import WINDOW, Flow, Line, Load
 from benchmarks.comparison.notice import Names, make_notice, name_of
 from benchmarks.process import Child, memory
 from benchmarks.serving import port_of, serve_command
-from linkage.store.database import CACHE_KIB
+from linkage.store.sqlite.database import CACHE_KIB
 from protocol.roles import Role
 from simulators.load.histogram import Histogram
 

@@ -28,7 +28,7 @@ def backup(into: Path, full: bool, as_json: bool, config_file: Path) -> None:
     at the end: exit status 1 where the store itself does not hold, with a whole copy of it.
     """
     from linkage.clock import SystemClock
-    from linkage.store.backup import Maker, bytes_to_do, make_backup
+    from linkage.store.sqlite.backup import Maker, bytes_to_do, make_backup
 
     config = read_config(config_file)
     data = config.data_path
@@ -84,9 +84,9 @@ def restore(
     is put in place. Refuses where a linkage serves the data, and a directory that is not empty.
     """
     from linkage.clock import SystemClock
-    from linkage.store.backup import read_manifest
-    from linkage.store.restore import find_backup
-    from linkage.store.restore import restore as put_back
+    from linkage.store.sqlite.backup import read_manifest
+    from linkage.store.sqlite.restore import find_backup
+    from linkage.store.sqlite.restore import restore as put_back
 
     target = read_config(config_file).data_path if data is None else data
     found = find_backup(source)

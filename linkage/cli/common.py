@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from linkage.config.file import Config
-    from linkage.store.reader import StoreReader
+    from linkage.store.read.reader import StoreReader
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -28,8 +28,8 @@ from linkage.times import clock_time
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from linkage.store.reader import StoreReader
-    from linkage.store.views import EntryView, EventHistory, FileView, OperationView
+    from linkage.store.read.reader import StoreReader
+    from linkage.store.read.views import EntryView, EventHistory, FileView, OperationView
 
 SUGGEST_AMONG: Final = 2000
 """The latest events among which one is looked for that is like what was written."""
@@ -117,7 +117,7 @@ def find_owner(config_file: Path, event_id: str, owner: str | None) -> str:
 
 @contextmanager
 def _suggesting(reader: StoreReader, event_id: str) -> Iterator[None]:
-    from linkage.store.history import EventNotFoundError
+    from linkage.store.read.history import EventNotFoundError
 
     try:
         yield

@@ -30,9 +30,9 @@ from linkage.timeline.cells import harmless
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from linkage.store.reader import StoreReader
+    from linkage.store.read.reader import StoreReader
+    from linkage.store.read.views import EntryView
     from linkage.store.verify import Verdict
-    from linkage.store.views import EntryView
 
 FOLLOW_EVERY_S: Final = 0.25
 CSV_COLUMNS: Final = (
@@ -125,7 +125,7 @@ def verify(
     if segments:
         _verify_segments(segments, as_json=as_json)
         return
-    from linkage.store.head import read_head
+    from linkage.store.journal_head import read_head
     from linkage.store.verify import Verdict
     from linkage.store.verify import verify as verify_store
 

@@ -15,7 +15,7 @@ from linkage.timeline.cells import cells, clip, harmless, pad
 from linkage.times import full_time
 
 if TYPE_CHECKING:
-    from linkage.store.views import EventView
+    from linkage.store.read.views import EventView
 
 TITLE_MIN: Final = 10
 """Cells below which a title tells nothing."""

@@ -15,7 +15,7 @@ from linkage.times import full_time
 
 if TYPE_CHECKING:
     from linkage.config.file import Config, PeerSettings
-    from linkage.store.views import PeerView
+    from linkage.store.read.views import PeerView
 
 HERE: Final = {True: "yes", False: "no", None: "?"}
 HEADS: Final = ("peer", "here", "since", "waiting", "role", "from")
@@ -96,7 +96,7 @@ class _Present:
 
 def _stored(config: Config) -> tuple[dict[str, PeerView], dict[str, str]]:
     """Queues and raised alarms, as the store knows them; nothing before linkage ever ran."""
-    from linkage.store.reader import StoreReader
+    from linkage.store.read.reader import StoreReader
 
     if not config.database_path.exists():
         return {}, {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from linkage.store.summary import message_fields
-from linkage.store.views import (
+from linkage.store.read.summary import message_fields
+from linkage.store.read.views import (
     BindingView,
     EntryView,
     EventHistory,

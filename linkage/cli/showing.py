@@ -22,7 +22,7 @@ from linkage.cli.running import run
 from linkage.cli.telling import message_line
 from linkage.cli.terminal import screen_width
 from linkage.config.file import Config, load_config
-from linkage.store.reader import StoreReader
+from linkage.store.read.reader import StoreReader
 from linkage.timeline import build_ladder, is_in_between, render_text
 from linkage.timeline.cells import clip, harmless
 from protocol.message import Message

@@ -146,7 +146,7 @@ def show_findings(findings: Sequence[Finding]) -> None:
 
 def plain_sighting(sighting: Sighting) -> dict[str, Any]:
     """A sighting for `--json`."""
-    from linkage.store.summary import message_fields
+    from linkage.store.read.summary import message_fields
 
     return {
         "at_s": round(sighting.at_s, 3),

@@ -13,8 +13,8 @@ from linkage.cli.common import console
 from linkage.cli.journal import show_entry
 from linkage.cli.running import run, until_stopped
 from linkage.config.file import Config
-from linkage.store.reader import StoreReader
-from linkage.store.views import EntryView
+from linkage.store.read.reader import StoreReader
+from linkage.store.read.views import EntryView
 from linkage.timeline.cells import harmless
 
 LOOK_EVERY_S: Final = 0.25

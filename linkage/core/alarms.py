@@ -19,7 +19,7 @@ from linkage.core.notify import MIRROR, Notifier
 from linkage.core.peers import Peer
 from linkage.ports import EntryKind, Role
 from linkage.store.rows import JournalRow
-from linkage.store.tables import ALARMS
+from linkage.store.sql.tables import ALARMS
 from protocol import messages as m
 from protocol.codec import encode
 from protocol.envelope import Request

@@ -53,8 +53,8 @@ from linkage.core.writer.thread import Batch
 from linkage.core.writer.writer import Writer, tell
 from linkage.observation.figures import RESULT_MAX, Figures
 from linkage.ports import Capability, Clock, EntryKind, Link
-from linkage.store.checkpoints import Checkpoints
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql.unit import UnitOfWork
+from linkage.store.sqlite.checkpoints import Checkpoints
 from linkage.tracing.context import Conversations
 from linkage.tracing.spans import Put, SpanMaker
 from protocol.envelope import Request, Response

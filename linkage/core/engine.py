@@ -52,8 +52,8 @@ from linkage.logs.context import subject
 from linkage.observation.figures import Histogram
 from linkage.ports import EntryKind
 from linkage.store.rows import DeliveryRow, JournalRow
-from linkage.store.transaction import FAILURE, OUR_FAULT
-from linkage.store.unit import StoreFailedError, UnitOfWork
+from linkage.store.sql.transaction import FAILURE, OUR_FAULT
+from linkage.store.sql.unit import StoreFailedError, UnitOfWork
 from linkage.tracing.context import Conversations
 from protocol.envelope import Request, Response
 from protocol.messages import CreateEvent, GapCause, GapNotice, as_command

@@ -15,9 +15,9 @@ from linkage.core.peers import Peer, Peers
 from linkage.core.traces import Traces
 from linkage.correlation import Applied, Bound, Entry, final_event, natives_of
 from linkage.ports import EntryKind, Role
+from linkage.store.clock_steps import Steps
 from linkage.store.rows import DeliveryRow, JournalRow, Operation, to_us
-from linkage.store.steps import Steps
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql.unit import UnitOfWork
 from protocol import messages as m
 from protocol.codec import decode, encode
 from protocol.envelope import Request, Response

@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 
 from linkage.correlation import Applied
 from linkage.store.rows import JournalRow
-from linkage.store.tables import journal, operation
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql.tables import journal, operation
+from linkage.store.sql.unit import UnitOfWork
 from linkage.tracing.context import Conversations, TraceContext, parse_trace
 
 

@@ -68,7 +68,7 @@ class Applied:
 
 
 class Records(Protocol):
-    """The projections, as `linkage.store.unit.UnitOfWork` keeps them."""
+    """The projections, as `linkage.store.sql.unit.UnitOfWork` keeps them."""
 
     def operation(self, op_id: int) -> Operation | None:
         """By OpId."""

@@ -25,10 +25,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Insert, bindparam, insert, select
 
-from linkage.store import tables
-from linkage.store.bulk import columns_of
 from linkage.store.chain import COLUMNS, GENESIS, breaks
 from linkage.store.rows import JournalRow
+from linkage.store.sql import tables
+from linkage.store.sql.driver import columns_of
 
 FORMAT: Final = "linkage-journal/1"
 PAGE: Final = 200

@@ -20,8 +20,8 @@ from linkage.store.rows import JournalRow
 GENESIS: Final = bytes(32)
 """What stands before the first row."""
 RENUMBERED: Final = "Renumbered"
-"""Kind of the one row before which seqs may be left out (`linkage.store.renumber`); it follows the
-hash of the row before it all the same."""
+"""Kind of the one row before which seqs may be left out (`linkage.store.sql.renumber`);
+it follows the hash of the row before it all the same."""
 COLUMNS: Final = tuple(field.name for field in fields(JournalRow) if field.name != "body")
 
 _values: Final = attrgetter(*COLUMNS)

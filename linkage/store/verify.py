@@ -8,8 +8,8 @@ from pathlib import Path
 
 from linkage.store.archive import Chained, link_breaks, listed_breaks
 from linkage.store.chain import breaks
-from linkage.store.head import Head
-from linkage.store.reader import StoreReader
+from linkage.store.journal_head import Head
+from linkage.store.read.reader import StoreReader
 
 Through = Callable[[Iterable[Chained]], Iterable[Chained]]
 

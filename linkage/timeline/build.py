@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from linkage.ports import EntryKind
-from linkage.store.views import EntryView, EventHistory
+from linkage.store.read.views import EntryView, EventHistory
 from linkage.timeline.detail import detail_of
 from linkage.timeline.ladder import Kind, Ladder, Participant, Rung, Style
 from protocol import messages as m

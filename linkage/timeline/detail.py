@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
 
-from linkage.store.summary import summarise
+from linkage.store.read.summary import summarise
 from protocol import messages as m
 from protocol.message import Message
 from protocol.reasons import reason_text

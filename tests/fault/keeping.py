@@ -15,13 +15,14 @@ from linkage.clock import MANUAL_START
 from linkage.core.engine import CoreEngine
 from linkage.core.jobs import DeleteRows, Now, Rows, SealSegment
 from linkage.core.peers import Peers
-from linkage.store import archive, retention
+from linkage.store import archive
 from linkage.store.archive import write_segment
-from linkage.store.backup import Maker, make_backup
-from linkage.store.database import open_store
-from linkage.store.retention import JournalLimits, find_archivable
 from linkage.store.rows import to_us
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql import retention
+from linkage.store.sql.retention import JournalLimits, find_archivable
+from linkage.store.sql.unit import UnitOfWork
+from linkage.store.sqlite.backup import Maker, make_backup
+from linkage.store.sqlite.database import open_store
 from tests.unit.linkage.bench import config
 
 LATER = MANUAL_START + timedelta(days=30)

@@ -16,9 +16,9 @@ from linkage.clock import SystemClock
 from linkage.config.file import Config
 from linkage.core import Core
 from linkage.front import make_gateway
-from linkage.store.database import open_for_reading, open_store
 from linkage.store.rows import JournalRow
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql.unit import UnitOfWork
+from linkage.store.sqlite.database import open_for_reading, open_store
 from protocol.codec import encode
 from protocol.dialect import DEFAULT
 from protocol.envelope import Request

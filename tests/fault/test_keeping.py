@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete
 
-from linkage.store import tables
-from linkage.store.backup import BackupError, whole_backups
-from linkage.store.reader import StoreReader
-from linkage.store.rebuild import differences, rebuild
-from linkage.store.restore import find_backup, restore
+from linkage.store.read.reader import StoreReader
+from linkage.store.sql import tables
+from linkage.store.sql.rebuild import differences, rebuild
+from linkage.store.sqlite.backup import BackupError, whole_backups
+from linkage.store.sqlite.restore import find_backup, restore
 from linkage.store.verify import verify
 from tests.fault.keeping import LATER
 from tests.unit.linkage.bench import Bench

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.process import free_port
 from linkage.bus.keys import make_keys
-from linkage.store.database import open_for_reading
+from linkage.store.sqlite.database import open_for_reading
 from protocol import messages as m
 from tests.fault.processes import Parts
 from tests.scenario.killing import HOLDS, Call, call_of, check_heard, check_store, write_config

@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linkage.store.chain import breaks, row_hash
-from linkage.store.rebuild import differences, rebuild
 from linkage.store.rows import JournalRow
+from linkage.store.sql.rebuild import differences, rebuild
 from protocol import messages as m
 from protocol.errors import InvalidMessageError
 from protocol.message import Message
@@ -241,7 +241,7 @@ def consistent(bench: Bench) -> None:
     what=st.sampled_from(["body", "source", "detail", "result", "event_id", "recorded_at"]),
 )
 def test_tampering_with_a_row_is_found(rows: int, where: int, how: str, what: str) -> None:
-    from tests.unit.linkage.test_chain import make_chain
+    from tests.unit.linkage.store.test_chain import make_chain
 
     links = make_chain(rows)
     where %= rows - 1

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from linkage.core.delivery import resuming
 from linkage.core.jobs import Acknowledge, Admitted, DropQueue, Register, Resumption
 from linkage.ports import Role
-from linkage.store import tables
+from linkage.store.sql import tables
 from protocol import messages as m
 from protocol.envelope import Request, Response
 from protocol.registration import make_registration

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from linkage.core.jobs import Acknowledge, DeleteRows, DropQueue, Rows, SealSegment
-from linkage.store import archive, retention, tables
+from linkage.store import archive
 from linkage.store.archive import write_segment
-from linkage.store.head import newest_of
-from linkage.store.reader import StoreReader
-from linkage.store.rebuild import differences, rebuild
-from linkage.store.retention import JournalLimits, QueueLimits, find_archivable, find_overdue
+from linkage.store.journal_head import newest_of
+from linkage.store.read.reader import StoreReader
+from linkage.store.sql import retention, tables
+from linkage.store.sql.rebuild import differences, rebuild
+from linkage.store.sql.retention import JournalLimits, QueueLimits, find_archivable, find_overdue
 from linkage.store.verify import verify
 from protocol import messages as m
 from protocol.codec import decode

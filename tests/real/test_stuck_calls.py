@@ -13,7 +13,7 @@ from typing import Any
 from adapters.asterisk.ari import AriClient
 from adapters.asterisk.settings import read_settings
 from linkage.client import Application
-from linkage.store.reader import StoreReader
+from linkage.store.read.reader import StoreReader
 from protocol.messages import CreateEvent, HangupNotice, HangupScope
 from protocol.reasons import Reason
 from tests.real.peers.asterisk import AsteriskServer

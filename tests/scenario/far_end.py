@@ -14,8 +14,8 @@ from pathlib import Path
 from lxml import etree
 
 import linkage
-from linkage.store.reader import StoreReader
-from linkage.store.views import EntryView
+from linkage.store.read.reader import StoreReader
+from linkage.store.read.views import EntryView
 
 SECRET = "the-secret-of-the-scenario"
 WITHIN_S = 30

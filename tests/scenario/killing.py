@@ -11,9 +11,9 @@ from sqlalchemy import Engine, select
 
 from benchmarks.process import free_port
 from linkage.client import Application, Backoff, Platform, Received
-from linkage.store import tables
 from linkage.store.chain import breaks
-from linkage.store.rebuild import differences, rebuild
+from linkage.store.sql import tables
+from linkage.store.sql.rebuild import differences, rebuild
 from protocol import messages as m
 from tests.unit.linkage.bench import chain
 

@@ -123,7 +123,7 @@ def test_a_data_directory_that_cannot_be_made_is_one_clear_line(site: Path) -> N
 def test_a_newer_database_is_one_clear_line(site: Path) -> None:
     from sqlalchemy import text
 
-    from linkage.store.database import open_store
+    from linkage.store.sqlite.database import open_store
 
     engine = open_store(site.parent / "data" / "linkage.db")
     with engine.begin() as connection:

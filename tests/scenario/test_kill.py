@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from linkage.store.database import open_for_reading
+from linkage.store.sqlite.database import open_for_reading
 from tests.scenario.killing import (
     HOLDS,
     WAIT_S,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from linkage.app import Server
 from linkage.config.file import Config
-from linkage.store.database import open_for_reading
-from linkage.store.rebuild import differences, rebuild
+from linkage.store.sql.rebuild import differences, rebuild
+from linkage.store.sqlite.database import open_for_reading
 from protocol.reasons import Reason
 from simulators.application import open_application
 from simulators.clock import RealClock

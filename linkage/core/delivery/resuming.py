@@ -23,8 +23,8 @@ from dataclasses import replace
 from typing import Final
 
 from linkage.core.jobs import Resumption
-from linkage.store.transaction import KEY_MAX
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql.transaction import KEY_MAX
+from linkage.store.sql.unit import UnitOfWork
 
 ROWS_MAX: Final = 4000
 """Deliveries that the registrations of one batch open or settle, together: about ten ms."""

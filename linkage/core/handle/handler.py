@@ -24,9 +24,9 @@ from linkage.correlation import Applied, apply
 from linkage.correlation.operations import native_of, with_descendants
 from linkage.correlation.reused_ids import begins, is_of_another
 from linkage.ports import EntryKind, Role
-from linkage.store import lookup
 from linkage.store.rows import GIVEN_AGAIN, MAY_REPEAT, JournalRow, to_us
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql import lookup
+from linkage.store.sql.unit import UnitOfWork
 from protocol import messages as m
 from protocol.envelope import Response
 from protocol.errors import InvalidMessageError

@@ -25,10 +25,10 @@ from enum import Enum, auto
 from typing import Final
 
 from linkage.correlation.reused_ids import is_over_for
+from linkage.store.clock_steps import Steps
 from linkage.store.rows import JournalRow, to_us
-from linkage.store.steps import Steps
-from linkage.store.tables import SESSIONS
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql.tables import SESSIONS
+from linkage.store.sql.unit import UnitOfWork
 from protocol.envelope import Request
 
 START_TAG: Final = re.compile(

@@ -14,9 +14,9 @@ from linkage.core.peers import Peer, Peers
 from linkage.core.rights.commands import RefusedError, Target
 from linkage.correlation import Applied
 from linkage.ports import Role
-from linkage.store import lookup
 from linkage.store.rows import JournalRow, Operation
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql import lookup
+from linkage.store.sql.unit import UnitOfWork
 from protocol import messages as m
 from protocol.message import Message
 from protocol.results import Result

@@ -32,8 +32,8 @@ from linkage.core.liveness.probe import (
 from linkage.core.peers import Peer
 from linkage.correlation import Applied, Entry, apply
 from linkage.ports import Role
-from linkage.store import lookup
 from linkage.store.rows import Operation
+from linkage.store.sql import lookup
 from protocol import messages as m
 from protocol.reasons import Reason
 from protocol.results import Result, is_accepted

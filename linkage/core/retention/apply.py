@@ -8,11 +8,11 @@ from linkage.core.jobs import AnnounceGaps, DeleteRows, Done, DropQueue, Now, Ro
 from linkage.core.notify import Notifier
 from linkage.core.peers import Peers
 from linkage.ports import EntryKind
-from linkage.store import retention
 from linkage.store.archive import Segment, insert_segment
-from linkage.store.renumber import take_gaps
 from linkage.store.rows import DeliveryRow, JournalRow, from_us
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql import retention
+from linkage.store.sql.renumber import take_gaps
+from linkage.store.sql.unit import UnitOfWork
 from protocol.messages import GapCause, GapNotice
 
 
@@ -80,7 +80,7 @@ def _at(unit: UnitOfWork, row: DeliveryRow | None) -> datetime | None:
 
 
 def announce(unit: UnitOfWork, teller: Notifier, peers: Peers, now: Now) -> Done:
-    """195 for the Seqs that were left out by `linkage.store.renumber`; once.
+    """195 for the Seqs that were left out by `linkage.store.sql.renumber`; once.
 
     What registered until now may have done so at the store that was there before, which may have
     served until a moment ago.

@@ -18,16 +18,16 @@ from linkage.core.core import Core
 from linkage.core.jobs import DeleteRows, DropQueue, Rows, SealSegment
 from linkage.ports import Clock
 from linkage.store.archive import Segment, write_segment
-from linkage.store.head import Head, newest_of, write_head
-from linkage.store.retention import (
+from linkage.store.journal_head import Head, newest_of, write_head
+from linkage.store.rows import MICROSECONDS, to_us
+from linkage.store.sql.retention import (
     JournalLimits,
     QueueLimits,
     find_archivable,
     find_overdue,
     queues_to_trim,
 )
-from linkage.store.rows import MICROSECONDS, to_us
-from linkage.store.transaction import FAILURE
+from linkage.store.sql.transaction import FAILURE
 
 logger = logging.getLogger("linkage.keeper")
 
@@ -102,7 +102,7 @@ class RetentionSchedule:
 
     Args:
         core: does the slices, each as a piece of work among the others'.
-        engine: the store for reading (`linkage.store.database.open_for_reading`).
+        engine: the store for reading (`linkage.store.sqlite.database.open_for_reading`).
         config: whose `[retention]` holds, and where archive and head lie.
         clock: for ages, and for how long slices take.
     """

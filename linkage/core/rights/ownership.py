@@ -13,9 +13,9 @@ from typing import Final
 
 from linkage.core.rights.commands import RefusedError
 from linkage.correlation.command_target import in_words, may_use
-from linkage.store import lookup
 from linkage.store.rows import Operation
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql import lookup
+from linkage.store.sql.unit import UnitOfWork
 from protocol.message import Message
 from protocol.results import Result
 

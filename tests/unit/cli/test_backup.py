@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from linkage.store.lock import hold_store
+from linkage.store.sqlite.lock import hold_store
 from tests.unit.cli.conftest import Run
 
 
@@ -56,7 +56,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
 def test_a_store_that_does_not_hold_is_backed_up_all_the_same(
     run: Run, alarm_config: Path, alarm_store: Path, tmp_path: Path
 ) -> None:
-    from linkage.store.database import open_store
+    from linkage.store.sqlite.database import open_store
 
     engine = open_store(alarm_store)
     with engine.begin() as connection:

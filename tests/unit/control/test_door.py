@@ -19,8 +19,8 @@ from linkage.client import Application, Platform
 from linkage.config.file import Config
 from linkage.control import ControlError, NotServingError, ask
 from linkage.control.place import LINE_MAX, PATH_MAX, fitting
-from linkage.store.reader import StoreReader
-from linkage.store.rebuild import differences, rebuild
+from linkage.store.read.reader import StoreReader
+from linkage.store.sql.rebuild import differences, rebuild
 from protocol.codec import encode
 from protocol.envelope import Request
 from protocol.message import Message

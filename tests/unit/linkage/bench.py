@@ -17,12 +17,12 @@ from linkage.core.engine import CoreEngine
 from linkage.core.jobs import Delivery, Done, Job, Now, Submit
 from linkage.core.liveness.audit import LivenessSettings
 from linkage.core.peers import Peers
-from linkage.store import tables
 from linkage.store.chain import breaks
-from linkage.store.database import open_store
-from linkage.store.rebuild import differences, rebuild
 from linkage.store.rows import Event, JournalRow, Operation, to_us
-from linkage.store.unit import JOURNAL_COLUMNS, UnitOfWork, columns_of
+from linkage.store.sql import tables
+from linkage.store.sql.rebuild import differences, rebuild
+from linkage.store.sql.unit import JOURNAL_COLUMNS, UnitOfWork, columns_of
+from linkage.store.sqlite.database import open_store
 from protocol.codec import decode, encode
 from protocol.dialect import DEFAULT, Dialect
 from protocol.envelope import Request, Response

@@ -16,8 +16,8 @@ from linkage.clock import ManualClock
 from linkage.config.file import Config
 from linkage.core import Core
 from linkage.ports import EntryKind, Link, Role
-from linkage.store.database import open_for_reading, open_store
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql.unit import UnitOfWork
+from linkage.store.sqlite.database import open_for_reading, open_store
 from protocol import messages as m
 from protocol.codec import decode, encode
 from protocol.envelope import Request, Response

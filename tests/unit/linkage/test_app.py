@@ -12,7 +12,7 @@ from gateway import ListenError
 from linkage.app import Server
 from linkage.client import Application, Platform
 from linkage.config.file import Config, load_config
-from linkage.store.database import StoreError
+from linkage.store.sqlite.database import StoreError
 from protocol import messages as m
 from tests.unit.linkage.bench import SECRET, peer
 from tests.unit.linkage.said import incoming

@@ -13,7 +13,7 @@ from linkage.core.message_log import REFUSALS_PER_S, MessageLog
 from linkage.hosting import AdapterHost
 from linkage.ports import Adapter, AdapterContext, Capability, Emit, Outcome
 from linkage.store.rows import Operation
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql.unit import UnitOfWork
 from protocol import messages as m
 from protocol.envelope import Request, Response
 from tests.unit.gateway.fake_core import FakeCore

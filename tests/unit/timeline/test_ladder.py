@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from linkage.store.reader import StoreReader
-from linkage.store.summary import summarise
+from linkage.store.read.reader import StoreReader
+from linkage.store.read.summary import summarise
 from linkage.timeline import (
     Kind,
     Ladder,
@@ -26,7 +26,7 @@ from linkage.timeline import (
 from linkage.timeline.cells import cells
 from linkage.timeline.detail import detail_of
 from protocol import messages as m
-from tests.unit.store.embodiments import DESK, PBX, Writer, write_alarm
+from tests.unit.linkage.store.embodiments import DESK, PBX, Writer, write_alarm
 
 HOSTILE = "\x1b[2J</text><script>alert(1)</script>;end\r\n\u202e%%{init}%% \"'&#x26; 火"
 

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from linkage.core import Core
-from linkage.store.database import open_store
+from linkage.store.sqlite.database import open_store
 from linkage.tracing.context import parse_trace
 from linkage.tracing.spans import Kind, Span, executed
 from protocol import messages as m

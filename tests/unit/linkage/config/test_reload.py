@@ -23,7 +23,7 @@ from linkage.config.reload import RESTART
 from linkage.hosting import AdapterState
 from linkage.parts import AdapterPart, open_part
 from linkage.ports import Adapter, AdapterContext, AdapterRefusedError, Capability, Emit, Outcome
-from linkage.store.reader import StoreReader
+from linkage.store.read.reader import StoreReader
 from protocol.envelope import Request
 from protocol.messages import (
     AlarmAction,

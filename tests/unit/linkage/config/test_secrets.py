@@ -28,7 +28,7 @@ from linkage.config.keyring import Key, Keyring, KeyringError, rotate
 from linkage.config.secrets import HIDDEN, HiddenMapping, Secret
 from linkage.logs.setup import set_up_logging
 from linkage.ports import EXPIRED, AdapterContext, Role
-from linkage.store.reader import StoreReader
+from linkage.store.read.reader import StoreReader
 from protocol.messages import PlatformLeave, RotateKey
 from protocol.results import Result
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from linkage.store.chain import breaks
-from linkage.store.rebuild import differences, rebuild
+from linkage.store.sql.rebuild import differences, rebuild
 from tests.unit.linkage.bench import chain
 from tests.unit.linkage.links import Site
 

@@ -14,7 +14,7 @@ import pytest
 from linkage.core.engine import READS_MAX, CoreEngine
 from linkage.core.jobs import Done, LoadQueue
 from linkage.store.rows import JournalRow, Operation
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql.unit import UnitOfWork
 from linkage.tracing.context import Conversations
 from protocol import messages as m
 from protocol.envelope import Request

@@ -13,8 +13,8 @@ import pytest
 from linkage.core import Core
 from linkage.core.message_log import REFUSALS_PER_S
 from linkage.ports import EntryKind
-from linkage.store.rebuild import differences, rebuild
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql.rebuild import differences, rebuild
+from linkage.store.sql.unit import UnitOfWork
 from protocol import messages as m
 from protocol.codec import decode
 from protocol.dialect import Dialect

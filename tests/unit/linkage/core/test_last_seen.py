@@ -6,8 +6,8 @@ from sqlalchemy import select
 
 from linkage.core.jobs import Observe
 from linkage.ports import EntryKind
-from linkage.store import tables
 from linkage.store.rows import from_us
+from linkage.store.sql import tables
 from tests.unit.linkage.bench import Bench
 from tests.unit.linkage.said import create, incoming
 

@@ -15,14 +15,15 @@ from linkage.clock import ManualClock
 from linkage.config.file import RetentionSettings
 from linkage.core.retention.schedule import CautiousTime, RetentionSchedule
 from linkage.ports import EntryKind
-from linkage.store import archive, retention, tables
+from linkage.store import archive
 from linkage.store.chain import breaks
-from linkage.store.database import open_for_reading
-from linkage.store.head import read_head
-from linkage.store.reader import StoreReader
-from linkage.store.rebuild import differences, rebuild
-from linkage.store.renumber import notice_older_store, renumber
+from linkage.store.journal_head import read_head
+from linkage.store.read.reader import StoreReader
 from linkage.store.rows import MICROSECONDS, to_us
+from linkage.store.sql import retention, tables
+from linkage.store.sql.rebuild import differences, rebuild
+from linkage.store.sql.renumber import notice_older_store, renumber
+from linkage.store.sqlite.database import open_for_reading
 from linkage.store.verify import verify
 from protocol import messages as m
 from protocol.envelope import Request

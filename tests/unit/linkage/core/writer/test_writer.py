@@ -15,8 +15,8 @@ from linkage.core.jobs import SaveMemory
 from linkage.core.peers import Peers
 from linkage.core.writer.thread import Batch
 from linkage.core.writer.writer import Writer
-from linkage.store.database import open_store
-from linkage.store.unit import UnitOfWork
+from linkage.store.sql.unit import UnitOfWork
+from linkage.store.sqlite.database import open_store
 from tests.unit.linkage.bench import config
 
 WITHIN_S = 30.0

@@ -1,0 +1,1 @@
+"""What programs read beside a serving linkage: events, operations, the journal, peers."""

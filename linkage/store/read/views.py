@@ -1,0 +1,195 @@
+"""What the read side hands out: plain, frozen, ready to be shown or written as JSON.
+
+Times are aware UTC; OpIds are numbers here as in the tables; sizes are bytes, durations seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from linkage.store.read.summary import summarise
+from protocol.message import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventView:
+    """A business event.
+
+    `owner` is the application that gave it its `event_id`; `status` is `open`, `closed` or one of
+    its own; `lon` and `lat` are degrees of WGS 84; `merged_into` is the EventId of the one that it
+    was merged into, None where it stands for itself.
+    """
+
+    owner: str
+    event_id: str
+    status: str
+    opened_at: datetime
+    event_type: str | None
+    title: str | None
+    level: str | None
+    address: str | None
+    lon: float | None
+    lat: float | None
+    summary: str | None
+    closed_at: datetime | None
+    merged_into: str | None
+    operations: int | None = None
+    """How many operations are bound to it; counted for lists only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkView:
+    """An event and another: `kind` is merge, parent, related or split; seqs are the journal's."""
+
+    event_id: str
+    other_event_id: str
+    kind: str
+    author: str
+    valid_from: int
+    valid_to: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindingView:
+    """One entry of an operation's binding history, the valid one having no `until`."""
+
+    event_id: str
+    owner: str
+    cause: str
+    author: str
+    valid_from: int
+    valid_to: int | None
+    since: datetime | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileView:
+    """A recording, fax or attachment. `path` is set where linkage keeps it and it is there."""
+
+    file_id: str
+    platform: str
+    name: str | None
+    url: str | None
+    format: str | None
+    size_bytes: int | None
+    sha256: str | None
+    duration_s: int | None
+    created_at: datetime
+    path: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationView:
+    """One communication operation with why it belongs to its event, and the files that came of it.
+
+    `kind` is call, leg, transfer, conference, recording, sms, fax, mail, video, location …;
+    `platform` the PeerId of the platform that has it, `native` its id there. `parent` and `root`
+    are OpIds: a leg's call, a transfer's call. `from_num`, `to_num` and `login_id` are who was on
+    either side; `state` is where it stands, `outcome` and `reason` (protocol.md#reasons) how it
+    ended. `cause` and `author` are those of the binding that is valid now (protocol.md#events);
+    `bindings` is all of them, in order. `reconstructed`: linkage was not there when it happened,
+    and asked afterwards.
+    """
+
+    op_id: int
+    kind: str
+    platform: str
+    native: str
+    owner: str | None
+    event_id: str | None
+    call_id: str | None
+    conference_id: str | None
+    parent: int | None
+    root: int
+    direction: str | None
+    from_num: str | None
+    to_num: str | None
+    login_id: str | None
+    state: str
+    started_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime | None
+    outcome: str | None
+    reason: int | None
+    content: str | None
+    cause: str | None
+    author: str | None
+    reconstructed: bool
+    bindings: tuple[BindingView, ...]
+    files: tuple[FileView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryView:
+    """One entry of the journal.
+
+    `name` and `chinese` are the catalogue's for a message (its kind for an observation of our
+    own); `message` is the message decoded, None where there is none or it cannot be read; `body`
+    what was received, as text.
+    """
+
+    seq: int
+    kind: str
+    name: str
+    chinese: str
+    source: str
+    target: str | None
+    recorded_at: datetime
+    occurred_at: datetime | None
+    type: int | None
+    request_id: str | None
+    owner: str | None
+    event_id: str | None
+    op_id: int | None
+    call_id: str | None
+    conference_id: str | None
+    command_seq: int | None
+    trace: str | None
+    result: int | None
+    detail: str | None
+    reconstructed: bool
+    message: Message | None
+    body: str
+
+    @property
+    def at(self) -> datetime:
+        """When it happened: the source's time where it gave one, else when it was recorded."""
+        return self.occurred_at or self.recorded_at
+
+    @property
+    def summary(self) -> str:
+        """What it says, in one line; field data in it is as the peer sent it."""
+        if self.message is not None:
+            return summarise(self.message)
+        return self.detail or ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventHistory:
+    """Everything that is found under one EventId.
+
+    `merged` are the events that were merged into it, directly or not; their operations and entries
+    are among those here. Operations are ordered by OpId, entries by time.
+    """
+
+    event: EventView
+    merged: tuple[EventView, ...]
+    links: tuple[LinkView, ...]
+    operations: tuple[OperationView, ...]
+    entries: tuple[EntryView, ...]
+    absent: tuple[str, ...] = ()
+    """Archive segments that may hold more entries, and are not where they were written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerView:
+    """A peer that has, or had, a queue: the Seq of its next message, and what waits."""
+
+    peer_id: str
+    role: str
+    next_seq: int
+    open_deliveries: int
+    last_seen: datetime | None

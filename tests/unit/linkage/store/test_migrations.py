@@ -1,0 +1,92 @@
+"""A store that an older linkage made is brought up to date with all that is in it."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from linkage.store.chain import breaks
+from linkage.store.sql import tables
+from linkage.store.sql.rebuild import differences, rebuild
+from linkage.store.sqlite.database import MIGRATIONS, StoreError, open_for_reading, open_store
+from tests.unit.linkage.bench import chain
+from tests.unit.linkage.store.embodiments import Writer, write_alarm, write_conference
+
+
+def migrate(path: Path, revision: str, step: str = "upgrade") -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        getattr(command, step)(config, revision)
+    engine.dispose()
+
+
+@pytest.fixture
+def first_store(tmp_path: Path) -> Path:
+    """A store as the first linkage made it, with both of the patent's embodiments."""
+    path = tmp_path / "linkage.db"
+    writer = Writer(path)
+    write_alarm(writer)
+    write_conference(writer)
+    writer.close()
+    migrate(path, "0001", "downgrade")
+    with sqlite3.connect(path) as plain:
+        columns = {row[1] for row in plain.execute("PRAGMA table_info(peer)")}
+    plain.close()
+    assert columns == {"peer_id", "role", "next_seq", "last_seen"}
+    return path
+
+
+def test_a_store_of_the_first_schema_is_brought_up_to_date(first_store: Path) -> None:
+    engine = open_store(first_store)
+    assert list(breaks(chain(engine))) == []
+    again = rebuild(engine)
+    assert differences(engine, again) == []
+    again.dispose()
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT peer_id, next_seq, gone_to FROM peer").all()
+    assert {tuple(row) for row in rows} == {("desk", 13, 0), ("pbx", 4, 0)}
+    engine.dispose()
+
+
+def test_a_new_store_and_one_brought_up_to_date_are_the_tables_that_the_code_knows(
+    first_store: Path, tmp_path: Path
+) -> None:
+    for path in (first_store, tmp_path / "new.db"):
+        engine = open_store(path)
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection)
+            assert compare_metadata(context, tables.metadata) == []
+        engine.dispose()
+
+
+def test_a_store_that_is_not_up_to_date_is_not_read_but_named(first_store: Path) -> None:
+    with pytest.raises(StoreError, match=r"older linkage .*linkage serve"):
+        open_for_reading(first_store)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "count(*) FROM delivery WHERE receiver = 'desk' AND state = 'open'",
+        "min(seq), max(seq) FROM delivery WHERE receiver = 'desk' AND state = 'open'",
+        "* FROM delivery WHERE receiver = 'desk' AND state = 'open' AND seq > 9 ORDER BY seq",
+        "seq FROM delivery WHERE receiver = 'desk' AND state = 'open' ORDER BY seq DESC",
+    ],
+)
+def test_what_waits_is_found_without_reading_what_is_done(tmp_path: Path, asked: str) -> None:
+    engine = open_store(tmp_path / "new.db")
+    with engine.connect() as connection:
+        (step, *more) = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN SELECT {asked}").all()
+    engine.dispose()
+    assert more == []
+    assert "INDEX delivery_open (receiver=? AND state=?" in step[3]
