@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from linkage import blocking
-    from linkage.app import Server
     from linkage.client import (
         Application,
         BusinessScreen,
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from linkage.config.file import Config, ConfigError, load_config
     from linkage.config.secrets import Secret
     from linkage.reader import Store, open_store
+    from linkage.server.server import Server
 
 __version__ = "0.1.0"
 
@@ -50,7 +50,7 @@ _LAZY: Final = {
     "Monitor": "linkage.client",
     "Platform": "linkage.client",
     "Secret": "linkage.config.secrets",
-    "Server": "linkage.app",
+    "Server": "linkage.server.server",
     "Store": "linkage.reader",
     "load_config": "linkage.config.file",
     "open_store": "linkage.reader",

@@ -99,7 +99,7 @@ def check_tls(config: Config) -> Finding:
     from gateway.certificate import read_validity
     from gateway.tls import Tls
     from linkage.clock import SystemClock
-    from linkage.front import tls_files
+    from linkage.server.gateway import tls_files
 
     files = tls_files(config)
     try:

@@ -157,8 +157,8 @@ async def _alone(
     told: Scenario, folder: Path, speed: float | None, teller: Teller | None
 ) -> ScenarioResult:
     """At a linkage of its own, which lives in the scenario's time."""
-    from linkage.app import Server
     from linkage.cli.showing import configure, secret_of
+    from linkage.server.server import Server
 
     config = configure(folder, [told])
     async with Server(config) as server:

@@ -26,7 +26,7 @@ def keys(parts: tuple[str, ...], config_file: Path, as_json: bool) -> None:
     is left as it is: to change a pair, remove both of its files first.
     """
     from linkage.bus.keys import make_keys
-    from linkage.parts import check_part, part_names
+    from linkage.server.process import check_part, part_names
 
     config = read_config(config_file)
     names = list(dict.fromkeys([*part_names(config), *parts]))

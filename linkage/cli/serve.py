@@ -14,10 +14,10 @@ from linkage.cli.common import config_option, print_json, read_config
 if TYPE_CHECKING:
     import asyncio
 
-    from linkage.app import Server
     from linkage.config.file import Config
     from linkage.logs.redaction import SecretsOf
-    from linkage.parts import LinkagePart
+    from linkage.server.process import LinkagePart
+    from linkage.server.server import Server
 
 logger = logging.getLogger("linkage.serve")
 
@@ -92,8 +92,8 @@ def serve(
 
 
 async def _serve(config: Config, config_file: Path, hidden: SecretsOf, *, as_json: bool) -> None:
-    from linkage.app import Server
     from linkage.cli.running import hung_up, settled_in
+    from linkage.server.server import Server
 
     async with Server(config) as server:
         with settled_in(), hung_up() as hangup:
@@ -148,7 +148,7 @@ async def _serve_part(
     import asyncio
 
     from linkage.cli.running import hung_up, settled_in
-    from linkage.parts import open_part
+    from linkage.server.process import open_part
 
     async with open_part(config, name) as part:
         places = [address_text(host, port) for host, port in part.addresses]

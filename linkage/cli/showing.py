@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import click
 
-from linkage.app import Server
 from linkage.cli.commands import FailureError
 from linkage.cli.common import console
 from linkage.cli.init import SECRET_BYTES, configuration_text, write_configuration
@@ -22,6 +21,7 @@ from linkage.cli.running import run
 from linkage.cli.telling import message_line
 from linkage.cli.terminal import screen_width
 from linkage.config.file import Config, load_config
+from linkage.server.server import Server
 from linkage.store.read.reader import StoreReader
 from linkage.timeline import build_ladder, is_in_between, render_text
 from linkage.timeline.cells import clip, harmless

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import click
 
-from linkage.app import Server
 from linkage.cli.common import console
 from linkage.cli.journal import show_entry
 from linkage.cli.running import run, until_stopped
 from linkage.config.file import Config
+from linkage.server.server import Server
 from linkage.store.read.reader import StoreReader
 from linkage.store.read.views import EntryView
 from linkage.timeline.cells import harmless

@@ -15,7 +15,7 @@ from linkage.client.peer import Options
 from linkage.clock import SystemClock
 from linkage.config.file import Config
 from linkage.core import Core
-from linkage.front import make_gateway
+from linkage.server.gateway import make_gateway
 from linkage.store.rows import JournalRow
 from linkage.store.sql.unit import UnitOfWork
 from linkage.store.sqlite.database import open_for_reading, open_store

@@ -12,9 +12,9 @@ from typing import Final
 
 import pytest
 
-from linkage.app import Server
 from linkage.client import Application, Platform
 from linkage.config.file import Config
+from linkage.server.server import Server
 from protocol.messages import CallDirection, IncomingCallNotice
 
 SECRET: Final = "a secret of the tests"

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from linkage.app import Server
 from linkage.config.file import Config
+from linkage.server.server import Server
 from protocol.messages import (
     CallOutResultNotice,
     ConferenceNotice,

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from linkage.app import Server
 from linkage.blocking import Application
 from linkage.blocking.loop import LoopThread
 from linkage.config.file import load_config
+from linkage.server.server import Server
 from protocol.messages import CreateEvent, IncomingCallNotice
 
 WITHIN_S = 60.0

@@ -14,9 +14,9 @@ import pytest
 import simulators.application
 import simulators.platform
 import simulators.screen
-from linkage.app import Server
 from linkage.client import RegistrationRefusedError
 from linkage.config.file import Config
+from linkage.server.server import Server
 from protocol.messages import CreateEvent, RecordingAction, RecordingControl, RecordingNotice
 from simulators.application import open_application
 from simulators.background import Background

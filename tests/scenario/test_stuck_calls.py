@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from linkage.app import Server
 from linkage.config.file import Config
+from linkage.server.server import Server
 from linkage.store.sql.rebuild import differences, rebuild
 from linkage.store.sqlite.database import open_for_reading
 from protocol.reasons import Reason

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from linkage.app import Server
 from linkage.blocking.loop import LoopThread
 from linkage.config.file import Config
+from linkage.server.server import Server
 from tests.unit.linkage.bench import peer
 
 Address = tuple[str, int]

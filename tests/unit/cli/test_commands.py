@@ -19,7 +19,7 @@ EVERY = [
     *[("journal", name) for name in JOURNAL],
     *[("simulate", name) for name in SIMULATE],
 ]
-HEAVY = ("sqlalchemy", "pydantic", "lxml", "rich", "asyncio", "aiohttp", "linkage.app")
+HEAVY = ("sqlalchemy", "pydantic", "lxml", "rich", "asyncio", "aiohttp", "linkage.server")
 
 
 @pytest.mark.parametrize("words", EVERY, ids=" ".join)

@@ -16,7 +16,7 @@ from linkage.cli.encryption import client_context
 from linkage.clock import SystemClock
 from linkage.config.file import load_config
 from linkage.config.keyring import Keyring
-from linkage.front import tls_files
+from linkage.server.gateway import tls_files
 from tests.unit.cli.conftest import Run
 
 PEER = '[[peer]]\nid = "a"\nrole = "platform"\nsecret = "0123456789abcdef"\n'

@@ -13,7 +13,7 @@ from linkage.cli import cli
 from linkage.clock import SystemClock
 from linkage.config.file import Config, ConfigError, load_config
 from linkage.doctor import State, examine
-from linkage.parts import PartError, check_part, open_part, part_names
+from linkage.server.process import PartError, check_part, open_part, part_names
 from tests.unit.linkage.bench import PEERS
 
 

@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from linkage.app import Server
 from linkage.cli.commands import cli
 from linkage.cli.scraped import Change, Reading, quantile_of, view
 from linkage.cli.top import render
 from linkage.client import Platform
 from linkage.config.file import load_config
+from linkage.server.server import Server
 from protocol.messages import CallDirection, IncomingCallNotice
 
 SECRET = "a secret of the tests"

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine
 
-from linkage.app import Server
 from linkage.client import Application, Platform
 from linkage.config.file import Config
 from linkage.control import ControlError, NotServingError, ask
 from linkage.control.place import LINE_MAX, PATH_MAX, fitting
+from linkage.server.server import Server
 from linkage.store.read.reader import StoreReader
 from linkage.store.sql.rebuild import differences, rebuild
 from protocol.codec import encode

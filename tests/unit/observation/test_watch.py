@@ -17,7 +17,6 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import ListenError
-from linkage.app import Server
 from linkage.client import Application, Platform
 from linkage.clock import ManualClock
 from linkage.config.file import Config
@@ -27,7 +26,8 @@ from linkage.observation.figures import Figures, Histogram
 from linkage.observation.http import CLIENTS_MAX, Phase, Watch
 from linkage.observation.lag import LoopLag
 from linkage.ports import AdapterContext, AdapterRefusedError, AdapterUnavailableError
-from linkage.watch import STUCK_AFTER_S, watch_adapters, watch_core, watch_process
+from linkage.server.metrics import STUCK_AFTER_S, watch_adapters, watch_core, watch_process
+from linkage.server.server import Server
 from protocol.messages import (
     CallDirection,
     CreateEvent,

@@ -86,7 +86,7 @@ def test_pytest_starts_without_what_the_fixtures_need(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(
         "import sys\n\n"
         "def pytest_sessionfinish():\n"
-        "    heavy = {'protocol', 'lxml', 'linkage.app', 'linkage.client', 'sqlalchemy'}\n"
+        "    heavy = {'protocol', 'lxml', 'linkage.server', 'linkage.client', 'sqlalchemy'}\n"
         "    loaded = heavy & set(sys.modules)\n"
         "    assert not loaded, loaded\n",
         encoding="utf-8",

@@ -20,9 +20,9 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from linkage.app import Server
 from linkage.client import Application, Platform
 from linkage.config.file import Config, TraceSettings
+from linkage.server.server import Server
 from linkage.tracing.export import WAITING_MAX, TraceError, make_export, open_export
 from linkage.tracing.spans import Kind, Span
 from protocol.messages import CallDirection, IncomingCallNotice

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 import pytest
 
 from adapters import registry
-from linkage.app import Server
 from linkage.client import (
     Application,
     CommandRefusedError,
@@ -21,8 +20,9 @@ from linkage.client import (
 from linkage.config.file import Config
 from linkage.config.reload import RESTART
 from linkage.hosting import AdapterState
-from linkage.parts import AdapterPart, open_part
 from linkage.ports import Adapter, AdapterContext, AdapterRefusedError, Capability, Emit, Outcome
+from linkage.server.process import AdapterPart, open_part
+from linkage.server.server import Server
 from linkage.store.read.reader import StoreReader
 from protocol.envelope import Request
 from protocol.messages import (

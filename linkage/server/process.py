@@ -1,11 +1,11 @@
 """The parts of linkage as processes of their own: `linkage serve --only …`.
 
 ```python
-async with linkage.parts.open_part(config, "gateway") as part:
+async with linkage.server.process.open_part(config, "gateway") as part:
     await part.wait()
 ```
-The same classes as in one process (`linkage.app`), with the bus between them. Each part starts
-whether the others are there or not, and finds them by itself when they come.
+The same classes as in one process (`linkage.server.server`), with the bus between them. Each part
+starts whether the others are there or not, and finds them by itself when they come.
 """
 
 from __future__ import annotations
@@ -37,15 +37,12 @@ from linkage.config.reload import plan_reload, profiles_of
 from linkage.control import Door
 from linkage.core import Core
 from linkage.files import DirectoryFiles
-from linkage.front import make_gateway
 from linkage.hosting import AdapterHost
-from linkage.kept import KeptCore
 from linkage.observation.http import Phase, Watch
 from linkage.observation.lag import LoopLag
 from linkage.ports import Adapter, AdapterContext, AdapterError, Clock
-from linkage.tracing.export import start_traces
-from linkage.tracing.spans import Put
-from linkage.watch import (
+from linkage.server.gateway import make_gateway
+from linkage.server.metrics import (
     watch_adapters,
     watch_bus,
     watch_core,
@@ -53,8 +50,11 @@ from linkage.watch import (
     watch_gateway,
     watch_process,
 )
+from linkage.server.store import KeptCore
+from linkage.tracing.export import start_traces
+from linkage.tracing.spans import Put
 
-logger = logging.getLogger("linkage.app")
+logger = logging.getLogger("linkage.server")
 
 GATEWAY: Final = "gateway"
 ADAPTER: Final = "adapter"

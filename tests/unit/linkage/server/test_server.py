@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gateway import ListenError
-from linkage.app import Server
 from linkage.client import Application, Platform
 from linkage.config.file import Config, load_config
+from linkage.server.server import Server
 from linkage.store.sqlite.database import StoreError
 from protocol import messages as m
 from tests.unit.linkage.bench import SECRET, peer

@@ -22,9 +22,7 @@ from linkage.config.reload import plan_reload, profiles_of
 from linkage.control import Door
 from linkage.core import Core
 from linkage.files import DirectoryFiles
-from linkage.front import make_gateway
 from linkage.hosting import AdapterHost
-from linkage.kept import KeptCore
 from linkage.observation.http import Phase, Watch
 from linkage.observation.lag import LoopLag
 from linkage.ports import (
@@ -34,18 +32,20 @@ from linkage.ports import (
     Capability,
     Clock,
 )
-from linkage.tracing.export import start_traces
-from linkage.tracing.spans import Put
-from linkage.watch import (
+from linkage.server.gateway import make_gateway
+from linkage.server.metrics import (
     registered_by_role,
     watch_adapters,
     watch_core,
     watch_gateway,
     watch_process,
 )
+from linkage.server.store import KeptCore
+from linkage.tracing.export import start_traces
+from linkage.tracing.spans import Put
 from protocol.suggest import suggesting
 
-logger = logging.getLogger("linkage.app")
+logger = logging.getLogger("linkage.server")
 
 
 class Server:
