@@ -30,11 +30,11 @@ from benchmarks.codec import FULL_REQUEST, REQUEST
 from benchmarks.comparison.frames import SECRET, FramePeer, answer_to, frame, registration
 from benchmarks.machine import describe_machine
 from benchmarks.process import BenchmarkError, run
-from gateway.reception import Reception
-from gateway.refusals import Refusals
-from gateway.roster import Roster
-from gateway.services import Services
+from gateway.connections import Connections
+from gateway.context import GatewayContext
+from gateway.refusal_journal import RefusalJournal
 from gateway.session import Session
+from gateway.session_factory import SessionFactory
 from gateway.settings import GatewaySettings
 from linkage.cli.running import settled_in
 from linkage.clock import SystemClock
@@ -181,10 +181,10 @@ class Far(FramePeer):
         return data
 
 
-async def join(services: Services, role: Role, name: str, *, answers: bool = False) -> Far:
+async def join(context: GatewayContext, role: Role, name: str, *, answers: bool = False) -> Far:
     """A registered session over memory."""
     far = Far(answers=answers)
-    reception = Reception(services, _book())
+    reception = SessionFactory(context, _book())
     protocol = reception.receive(("127.0.0.1", 1))
     assert isinstance(protocol, Session)
     far.session = protocol
@@ -203,15 +203,15 @@ def _book() -> Any:
     return AddressBook()
 
 
-def _services(core: CorePort) -> Services:
+def _context(core: CorePort) -> GatewayContext:
     settings = GatewaySettings()
     work: set[asyncio.Task[Any]] = set()
-    return Services(
+    return GatewayContext(
         core=core,
         clock=SystemClock(),
         settings=settings,
-        roster=Roster(settings),
-        refusals=Refusals(core, settings.refusals_window_s, work),
+        connections=Connections(settings),
+        refusals=RefusalJournal(core, settings.refusals_window_s, work),
         profiles={},
         work=work,
     )
@@ -219,7 +219,7 @@ def _services(core: CorePort) -> Services:
 
 async def requests(messages: int, at_once: int) -> float:
     """Request → response."""
-    far = await join(_services(NoCore()), Role.PLATFORM, "pbx")
+    far = await join(_context(NoCore()), Role.PLATFORM, "pbx")
     data = frame(encode(REQUEST)) * at_once
     began = time.thread_time_ns()
     for wanted in range(at_once, messages + 1, at_once):
@@ -232,7 +232,7 @@ async def requests(messages: int, at_once: int) -> float:
 async def pushes(messages: int) -> float:
     """Push → answer."""
     core = NoCore()
-    far = await join(_services(core), Role.APPLICATION, "desk", answers=True)
+    far = await join(_context(core), Role.APPLICATION, "desk", answers=True)
     message = FULL_REQUEST.message
     at = datetime(2026, 11, 22, 8, 15, 30, 125_000, tzinfo=UTC)
     began = time.thread_time_ns()
@@ -260,9 +260,9 @@ async def whole(messages: int, folder: Path) -> float:
     core = Core(config, UnitOfWork(engine), SystemClock(), {})
     await core.start()
     try:
-        services = _services(core)
-        desk = await join(services, Role.APPLICATION, "desk", answers=True)
-        pbx = await join(services, Role.PLATFORM, "pbx")
+        context = _context(core)
+        desk = await join(context, Role.APPLICATION, "desk", answers=True)
+        pbx = await join(context, Role.PLATFORM, "pbx")
         text = encode(REQUEST)
         began = time.thread_time_ns()
         for start in range(0, messages, WINDOW):

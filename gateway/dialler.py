@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from gateway.services import Services
+from gateway.context import GatewayContext
 from gateway.session import Session
 from gateway.tls import Tls
 from linkage.ports import PeerProfile
@@ -24,12 +24,12 @@ class Dialler:
 
     def __init__(
         self,
-        services: Services,
+        context: GatewayContext,
         *,
         sleep: Sleep = asyncio.sleep,
         lot: Lot = random.random,
     ) -> None:
-        self._services = services
+        self._context = context
         self._tls: Tls | None = None
         self._sleep = sleep
         self._lot = lot
@@ -68,8 +68,8 @@ class Dialler:
         return Supervisor(
             f"dial {peer.id} at {address[0]}:{address[1]}",
             call,
-            clock=self._services.clock,
-            backoff=self._services.settings.redial,
+            clock=self._context.clock,
+            backoff=self._context.settings.redial,
             sleep=self._sleep,
             lot=self._lot,
         )
@@ -83,7 +83,7 @@ class Dialler:
                 raise ConnectionError("TLS cannot be spoken yet: see the alarm `tls`")
             secure = {"ssl": self._tls.client(), "server_hostname": peer.dial_name or address[0]}
         try:
-            async with asyncio.timeout(self._services.settings.connect_within_s):
+            async with asyncio.timeout(self._context.settings.connect_within_s):
                 _, session = await loop.create_connection(
                     lambda: self._session(peer), *address, **secure
                 )
@@ -91,9 +91,7 @@ class Dialler:
             # Whoever answers there is not the peer, or not as it should be: that is for the
             # journal, and the next attempt may find it mended.
             where = f"{address[0]}:{address[1]}"
-            self._services.refusals.turned_away(
-                peer.id, where, f"{peer.id}, dialled: TLS: {error}"
-            )
+            self._context.refusals.turned_away(peer.id, where, f"{peer.id}, dialled: TLS: {error}")
             raise
         # Shielded: when the dialler stops, the session lives on until the gateway has closed it.
         await asyncio.shield(session.gone)
@@ -104,10 +102,10 @@ class Dialler:
         connection = Connection(
             side=Side.LINKAGE,
             role=peer.role,
-            dialect=self._services.bounded(peer.dialect),
-            timers=self._services.settings.timers,
+            dialect=self._context.bounded(peer.dialect),
+            timers=self._context.settings.timers,
             registered=is_legacy,
             dialling=not is_legacy,
-            now=self._services.clock.now(),
+            now=self._context.clock.now(),
         )
-        return Session(self._services, connection, profile=peer, dialled=not is_legacy)
+        return Session(self._context, connection, profile=peer, dialled=not is_legacy)

@@ -8,14 +8,14 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from gateway.connections import Connections
+from gateway.context import GatewayContext
 from gateway.dialler import Dialler
 from gateway.figures import GatewayFigures
 from gateway.listener import Listener
 from gateway.peers import AddressBook, format_address
-from gateway.refusals import Refusals
+from gateway.refusal_journal import RefusalJournal
 from gateway.renewal import Renewal
-from gateway.roster import Roster
-from gateway.services import Services
 from gateway.session import Session
 from gateway.settings import GatewaySettings
 from gateway.tls import Tls, TlsFiles
@@ -57,20 +57,20 @@ class Gateway:
         self._beside = beside
         self._settings = settings
         work: set[asyncio.Task[Any]] = set()
-        self._services = Services(
+        self._context = GatewayContext(
             core=core,
             clock=clock,
             settings=settings,
-            roster=Roster(settings),
-            refusals=Refusals(core, settings.refusals_window_s, work),
+            connections=Connections(settings),
+            refusals=RefusalJournal(core, settings.refusals_window_s, work),
             profiles={peer.id: peer for peer in peers},
             allow=list(settings.allow),
             work=work,
         )
         self._book = AddressBook()
-        self._listener = Listener(self._services, self._book)
-        self._dialler = Dialler(self._services, sleep=sleep, lot=lot)
-        self._renewal = Renewal(self._services, tls or TlsFiles(), self._open_tls, sleep)
+        self._listener = Listener(self._context, self._book)
+        self._dialler = Dialler(self._context, sleep=sleep, lot=lot)
+        self._renewal = Renewal(self._context, tls or TlsFiles(), self._open_tls, sleep)
 
     async def start(self) -> None:
         """Bind every address, then begin to dial.
@@ -111,17 +111,17 @@ class Gateway:
     @property
     def connections(self) -> int:
         """How many connections are open."""
-        return len(self._services.roster)
+        return len(self._context.connections)
 
     @property
     def unregistered(self) -> int:
         """How many of them have not registered yet."""
-        return self._services.roster.strangers
+        return self._context.connections.strangers
 
     @property
     def figures(self) -> GatewayFigures:
         """What was counted since the start."""
-        return self._services.figures
+        return self._context.figures
 
     def take_up(self, peers: Sequence[PeerProfile], allow: Sequence[Network]) -> None:
         """Let in whom changed rules let in, and end the sessions that would not come in any more.
@@ -131,11 +131,11 @@ class Gateway:
                 what it was at the start.
             allow: networks that may connect; none: all.
         """
-        self._services.profiles.clear()
-        self._services.profiles.update({peer.id: peer for peer in peers})
-        self._services.allow[:] = allow
-        self._dialler.keep_to(self._services.profiles)
-        for member in self._services.roster.members:
+        self._context.profiles.clear()
+        self._context.profiles.update({peer.id: peer for peer in peers})
+        self._context.allow[:] = allow
+        self._dialler.keep_to(self._context.profiles)
+        for member in self._context.connections.members:
             if isinstance(member, Session):
                 member.reconsider()
 
@@ -148,24 +148,24 @@ class Gateway:
         await self._renewal.stop()
         await self._listener.stop()
         await self._dialler.stop()
-        for member in self._services.roster.members:
+        for member in self._context.connections.members:
             member.hold()
         await asyncio.gather(
-            _settle(self._services.work, settings.drain_within_s),
-            self._services.posted.settled(settings.drain_within_s),
+            _settle(self._context.work, settings.drain_within_s),
+            self._context.in_flight.settled(settings.drain_within_s),
         )
-        members = self._services.roster.members
+        members = self._context.connections.members
         for member in members:
             member.close(reason)
         await _settle([member.gone for member in members], settings.close_within_s)
-        for member in self._services.roster.members:
+        for member in self._context.connections.members:
             member.abort()
         await _settle([member.gone for member in members], settings.close_within_s)
-        self._services.refusals.close()
-        await _settle(self._services.work, settings.close_within_s)
-        for task in self._services.work:
+        self._context.refusals.close()
+        await _settle(self._context.work, settings.close_within_s)
+        for task in self._context.work:
             task.cancel()
-        await _settle(self._services.work, settings.close_within_s)
+        await _settle(self._context.work, settings.close_within_s)
 
 
 def _tell(addresses: Iterable[tuple[str, int]], how: str = "") -> None:

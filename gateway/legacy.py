@@ -13,10 +13,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
-from gateway.gate import host_of
+from gateway.accept_policy import host_of
+from gateway.context import GatewayContext
 from gateway.peers import neighbourhood
 from gateway.pipe import Pipe, tune
-from gateway.services import Services
 from protocol.codec import decode
 from protocol.dialect import Dialect
 from protocol.envelope import Request
@@ -31,8 +31,8 @@ Decide = Callable[[bool], Pipe]
 class FirstMessage(asyncio.Protocol):
     """Reads until it is clear who speaks, then hands the transport and the bytes to a session."""
 
-    def __init__(self, services: Services, dialect: Dialect, decide: Decide) -> None:
-        self._services = services
+    def __init__(self, context: GatewayContext, dialect: Dialect, decide: Decide) -> None:
+        self._context = context
         self._dialect = dialect
         self._decide = decide
         self._loop = asyncio.get_running_loop()
@@ -63,10 +63,10 @@ class FirstMessage(asyncio.Protocol):
         """The socket is connected."""
         self._transport = cast("asyncio.Transport", transport)
         host = host_of(transport.get_extra_info("peername"))
-        self._services.roster.add(self, neighbourhood(host), stranger=True)
+        self._context.connections.add(self, neighbourhood(host), stranger=True)
         tune(transport)
         self._timer = self._loop.call_later(
-            self._services.settings.legacy_grace_s, partial(self._become, registers=False)
+            self._context.settings.legacy_grace_s, partial(self._become, registers=False)
         )
 
     def data_received(self, data: bytes) -> None:
@@ -115,6 +115,6 @@ class FirstMessage(asyncio.Protocol):
     def _leave(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._services.roster.remove(self)
+        self._context.connections.remove(self)
         if not self._gone.done():
             self._gone.set_result(None)

@@ -12,13 +12,13 @@ import socket
 from collections.abc import Sequence
 from typing import Final, cast
 
+from gateway.accept_policy import AcceptPolicy
+from gateway.context import GatewayContext
 from gateway.errors import ListenError
-from gateway.gate import Gate
 from gateway.peers import AddressBook
-from gateway.reception import Reception
-from gateway.secure import SecureListener
-from gateway.services import Services
+from gateway.session_factory import SessionFactory
 from gateway.tls import Tls
+from gateway.tls_listener import TlsListener
 
 BACKLOG: Final = 1024
 """Connections that the kernel holds for us: a restart brings everybody back at once."""
@@ -27,10 +27,10 @@ BACKLOG: Final = 1024
 class Listener:
     """Binds the addresses and makes a session of every connection that may come in."""
 
-    def __init__(self, services: Services, book: AddressBook) -> None:
-        self._gate = Gate(services)
-        self._reception = Reception(services, book)
-        self._secure = SecureListener(services, self._gate, self._reception)
+    def __init__(self, context: GatewayContext, book: AddressBook) -> None:
+        self._policy = AcceptPolicy(context)
+        self._factory = SessionFactory(context, book)
+        self._secure = TlsListener(context, self._policy, self._factory)
         self._servers: list[asyncio.Server] = []
 
     async def start(self, listen: Sequence[tuple[str, int]]) -> None:
@@ -44,7 +44,7 @@ class Listener:
             for host, port in listen:
                 try:
                     server = await loop.create_server(
-                        lambda: Doorman(self._gate, self._reception), host, port, backlog=BACKLOG
+                        lambda: Doorman(self._policy, self._factory), host, port, backlog=BACKLOG
                     )
                 except OSError as error:
                     raise ListenError(explain(host, port, error)) from error
@@ -91,17 +91,17 @@ class Listener:
 class Doorman(asyncio.Protocol):
     """Looks at a new connection and gives it the protocol that it is to have."""
 
-    def __init__(self, gate: Gate, reception: Reception) -> None:
-        self._gate = gate
-        self._reception = reception
+    def __init__(self, policy: AcceptPolicy, factory: SessionFactory) -> None:
+        self._policy = policy
+        self._factory = factory
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is connected: refuse it, or hand it on."""
         peername = transport.get_extra_info("peername")
-        if self._gate.turns_away(peername):
+        if self._policy.turns_away(peername):
             cast("asyncio.Transport", transport).abort()
             return
-        protocol = self._reception.receive(peername)
+        protocol = self._factory.receive(peername)
         cast("asyncio.Transport", transport).set_protocol(protocol)
         protocol.connection_made(transport)
 

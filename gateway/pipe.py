@@ -17,8 +17,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar, cast
 
+from gateway.context import GatewayContext
 from gateway.peers import format_address
-from gateway.services import Services
 from protocol.connection import Connection
 from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError
@@ -37,9 +37,9 @@ _KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 class Pipe(asyncio.Protocol, ABC):
     """Carries one `Connection` over one transport. Subclasses say what an event means."""
 
-    def __init__(self, services: Services, connection: Connection) -> None:
-        self._services = services
-        self._now = services.clock.now
+    def __init__(self, context: GatewayContext, connection: Connection) -> None:
+        self._context = context
+        self._now = context.clock.now
         self._connection = connection
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -49,7 +49,7 @@ class Pipe(asyncio.Protocol, ABC):
         self._held = False
         self._busy = False
         self._caught_up = False
-        self._inbound_max = services.settings.inbound_max
+        self._inbound_max = context.settings.inbound_max
         self._blocked = False
         self._reading = False
         self._paused = False
@@ -111,7 +111,7 @@ class Pipe(asyncio.Protocol, ABC):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is connected."""
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=self._services.settings.write_high_bytes)
+        self._transport.set_write_buffer_limits(high=self._context.settings.write_high_bytes)
         self._address = format_address(transport.get_extra_info("peername"))
         tune(transport)
         self._arm()
@@ -125,7 +125,7 @@ class Pipe(asyncio.Protocol, ABC):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
-        self._services.figures.received_bytes += len(data)
+        self._context.figures.received_bytes += len(data)
         try:
             self._connection.receive_data(data, self._now())
         except LocalProtocolError:
@@ -148,7 +148,7 @@ class Pipe(asyncio.Protocol, ABC):
         """The peer does not take what it is sent."""
         self._blocked = True
         self._patience = self._loop.call_later(
-            self._services.settings.timers.dead_after_s, self._lose_patience
+            self._context.settings.timers.dead_after_s, self._lose_patience
         )
         self._balance()
 
@@ -236,10 +236,10 @@ class Pipe(asyncio.Protocol, ABC):
         """Start work that counts against `inbound_max`; it starts in the order of these calls."""
         task = self._loop.create_task(work)
         self._begin_work()
-        self._services.work.add(task)
+        self._context.work.add(task)
 
         def finish(task: asyncio.Task[T]) -> None:
-            self._services.work.discard(task)
+            self._context.work.discard(task)
             self._end_work()
             done(task)
             self._go_on()
@@ -266,7 +266,7 @@ class Pipe(asyncio.Protocol, ABC):
         self._flush_due = False
         data = self._connection.data_to_send()
         if data and self._transport is not None and not self._transport.is_closing():
-            self._services.figures.sent_bytes += len(data)
+            self._context.figures.sent_bytes += len(data)
             self._transport.write(data)
 
     # --- time and end ----------------------------------------------------------------------------
@@ -289,7 +289,7 @@ class Pipe(asyncio.Protocol, ABC):
     def _lose_patience(self) -> None:
         self._abrupt = True
         self._peer_takes_nothing()
-        seconds = self._services.settings.timers.dead_after_s
+        seconds = self._context.settings.timers.dead_after_s
         self._connection.close(f"the peer took nothing for {seconds:g} s")
         self._pump()
 
@@ -306,7 +306,7 @@ class Pipe(asyncio.Protocol, ABC):
         transport.close()
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(self._services.settings.close_within_s, self.abort)
+        self._timer = self._loop.call_later(self._context.settings.close_within_s, self.abort)
 
 
 def tune(transport: asyncio.BaseTransport) -> None:

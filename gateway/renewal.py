@@ -11,8 +11,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from gateway.context import GatewayContext
 from gateway.errors import ListenError
-from gateway.services import Services
 from gateway.tls import LOOK_EVERY_S, Tls, TlsFiles
 from linkage.ports import Absent, EntryKind
 from linkage.supervision import Sleep, TaskSet
@@ -27,7 +27,7 @@ class Renewal:
     """Looks after the certificate from the start of a gateway to its end.
 
     Args:
-        services: of the gateway.
+        context: of the gateway.
         files: where the material lies.
         opened: is given TLS once it can be spoken. Raises ListenError where its addresses cannot
             be bound.
@@ -36,12 +36,12 @@ class Renewal:
 
     def __init__(
         self,
-        services: Services,
+        context: GatewayContext,
         files: TlsFiles,
         opened: Callable[[Tls], Awaitable[None]],
         sleep: Sleep,
     ) -> None:
-        self._services = services
+        self._context = context
         self._files = files
         self._opened = opened
         self._sleep = sleep
@@ -60,7 +60,7 @@ class Renewal:
             ListenError: TLS cannot be spoken and `must` be; or an address cannot be bound.
         """
         try:
-            tls = Tls(self._files, self._services.clock)
+            tls = Tls(self._files, self._context.clock)
         except ListenError as error:
             if must:
                 raise
@@ -87,7 +87,7 @@ class Renewal:
         if self._tls is not None:
             return self._tls.expired()
         try:
-            tls = Tls(self._files, self._services.clock)
+            tls = Tls(self._files, self._context.clock)
             await self._opened(tls)
         except (ListenError, OSError) as error:  # a file may go between one look and the next
             return str(error)
@@ -117,7 +117,7 @@ class Renewal:
         if problem:
             kind, text = EntryKind.ALARM, f"{problem}{self._meanwhile}"
         try:
-            await self._services.core.note(Absent(ALARM), kind, text)
+            await self._context.core.note(Absent(ALARM), kind, text)
         except Exception:
             logger.exception("an entry was not journalled")
         else:

@@ -14,7 +14,8 @@ import logging
 from functools import partial
 from typing import Final
 
-from gateway.admission import (
+from gateway.accept_policy import host_of
+from gateway.authorize import (
     Origin,
     certificate_names,
     check_origin,
@@ -22,11 +23,10 @@ from gateway.admission import (
     check_registration,
     remember_failure,
 )
-from gateway.farewell import NOT_LET_IN, farewell
-from gateway.gate import host_of
+from gateway.context import GatewayContext
+from gateway.leave import NOT_LET_IN, leave_message
 from gateway.peers import is_within, neighbourhood
 from gateway.pipe import Pipe
-from gateway.services import Services
 from linkage.ports import SHUT_OUT, EntryKind, PeerProfile, fields_of
 from protocol.connection import WINDOW, Connection, ConnectionState
 from protocol.envelope import Request, Response
@@ -58,14 +58,14 @@ class Session(Pipe):
 
     def __init__(
         self,
-        services: Services,
+        context: GatewayContext,
         connection: Connection,
         *,
         profile: PeerProfile | None = None,
         dialled: bool = False,
     ) -> None:
-        super().__init__(services, connection)
-        self._core = services.core
+        super().__init__(context, connection)
+        self._core = context.core
         self._profile = profile
         self._dialled = dialled
         self._peer = profile.id if profile is not None else "stranger"
@@ -76,7 +76,7 @@ class Session(Pipe):
         self._refusals = 0
         self._reason = ""
         self._origin = Origin("", encrypted=False, names=None)
-        self._opened_at = services.clock.now()
+        self._opened_at = context.clock.now()
 
     @property
     def window(self) -> int:
@@ -112,7 +112,7 @@ class Session(Pipe):
 
     def reconsider(self) -> None:
         """Close the session where the rules, which have changed, would not let it in."""
-        known = self._services.profiles.get(self._peer)
+        known = self._context.profiles.get(self._peer)
         problem = None if self._connection.closed else self._objection(known)
         if problem is not None:
             self._note(EntryKind.STRANGER, problem, result=Result.FORBIDDEN)
@@ -123,13 +123,13 @@ class Session(Pipe):
             return f"{self._peer!r} is no peer any more"
         if self._dialled:
             return None  # we chose where to connect
-        if not is_within(self._origin.host, self._services.allow):
+        if not is_within(self._origin.host, self._context.allow):
             return "the address is not in `allow` any more"
         refusal = None if known is None else check_origin(known, self._origin)
         return None if refusal is None else refusal.reason
 
     def _say_goodbye(self, reason: str) -> None:
-        request = farewell(self._connection, reason, self._services.clock.now())
+        request = leave_message(self._connection, reason, self._context.clock.now())
         if request is None:
             return
         try:
@@ -153,7 +153,7 @@ class Session(Pipe):
 
     async def _adopt(self) -> None:
         assert self._profile is not None, "only peers that are known are adopted"
-        profile = self._services.profiles.get(self._profile.id, self._profile)
+        profile = self._context.profiles.get(self._profile.id, self._profile)
         refusal = None if self._dialled else check_origin(profile, self._origin)
         if refusal is not None:
             self._note(EntryKind.STRANGER, refusal.reason, result=refusal.result)
@@ -204,7 +204,7 @@ class Session(Pipe):
             if name != self._profile.id:
                 return _answer(request, Result.FORBIDDEN, f"{self._profile.id} was dialled")
             return await self._core.register(self, request)
-        refusal = check_registration(self._services, name, self._origin)
+        refusal = check_registration(self._context, name, self._origin)
         if refusal is None:
             response = await self._core.register(self, request)
         else:
@@ -212,15 +212,15 @@ class Session(Pipe):
             self._note(EntryKind.STRANGER, detail, request.raw, refusal.result)
             response = refusal.answer(request)
         if not response.accepted:
-            self._services.figures.refused[response.result] += 1
-            remember_failure(self._services, name, self._origin, response.result)
+            self._context.figures.refused[response.result] += 1
+            remember_failure(self._context, name, self._origin, response.result)
         return response
 
     def _admit(self) -> None:
         self._admitted = True
-        profile = self._services.profiles.get(self._peer)
+        profile = self._context.profiles.get(self._peer)
         self._paced = profile is not None and profile.requests is not None
-        self._services.roster.admit(self)
+        self._context.connections.admit(self)
         self._log(logging.INFO, "is here")
 
     # --- the peer speaks -------------------------------------------------------------------------
@@ -238,11 +238,11 @@ class Session(Pipe):
                 what = f"{response.type} {response.request_id}: a response to nothing asked"
                 self._note(EntryKind.REFUSED, what, result=response.result)
             case AnswerLate(request_id):
-                self._services.figures.late_answers += 1
+                self._context.figures.late_answers += 1
                 self._log(logging.WARNING, "has not answered %s in time", request_id)
             case PeerDead(silent_s):
                 self._abrupt = True
-                self._services.figures.silent += 1
+                self._context.figures.silent += 1
                 what = f"{self._peer}: silent for {silent_s:.0f} s"
                 self._note(EntryKind.KEEPALIVE_FAILURE, what)
 
@@ -251,10 +251,10 @@ class Session(Pipe):
             self._registering = True
             self._do(self._register(request), self._checked)
         elif not (self._paced and self._is_too_fast(request)):
-            weight = 1 + len(request.raw) // self._services.settings.heavy_bytes
+            weight = 1 + len(request.raw) // self._context.settings.heavy_bytes
             answer = self._posted if weight == 1 else partial(self._posted, weight=weight)
             self._begin_work(weight)
-            self._services.posted.begin()
+            self._context.in_flight.begin()
             try:
                 self._core.post(self, request, answer)
             except Exception:
@@ -269,19 +269,19 @@ class Session(Pipe):
 
     def _posted(self, response: Response, weight: int = 1) -> None:
         """The core has answered a request."""
-        self._services.posted.end()
+        self._context.in_flight.end()
         self._end_work(weight)
         self._respond(response)
         self._go_on()
 
     def _is_too_fast(self, request: Request) -> bool:
         """Whether the peer is over its rate; then it is answered so."""
-        refusal = check_pace(self._services, self._peer)
+        refusal = check_pace(self._context, self._peer)
         if refusal is None:
             return False
-        self._services.figures.paced += 1
+        self._context.figures.paced += 1
         what = f"{request.type} {request.id}: {refusal.reason}"
-        if self._services.refusals.is_news(
+        if self._context.refusals.is_news(
             self._peer, EntryKind.REFUSED, what, result=refusal.result, each=1
         ):
             self._journal(EntryKind.REFUSED, what, request.raw, refusal.result)
@@ -301,7 +301,7 @@ class Session(Pipe):
             self._connection.close(detail)
 
     def _take_malformed(self, event: Malformed) -> None:
-        self._services.figures.malformed += 1
+        self._context.figures.malformed += 1
         detail = event.detail + self._whose(event.raw)
         self._turn_down(EntryKind.MALFORMED, detail, event.raw, event.result)
 
@@ -311,7 +311,7 @@ class Session(Pipe):
             return ""
         names = [
             profile.id
-            for profile in self._services.profiles.values()
+            for profile in self._context.profiles.values()
             if profile.dialect.flag_message == raw[0] != self._connection.dialect.flag_message
         ]
         who = ", ".join(sorted(names)[:NAMED_MAX])
@@ -330,15 +330,15 @@ class Session(Pipe):
         """A message was refused on the connection's own account; that has its bounds, too."""
         if self._connection.state is ConnectionState.REGISTERED:
             if self._paced:
-                check_pace(self._services, self._peer)  # it costs what a good one would
-            if self._services.refusals.is_news(
+                check_pace(self._context, self._peer)  # it costs what a good one would
+            if self._context.refusals.is_news(
                 self._peer, kind, detail, result=result, each=PEER_EACH
             ):
                 self._journal(kind, detail, raw, result)
             return
         self._note(kind, detail, raw, result)
         self._refusals += 1
-        if self._refusals >= self._services.settings.refusals_before_registration:
+        if self._refusals >= self._context.settings.refusals_before_registration:
             self._connection.close("too many messages before registration")
 
     def _respond(self, response: Response) -> None:
@@ -364,7 +364,7 @@ class Session(Pipe):
         if (
             self._admitted
             or self._profile is not None
-            or self._services.refusals.is_news(
+            or self._context.refusals.is_news(
                 source, kind, detail, result=result, each=STRANGER_EACH
             )
         ):
@@ -389,17 +389,17 @@ class Session(Pipe):
             self._log(logging.ERROR, "an entry was not journalled", error=error)
 
     def _peer_takes_nothing(self) -> None:
-        self._services.figures.stalled += 1
+        self._context.figures.stalled += 1
         self._note(EntryKind.KEEPALIVE_FAILURE, f"{self._peer}: does not read what it is sent")
 
     def _closed(self, reason: str) -> None:
         self._reason = reason
         is_stranger = not self._admitted and self._profile is None
-        was_here_s = self._services.clock.now() - self._opened_at
-        is_late = was_here_s >= self._services.settings.timers.register_within_s
+        was_here_s = self._context.clock.now() - self._opened_at
+        is_late = was_here_s >= self._context.settings.timers.register_within_s
         is_probe = is_stranger and not is_late and self._connection.is_untouched
         if is_probe:
-            self._services.figures.probes += 1
+            self._context.figures.probes += 1
         # Why somebody was turned down has been told already, or is summed up.
         is_quiet = is_probe or self._turned_down
         self._log(logging.DEBUG if is_quiet else logging.INFO, "is gone: %s", reason)
@@ -415,13 +415,13 @@ class Session(Pipe):
             certificate_names(transport.get_extra_info("peercert")),
         )
         where = neighbourhood(self._origin.host)
-        self._services.roster.add(self, where, stranger=self._profile is None)
+        self._context.connections.add(self, where, stranger=self._profile is None)
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
         super().connection_lost(exc)
-        self._services.roster.remove(self)
+        self._context.connections.remove(self)
 
     def _log(
         self,

@@ -10,12 +10,12 @@ from itertools import pairwise
 import pytest
 
 from gateway import GatewaySettings
-from gateway.admission import check_pace
+from gateway.authorize import check_pace
 from gateway.buckets import Bucket, Buckets
+from gateway.connections import Connections
+from gateway.context import GatewayContext
 from gateway.peers import is_within, neighbourhood
-from gateway.refusals import KEYS_MAX, MANY, Refusals
-from gateway.roster import Roster
-from gateway.services import Services
+from gateway.refusal_journal import KEYS_MAX, MANY, RefusalJournal
 from linkage.clock import ManualClock
 from linkage.ports import EntryKind, PeerProfile, Rate
 from protocol.dialect import LEGACY
@@ -38,7 +38,7 @@ def piece(payload: bytes) -> bytes:
 
 
 class Anybody:
-    """A member of a roster."""
+    """One of the connections."""
 
     def __init__(self) -> None:
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -226,23 +226,23 @@ async def test_who_was_told_to_wait_is_held_to_it_so_that_nothing_overtakes(
 ) -> None:
     peer = PeerProfile(id="platform", role=Role.PLATFORM, requests=Rate(per_s=10, burst=1))
     settings, clock = GatewaySettings(), ManualClock()
-    services = Services(
+    context = GatewayContext(
         core=core,
         clock=clock,
         settings=settings,
-        roster=Roster(settings),
-        refusals=Refusals(core, 60, set()),
+        connections=Connections(settings),
+        refusals=RefusalJournal(core, 60, set()),
         profiles={peer.id: peer},
         work=set(),
     )
-    assert check_pace(services, "platform") is None
-    refusals = [check_pace(services, "platform")]
+    assert check_pace(context, "platform") is None
+    refusals = [check_pace(context, "platform")]
     for _ in range(9):
         clock.advance(0.1)  # a token for each, if tokens were all
-        refusals.append(check_pace(services, "platform"))
+        refusals.append(check_pace(context, "platform"))
     assert {refusal and refusal.retry_after_s for refusal in refusals} == {1}
     clock.advance(0.1)
-    assert check_pace(services, "platform") is None
+    assert check_pace(context, "platform") is None
 
 
 async def test_the_rate_of_one_peer_does_not_touch_another(
@@ -401,19 +401,19 @@ def test_buckets_that_are_full_again_are_forgotten_before_others() -> None:
 
 
 async def test_a_roster_forgets_hosts_with_nobody_left() -> None:
-    roster = Roster(GatewaySettings(connections_per_address=1))
+    connections = Connections(GatewaySettings(connections_per_address=1))
     member = Anybody()
-    roster.add(member, "10.0.0.1", stranger=True)
-    assert roster.objection("10.0.0.1") is not None
-    assert roster.objection("10.0.0.2") is None
-    roster.remove(member)
-    roster.remove(member)
-    assert roster.objection("10.0.0.1") is None
-    assert len(roster) == 0
+    connections.add(member, "10.0.0.1", stranger=True)
+    assert connections.objection("10.0.0.1") is not None
+    assert connections.objection("10.0.0.2") is None
+    connections.remove(member)
+    connections.remove(member)
+    assert connections.objection("10.0.0.1") is None
+    assert len(connections) == 0
 
 
 async def test_refusals_of_countless_addresses_are_bounded(core: FakeCore) -> None:
-    refusals = Refusals(core, 60, set())
+    refusals = RefusalJournal(core, 60, set())
     for number in range(2 * KEYS_MAX):
         refusals.turned_away(f"10.0.{number // 256}.{number % 256}", "x", "why")
     refusals.close()

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import Gateway, GatewaySettings, ListenError, TlsFiles
-from gateway.admission import certificate_names
+from gateway.authorize import certificate_names
 from gateway.certificate import Validity, read_validity
 from gateway.tls import LOOK_EVERY_S, Tls
 from linkage.client import Application, Platform

@@ -5,39 +5,39 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from gateway.gate import host_of
+from gateway.accept_policy import host_of
+from gateway.context import GatewayContext
 from gateway.legacy import FirstMessage
 from gateway.peers import AddressBook
-from gateway.services import Services
 from gateway.session import Session
 from linkage.ports import PeerProfile
 from protocol.connection import Connection, Side
 from protocol.dialect import Dialect
 
 
-class Reception:
+class SessionFactory:
     """Makes the protocol of a connection that may come in."""
 
-    def __init__(self, services: Services, book: AddressBook) -> None:
-        self._services = services
+    def __init__(self, context: GatewayContext, book: AddressBook) -> None:
+        self._context = context
         self._book = book
 
     def receive(self, peername: object) -> asyncio.Protocol:
         """What speaks with whoever connects from there."""
         profile = self._book.find(host_of(peername))
         if profile is None:
-            return self._stranger(self._services.settings.dialect)
+            return self._stranger(self._context.settings.dialect)
         if profile.dialect.profile:
             return self._stranger(profile.dialect)
         # Who registers from a legacy peer's host speaks the profile, not that peer's dialect.
         decide = partial(self._decide, profile)
         return FirstMessage(
-            self._services, self._services.bounded(self._services.settings.dialect), decide
+            self._context, self._context.bounded(self._context.settings.dialect), decide
         )
 
     def _decide(self, profile: PeerProfile, registers: bool) -> Session:
         if registers:
-            return self._stranger(self._services.settings.dialect)
+            return self._stranger(self._context.settings.dialect)
         return self._session(profile.dialect, profile)
 
     def _stranger(self, dialect: Dialect) -> Session:
@@ -47,10 +47,10 @@ class Reception:
         connection = Connection(
             side=Side.LINKAGE,
             role=None if legacy is None else legacy.role,
-            dialect=self._services.bounded(dialect),
-            timers=self._services.settings.timers,
+            dialect=self._context.bounded(dialect),
+            timers=self._context.settings.timers,
             registered=legacy is not None,
-            dialect_of=self._services.dialect_of,
-            now=self._services.clock.now(),
+            dialect_of=self._context.dialect_of,
+            now=self._context.clock.now(),
         )
-        return Session(self._services, connection, profile=legacy)
+        return Session(self._context, connection, profile=legacy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 
-class Posted:
+class InFlight:
     """Counts them; a shutdown waits until there are none."""
 
     __slots__ = ("_count", "_none_left")

@@ -7,20 +7,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.buckets import Buckets
+from gateway.connections import Connections
 from gateway.figures import GatewayFigures
-from gateway.posted import Posted
-from gateway.refusals import Refusals
-from gateway.roster import Roster
+from gateway.in_flight import InFlight
+from gateway.refusal_journal import RefusalJournal
 from gateway.settings import GatewaySettings
 from linkage.ports import Clock, CorePort, Network, PeerProfile
 from protocol.dialect import Dialect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
+class GatewayContext:
     """The core, the clock, the figures, who is connected, and the work that is going on.
 
-    `work` holds the tasks of all sessions, `posted` counts the requests that the core works on:
+    `work` holds the tasks of all sessions, `in_flight` counts the requests that the core works on:
     what was begun is waited for at a shutdown, also when its session is gone. The buckets outlive
     sessions: who reconnects finds them as they were.
     """
@@ -28,14 +28,14 @@ class Services:
     core: CorePort
     clock: Clock
     settings: GatewaySettings
-    roster: Roster
-    refusals: Refusals
+    connections: Connections
+    refusals: RefusalJournal
     profiles: dict[str, PeerProfile]
     """The configured peers by id."""
     allow: list[Network] = field(default_factory=list)
     """Networks that may connect; none: all. This and `profiles` change while serving."""
     work: set[asyncio.Task[Any]]
-    posted: Posted = field(default_factory=Posted)
+    in_flight: InFlight = field(default_factory=InFlight)
     accepts: Buckets = field(default_factory=Buckets)
     """Connections, by address."""
     failures: Buckets = field(default_factory=Buckets)

@@ -5,39 +5,39 @@ In this order: the allow-list, how fast connections come from there, how many th
 
 from __future__ import annotations
 
+from gateway.connections import Objection
+from gateway.context import GatewayContext
 from gateway.peers import format_address, is_within, neighbourhood
-from gateway.roster import Objection
-from gateway.services import Services
 
 
-class Gate:
+class AcceptPolicy:
     """Judges new connections, and has those that it turns away journalled."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, context: GatewayContext) -> None:
+        self._context = context
 
     def turns_away(self, peername: object) -> bool:
         """Whether a connection from there is to be closed at once."""
         host = host_of(peername)
         objection = self._objection(host)
-        figures = self._services.figures
+        figures = self._context.figures
         if objection is None:
             figures.accepted += 1
             return False
         figures.turned_away[objection.reason] += 1
-        self._services.refusals.turned_away(
+        self._context.refusals.turned_away(
             neighbourhood(host), format_address(peername), objection.text
         )
         return True
 
     def _objection(self, host: str) -> Objection | None:
-        services = self._services
-        if not is_within(host, services.allow):
+        context = self._context
+        if not is_within(host, context.allow):
             return Objection("allow", "the address is not in `allow`")
-        rate = services.settings.accepts
-        if services.accepts.take(neighbourhood(host), rate, services.clock.now()):
+        rate = context.settings.accepts
+        if context.accepts.take(neighbourhood(host), rate, context.clock.now()):
             return Objection("rate", f"more than {rate.per_s:g} connections a second from there")
-        return services.roster.objection(neighbourhood(host))
+        return context.connections.objection(neighbourhood(host))
 
 
 def host_of(peername: object) -> str:

@@ -14,10 +14,10 @@ import ssl
 from contextlib import suppress
 from typing import Any, Final
 
-from gateway.gate import Gate, host_of
+from gateway.accept_policy import AcceptPolicy, host_of
+from gateway.context import GatewayContext
 from gateway.peers import format_address, neighbourhood
-from gateway.reception import Reception
-from gateway.services import Services
+from gateway.session_factory import SessionFactory
 from gateway.tls import Tls
 from linkage.supervision import TaskSet
 from protocol.dialect import DEFAULT
@@ -33,13 +33,15 @@ TLS_HANDSHAKE: Final = 0x16
 PEEK_BYTES: Final = 256
 
 
-class SecureListener:
+class TlsListener:
     """The sockets on which TLS is spoken."""
 
-    def __init__(self, services: Services, gate: Gate, reception: Reception) -> None:
-        self._services = services
-        self._gate = gate
-        self._reception = reception
+    def __init__(
+        self, context: GatewayContext, policy: AcceptPolicy, factory: SessionFactory
+    ) -> None:
+        self._context = context
+        self._policy = policy
+        self._factory = factory
         self._sockets: list[socket.socket] = []
         self._tasks = TaskSet("tls")
 
@@ -81,20 +83,20 @@ class SecureListener:
                 logger.error("cannot accept: %s", error)  # noqa: TRY400 - no bug of ours
                 await asyncio.sleep(ACCEPT_AGAIN_S)
                 continue
-            if self._gate.turns_away(peername):
+            if self._policy.turns_away(peername):
                 sock.close()
                 continue
-            Handshake(self._services, self._reception, peername).start(sock, tls.server())
+            Handshake(self._context, self._factory, peername).start(sock, tls.server())
             # A sock_accept that need not wait does not yield: a storm would starve the sessions.
             await asyncio.sleep(0)
 
 
 class Handshake:
-    """A connection that is still agreeing on TLS: a member of the roster, not registered yet."""
+    """A connection that is still agreeing on TLS; it counts as not registered yet."""
 
-    def __init__(self, services: Services, reception: Reception, peername: Any) -> None:
-        self._services = services
-        self._reception = reception
+    def __init__(self, context: GatewayContext, factory: SessionFactory, peername: Any) -> None:
+        self._context = context
+        self._factory = factory
         self._peername = peername
         self._host = neighbourhood(host_of(peername))
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -119,12 +121,12 @@ class Handshake:
 
     def start(self, sock: socket.socket, context: ssl.SSLContext) -> None:
         """Begin; returns at once."""
-        self._services.roster.add(self, self._host, stranger=True)
+        self._context.connections.add(self, self._host, stranger=True)
         self._task = asyncio.get_running_loop().create_task(self._run(sock, context))
         self._task.add_done_callback(self._end)
 
     async def _run(self, sock: socket.socket, context: ssl.SSLContext) -> None:
-        settings = self._services.settings
+        settings = self._context.settings
         begins = False
         try:
             begins = await self._begins_as_tls(sock)
@@ -135,7 +137,7 @@ class Handshake:
             return
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: self._reception.receive(self._peername),
+                lambda: self._factory.receive(self._peername),
                 sock,
                 ssl=context,
                 ssl_handshake_timeout=settings.handshake_within_s,
@@ -143,8 +145,8 @@ class Handshake:
             )
         except (ssl.SSLError, ConnectionAbortedError) as error:
             address = format_address(self._peername)
-            self._services.figures.turned_away["tls"] += 1
-            self._services.refusals.turned_away(self._host, address, f"TLS: {error}")
+            self._context.figures.turned_away["tls"] += 1
+            self._context.refusals.turned_away(self._host, address, f"TLS: {error}")
         except OSError as error:
             logger.debug("%s: gone before TLS: %s", format_address(self._peername), error)
 
@@ -154,25 +156,25 @@ class Handshake:
         first: bytes | None = None
         # In time, whoever says nothing fails the handshake, and is told of as such.
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._services.settings.handshake_within_s):
+            async with asyncio.timeout(self._context.settings.handshake_within_s):
                 first = await _peek(sock)
         if first == b"":
             # Came and went without a word, as the check of a load balancer does.
-            self._services.figures.probes += 1
+            self._context.figures.probes += 1
             logger.debug("%s: gone before TLS", address)
             return False
         if first is not None and first[0] == TLS_HANDSHAKE:
             return True
-        self._services.figures.turned_away["tls"] += 1
+        self._context.figures.turned_away["tls"] += 1
         if first is None:
-            why = f"no handshake within {self._services.settings.handshake_within_s:g} s"
+            why = f"no handshake within {self._context.settings.handshake_within_s:g} s"
         else:
             why = f"no TLS on a port for it, but {plain_looks_like(first)}"
-        self._services.refusals.turned_away(self._host, address, f"TLS: {why}")
+        self._context.refusals.turned_away(self._host, address, f"TLS: {why}")
         return False
 
     def _end(self, task: asyncio.Task[None]) -> None:
-        self._services.roster.remove(self)
+        self._context.connections.remove(self)
         if not self._gone.done():
             self._gone.set_result(None)
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -31,7 +31,7 @@ RESULTS: Final = {
 """Reasons that have a result of protocol.md#results."""
 
 
-def farewell(connection: Connection, reason: str, now: float) -> Request | None:
+def leave_message(connection: Connection, reason: str, now: float) -> Request | None:
     """The message for this peer; None for one that is not registered, or knows no such message."""
     role = connection.role
     if (

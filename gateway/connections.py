@@ -10,7 +10,7 @@ from gateway.settings import GatewaySettings
 
 
 class Member(Protocol):
-    """What a roster holds: a session, or a connection of which it is not known yet what it is."""
+    """A session, or a connection of which it is not known yet what it will be."""
 
     @property
     def gone(self) -> asyncio.Future[None]:
@@ -37,8 +37,8 @@ class Objection(NamedTuple):
     text: str
 
 
-class Roster:
-    """The connections of one gateway, whence, and which of them nobody has vouched for yet."""
+class Connections:
+    """The open connections of one gateway, where from, and which are not registered yet."""
 
     __slots__ = ("_hosts", "_members", "_settings", "_strange_hosts", "_strangers")
 

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway.context import GatewayContext
 from gateway.peers import is_within, neighbourhood
-from gateway.services import Services
 from linkage.ports import PeerProfile
 from protocol.envelope import Request, Response
 from protocol.results import Result, result_text
 
 _OURS: Final = frozenset({Result.OVERLOAD, Result.INTERNAL, Result.RATE_LIMITED})
-"""Refusals that say nothing against the peer."""
+"""RefusalJournal that say nothing against the peer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,41 +67,41 @@ def check_origin(profile: PeerProfile, origin: Origin) -> Refusal | None:
     return None
 
 
-def check_registration(services: Services, name: str, origin: Origin) -> Refusal | None:
+def check_registration(context: GatewayContext, name: str, origin: Origin) -> Refusal | None:
     """Whether the core is asked about a registration at all."""
-    wait = services.failures.wait(_failure_key(services, name, origin), services.clock.now())
+    wait = context.failures.wait(_failure_key(context, name, origin), context.clock.now())
     if wait:
         return Refusal(Result.RATE_LIMITED, "refused too often", math.ceil(wait))
-    profile = services.profiles.get(name)
+    profile = context.profiles.get(name)
     return None if profile is None else check_origin(profile, origin)
 
 
-def remember_failure(services: Services, name: str, origin: Origin, result: int) -> None:
+def remember_failure(context: GatewayContext, name: str, origin: Origin, result: int) -> None:
     """A registration was refused: soon no more of them are looked at."""
     if result not in _OURS:
-        key = _failure_key(services, name, origin)
-        services.failures.take(key, services.settings.failures, services.clock.now())
+        key = _failure_key(context, name, origin)
+        context.failures.take(key, context.settings.failures, context.clock.now())
 
 
-def check_pace(services: Services, peer_id: str) -> Refusal | None:
+def check_pace(context: GatewayContext, peer_id: str) -> Refusal | None:
     """Whether a registered peer may send one more request now; that costs it a token.
 
     Who was told to wait is held to it: what it has under way behind the refused request would else
     overtake it as soon as there is a token.
     """
-    profile = services.profiles.get(peer_id)
+    profile = context.profiles.get(peer_id)
     if profile is None or profile.requests is None:
         return None
-    now = services.clock.now()
+    now = context.clock.now()
     reason = f"more than {profile.requests.per_s:g} requests a second"
-    left = services.paused.get(peer_id, now) - now
+    left = context.paused.get(peer_id, now) - now
     if left > 0:
         return Refusal(Result.RATE_LIMITED, reason, math.ceil(left))
-    wait = services.requests.take(profile.id, profile.requests, now)
+    wait = context.requests.take(profile.id, profile.requests, now)
     if not wait:
         return None
     seconds = math.ceil(wait)
-    services.paused[peer_id] = now + seconds
+    context.paused[peer_id] = now + seconds
     return Refusal(Result.RATE_LIMITED, reason, seconds)
 
 
@@ -123,7 +123,7 @@ def _stranger(reason: str) -> Refusal:
     return Refusal(Result.BAD_CREDENTIALS, reason)
 
 
-def _failure_key(services: Services, name: str, origin: Origin) -> tuple[str, str]:
+def _failure_key(context: GatewayContext, name: str, origin: Origin) -> tuple[str, str]:
     # Ids that nobody has count as one: who guesses ids gains nothing, and a peer behind the same
     # address is not held up by it.
-    return neighbourhood(origin.host), name if name in services.profiles else ""
+    return neighbourhood(origin.host), name if name in context.profiles else ""

@@ -47,7 +47,7 @@ class _Count:
     result: int | None = None
 
 
-class Refusals:
+class RefusalJournal:
     """Counts by (source, kind, result) and says what is to be journalled now.
 
     One window for all: it opens with the first refusal and lasts `window_s`.
