@@ -18,11 +18,11 @@ from linkage.ports import (
     Adapter,
     AdapterContext,
     AdapterError,
+    AdapterPort,
     AdapterUnavailableError,
     Capability,
     Command,
     CommandError,
-    Emit,
     Outcome,
 )
 from protocol.message import Message
@@ -56,12 +56,12 @@ class AsteriskAdapter(Adapter):
         self._ownership = Ownership(self._settings.app, context.peer_id, context.clock)
         self._first = True
 
-    async def run(self, emit: Emit) -> None:
+    async def run(self, port: AdapterPort) -> None:
         """Connect, resync, and translate until cancelled or the link is lost."""
         async with AriClient(self._settings) as ari:
             await self._ownership.take(ari)
             await ari.connect()
-            registry = CallRegistry(self.context, self._settings, ari, emit, self._steady)
+            registry = CallRegistry(self.context, self._settings, ari, port, self._steady)
             try:
                 await self._serve(ari, registry)
             except ExceptionGroup as group:

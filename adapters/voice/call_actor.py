@@ -49,12 +49,12 @@ from adapters.voice.pending import (
 )
 from adapters.voice.step import PATIENCE_S, Step
 from linkage.ports import (
+    AdapterPort,
     AdapterUnavailableError,
     Clock,
     Command,
     CommandError,
-    Emit,
-    Memory,
+    Notice,
     Outcome,
     fields_of,
 )
@@ -75,8 +75,7 @@ class Office(Protocol):
     ari: AriClient
     clock: Clock
     steady: MonotonicTime
-    memory: Memory
-    emit: Emit
+    port: AdapterPort
 
     def step(self, call: Call, at: datetime | None = None) -> Step:
         """A new step of a call."""
@@ -350,7 +349,7 @@ class CallActor:
     async def _cross_off(self, effects: Sequence[Effect]) -> None:
         """What was to be done is done; of a closed call nothing is kept."""
         if self.call.closed:
-            await self._office.memory.delete(self.key)
+            await self._office.port.record(memory={self.key: None})
         elif effects:
             await self._save(())
         for effect in effects:
@@ -366,7 +365,7 @@ class CallActor:
         for effect in effects:
             match effect:
                 case Tell(message=message, at=at, reconstructed=reconstructed):
-                    await self._office.emit(message, time=at, reconstructed=reconstructed)
+                    await self._office.port.record([Notice(message, at, reconstructed)])
                 case Fetch():
                     await self._office.fetch(effect)
                 case Release(call_id=call_id):
@@ -463,7 +462,7 @@ class CallActor:
         }
         if doubt is not None:
             record["unfinished"] = to_json(doubt)
-        await self._office.memory.put(self.key, record)
+        await self._office.port.record(memory={self.key: record})
 
     def _take_back(self, before: Any) -> None:
         """Nothing was done; a call that the command was to make does not come about."""

@@ -29,7 +29,7 @@ from adapters.voice.media.recording_download import Recorder
 from adapters.voice.model import Call, LegState
 from adapters.voice.monotonic_time import MonotonicTime
 from adapters.voice.step import Step
-from linkage.ports import AdapterContext, AdapterUnavailableError, CommandError, Emit
+from linkage.ports import AdapterContext, AdapterPort, AdapterUnavailableError, CommandError
 from protocol.message import Message
 from protocol.messages import CallDirection, CancelCallOut
 from protocol.results import Result
@@ -55,19 +55,18 @@ class CallRegistry:
         context: AdapterContext,
         settings: Settings,
         ari: AriClient,
-        emit: Emit,
+        port: AdapterPort,
         steady: MonotonicTime,
     ) -> None:
         self.ari = ari
-        self.emit = emit
+        self.port = port
         self.clock = context.clock
         self.steady = steady
         self.revoked: list[str] = []
         """Channels that Asterisk may still make for a command that was taken back."""
-        self.memory = context.memory
         self.settings = settings
         self.names = Names(settings.app)
-        self.recorder = Recorder(context, settings, ari, emit)
+        self.recorder = Recorder(context, settings, ari, port)
         self._actors: dict[str, CallActor] = {}
         self._by_leg: dict[str, str] = {}
         self._by_channel: dict[str, str] = {}

@@ -33,6 +33,7 @@ from adapters.voice.memory_records import (
 )
 from adapters.voice.model import Call, Leg, LegState
 from adapters.voice.step import Step
+from linkage.ports import Notice
 from protocol.messages import GapCause, GapNotice, LinkState, PlatformLink, PlatformStatusNotice
 from protocol.reasons import Reason
 
@@ -48,7 +49,7 @@ async def resync(registry: CallRegistry, *, first: bool) -> str:
     Returns Asterisk's start time. Raises what the ARI client raises.
     """
     found = await look(registry)
-    memory = await registry.memory.load()
+    memory = await registry.port.load()
     link = read_link(memory.get(LINK_KEY))
     if first:
         registry.steady.resume(ahead_s(memory))
@@ -67,21 +68,17 @@ async def resync(registry: CallRegistry, *, first: bool) -> str:
         except ValueError:
             logger.exception("%s in the adapter's memory cannot be read: forgotten", key)
             unreadable.add(key.removeprefix(CALL_PREFIX))
-            await registry.memory.delete(key)
+            await registry.port.record(memory={key: None})
     if not same_run:
         registry.forget_past()
     await see_to_the_rest(registry, found, unreadable)
     await seen(registry, found.startup)
     if link.seen is not None:
         cause = GapCause.RESTART if first else GapCause.VENDOR_DISCONNECT
-        await registry.emit(
-            GapNotice(cause=cause, since=link.seen, until=registry.clock.utc()), reconstructed=True
-        )
-    await registry.emit(
-        PlatformStatusNotice(
-            links=(PlatformLink(id=registry.names.app, kind="ARI", state=LinkState.UP),)
-        )
-    )
+        gap = GapNotice(cause=cause, since=link.seen, until=registry.clock.utc())
+        await registry.port.record([Notice(gap, reconstructed=True)])
+    up = PlatformLink(id=registry.names.app, kind="ARI", state=LinkState.UP)
+    await registry.port.record([Notice(PlatformStatusNotice(links=(up,)))])
     return found.startup
 
 
@@ -93,7 +90,7 @@ async def seen(registry: CallRegistry, startup: str) -> None:
         "revoked": registry.revoked,
         **registry.steady.stamp(),
     }
-    await registry.memory.put(LINK_KEY, record)
+    await registry.port.record(memory={LINK_KEY: record})
 
 
 # --- one call ------------------------------------------------------------------------------------
@@ -118,7 +115,7 @@ async def _take_up(
     elif call.conference is not None:
         pending = _not_done(pending, found)
     if not call.begun:  # the call that the command was to make never came about
-        await registry.memory.delete(f"{CALL_PREFIX}{call.id}")
+        await registry.port.record(memory={f"{CALL_PREFIX}{call.id}": None})
         return
     outage_s = _outage_s(registry, kept.saved, seen)
     pending = _still_wanted(call, pending, found, outage_s)

@@ -6,12 +6,12 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 from linkage.bus.calls import CoreAwayError, tell
-from linkage.bus.envelope import Kind
+from linkage.bus.envelope import Kind, pack_item
 from linkage.bus.keys import Pair
 from linkage.bus.links import LocalLink
 from linkage.bus.pack import (
@@ -23,7 +23,7 @@ from linkage.bus.pack import (
 )
 from linkage.bus.part_end import PartEnd
 from linkage.bus.settings import BusSettings
-from linkage.ports import Capability, Clock, EntryKind, Link
+from linkage.ports import Capability, Clock, EntryKind, Link, NoticeRequest, Recorded
 from protocol.envelope import Request, Response
 from protocol.messages import CapabilityNotice
 from protocol.registration import peer_id_of
@@ -44,7 +44,7 @@ COMMAND_DIGITS: Final = frozenset({2, 4, 6})
 
 
 class CoreClient:
-    """`CorePort`, and an adapter's memory and files, for one part. In one event loop.
+    """`AdapterCore`, and an adapter's files, for one part. In one event loop.
 
     Every call may be made at any time, whether there is a core or not. The arguments are those of
     `PartEnd`.
@@ -156,26 +156,17 @@ class CoreClient:
             self._talk.calls.drop_unsent(local.asking)
 
     # --- CorePort: messages ----------------------------------------------------------------------
-    async def submit(
-        self, link: Link, request: Request, *, reconstructed: bool = False
-    ) -> Response:
+    async def submit(self, link: Link, request: Request) -> Response:
         """See `CorePort.submit`."""
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
 
         def told(response: Response) -> None:
             tell(answer, response, None)
 
-        self.post(link, request, told, reconstructed=reconstructed)
+        self.post(link, request, told)
         return await answer
 
-    def post(
-        self,
-        link: Link,
-        request: Request,
-        answer: Callable[[Response], None],
-        *,
-        reconstructed: bool = False,
-    ) -> None:
+    def post(self, link: Link, request: Request, answer: Callable[[Response], None]) -> None:
         """See `CorePort.post`."""
         local = self._talk.links.find(link)
         if local is None:
@@ -191,7 +182,7 @@ class CoreClient:
 
         try:
             self._talk.ask(
-                told, Kind.SUBMIT, local.number, pack_request(request), reconstructed,
+                told, Kind.SUBMIT, local.number, pack_request(request),
                 hold_s=self._hold(request), lane=local.number,
             )  # fmt: skip
         except (TypeError, ValueError, OverflowError) as error:
@@ -223,9 +214,12 @@ class CoreClient:
             response = unpack_response(value)
         except PackError as damage:
             return _failed(request, damage)
+        self._take_capability(local, request, response)
+        return response
+
+    def _take_capability(self, local: LocalLink, request: Request, response: Response) -> None:
         if isinstance(request.message, CapabilityNotice) and response.accepted:
             local.told = (*local.told[:1], (request, self._clock.utc()))
-        return response
 
     def _hold(self, request: Request) -> float:
         # A command that has expired meanwhile must not come to the core any more.
@@ -269,7 +263,7 @@ class CoreClient:
             logger.error("bus: %d entries for the journal were lost", self._notes_lost)
             self._notes_lost = 0
 
-    # --- adapters' memory and files --------------------------------------------------------------
+    # --- adapters: notices, memory and files ---------------------------------------------------
     async def recall(self, adapter: str) -> dict[str, Any]:
         """An adapter's memory, by key.
 
@@ -280,13 +274,48 @@ class CoreClient:
         memory: dict[str, Any] = json.loads(found)
         return memory
 
-    async def remember(self, adapter: str, key: str, value: str | None) -> None:
-        """Write a key of it, a JSON text; None deletes. Returns when it is on disk.
+    async def record(
+        self, link: Link, notices: Sequence[NoticeRequest], memory: Mapping[str, str | None]
+    ) -> Recorded:
+        """See `AdapterCore.record`.
 
-        Raises:
-            OSError: as `recall`.
+        A core that went away before it answered may have committed it: the next one is asked the
+        same again.
         """
-        await self._ask(Kind.REMEMBER, adapter, key, value, hold_s=STORE_WITHIN_S)
+        local = self._talk.links.find(link)
+        if local is None:
+            return Recorded(result=Result.SESSION_EXPIRED)
+        wait_s = self._wait_of(local)
+        if wait_s:
+            return Recorded(result=Result.OVERLOAD, retry_after_s=wait_s)
+        lost: dict[int, Response] = {}
+        packed: list[tuple[Any, bool]] = []
+        for place, notice in enumerate(notices):
+            try:
+                fields = pack_request(notice.request)
+                pack_item(fields)
+            except (TypeError, ValueError, OverflowError) as error:
+                lost[place] = _failed(notice.request, error)
+            else:
+                packed.append((fields, notice.reconstructed))
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._talk.ask(
+            partial(tell, answer), Kind.RECORD, local.number, packed, dict(memory),
+            hold_s=self._settings.hold_s, lane=local.number,
+        )  # fmt: skip
+        try:
+            result, retry_after_s, found = await answer
+        except CoreAwayError:
+            local.paused_until = self._clock.now() + RETRY_AFTER_S
+            return Recorded(result=Result.OVERLOAD, retry_after_s=RETRY_AFTER_S)
+        if result:
+            return Recorded(result=result, retry_after_s=retry_after_s)
+        taken = map(unpack_response, found)
+        places = range(len(notices))
+        responses = [lost[place] if place in lost else next(taken) for place in places]
+        for notice, response in zip(notices, responses, strict=True):
+            self._take_capability(local, notice.request, response)
+        return Recorded(responses=tuple(responses))
 
     async def file_call(self, kind: Kind, *fields: Any) -> Any:
         """One step of an upload (`linkage.bus.files`).

@@ -24,7 +24,7 @@ from linkage.bus.pack import (
     unpack_response,
 )
 from linkage.bus.remote_link import Part, RemoteLink
-from linkage.ports import Capability, CoreService, EntryKind, FileStore
+from linkage.ports import Capability, CoreService, EntryKind, FileStore, NoticeRequest
 from protocol.envelope import Request, Response
 from protocol.registration import peer_id_of
 from protocol.results import Result
@@ -136,18 +136,17 @@ class Dispatcher:
         return pack_request(await self._core.introduce(peer_id))
 
     # --- messages --------------------------------------------------------------------------------
-    def submit(self, part: Part, call: int, number: Any, packed: Any, reconstructed: Any) -> None:
+    def submit(self, part: Part, call: int, number: Any, packed: Any) -> None:
         """A request of a peer: the one call that comes often, so no task waits for its answer."""
         link = part.links.get(_want(number, int))
         request = unpack_request(packed)
-        again = _want(reconstructed, bool)
         if link is None:
             response = Response(
                 request_id=request.id, type=request.type, result=int(Result.SESSION_EXPIRED)
             )
             part.say(Kind.ANSWER, call, pack_response(response))
             return
-        self._core.post(link, request, partial(_answer, part, call), reconstructed=again)
+        self._core.post(link, request, partial(_answer, part, call))
 
     def answered(self, part: Part, number: Any, packed: Any) -> None:
         """A peer answered a push."""
@@ -187,14 +186,28 @@ class Dispatcher:
     async def _recall(self, adapter: str) -> str:
         return json.dumps(await self._core.recall(adapter), ensure_ascii=False)
 
-    def remember(
-        self, part: Part, adapter: Any, key: Any, value: Any
-    ) -> Coroutine[Any, Any, None]:
-        """A key of it."""
-        self._check_own(part, adapter)
-        if value is not None:
-            _want(value, str)
-        return self._core.remember_text(adapter, _want(key, str), value)
+    def record(
+        self, part: Part, number: Any, packed: Any, memory: Any
+    ) -> Coroutine[Any, Any, tuple[Any, ...]]:
+        """What an adapter tells, with what it changes in its memory."""
+        self._check_own(part, part.adapter)
+        notices = [
+            NoticeRequest(unpack_request(request), _want(reconstructed, bool))
+            for request, reconstructed in _pairs(packed)
+        ]
+        for key, value in _want(memory, dict).items():
+            _want(key, str)
+            if value is not None:
+                _want(value, str)
+        return self._record(part.links.get(_want(number, int)), notices, memory)
+
+    async def _record(
+        self, link: RemoteLink | None, notices: list[NoticeRequest], memory: dict[str, str | None]
+    ) -> tuple[Any, ...]:
+        if link is None:
+            return int(Result.SESSION_EXPIRED), None, ()
+        done = await self._core.record(link, notices, memory)
+        return int(done.result), done.retry_after_s, [*map(pack_response, done.responses)]
 
     def open_file(self, part: Part, name: Any) -> Coroutine[Any, Any, int]:
         """A file begins."""
@@ -275,7 +288,7 @@ def _time(value: Any) -> datetime:
 def _pairs(told: Any) -> tuple[tuple[Any, Any], ...]:
     pairs = _want(told, tuple)
     if not all(type(pair) is tuple and len(pair) == 2 for pair in pairs):  # noqa: PLR2004 - a pair
-        raise PackError("what the peer told is damaged")
+        raise PackError("pairs are damaged")
     return tuple(pairs)
 
 
@@ -299,7 +312,7 @@ CALLS: Final[dict[int, Handler]] = {
     Kind.INTRODUCE: Dispatcher.introduce,
     Kind.NOTE: Dispatcher.note,
     Kind.RECALL: Dispatcher.recall,
-    Kind.REMEMBER: Dispatcher.remember,
+    Kind.RECORD: Dispatcher.record,
     Kind.FILE_OPEN: Dispatcher.open_file,
     Kind.FILE_CHUNK: Dispatcher.add_to_file,
     Kind.FILE_END: Dispatcher.finish_file,

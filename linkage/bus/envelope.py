@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import msgpack
 
-VERSION: Final = 1
+VERSION: Final = 2
 _TIME: Final = 1
 """Ext type of a time: ISO 8601 with its zone."""
 _HEAD: Final = 3
@@ -48,7 +48,7 @@ class Kind(IntEnum):
     BEGIN = 7
     """link"""
     SUBMIT = 8
-    """call, link, request, reconstructed"""
+    """call, link, request"""
     ANSWERED = 9
     """link, response"""
     NOTE = 10
@@ -57,8 +57,9 @@ class Kind(IntEnum):
     """link, reason"""
     RECALL = 12
     """call, adapter; the answer is JSON"""
-    REMEMBER = 13
-    """call, adapter, key, value as JSON or None"""
+    RECORD = 13
+    """call, link, [[request, reconstructed], …], {key: value as JSON or None}; the answer is
+    [result, seconds to wait or None, [response, …]]"""
     FILE_OPEN = 14
     """call, name; the answer is the file's handle"""
     FILE_CHUNK = 15

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -35,8 +34,8 @@ from linkage.core.jobs import (
     Job,
     LoadMemory,
     Observe,
+    Record,
     Register,
-    SaveMemory,
     SealSegment,
     Submit,
     Sweep,
@@ -44,15 +43,15 @@ from linkage.core.jobs import (
 from linkage.core.liveness.audit import LivenessSettings
 from linkage.core.message_log import MessageLog
 from linkage.core.overload.admission import Admission
-from linkage.core.overload.conditions import Conditions
-from linkage.core.peers import OPERATOR, Peers, capability_of
+from linkage.core.overload.conditions import STORE_RETRY_S, Conditions
+from linkage.core.peers import OPERATOR, Peer, Peers, capability_of
 from linkage.core.sessions.credential_expiry import CredentialExpiry
 from linkage.core.sessions.registry import Links, Presence
 from linkage.core.sessions.takeover import Takeover
 from linkage.core.writer.thread import Batch
 from linkage.core.writer.writer import Writer, tell
 from linkage.observation.figures import RESULT_MAX, Figures
-from linkage.ports import Capability, Clock, EntryKind, Link
+from linkage.ports import Capability, Clock, EntryKind, Link, NoticeRequest, Recorded
 from linkage.store.sql.unit import UnitOfWork
 from linkage.store.sqlite.checkpoints import Checkpoints
 from linkage.tracing.context import Conversations
@@ -179,14 +178,20 @@ class Core:
             except Exception:
                 logger.exception("what became of a %s was not handed out", type(work).__name__)
             try:
-                self._count(work, done, batch.ended - taken_at, batch.ended)
-                if self._spans is not None:
-                    self._spans.settled(work, done, (taken_at, batch.began, batch.ended))
+                self._count(work, done, (taken_at, batch.began, batch.ended))
             except Exception:
                 logger.exception("a %s was not counted", type(work).__name__)
         self._admission.look(self.inbox, self.oldest_work_s)
 
-    def _count(self, work: Job, done: Done, seconds: float, now: float) -> None:
+    def _count(self, work: Job, done: Done, times: tuple[float, float, float]) -> None:
+        """Figures, log and spans; `times` are monotonic: taken, commit begun, commit ended."""
+        if isinstance(work, Record):
+            if not isinstance(done.value, Exception):
+                for notice, part in zip(work.notices, done.value, strict=True):
+                    self._count(notice, part, times)
+            return
+        taken_at, _, now = times
+        seconds = now - taken_at
         if isinstance(work, Acknowledge):
             answers = 1 + len(work.further)
             self.figures.deliveries[min(work.response.result, RESULT_MAX)] += answers
@@ -194,6 +199,8 @@ class Core:
             self.figures.requests[work.request.type, done.response.result] += 1
             self.figures.answers.observe(seconds)
             self._log.taken(work, done, seconds, now)
+        if self._spans is not None:
+            self._spans.settled(work, done, times)
 
     def _delivered(
         self, receiver: str, request: Request, response: Response, took_s: float
@@ -289,22 +296,13 @@ class Core:
         """See `CoreService.announce`."""
         self.peers.by_id[peer_id].capability = capability
 
-    async def submit(
-        self, link: Link, request: Request, *, reconstructed: bool = False
-    ) -> Response:
+    async def submit(self, link: Link, request: Request) -> Response:
         """See `CorePort.submit`."""
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self.post(link, request, partial(tell, answer), reconstructed=reconstructed)
+        self.post(link, request, partial(tell, answer))
         return await answer
 
-    def post(
-        self,
-        link: Link,
-        request: Request,
-        answer: Callable[[Response], None],
-        *,
-        reconstructed: bool = False,
-    ) -> None:
+    def post(self, link: Link, request: Request, answer: Callable[[Response], None]) -> None:
         """See `CorePort.post`."""
         peer = self._links.peer_at.get(link)
         if peer is None:
@@ -315,22 +313,48 @@ class Core:
             self.figures.requests[request.type, Result.OVERLOAD] += 1
             answer(_refused(request, Result.OVERLOAD, wait_s))
             return
-        work = Submit(peer.id, request, reconstructed, self._writer.answered)
+        work = Submit(peer.id, request, answered=self._writer.answered)
 
         def told(done: Done) -> None:
             self._admission.waiting[peer.id] -= 1
-            response = done.response
-            if response is None:
-                response = _refused(request, Result.INTERNAL, None)
-            elif isinstance(request.message, CapabilityNotice) and response.accepted:
-                peer.capability = capability_of(request.message)
-            answer(response)
+            answer(_response_of(peer, request, done))
 
         self._admission.waiting[peer.id] += 1
         if self._writer.stopping or not self._writer.running:
             told(self._engine.not_now(work))
         else:
             self._writer.put(work, told)
+
+    async def record(
+        self, link: Link, notices: Sequence[NoticeRequest], memory: Mapping[str, str | None]
+    ) -> Recorded:
+        """See `AdapterCore.record`."""
+        peer = self._links.peer_at.get(link)
+        if peer is None:
+            return Recorded(result=Result.SESSION_EXPIRED)
+        wait_s = self._admission.refusal(peer.id, self.inbox) if notices else 0
+        if wait_s:
+            for notice in notices:
+                self.figures.requests[notice.request.type, Result.OVERLOAD] += 1
+            return Recorded(result=Result.OVERLOAD, retry_after_s=wait_s)
+        answered = self._writer.answered
+        submits = [
+            Submit(peer.id, notice.request, notice.reconstructed, answered) for notice in notices
+        ]
+        self._admission.waiting[peer.id] += len(submits)
+        try:
+            done = await self._writer.do(Record(peer.id, tuple(submits), memory))
+        finally:
+            self._admission.waiting[peer.id] -= len(submits)
+        if isinstance(done.value, OSError):
+            return Recorded(result=Result.OVERLOAD, retry_after_s=STORE_RETRY_S)
+        if isinstance(done.value, Exception):
+            raise done.value
+        responses = (
+            _response_of(peer, notice.request, part)
+            for notice, part in zip(notices, done.value, strict=True)
+        )
+        return Recorded(responses=tuple(responses))
 
     async def operate(self, author: str, owner: str, request: Request) -> Response:
         """Handle a command of a person at this machine, by the rules for everybody.
@@ -393,23 +417,12 @@ class Core:
 
     # --- adapters' memory ------------------------------------------------------------------------
     async def recall(self, adapter: str) -> dict[str, Any]:
-        """An adapter's memory."""
-        return self._value(await self._writer.do(LoadMemory(adapter)))
-
-    async def remember(self, adapter: str, key: str, value: Any) -> None:
-        """Write a key of an adapter's memory; None deletes. Returns when it is on disk."""
-        text = None if value is None else json.dumps(value, ensure_ascii=False)
-        await self.remember_text(adapter, key, text)
-
-    async def remember_text(self, adapter: str, key: str, value: str | None) -> None:
-        """See `CoreService.remember_text`."""
-        self._value(await self._writer.do(SaveMemory(adapter, key, value)))
-
-    @staticmethod
-    def _value(done: Done) -> dict[str, Any]:
+        """See `AdapterCore.recall`."""
+        done = await self._writer.do(LoadMemory(adapter))
         if isinstance(done.value, Exception):
             raise done.value
-        return done.value or {}
+        memory: dict[str, Any] = done.value
+        return memory
 
     # --- every second ----------------------------------------------------------------------------
     def _sweep_later(self) -> None:
@@ -442,6 +455,16 @@ def _liveness(settings: SweepSettings) -> LivenessSettings | None:
     if not settings.ask_after_h:
         return None
     return LivenessSettings(round(settings.ask_after_h * 3600e6), round(settings.settle_s * 1e6))
+
+
+def _response_of(peer: Peer, request: Request, done: Done) -> Response:
+    """What a peer is answered; what it can do is known from then on, where it told that."""
+    response = done.response
+    if response is None:
+        return _refused(request, Result.INTERNAL, None)
+    if isinstance(request.message, CapabilityNotice) and response.accepted:
+        peer.capability = capability_of(request.message)
+    return response
 
 
 def _refused(request: Request, result: Result, retry_after_s: int | None) -> Response:

@@ -34,8 +34,8 @@ from linkage.core.jobs import (
     LoadQueue,
     Now,
     Observe,
+    Record,
     Register,
-    SaveMemory,
     SealSegment,
     Submit,
     Sweep,
@@ -72,6 +72,8 @@ READS_MAX: Final = 5
 ANSWER_WITHIN_US: Final = 30 * 1_000_000
 """How long after its expiry a command that was sent may go unanswered; then nobody knows."""
 COMMAND_DIGITS: Final = frozenset({2, 4, 6})
+BUGS_MAX: Final = 2
+"""Bugs that one notice of a record may meet: when it is handled, and when that is journalled."""
 ACKNOWLEDGED: Final = Done()
 """What came of all that was acknowledged: nothing more; nobody adds to it."""
 
@@ -131,7 +133,7 @@ class CoreEngine:
             logger.exception(
                 "internal error at %s", type(batch[0]).__name__, extra=about(batch[0])
             )
-            return [self._broken(batch[0], now)]
+            return [self._around(batch[0], now)]
         self.store_error = None
         return done
 
@@ -173,6 +175,14 @@ class CoreEngine:
             return Done(value=OSError("the store cannot be written"))
         return Done(_later(work.request, "the store cannot be written now"))
 
+    def _around(self, work: Job, now: Now) -> Done:
+        """What can be done of a job after a bug: a notice costs the rest of its record nothing."""
+        if isinstance(work, Record) and work.handling is not None:
+            work.bugs[work.handling] += 1
+            if work.bugs[work.handling] <= BUGS_MAX:
+                return self.process([work], now)[0]
+        return self._broken(work, now)
+
     def _broken(self, work: Job, now: Now) -> Done:
         """A bug of ours costs one message: answered 500, kept in the journal to be looked at."""
         if not isinstance(work, Submit | Register):
@@ -182,10 +192,7 @@ class CoreEngine:
             try:
                 with self._unit.transaction():
                     self._handler.begin((), now)
-                    kept = Submit(
-                        work.source, as_journalled(request, self._peers.sender(work.source))
-                    )
-                    return self._handler.refuse(kept, Result.INTERNAL, "internal error")
+                    return self._refuse_broken(work)
             except StoreFailedError as error:
                 # Not on disk, so nothing may be said for good: it comes again, when that may work.
                 self.store_error = str(error)
@@ -193,6 +200,31 @@ class CoreEngine:
             except Exception:
                 logger.exception("and it cannot be journalled", extra=about(work))
         return Done(Response(request_id=request.id, type=request.type, result=Result.INTERNAL))
+
+    def _refuse_broken(self, work: Submit) -> Done:
+        kept = Submit(work.source, as_journalled(work.request, self._peers.sender(work.source)))
+        return self._handler.refuse(kept, Result.INTERNAL, "internal error")
+
+    def _record(self, work: Record) -> Done:
+        """Notices, then memory; `value` is what came of each notice."""
+        parts: list[Done] = []
+        done = Done(value=parts)
+        for place, notice in enumerate(work.notices):
+            work.handling = place
+            bugs = work.bugs[place]
+            if not bugs:
+                part = self._handler.submit(notice)
+            elif bugs == 1:
+                part = self._refuse_broken(notice)
+            else:  # nor can it be journalled
+                part = Done(_response(notice.request, Result.INTERNAL, "internal error"))
+            parts.append(part)
+            done.deliveries += part.deliveries
+            done.answers += part.answers
+        work.handling = None
+        for key, value in work.memory.items():
+            self._unit.remember(work.source, key, value)
+        return done
 
     def _do(self, work: Job, now: Now) -> Done:  # noqa: C901, PLR0911 - one line for each kind of work
         subject.of = work
@@ -217,8 +249,10 @@ class CoreEngine:
                 return self._sweep(work)
             case AuditLiveness():
                 return self._handler.audit_liveness()
-            case SaveMemory() | LoadMemory():
-                return self._memory(work)
+            case Record():
+                return self._record(work)
+            case LoadMemory():
+                return self._load_memory(work)
             case AnnounceGaps() | DropQueue() | SealSegment() | DeleteRows():
                 return apply.keep(self._unit, self._handler, self._peers, work, now)
 
@@ -478,10 +512,7 @@ class CoreEngine:
             body=b"" if request is None else request.raw,
         )
 
-    def _memory(self, work: SaveMemory | LoadMemory) -> Done:
-        if isinstance(work, SaveMemory):
-            self._unit.remember(work.adapter, work.key, work.value)
-            return Done()
+    def _load_memory(self, work: LoadMemory) -> Done:
         kept = self._unit.recall(work.adapter)
         return Done(value={key: _plain(value) for key, value in kept.items()})
 

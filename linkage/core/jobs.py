@@ -5,6 +5,8 @@ Frozen, but for the three that come with every message: they cost a third so.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -173,13 +175,19 @@ class LoadMemory:
     adapter: str
 
 
-@dataclass(frozen=True, slots=True)
-class SaveMemory:
-    """Write one key of an adapter's memory; `value` None deletes it."""
+@dataclass(slots=True)
+class Record:
+    """What an adapter tells and changes in its memory (None deletes a key), all or nothing.
 
-    adapter: str
-    key: str
-    value: str | None
+    `handling` is the place of the notice that is being handled, None beside them; `bugs` counts
+    what went wrong at each place before this attempt.
+    """
+
+    source: str
+    notices: tuple[Submit, ...]
+    memory: Mapping[str, str | None]
+    handling: int | None = None
+    bugs: Counter[int] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,12 +246,19 @@ Job = (
     | Sweep
     | AuditLiveness
     | LoadMemory
-    | SaveMemory
+    | Record
     | DropQueue
     | SealSegment
     | AnnounceGaps
     | DeleteRows
 )
+
+
+def requests_of(work: Job) -> Sequence[Submit]:
+    """The requests of peers that a job consists of."""
+    if isinstance(work, Submit):
+        return (work,)
+    return work.notices if isinstance(work, Record) else ()
 
 
 def about(work: Job) -> dict[str, Any]:

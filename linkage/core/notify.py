@@ -10,7 +10,7 @@ from typing import Final
 from linkage.core.delivery.render import render
 from linkage.core.handle import queries, routing
 from linkage.core.handle.repetition import Repetitions
-from linkage.core.jobs import Delivery, Done, Job, Now, Submit
+from linkage.core.jobs import Delivery, Done, Job, Now, Submit, requests_of
 from linkage.core.peers import Peer, Peers
 from linkage.core.traces import Traces
 from linkage.correlation import Applied, Bound, Entry, final_event, natives_of
@@ -65,8 +65,8 @@ class Notifier:
         keys: list[tuple[str, str]] = []
         natives: set[tuple[str, str]] = set()
         for work in batch:
-            if isinstance(work, Submit):
-                source, request = work.source, work.request
+            for submit in requests_of(work):
+                source, request = submit.source, submit.request
                 keys.append((source, request.id))
                 message = request.message
                 if message.number in NOTICES:

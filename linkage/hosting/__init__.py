@@ -4,7 +4,7 @@ It stands between the core, which sees a `Link`, and an `Adapter`, which sees a 
 
 ```
  core ── push(command) ──▶ capability? expired? ──▶ adapter.execute ──▶ Outcome ──▶ core.answered
- core ◀── submit(notice) ◀── emit ◀── adapter.run, under supervision
+ core ◀── record(notices, memory) ◀── port ◀── adapter.run, under supervision
 ```
 Whatever an adapter does (fails, hangs, raises nonsense), the host answers each command once and
 stays alive.
@@ -13,5 +13,6 @@ stays alive.
 from __future__ import annotations
 
 from linkage.hosting.host import AdapterHost, AdapterState
+from linkage.hosting.port import LinkClosedError
 
-__all__ = ["AdapterHost", "AdapterState"]
+__all__ = ["AdapterHost", "AdapterState", "LinkClosedError"]

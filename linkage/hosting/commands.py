@@ -16,11 +16,12 @@ from linkage.hosting.turns import Turns
 from linkage.observation.figures import AdapterFigures
 from linkage.ports import (
     Adapter,
+    AdapterPort,
     AdapterUnavailableError,
     Clock,
     Command,
     CommandError,
-    Emit,
+    Notice,
     Outcome,
     fields_of,
 )
@@ -49,7 +50,7 @@ class Commands:
         figures: counts them.
         start: begins a task, and owns it.
         answered: told of each answer.
-        emit: tells a notice; what lives on the platform is one.
+        port: takes notices; what lives on the platform is one.
         worked: told of each command that the platform did.
         within_s: how long the adapter may take for one.
         spans: where traces go; None: there are none.
@@ -63,7 +64,7 @@ class Commands:
         *,
         start: Callable[[Coroutine[Any, Any, Outcome | Exception], str], asyncio.Task[Any]],
         answered: Callable[[Response], None],
-        emit: Emit,
+        port: AdapterPort,
         worked: Callable[[], None],
         within_s: float,
         spans: Put | None,
@@ -74,7 +75,7 @@ class Commands:
         self._figures = figures
         self._start = start
         self._answered = answered
-        self._emit = emit
+        self._port = port
         self._worked = worked
         self._within_s = within_s
         self._spans = spans
@@ -207,7 +208,8 @@ class Commands:
         if found is None:
             name = self._adapter.name
             raise CommandError(Result.NOT_SUPPORTED, f"{name} cannot tell what lives")
-        await self._emit(replace(found, request_id=request.id, page=1, pages=1))
+        answer = replace(found, request_id=request.id, page=1, pages=1)
+        await self._port.record([Notice(answer)])
         return Outcome()
 
     def _check_capability(self, message: Message) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 from contextlib import suppress
-from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from typing import Final
@@ -15,15 +14,15 @@ from structlog.contextvars import bind_contextvars
 
 from linkage.hosting.commands import WINDOW, Commands
 from linkage.hosting.contained import contained
-from linkage.hosting.ids import RequestIds
+from linkage.hosting.port import LinkClosedError, Port
 from linkage.observation.figures import AdapterFigures
 from linkage.ports import (
     REPLACED,
     Absent,
     Adapter,
+    AdapterCore,
     AdapterReplacedError,
     Clock,
-    CorePort,
     EntryKind,
     Link,
 )
@@ -38,8 +37,6 @@ from linkage.supervision import (
 )
 from linkage.tracing.spans import Put
 from protocol.envelope import Request
-from protocol.message import Message
-from protocol.results import Result
 
 logger = logging.getLogger("linkage.hosting")
 
@@ -47,10 +44,6 @@ EXECUTE_WITHIN_S: Final = 30.0
 """An adapter that has not answered a command by then is not waited for: result 503."""
 LEAVE_WITHIN_S: Final = 5.0
 """What an adapter is given to leave its platform when linkage stops."""
-
-TRY_AGAIN: Final = frozenset({Result.OVERLOAD, Result.STORAGE_FULL, Result.SWITCHING_OVER})
-"""Refusals that pass: a notice is offered again, and its source is slowed down meanwhile."""
-SUBMIT_BACKOFF: Final = Backoff(first_s=0.1, most_s=5.0)
 
 
 class AdapterState(StrEnum):
@@ -64,10 +57,6 @@ class AdapterState(StrEnum):
     REPLACED = "replaced"
     """Another speaks for this adapter now: at the core (the one here has ended), or at the
     platform (the one here waits until its place is free)."""
-
-
-class LinkClosedError(Exception):
-    """The core has closed the link of an adapter: a notice that met this is not on disk."""
 
 
 class AdapterHost:
@@ -84,7 +73,7 @@ class AdapterHost:
     def __init__(
         self,
         adapter: Adapter,
-        core: CorePort,
+        core: AdapterCore,
         clock: Clock,
         *,
         backoff: Backoff | None = None,
@@ -101,18 +90,27 @@ class AdapterHost:
         self._sleep = sleep
         self._lot = lot
         self._peer = adapter.context.peer_id
-        self._ids = RequestIds(clock.utc())
         self._tasks = TaskSet(self._peer)
         self._work = TaskSet(self._peer)
         """The commands: these end with the link, the supervisor does not."""
         self.figures = AdapterFigures()
+        self._port = Port(
+            core,
+            self,
+            self._peer,
+            clock,
+            begun=self._record_begins,
+            refused=self._note,
+            sleep=sleep,
+            lot=lot,
+        )
         self._commands = Commands(
             adapter,
             clock,
             self.figures,
             start=self._work.start,
             answered=partial(core.answered, self),
-            emit=self._emit,
+            port=self._port,
             worked=self._came_up,
             within_s=execute_within_s,
             spans=spans,
@@ -268,7 +266,7 @@ class AdapterHost:
         self._state = AdapterState.CONNECTING
         try:
             async with asyncio.timeout(None) as self._running:
-                await contained(self._adapter.run(self._emit))
+                await contained(self._adapter.run(self._port))
         except Exception as error:
             if self._linked:
                 raise
@@ -278,35 +276,11 @@ class AdapterHost:
             self._running = None
         self._check_link()
 
-    async def _emit(
-        self, message: Message, *, time: datetime | None = None, reconstructed: bool = False
-    ) -> None:
-        """`linkage.ports.Emit`. A refusal is the core's last word: noted, and the adapter goes on.
-
-        An exception of the core goes through to the adapter: the notice is not on disk, so the
-        adapter must not go on as if it were; it is run again, and its resync tells what it missed.
-        So it is where the core has closed the link (`LinkClosedError`).
-        """
+    def _record_begins(self, notices: int) -> None:
         self._check_link()
-        self._came_up()
-        self.figures.notices += 1
-        request = Request(id=self._ids.take(), message=message, time=time or self._clock.utc())
-        failures = 0
-        while True:
-            response = await self._core.submit(self, request, reconstructed=reconstructed)
-            if response.result == Result.SESSION_EXPIRED:
-                raise LinkClosedError(f"notice {request.id} met a closed link")
-            if response.result not in TRY_AGAIN:
-                break
-            failures += 1
-            pause = SUBMIT_BACKOFF.pause(failures, self._lot())
-            await self._sleep(max(pause, float(response.retry_after_s or 0)))
-        if not response.accepted:
-            await self._note(
-                EntryKind.REFUSED,
-                f"notice {request.id} ({request.type}) of {self._peer}: {response.detail or ''}",
-                result=response.result,
-            )
+        if notices:
+            self._came_up()
+            self.figures.notices += notices
 
     # --- state -----------------------------------------------------------------------------------
     def _came_up(self) -> None:
@@ -346,7 +320,7 @@ class AdapterHost:
     async def _clear(self) -> None:
         await self._core.note(self._source, EntryKind.ALARM_CLEARED, f"{self._peer} is up again")
 
-    async def _note(self, kind: EntryKind, detail: str, *, result: int | None = None) -> None:
+    async def _note(self, kind: EntryKind, detail: str, result: int | None = None) -> None:
         logger.warning("adapter %s: %s: %s", self._peer, kind, detail, extra={"peer": self._peer})
         await self._core.note(self._source, kind, detail, result=result)
 

@@ -5,7 +5,7 @@ What the core offers to sockets and adapters, and what it wants of them.
 ```
  gateway session ─┐                ┌─ Link: push, close
                   ├── CorePort ────┤
- adapter host  ───┘                └─ register, adopt, submit, answered, note, closed
+ adapter host  ───┘                └─ register, adopt, submit, record, answered, note, closed
 ```
 A *link* is one live conversation with a peer, whatever carries it: a TCP session of the gateway or
 an adapter in this process. Everything that crosses the seam is a message of `protocol` or plain
@@ -18,14 +18,14 @@ from linkage.ports.adapter import (
     Adapter,
     AdapterContext,
     AdapterError,
+    AdapterPort,
     AdapterRefusedError,
     AdapterReplacedError,
     AdapterUnavailableError,
     Capability,
     Command,
     CommandError,
-    Emit,
-    Memory,
+    Notice,
     Outcome,
 )
 from linkage.ports.clock import Clock
@@ -34,10 +34,13 @@ from linkage.ports.core import (
     REPLACED,
     SHUT_OUT,
     Absent,
+    AdapterCore,
     CorePort,
     CoreService,
     EntryKind,
     Link,
+    NoticeRequest,
+    Recorded,
 )
 from linkage.ports.files import FileStore, StoredFile
 from linkage.ports.lines import fields_of
@@ -51,7 +54,9 @@ __all__ = [
     "Absent",
     "Adapter",
     "AdapterContext",
+    "AdapterCore",
     "AdapterError",
+    "AdapterPort",
     "AdapterRefusedError",
     "AdapterReplacedError",
     "AdapterUnavailableError",
@@ -61,15 +66,16 @@ __all__ = [
     "CommandError",
     "CorePort",
     "CoreService",
-    "Emit",
     "EntryKind",
     "FileStore",
     "Link",
-    "Memory",
     "Network",
+    "Notice",
+    "NoticeRequest",
     "Outcome",
     "PeerProfile",
     "Rate",
+    "Recorded",
     "Role",
     "StoredFile",
     "fields_of",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from linkage.ports.clock import Clock
 from linkage.ports.files import FileStore
@@ -18,6 +19,9 @@ from protocol.results import Result
 
 if TYPE_CHECKING:
     from protocol.messages import QueryCall, SnapshotNotice
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+"""No change of a memory."""
 
 
 class AdapterError(Exception):
@@ -101,35 +105,55 @@ class Outcome:
     conference_id: str | None = None
 
 
-class Emit(Protocol):
-    """Hands a notice to the core.
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notice of an adapter.
 
-    Returns when it is on disk (so a storm of events slows its source, not the core).
+    `time`: when it happened at the platform, aware (None: now). `reconstructed`: a resync has made
+    it up from what it found.
     """
 
-    def __call__(
-        self, message: Message, *, time: datetime | None = None, reconstructed: bool = False
-    ) -> Awaitable[None]:
-        """`time`: when it happened at the platform; `reconstructed`: made up by a resync."""
-        ...
+    message: Message
+    time: datetime | None = None
+    reconstructed: bool = False
 
 
-class Memory(Protocol):
-    """An adapter's own small durable table: key → JSON-able value.
+class AdapterPort(Protocol):
+    """What an adapter tells the core and keeps at it, while it runs.
 
-    Survives crashes; a `put` that returned is on disk.
+    Its memory is a small durable table of its own: key → JSON-able value.
     """
 
     async def load(self) -> dict[str, Any]:
-        """Everything, once at the start of `Adapter.run`."""
+        """The whole memory, as the last record left it.
+
+        Raises:
+            OSError: the store, or the core, cannot be reached.
+        """
         ...
 
-    async def put(self, key: str, value: Any) -> None:
-        """Insert or replace."""
-        ...
+    async def record(
+        self, notices: Sequence[Notice] = (), memory: Mapping[str, Any | None] = NOTHING
+    ) -> None:
+        """Commit notices and changes of the memory (None deletes a key) in one transaction.
 
-    async def delete(self, key: str) -> None:
-        """Remove; no error where there is nothing."""
+        Returns when it is on disk. After a kill at whatever moment either all of it is there or
+        nothing. It waits as long as the core takes nothing (a full disk, an overload, a core that
+        is being started again), so a storm of events slows its source.
+
+        The notices are told in the order given; nobody can see the memory between two of them.
+        Records of one task keep their order. Two tasks that write the same key at the same time
+        leave it to chance whose value stays.
+
+        A notice that the core refuses (a wrong value, no right to it), or that meets a bug of
+        linkage, is journalled and logged as refused; the others and the memory are committed
+        without it.
+
+        Raises:
+            TypeError, ValueError: a value of `memory` is not JSON-able; nothing was committed.
+            Exception: the link to the core was closed, and nobody knows whether it was committed:
+                let it end `Adapter.run`, which is called again.
+        """
         ...
 
 
@@ -139,15 +163,11 @@ Capability = Mapping[int, frozenset[int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterContext:
-    """What an adapter is given.
-
-    Its peer id, its `[adapter.settings]`, and the ports it may use.
-    """
+    """What an adapter is made with: its peer id, its `[adapter.settings]`, and what it may use."""
 
     peer_id: str
     settings: Mapping[str, Any]
     clock: Clock
-    memory: Memory
     files: FileStore
     folder: Path = Path()
     """Where the configuration lies: paths in `settings` are relative to it."""
@@ -170,11 +190,12 @@ class Adapter(ABC):
         self.context = context
 
     @abstractmethod
-    async def run(self, emit: Emit) -> None:
-        """Connect and emit until cancelled; no retry loop in here, the supervisor owns back-off.
+    async def run(self, port: AdapterPort) -> None:
+        """Connect and tell until cancelled; no retry loop in here, the supervisor owns back-off.
 
-        Must first compare what lives on the platform with `context.memory`, close what died
-        meanwhile (notices with `reconstructed=True`) and, after a loss, say so by 195 GapNotice.
+        Must first compare what lives on the platform with the memory, close what died meanwhile
+        (notices with `reconstructed=True`) and, after a loss, say so by 195 GapNotice. The port
+        is good for this run only.
 
         Raises:
             AdapterUnavailableError: the link was lost or cannot be made.
@@ -202,7 +223,7 @@ class Adapter(ABC):
 
         Linkage asks where it has heard nothing of an open operation for hours, and closes what is
         not in the answer (reason 141). So look at the platform, not only at what is remembered;
-        where the two differ, emit what was missed before returning. A call is listed by its
+        where the two differ, record what was missed before returning. A call is listed by its
         CallId, its legs with `parent_call_id`, a conference with its members; what is over is not
         listed. None: this adapter cannot tell, and nothing is closed.
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from linkage.ports.adapter import Capability
 from protocol.envelope import Request, Response
+from protocol.results import Result
 
 
 class EntryKind(StrEnum):
@@ -120,27 +122,17 @@ class CorePort(Protocol):
         """The registration was answered: start to push what waits for this peer."""
         ...
 
-    async def submit(
-        self, link: Link, request: Request, *, reconstructed: bool = False
-    ) -> Response:
+    async def submit(self, link: Link, request: Request) -> Response:
         """Handle a business request of an adopted or registered link.
 
         Returns when the outcome is on disk.
 
         Result 0–9: taken. Everything else: refused, with a journal entry. Never raises for what
-        the peer sent. `reconstructed` marks notices that an adapter's resync made up from what it
-        found.
+        the peer sent.
         """
         ...
 
-    def post(
-        self,
-        link: Link,
-        request: Request,
-        answer: Callable[[Response], None],
-        *,
-        reconstructed: bool = False,
-    ) -> None:
+    def post(self, link: Link, request: Request, answer: Callable[[Response], None]) -> None:
         """As `submit`, where many requests are in work at a time: no task waits for each.
 
         `answer` is called once, in the event loop's thread, perhaps within this call.
@@ -175,7 +167,54 @@ class CorePort(Protocol):
         ...
 
 
-class CoreService(CorePort, Protocol):
+@dataclass(frozen=True, slots=True)
+class NoticeRequest:
+    """A notice of an adapter as a request: by Id and Time it is known when it comes twice."""
+
+    request: Request
+    reconstructed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What became of a record.
+
+    With `result` 0 all of it is on disk, and `responses` are those to its notices, in order: a
+    notice may be refused by itself. With any other result nothing was taken: 204 because the link
+    is gone, else try the same again after `retry_after_s`.
+    """
+
+    result: int = Result.OK
+    responses: tuple[Response, ...] = ()
+    retry_after_s: int | None = None
+
+
+class AdapterCore(CorePort, Protocol):
+    """What the core offers to hosts of adapters beside what every link needs."""
+
+    async def record(
+        self, link: Link, notices: Sequence[NoticeRequest], memory: Mapping[str, str | None]
+    ) -> Recorded:
+        """Commit notices of an adapter and changes of its memory in one transaction.
+
+        Args:
+            link: the adapter's.
+            notices: handled in this order, each as by `submit`. One that meets a bug is answered
+                500 and journalled as refused; it costs neither the others nor the memory. Where
+                the same record comes twice (its answer was lost), each is found again.
+            memory: key → JSON text; None deletes the key. Written after the notices.
+
+        Raises:
+            Exception: a bug was met at the memory; nothing of the record was taken.
+        """
+        ...
+
+    async def recall(self, adapter: str) -> dict[str, Any]:
+        """An adapter's memory, by key. Raises OSError: the store cannot be read."""
+        ...
+
+
+class CoreService(AdapterCore, Protocol):
     """What the core offers to parts in other processes beside what links need."""
 
     async def resume(
@@ -198,12 +237,4 @@ class CoreService(CorePort, Protocol):
 
     def announce(self, peer_id: str, capability: Capability) -> None:
         """What an adapter can do, told by the process that runs it."""
-        ...
-
-    async def recall(self, adapter: str) -> dict[str, Any]:
-        """An adapter's memory, by key. Raises OSError: the store cannot be read."""
-        ...
-
-    async def remember_text(self, adapter: str, key: str, value: str | None) -> None:
-        """Write a key of it as JSON text; None deletes. Raises OSError: it is not on disk."""
         ...

@@ -27,7 +27,6 @@ from linkage.bus.client import CoreClient
 from linkage.bus.core_end import CoreEnd
 from linkage.bus.files import RemoteFiles
 from linkage.bus.keys import CORE, Pair, read_allowed, read_pair, read_public
-from linkage.bus.memory import RemoteMemory
 from linkage.bus.settings import BusSettings
 from linkage.bus.sockets import BusError
 from linkage.clock import SystemClock
@@ -282,7 +281,6 @@ class AdapterPart(RemotePart):
                 peer_id=item.id,
                 settings=item.settings,
                 clock=self._clock,
-                memory=RemoteMemory(self._client, item.id),
                 files=(
                     DirectoryFiles(self.config.files_path) if local else RemoteFiles(self._client)
                 ),

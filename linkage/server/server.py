@@ -108,8 +108,7 @@ class Server:
         kept = KeptCore(config, self._clock, capabilities, self._stack, spans=self._spans)
         core = kept.core
         adapters = [
-            classes[item.id](self._context(core, item.id, item.settings))
-            for item in config.adapter
+            classes[item.id](self._context(item.id, item.settings)) for item in config.adapter
         ]
         await kept.start()
         self._gateway = make_gateway(config, core, self._clock)
@@ -175,7 +174,7 @@ class Server:
     async def _run_again(self, item: AdapterSettings) -> str:
         assert self._core is not None, "reload is for a server that serves"
         try:
-            adapter = load_adapter(item.kind)(self._context(self._core, item.id, item.settings))
+            adapter = load_adapter(item.kind)(self._context(item.id, item.settings))
         except AdapterError as error:
             return f"adapter {item.id}: not taken up, it goes on as before: {error}"
         (old,) = [host for host in self.hosts if host.peer_id == item.id]
@@ -186,29 +185,11 @@ class Server:
         self.config = self.config.model_copy(update={"adapter": (*others, item)})
         return f"adapter {item.id}: started again"
 
-    def _context(self, core: Core, peer_id: str, settings: Mapping[str, Any]) -> AdapterContext:
+    def _context(self, peer_id: str, settings: Mapping[str, Any]) -> AdapterContext:
         return AdapterContext(
             peer_id=peer_id,
             settings=settings,
             clock=self._clock,
-            memory=_AdapterMemory(core, peer_id),
             files=DirectoryFiles(self.config.files_path),
             folder=self.config.source.parent,
         )
-
-
-class _AdapterMemory:
-    """`linkage.ports.Memory` in the store."""
-
-    def __init__(self, core: Core, peer_id: str) -> None:
-        self._core = core
-        self._peer_id = peer_id
-
-    async def load(self) -> dict[str, Any]:
-        return await self._core.recall(self._peer_id)
-
-    async def put(self, key: str, value: Any) -> None:
-        await self._core.remember(self._peer_id, key, value)
-
-    async def delete(self, key: str) -> None:
-        await self._core.remember(self._peer_id, key, None)

@@ -599,9 +599,9 @@ async def test_a_lost_link_ends_the_run_and_the_next_one_goes_on(tmp_path: Path)
         with pytest.raises(AdapterUnavailableError):
             await adapter.do(Hangup(call_id="x"))
         with pytest.raises(AdapterUnavailableError):
-            await adapter.adapter.run(adapter.notices)
+            await adapter.adapter.run(adapter.port)
         await stage.asterisk.start()
-        task = asyncio.get_running_loop().create_task(adapter.adapter.run(adapter.notices))
+        task = asyncio.get_running_loop().create_task(adapter.adapter.run(adapter.port))
         try:
             gap = await adapter.notices.any(GapNotice)
         finally:

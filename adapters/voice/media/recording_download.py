@@ -21,7 +21,7 @@ from adapters.asterisk.settings import Settings
 from adapters.voice.effects import Fetch, dump_effect, load_fetch
 from adapters.voice.media import wav
 from adapters.voice.media.call_recording import FORMAT
-from linkage.ports import AdapterContext, AdapterUnavailableError, Emit, StoredFile
+from linkage.ports import AdapterContext, AdapterPort, AdapterUnavailableError, Notice, StoredFile
 from protocol.messages import RecordingNotice, RecordingNoticeAction
 from protocol.reasons import Reason
 
@@ -47,12 +47,12 @@ class Recorder:
     """Fetches one recording after the other. `run` works until cancelled or the link is lost."""
 
     def __init__(
-        self, context: AdapterContext, settings: Settings, ari: AriClient, emit: Emit
+        self, context: AdapterContext, settings: Settings, ari: AriClient, port: AdapterPort
     ) -> None:
         self._context = context
         self._settings = settings
         self._ari = ari
-        self._emit = emit
+        self._port = port
         self._jobs: dict[str, Job] = {}
         self._ready: asyncio.Queue[str] = asyncio.Queue()
 
@@ -124,14 +124,14 @@ class Recorder:
     async def _done(self, fetch: Fetch, path: str) -> None:
         if not self._settings.keep_recordings:
             await self._delete(path)
-        await self._context.memory.delete(PREFIX + fetch.name)
+        await self._port.record(memory={PREFIX + fetch.name: None})
 
     async def _fail(self, job: Job, reason: Reason) -> None:
         """108 failed, once; what is at Asterisk still is tried again by the next run."""
         if not job.failed:
             await self._tell_failed(job.fetch, reason)
         if reason is Reason.RECORDING_NO_MEDIA:
-            await self._context.memory.delete(PREFIX + job.fetch.name)
+            await self._port.record(memory={PREFIX + job.fetch.name: None})
         elif not job.failed:
             job.failed = True
             await self._remember(job)
@@ -164,7 +164,7 @@ class Recorder:
             "saved": job.saved,
             "failed": job.failed,
         }
-        await self._context.memory.put(PREFIX + job.fetch.name, record)
+        await self._port.record(memory={PREFIX + job.fetch.name: record})
 
     async def _tell_saved(self, fetch: Fetch, saved: dict[str, Any]) -> None:
         await self._tell(
@@ -180,20 +180,18 @@ class Recorder:
         await self._tell(fetch, RecordingNoticeAction.FAILED, reason=reason)
 
     async def _tell(self, fetch: Fetch, action: RecordingNoticeAction, **fields: Any) -> None:
-        await self._emit(
-            RecordingNotice(
-                call_id=fetch.call_id,
-                conference_id=fetch.conference_id,
-                login_id=fetch.login_id,
-                record_id=fetch.name,
-                action=action,
-                format=FORMAT,
-                start_time=fetch.started,
-                **fields,
-            ),
-            time=self._context.clock.utc(),
-            reconstructed=fetch.reconstructed,
+        notice = RecordingNotice(
+            call_id=fetch.call_id,
+            conference_id=fetch.conference_id,
+            login_id=fetch.login_id,
+            record_id=fetch.name,
+            action=action,
+            format=FORMAT,
+            start_time=fetch.started,
+            **fields,
         )
+        told = Notice(notice, self._context.clock.utc(), fetch.reconstructed)
+        await self._port.record([told])
 
 
 def _is_saved(saved: Any) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 
 from linkage.config.file import Config
 from linkage.core.engine import CoreEngine
-from linkage.core.jobs import Acknowledge, Alarm, Done, GiveUp, Job, Observe, Submit
+from linkage.core.jobs import Acknowledge, Alarm, Done, GiveUp, Job, Observe, Record, Submit
 from linkage.core.overload.conditions import (
     OVERLOAD_RETRY_S,
     STORE_RETRY_S,
@@ -90,6 +90,9 @@ class Admission:
     # --- after a batch ---------------------------------------------------------------------------
     def failed(self, work: Job, done: Done) -> None:
         """The disk did not take it: linkage's own is kept, peers are held to what they heard."""
+        if isinstance(work, Record):
+            self.conditions.hold(work.source, STORE_RETRY_S, self._clock.now())
+            return
         if isinstance(work, Submit):
             if done.response is not None and done.response.retry_after_s:
                 retry_s = done.response.retry_after_s

@@ -15,11 +15,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from linkage.core.engine import CoreEngine
-from linkage.core.jobs import Alarm, Done, Job, LoadMemory, LoadQueue, Now, Submit, Sweep
+from linkage.core.jobs import Alarm, Done, Job, LoadMemory, LoadQueue, Now, Record, Submit, Sweep
 from linkage.core.overload.conditions import STORE_RETRY_S
 
 PROBES: Final = (Alarm, Sweep)
 READS: Final = (LoadQueue, LoadMemory)
+FROM_PEERS: Final = (Submit, Record)
 
 
 class CircuitBreaker:
@@ -54,7 +55,7 @@ class CircuitBreaker:
         return [next(done) if chosen(work) else self._engine.not_now(work) for work in works]
 
     def _is_heard(self, work: Job) -> bool:
-        return not (isinstance(work, Submit) and work.source in self._until)
+        return not (isinstance(work, FROM_PEERS) and work.source in self._until)
 
     def _let_go(self) -> None:
         at = self._clock()
@@ -63,5 +64,5 @@ class CircuitBreaker:
     def _hold(self, works: Sequence[Job]) -> None:
         until = self._clock() + STORE_RETRY_S
         for work in works:
-            if isinstance(work, Submit):
+            if isinstance(work, FROM_PEERS):
                 self._until.setdefault(work.source, until)

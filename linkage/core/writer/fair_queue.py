@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Final
 
-from linkage.core.jobs import Done, Job, Submit
+from linkage.core.jobs import Done, Job, Record, Submit
 
 Item = tuple[int, Job, Callable[[Done], None] | None]
 """The number of its arrival, work, and who is told what became of it."""
@@ -59,7 +59,7 @@ class FairQueue:
         recent, self._recent = self._recent, []
         for item in recent:
             work = item[1]
-            if isinstance(work, Submit):
+            if isinstance(work, Submit | Record):
                 self._lanes.setdefault(work.source, deque()).append(item)
                 self._in_lanes += 1
             else:

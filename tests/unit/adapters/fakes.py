@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from linkage.ports import StoredFile
+from linkage.ports import Notice, StoredFile
+from linkage.ports.adapter import NOTHING
 from protocol.message import Message, plan_of
 
 M = TypeVar("M", bound=Message)
@@ -62,6 +63,32 @@ class FakeMemory:
 
 class KilledError(Exception):
     """The process is no more (for a test)."""
+
+
+class FakePort:
+    """An `AdapterPort` on a memory and a list of notices: all of a record or, killed, nothing."""
+
+    def __init__(self, memory: FakeMemory, notices: Notices) -> None:
+        self._memory = memory
+        self._notices = notices
+
+    async def load(self) -> dict[str, Any]:
+        return await self._memory.load()
+
+    async def record(
+        self, notices: Sequence[Notice] = (), memory: Mapping[str, Any | None] = NOTHING
+    ) -> None:
+        if notices:
+            await self._notices.gate.wait()
+        for key, value in memory.items():
+            if value is None:
+                await self._memory.delete(key)
+            else:
+                await self._memory.put(key, value)
+        for notice in notices:
+            await self._notices(
+                notice.message, time=notice.time, reconstructed=notice.reconstructed
+            )
 
 
 class FakeFiles:
@@ -116,7 +143,7 @@ class Told:
 
 
 class Notices:
-    """Takes notices as the core does (`linkage.ports.Emit`), and lets a test wait for one."""
+    """Takes notices as the core does , and lets a test wait for one."""
 
     def __init__(self) -> None:
         self.told: list[Told] = []

@@ -18,7 +18,7 @@ from protocol.message import Message
 from protocol.messages import PlatformStatusNotice
 from protocol.results import Result
 from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.fakes import FakeFiles, FakeMemory, Notices
+from tests.unit.adapters.fakes import FakeFiles, FakeMemory, FakePort, Notices
 
 
 @dataclass
@@ -27,6 +27,7 @@ class Running:
 
     adapter: AsteriskAdapter
     notices: Notices
+    port: FakePort
     task: asyncio.Task[None]
     count: int = 0
 
@@ -75,12 +76,12 @@ class Place:
             peer_id="pbx",
             settings=self.settings,
             clock=self.clock,
-            memory=self.memory,
             files=self.files,
         )
         adapter, notices = AsteriskAdapter(context), Notices()
-        loop = asyncio.get_running_loop()
-        running = Running(adapter, notices, loop.create_task(adapter.run(notices)))
+        port = FakePort(self.memory, notices)
+        task = asyncio.get_running_loop().create_task(adapter.run(port))
+        running = Running(adapter, notices, port, task)
         try:
             if connected:
                 await running.up()

@@ -59,7 +59,7 @@ async def speak(asterisk: FakeAsterisk, adapter: Running) -> tuple[str, str]:
 def start_again(adapter: Running) -> asyncio.Task[None]:
     """Have the same adapter run anew, as its supervisor does."""
     adapter.notices.told.clear()
-    adapter.task = asyncio.get_running_loop().create_task(adapter.adapter.run(adapter.notices))
+    adapter.task = asyncio.get_running_loop().create_task(adapter.adapter.run(adapter.port))
     return adapter.task
 
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any, Final
 
-from linkage.ports import CorePort, EntryKind, Link
+from linkage.ports import AdapterCore, EntryKind, Link, NoticeRequest, Recorded
 from protocol.envelope import Request, Response
 from protocol.registration import make_registration, peer_id_of, signed_fields, verify
 from protocol.results import Result
 from protocol.roles import Role
 
+NOTHING_TAKEN: Final = {
+    Result.OVERLOAD,
+    Result.STORAGE_FULL,
+    Result.SWITCHING_OVER,
+    Result.SESSION_EXPIRED,
+}
 SECRET = "a secret of the tests"
 
 
@@ -50,6 +58,7 @@ class FakeCore:
     started: list[Request] = field(default_factory=list)
     submitted: list[Request] = field(default_factory=list)
     reconstructed: list[bool] = field(default_factory=list)
+    memory: dict[str, str | None] = field(default_factory=dict)
     answers: list[Response] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     ends: list[tuple[Link, str]] = field(default_factory=list)
@@ -119,22 +128,17 @@ class FakeCore:
             self.at_begin(link)
         self._tell()
 
-    async def submit(
-        self,
-        link: Link,  # noqa: ARG002 - the port's signature
-        request: Request,
-        *,
-        reconstructed: bool = False,
-    ) -> Response:
+    async def submit(self, link: Link, request: Request) -> Response:  # noqa: ARG002 - the port's signature
         self.started.append(request)
         self._tell()
         await (asyncio.sleep(0) if self.gate is None else self.gate.wait())
         if self.fail is not None:
             raise self.fail
         self.submitted.append(request)
-        self.reconstructed.append(reconstructed)
         self._tell()
-        result = self.refusals.pop(0) if self.refusals else Result.OK
+        return self._respond(request, self.refusals.pop(0) if self.refusals else Result.OK)
+
+    def _respond(self, request: Request, result: Result) -> Response:
         return Response(
             request_id=request.id,
             type=request.type,
@@ -143,19 +147,41 @@ class FakeCore:
             retry_after_s=None if result is Result.OK else self.retry_after_s,
         )
 
-    def post(
+    async def record(
         self,
-        link: Link,
-        request: Request,
-        answer: Callable[[Response], None],
-        *,
-        reconstructed: bool = False,
-    ) -> None:
+        link: Link,  # noqa: ARG002 - the same
+        notices: Sequence[NoticeRequest],
+        memory: Mapping[str, str | None],
+    ) -> Recorded:
+        self.started += [notice.request for notice in notices]
+        self._tell()
+        await (asyncio.sleep(0) if self.gate is None else self.gate.wait())
+        if self.fail is not None:
+            raise self.fail
+        self.submitted += [notice.request for notice in notices]
+        self.reconstructed += [notice.reconstructed for notice in notices]
+        result = self.refusals.pop(0) if self.refusals else Result.OK
+        self._tell()
+        if result in NOTHING_TAKEN:
+            return Recorded(result=result, retry_after_s=self.retry_after_s)
+        self.memory.update(memory)
+        # A refusal is that of the first notice.
+        results = [result, *[Result.OK] * len(notices)]
+        pairs = zip(notices, results, strict=False)
+        return Recorded(
+            responses=tuple(self._respond(notice.request, each) for notice, each in pairs)
+        )
+
+    async def recall(self, adapter: str) -> dict[str, Any]:  # noqa: ARG002 - the same
+        kept = {key: value for key, value in self.memory.items() if value is not None}
+        return {key: json.loads(value) for key, value in kept.items()}
+
+    def post(self, link: Link, request: Request, answer: Callable[[Response], None]) -> None:
         if self.fail is not None:
             raise self.fail
 
         async def work() -> None:
-            answer(await self.submit(link, request, reconstructed=reconstructed))
+            answer(await self.submit(link, request))
 
         task = asyncio.get_running_loop().create_task(work())
         self.tasks.add(task)
@@ -192,5 +218,5 @@ class FakeCore:
         self._tell()
 
 
-def serves_the_port(core: FakeCore) -> CorePort:
+def serves_the_port(core: FakeCore) -> AdapterCore:
     return core

@@ -11,13 +11,13 @@ from linkage.clock import ManualClock
 from linkage.core.jobs import Done, Submit
 from linkage.core.message_log import REFUSALS_PER_S, MessageLog
 from linkage.hosting import AdapterHost
-from linkage.ports import Adapter, AdapterContext, Capability, Emit, Outcome
+from linkage.ports import Adapter, AdapterContext, AdapterPort, Capability, Outcome
 from linkage.store.rows import Operation
 from linkage.store.sql.unit import UnitOfWork
 from protocol import messages as m
 from protocol.envelope import Request, Response
 from tests.unit.gateway.fake_core import FakeCore
-from tests.unit.linkage.hosting.hosted import NO_FILES, NoMemory
+from tests.unit.linkage.hosting.hosted import NO_FILES
 from tests.unit.linkage.links import Site
 from tests.unit.logs.logged import Log, logging_to
 
@@ -110,7 +110,7 @@ class Chatty(Adapter):
         super().__init__(context)
         self.both = asyncio.Barrier(2)
 
-    async def run(self, emit: Emit) -> None:  # noqa: ARG002 - as the base class has it
+    async def run(self, port: AdapterPort) -> None:  # noqa: ARG002 - as the base class has it
         self.log.warning("runs")
         await asyncio.Event().wait()
 
@@ -122,9 +122,7 @@ class Chatty(Adapter):
 
 async def test_an_adapter_s_lines_name_it_and_the_command_that_they_concern() -> None:
     clock = ManualClock()
-    context = AdapterContext(
-        peer_id="asterisk", settings={}, clock=clock, memory=NoMemory(), files=NO_FILES
-    )
+    context = AdapterContext(peer_id="asterisk", settings={}, clock=clock, files=NO_FILES)
     core = FakeCore(peers=("asterisk",))
     with logging_to(Log()) as log:
         host = AdapterHost(Chatty(context), core, clock)

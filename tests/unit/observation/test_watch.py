@@ -35,7 +35,7 @@ from protocol.messages import (
     PlatformStatusNotice,
 )
 from tests.unit.gateway.fake_core import FakeCore
-from tests.unit.linkage.hosting.hosted import NO_FILES, NoMemory, Scripted
+from tests.unit.linkage.hosting.hosted import NO_FILES, Scripted
 from tests.unit.linkage.links import Site
 
 SECRET = "a secret of the tests"
@@ -290,9 +290,7 @@ async def test_who_cannot_write_is_well_but_not_ready_until_he_can_again(tmp_pat
 
 async def test_an_adapter_that_is_down_keeps_linkage_ready_one_that_is_refused_does_not() -> None:
     clock = ManualClock()
-    context = AdapterContext(
-        peer_id="asterisk", settings={}, clock=clock, memory=NoMemory(), files=NO_FILES
-    )
+    context = AdapterContext(peer_id="asterisk", settings={}, clock=clock, files=NO_FILES)
     adapter, core = Scripted(context), FakeCore(peers=("asterisk",))
     host = AdapterHost(adapter, core, clock, sleep=lambda _: asyncio.sleep(0))
     watch = serving()

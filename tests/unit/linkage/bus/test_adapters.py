@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from linkage.bus.client import CoreClient
 from linkage.bus.files import RemoteFiles
-from linkage.bus.memory import RemoteMemory
+from linkage.core import Core
 from linkage.hosting import AdapterHost
-from linkage.ports import Adapter, AdapterContext, Emit, Outcome
+from linkage.ports import Adapter, AdapterContext, AdapterPort, Notice, Outcome, Recorded
 from linkage.ports.files import PIECE_BYTES
 from protocol import messages as m
 from protocol.envelope import Request
 from tests.unit.linkage.bus.bus import Bus, Peer, until
-from tests.unit.linkage.said import incoming
+from tests.unit.linkage.said import hangup, incoming
 
 
 class Sim(Adapter):
@@ -31,9 +32,10 @@ class Sim(Adapter):
         self.let = asyncio.Event()
         self.asked: list[Request] = []
 
-    async def run(self, emit: Emit) -> None:
-        await self.context.memory.load()
-        await emit(incoming("C1"))
+    async def run(self, port: AdapterPort) -> None:
+        self.port = port
+        await port.load()
+        await port.record([Notice(incoming("C1"))])
         await asyncio.Event().wait()
 
     async def execute(self, request: Request) -> Outcome:
@@ -48,7 +50,6 @@ def host(bus: Bus, client: CoreClient) -> tuple[AdapterHost, Sim]:
         peer_id="sim",
         settings={},
         clock=clock,
-        memory=RemoteMemory(client, "sim"),
         files=RemoteFiles(client),
     )
     adapter = Sim(context)
@@ -134,15 +135,60 @@ def alarms_of(peer: Peer, text: str) -> list[m.AlarmNotice]:
 async def test_an_adapters_memory_is_the_cores(tmp_path: Path) -> None:
     value = {"calls": ["C1", {"n": 1.5}], "名": None}
     async with Bus(tmp_path, adapters=["sim"]) as bus:
-        memory = RemoteMemory(await bus.connected("adapter:sim"), "sim")
-        assert await memory.load() == {}
-        await memory.put("a", value)
-        await memory.put("b", 1)
-        await memory.delete("b")
+        _, _, running, sim = await at_work(bus)
+        assert await sim.port.load() == {}
+        await sim.port.record(memory={"a": value, "b": 1})
+        await sim.port.record(memory={"b": None})
         await bus.vanish()
         bus.open()
 
-        assert await memory.load() == {"a": value}
+        assert await sim.port.load() == {"a": value}
+        await running.stop()
+
+
+async def test_a_record_whose_answer_was_lost_is_found_again_by_the_next_core(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Bus(tmp_path, adapters=["sim"]) as bus:
+        desk, _, running, sim = await at_work(bus)
+        recorded, dying = Core.record, asyncio.Event()
+
+        async def record_and_die(core: Core, *record: Any) -> Recorded:
+            await recorded(core, *record)
+            dying.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        monkeypatch.setattr(Core, "record", record_and_die)
+        told = [Notice(incoming("C2")), Notice(hangup("C2"))]
+        telling = asyncio.ensure_future(sim.port.record(told, {"told": 2}))  # noqa: TID251 - awaited
+        await dying.wait()
+        monkeypatch.undo()
+        assert not telling.done()
+        await bus.vanish()
+        bus.open()
+        await telling
+
+        assert await sim.port.load() == {"told": 2}
+        await until(lambda: any(push.type == 102 for push in desk.pushed))
+        journal = [row.type for row in bus.site.journal() if row.source == "sim" and row.type]
+        assert [journal.count(type_) for type_ in (100, 102)] == [2, 1]
+        await running.stop()
+
+
+async def test_a_notice_that_cannot_cross_costs_neither_the_others_nor_the_memory(
+    tmp_path: Path,
+) -> None:
+    async with Bus(tmp_path, adapters=["sim"]) as bus:
+        _, _, running, sim = await at_work(bus)
+        torn = incoming("C2")
+        object.__setattr__(torn, "caller_name", object())
+
+        await sim.port.record([Notice(torn), Notice(hangup("C1"))], {"told": 1})
+
+        assert await sim.port.load() == {"told": 1}
+        assert 102 in {row.type for row in bus.site.journal()}
+        await running.stop()
 
 
 async def test_an_adapter_speaks_for_itself_only(tmp_path: Path) -> None:

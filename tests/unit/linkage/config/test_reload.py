@@ -20,7 +20,15 @@ from linkage.client import (
 from linkage.config.file import Config
 from linkage.config.reload import RESTART
 from linkage.hosting import AdapterState
-from linkage.ports import Adapter, AdapterContext, AdapterRefusedError, Capability, Emit, Outcome
+from linkage.ports import (
+    Adapter,
+    AdapterContext,
+    AdapterPort,
+    AdapterRefusedError,
+    Capability,
+    Notice,
+    Outcome,
+)
 from linkage.server.process import AdapterPart, open_part
 from linkage.server.server import Server
 from linkage.store.read.reader import StoreReader
@@ -53,14 +61,14 @@ class Vendor(Adapter):
         if context.settings.get("password") == "":
             raise AdapterRefusedError("settings: a password is wanted")
 
-    async def run(self, emit: Emit) -> None:
+    async def run(self, port: AdapterPort) -> None:
         settings = self.context.settings
         if settings["password"] != "right":
             raise AdapterRefusedError("wrong password")
         up = PlatformLink(id=self.context.peer_id, kind="x", state=LinkState.UP)
-        await emit(PlatformStatusNotice(links=(up,)))
-        manner: Callable[[Emit], Any] = MANNERS[settings.get("manner", "well")]
-        await manner(emit)
+        await port.record([Notice(PlatformStatusNotice(links=(up,)))])
+        manner: Callable[[AdapterPort], Any] = MANNERS[settings.get("manner", "well")]
+        await manner(port)
 
     async def execute(self, request: Request) -> Outcome:  # noqa: ARG002 - the port's
         manner = self.context.settings.get("manner")
@@ -71,44 +79,45 @@ class Vendor(Adapter):
         return Outcome()
 
 
-async def _well(_emit: Emit) -> None:
+async def _well(_port: AdapterPort) -> None:
     await asyncio.Event().wait()
 
 
-async def _floods(emit: Emit) -> None:
+async def _floods(port: AdapterPort) -> None:
     number = 0
     while True:
         number += 1
         direction = CallDirection.IN
-        await emit(IncomingCallNotice(call_id=f"f{number}", direction=direction, to_num="9"))
+        call = IncomingCallNotice(call_id=f"f{number}", direction=direction, to_num="9")
+        await port.record([Notice(call)])
 
 
-async def _raises(_emit: Emit) -> None:
+async def _raises(_port: AdapterPort) -> None:
     raise BaseExceptionGroup("nonsense", [KeyError("x"), ValueError("y")])
 
 
-async def _exits(_emit: Emit) -> None:
+async def _exits(_port: AdapterPort) -> None:
     raise SystemExit(3)
 
 
-async def _cancels(_emit: Emit) -> None:
+async def _cancels(_port: AdapterPort) -> None:
     raise asyncio.CancelledError
 
 
-async def _leaks(_emit: Emit) -> None:
+async def _leaks(_port: AdapterPort) -> None:
     loop = asyncio.get_running_loop()
     LEAKED.extend(loop.create_task(asyncio.Event().wait()) for _ in range(100))
     raise OSError("the link is gone")
 
 
-async def _drops_its_tasks(emit: Emit) -> None:
+async def _drops_its_tasks(port: AdapterPort) -> None:
     async with asyncio.TaskGroup() as tasks:
         for _ in range(10):
-            tasks.create_task(_raises(emit))
+            tasks.create_task(_raises(port))
 
 
 LEAKED: list[asyncio.Task[Any]] = []
-MANNERS: dict[str, Callable[[Emit], Any]] = {
+MANNERS: dict[str, Callable[[AdapterPort], Any]] = {
     "well": _well, "hangs": _well, "floods": _floods, "raises": _raises, "leaks": _leaks,
     "drops": _drops_its_tasks, "exits": _exits, "cancels": _cancels,
 }  # fmt: skip
@@ -234,7 +243,7 @@ async def test_an_adapter_that_misbehaves_disturbs_no_other(tmp_path: Path, mann
                     call_id=f"c{number}", direction=CallDirection.IN, to_num="2222"
                 )
                 async with asyncio.timeout(WAIT_S):
-                    await good._emit(call)
+                    await good._port.record([Notice(call)])
                     while (await desk.next_notice()).message.call_id != call.call_id:
                         pass
             assert good.state is AdapterState.UP

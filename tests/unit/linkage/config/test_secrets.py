@@ -235,7 +235,7 @@ def test_no_secret_shows_in_what_a_configuration_prints(tmp_path: Path) -> None:
     written(path, path.read_text() + trace)
     config = load_config(path)
     key = config.peer[0].keys()[0]
-    nothing: dict[str, Any] = dict.fromkeys(("clock", "memory", "files"))
+    nothing: dict[str, Any] = dict.fromkeys(("clock", "files"))
     given = AdapterContext(peer_id="a", settings=config.adapter[0].settings, **nothing)
     ways = {
         "repr": repr(config),

@@ -12,7 +12,7 @@ import pytest
 
 from linkage.core import Core
 from linkage.core.message_log import REFUSALS_PER_S
-from linkage.ports import EntryKind
+from linkage.ports import EntryKind, NoticeRequest
 from linkage.store.sql.rebuild import differences, rebuild
 from linkage.store.sql.unit import UnitOfWork
 from protocol import messages as m
@@ -255,39 +255,12 @@ async def test_what_an_adapter_says_is_taken_as_it_will_be_read_again(site: Site
     exact = site.clock.utc() + timedelta(microseconds=123_456)
 
     message = m.HangupNotice(call_id="C1", content=" fire\n", start_time=exact, end_time=exact)
-    response = await site.core.submit(
-        link, Request(id="a1", message=message, time=exact), reconstructed=True
-    )
+    request = Request(id="a1", message=message, time=exact)
+    done = await site.core.record(link, [NoticeRequest(request, reconstructed=True)], {})
 
     # The fixture rebuilds: a digit that the journal does not keep would show there.
-    assert response.result == 0
+    assert [response.result for response in done.responses] == [0]
     assert messages_of(site)[0].reconstructed
-
-
-async def test_an_adapter_s_memory_survives(site: Site) -> None:
-    await site.core.remember("pbx", "channels", {"a": [1, "二"]})
-    await site.core.remember("pbx", "gone", 1)
-    await site.core.remember("pbx", "gone", None)
-    await site.core.remember("pbx", "channels", {"a": [2]})
-
-    await site.kill()
-
-    assert await site.core.recall("pbx") == {"channels": {"a": [2]}}
-    assert await site.core.recall("pbx2") == {}
-
-
-async def test_what_cannot_be_read_of_an_adapter_s_memory_spoils_but_itself(site: Site) -> None:
-    await site.core.remember("pbx", "whole", {"a": 1})
-    await site.core.remember_text("pbx", "torn", '{"a": ')
-
-    assert await site.core.recall("pbx") == {"whole": {"a": 1}, "torn": '{"a": '}
-
-
-async def test_a_memory_that_cannot_be_written_says_so(site: Site) -> None:
-    await site.limit_pages()
-
-    with pytest.raises(OSError, match="cannot be written"):
-        await site.core.remember("pbx", "k", "x" * 100_000)
 
 
 # --- observations --------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ from linkage.supervision import Backoff
 from tests.unit.gateway.fake_core import FakeCore
 from tests.unit.linkage.hosting.hosted import (
     NO_FILES,
-    NoMemory,
     Pauses,
     Scripted,
 )
@@ -34,9 +33,7 @@ async def core() -> FakeCore:
 
 @pytest.fixture
 def adapter(clock: ManualClock) -> Scripted:
-    context = AdapterContext(
-        peer_id="asterisk", settings={}, clock=clock, memory=NoMemory(), files=NO_FILES
-    )
+    context = AdapterContext(peer_id="asterisk", settings={}, clock=clock, files=NO_FILES)
     return Scripted(context)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,12 +13,14 @@ from linkage.hosting import AdapterHost
 from linkage.ports import (
     Adapter,
     AdapterContext,
+    AdapterPort,
     Capability,
     Command,
-    Emit,
+    Notice,
     Outcome,
 )
 from protocol.envelope import Request, Response
+from protocol.message import Message
 from protocol.messages import (
     CallDirection,
     Hangup,
@@ -27,18 +30,6 @@ from protocol.messages import (
 )
 from protocol.messages.call import HoldAction
 from tests.unit.gateway.fake_core import FakeCore
-
-
-class NoMemory:
-    async def load(self) -> dict[str, Any]:
-        return {}
-
-    async def put(self, key: str, value: Any) -> None:
-        raise NotImplementedError
-
-    async def delete(self, key: str) -> None:
-        raise NotImplementedError
-
 
 NO_FILES = DirectoryFiles(Path("/nowhere"))
 
@@ -58,12 +49,19 @@ class Scripted(Adapter):
         self.runs: asyncio.Queue[Exception | None] = asyncio.Queue()
         self.started = 0
         self.begun: list[str] = []
-        self.emit: Emit | None = None
+        self.port: AdapterPort | None = None
         self.running = asyncio.Event()
         self.alive: SnapshotNotice | None = None
 
-    async def run(self, emit: Emit) -> None:
-        self.emit = emit
+    async def emit(
+        self, message: Message, *, time: datetime | None = None, reconstructed: bool = False
+    ) -> None:
+        """One notice, in the run that there is."""
+        assert self.port is not None
+        await self.port.record([Notice(message, time, reconstructed)])
+
+    async def run(self, port: AdapterPort) -> None:
+        self.port = port
         self.started += 1
         self.running.set()
         error = await self.runs.get()

@@ -7,10 +7,9 @@ import asyncio
 import pytest
 
 from linkage.clock import ManualClock
-from linkage.hosting import AdapterHost, AdapterState
-from linkage.hosting.host import LinkClosedError
+from linkage.hosting import AdapterHost, AdapterState, LinkClosedError
 from linkage.ports import (
-    Emit,
+    AdapterPort,
     EntryKind,
     Link,
     Outcome,
@@ -48,7 +47,6 @@ def close_at_the_next_taking(core: FakeCore) -> None:
 async def test_an_adapter_whose_link_the_core_closed_is_adopted_and_run_again(
     host: AdapterHost, core: FakeCore, adapter: Scripted, pauses: Pauses
 ) -> None:
-    assert adapter.emit is not None
     await adapter.emit(incoming())
     close_as_the_core_does(core, host, "internal error")
     assert host.state.value == "down"
@@ -133,7 +131,6 @@ async def test_commands_in_work_are_answered_once_and_before_the_link_is_taken_a
 async def test_a_notice_that_met_a_closed_link_is_an_error_for_the_adapter(
     host: AdapterHost, core: FakeCore, adapter: Scripted
 ) -> None:
-    assert adapter.emit is not None
     close_as_the_core_does(core, host, "internal error")
     with pytest.raises(LinkClosedError, match="internal error"):
         await adapter.emit(incoming())
@@ -145,7 +142,6 @@ async def test_a_notice_that_met_a_closed_link_is_an_error_for_the_adapter(
     refused = asyncio.Event()
 
     async def tell() -> None:
-        assert adapter.emit is not None
         with pytest.raises(LinkClosedError):
             await adapter.emit(incoming())
         refused.set()
@@ -214,9 +210,9 @@ async def test_an_adapter_that_lets_go_of_its_cancellation_is_not_run_after_the_
     adapter: Scripted, core: FakeCore, clock: ManualClock, pauses: Pauses
 ) -> None:
     class Deaf(Scripted):
-        async def run(self, emit: Emit) -> None:
+        async def run(self, port: AdapterPort) -> None:
             try:
-                await super().run(emit)
+                await super().run(port)
             except asyncio.CancelledError:
                 return
 

@@ -39,7 +39,6 @@ from tests.unit.linkage.hosting.hosted import (
 async def test_a_notice_is_submitted_with_its_time(
     host: AdapterHost, core: FakeCore, adapter: Scripted, clock: ManualClock
 ) -> None:
-    assert adapter.emit is not None
     happened = clock.utc() - timedelta(minutes=5)
     await adapter.emit(incoming(), time=happened, reconstructed=True)
     await adapter.emit(incoming())
@@ -52,7 +51,6 @@ async def test_a_notice_is_offered_again_until_the_overload_has_passed(
     host: AdapterHost, core: FakeCore, adapter: Scripted, pauses: Pauses
 ) -> None:
     core.refusals = [Result.OVERLOAD, Result.STORAGE_FULL, Result.OVERLOAD]
-    assert adapter.emit is not None
     await adapter.emit(incoming())
     assert len({item.id for item in core.submitted}) == 1
     assert len(core.submitted) == 4
@@ -65,7 +63,6 @@ async def test_a_notice_waits_as_long_as_the_core_asks_for(
 ) -> None:
     core.refusals = [Result.OVERLOAD, Result.SWITCHING_OVER]
     core.retry_after_s = 3
-    assert adapter.emit is not None
     await adapter.emit(incoming())
     assert pauses.asked == [3, 3]
     assert len(core.submitted) == 3
@@ -75,7 +72,6 @@ async def test_a_refused_notice_is_journalled_and_the_adapter_goes_on(
     host: AdapterHost, core: FakeCore, adapter: Scripted
 ) -> None:
     core.refusals = [Result.NO_CALL]
-    assert adapter.emit is not None
     await adapter.emit(incoming())
     assert [(note.kind, note.result) for note in core.notes] == [(EntryKind.REFUSED, 301)]
     await adapter.emit(incoming())
@@ -86,7 +82,6 @@ async def test_a_host_is_up_from_the_first_notice(
     host: AdapterHost, core: FakeCore, adapter: Scripted
 ) -> None:
     assert host.state is AdapterState.CONNECTING
-    assert adapter.emit is not None
     await adapter.emit(incoming())
     assert host.state.value == "up"
     assert core.notes == []
@@ -120,7 +115,6 @@ async def test_one_outage_is_one_alarm_however_many_attempts_it_takes(
     ]
     assert core.kinds() == [EntryKind.ALARM]
     assert pauses.asked == [1, 2, 4]
-    assert adapter.emit is not None
     await adapter.emit(incoming())
     await core.until(lambda: len(core.notes) == 2)
     assert core.notes[1].detail == "asterisk is up again"
@@ -152,7 +146,6 @@ async def test_a_command_that_outlived_the_run_says_nothing_about_the_next_one(
 
     pauses.over.set()
     await ran(adapter, 2)
-    assert adapter.emit is not None
     for result in (Result.OK, Result.OK, Result.NO_CALL):
         core.refusals = [result]
         await adapter.emit(incoming())
@@ -185,7 +178,6 @@ async def test_what_does_not_pass_by_itself_is_alarmed_once_and_tried_until_it_h
     assert words in alarm.detail
     assert str(error) in alarm.detail
     assert pauses.asked == [60, 60, 60]
-    assert adapter.emit is not None
     await adapter.emit(incoming())
     await core.until(lambda: len(core.notes) == 2)
     assert core.notes[1].kind is EntryKind.ALARM_CLEARED
@@ -226,7 +218,6 @@ async def test_an_error_of_the_core_runs_the_adapter_again(
     host: AdapterHost, core: FakeCore, adapter: Scripted
 ) -> None:
     core.fail = OSError("the disk is gone")
-    assert adapter.emit is not None
     with pytest.raises(OSError, match="the disk is gone"):
         await adapter.emit(incoming())
 

@@ -11,7 +11,7 @@ import pytest
 from linkage.clock import SystemClock
 from linkage.core.clock_steps import steady_us_of
 from linkage.core.engine import CoreEngine
-from linkage.core.jobs import SaveMemory
+from linkage.core.jobs import Record
 from linkage.core.peers import Peers
 from linkage.core.writer.thread import Batch
 from linkage.core.writer.writer import Writer
@@ -34,11 +34,11 @@ class Bench:
         self.batches: asyncio.Queue[list[str]] = asyncio.Queue()
 
     def _settle(self, batch: Batch) -> None:
-        works = [work for _, work, _ in batch.items]
-        self.batches.put_nowait([work.key for work in works if isinstance(work, SaveMemory)])
+        records = [work for _, work, _ in batch.items if isinstance(work, Record)]
+        self.batches.put_nowait([key for record in records for key in record.memory])
 
     def put(self, key: str, *, patient: bool) -> None:
-        self.commits.put(SaveMemory("pbx", key, "1"), patient=patient)
+        self.commits.put(Record("pbx", (), {key: "1"}), patient=patient)
 
     async def batch(self) -> list[str]:
         return await asyncio.wait_for(self.batches.get(), WITHIN_S)
