@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from linkage.store.rows import Event, FileRecord, Operation
+from linkage.store.rows import Event, FileRecord, Operation, OperationKey
 from protocol.message import Message
 
 EXPLICIT: Final = "explicit"
@@ -140,6 +140,26 @@ class Records(Protocol):
 
     def end_link(self, event_pk: int, other_pk: int, kinds: tuple[str, ...], seq: int) -> None:
         """End the valid ones of these kinds."""
+        ...
+
+    def find_all(self, native: str) -> list[Operation]:
+        """Of any platform with this native key, latest first."""
+        ...
+
+    def add_key(self, row: OperationKey) -> None:
+        """Another name of an operation; no error where it has it already."""
+        ...
+
+    def find_by_key(self, platform: str, kind: str, key: str) -> list[Operation]:
+        """Those of a platform that have this other name, latest first."""
+        ...
+
+    def find_file(self, platform: str, file_id: str) -> FileRecord | None:
+        """A platform's file."""
+        ...
+
+    def find_files(self, file_id: str) -> list[FileRecord]:
+        """Files of any platform under a FileId."""
         ...
 
     def put_file(self, row: FileRecord) -> None:

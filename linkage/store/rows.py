@@ -133,6 +133,20 @@ class Binding:
 
 
 @dataclass(slots=True, kw_only=True)
+class OperationKey:
+    """Another name of an operation: by which an answer, or an outcome, finds it.
+
+    `kind` and `key` are correlation's (`linkage.correlation.replies`): the Message-ID of a mail,
+    the number that an SMS went to, the command that it came of.
+    """
+
+    platform: str
+    kind: str
+    key: str
+    op_id: int
+
+
+@dataclass(slots=True, kw_only=True)
 class EventLink:
     """Event ↔ event: merge, parent, related, split; valid between two journal seqs."""
 

@@ -12,7 +12,14 @@ from typing import Any, Final, Generic, TypeVar
 from sqlalchemy import Select, Table, bindparam, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from linkage.store.rows import Binding, Event, EventLink, FileRecord, Operation
+from linkage.store.rows import (
+    Binding,
+    Event,
+    EventLink,
+    FileRecord,
+    Operation,
+    OperationKey,
+)
 from linkage.store.sql import tables
 from linkage.store.sql.driver import (
     Driver,
@@ -27,6 +34,7 @@ from linkage.store.sql.driver import (
 from linkage.store.sql.transaction import KEY_MAX, Transaction
 
 CACHE_ROWS: Final = 20_000
+SAME_KEY_MAX: Final = 50
 SAME_ID_MAX: Final = 20
 """Operations under one id that a look-up brings: small numbers are used again and again."""
 
@@ -185,13 +193,14 @@ class Projections(Transaction):
 
     def find_calls(self, call_id: str) -> list[Operation]:
         """Calls and legs of any platform under a CallId, latest first."""
-        return self._find_native(f"call:{call_id}")
+        return self.find_all(f"call:{call_id}")
 
     def find_conferences(self, conference_id: str) -> list[Operation]:
         """Conferences of any platform under a ConferenceID, latest first."""
-        return self._find_native(f"conf:{conference_id}")
+        return self.find_all(f"conf:{conference_id}")
 
-    def _find_native(self, native: str) -> list[Operation]:
+    def find_all(self, native: str) -> list[Operation]:
+        """Operations of any platform with this native key, latest first."""
         found = self._same_id.get(native)
         if found is None:
             found = self._new_under(native)[::-1]
@@ -265,6 +274,15 @@ class Projections(Transaction):
         self._trees.pop(old_root, None)
         self._trees.pop(parent.root, None)
         self.flush()  # trees are read from the disk
+
+    def add_key(self, row: OperationKey) -> None:
+        """Another name of an operation; no error where it has it already."""
+        self._driver.execute_many(_PUT_KEY, KEY_COLUMNS, [_key(row)])
+
+    def find_by_key(self, platform: str, kind: str, key: str) -> list[Operation]:
+        """Operations of a platform that have this name, latest first, `SAME_KEY_MAX` at most."""
+        rows = self._driver.execute(_BY_KEY, ("kind", "key", "platform"), (kind, key, platform))
+        return self._all(row[0] for row in rows)
 
     # --- events ----------------------------------------------------------------------------------
     def event(self, event_pk: int) -> Event | None:
@@ -354,6 +372,15 @@ class Projections(Transaction):
         """Insert or replace a file's row."""
         self._driver.execute_many(_PUT_FILE, FILE_COLUMNS, [_file(row)])
 
+    def find_file(self, platform: str, file_id: str) -> FileRecord | None:
+        """A platform's file."""
+        rows = self._driver.execute(_FILE, ("platform", "file_id"), (platform, file_id))
+        return make_file(rows[0]) if rows else None
+
+    def find_files(self, file_id: str) -> list[FileRecord]:
+        """Files of any platform under a FileId."""
+        return [make_file(row) for row in self._driver.execute(_FILES, ("file_id",), (file_id,))]
+
     # --- small things ----------------------------------------------------------------------------
     def _take(self, table: str) -> int:
         taken = self._next[table]
@@ -363,10 +390,13 @@ class Projections(Transaction):
 
 BINDING_COLUMNS: Final = in_table_order(tables.binding, columns_of(Binding))
 LINK_COLUMNS: Final = in_table_order(tables.event_link, columns_of(EventLink))
+KEY_COLUMNS: Final = in_table_order(tables.operation_key, columns_of(OperationKey))
 FILE_COLUMNS: Final = in_table_order(tables.file, columns_of(FileRecord))
 _binding: Final = getter(BINDING_COLUMNS)
 _link: Final = getter(LINK_COLUMNS)
+_key: Final = getter(KEY_COLUMNS)
 _file: Final = getter(FILE_COLUMNS)
+make_file: Final = maker(tables.file, FileRecord)
 
 _operation: Final = tables.operation.c
 _OPERATION: Final = select(*[_operation[name] for name in columns_of(Operation)])
@@ -410,3 +440,27 @@ _PUT_FILE: Final = _put_file.on_conflict_do_update(
     ["platform", "file_id"],
     set_={name: _put_file.excluded[name] for name in FILE_COLUMNS},
 )
+_PUT_KEY: Final = (
+    upsert(tables.operation_key)
+    .values({name: bindparam(name) for name in KEY_COLUMNS})
+    .on_conflict_do_nothing()
+)
+_key_column: Final = tables.operation_key.c
+_BY_KEY: Final = at_most(
+    SAME_KEY_MAX,
+    select(_key_column.op_id)
+    .where(
+        _key_column.kind == bindparam("kind"),
+        _key_column.key == bindparam("key"),
+        _key_column.platform == bindparam("platform"),
+    )
+    .order_by(_key_column.op_id.desc()),
+)
+_file_column: Final = tables.file.c
+_FILES: Final = at_most(
+    SAME_ID_MAX,
+    select(*[_file_column[name] for name in columns_of(FileRecord)])
+    .where(_file_column.file_id == bindparam("file_id"))
+    .order_by(_file_column.platform),
+)
+_FILE: Final = _FILES.where(_file_column.platform == bindparam("platform"))

@@ -3,9 +3,9 @@
 Times are microseconds since 1970 UTC; OpIds are numbers here, text on the wire.
 
 `journal` is the truth and only grows; its oldest part may lie in the segments of `archive`.
-`event`, `event_link`, `operation`, `binding` and `file` are projections: a rebuild from the
-journal gives the same rows. `delivery`, `peer`, `nonce`, `adapter_memory` and `floor` are working
-state.
+`event`, `event_link`, `operation`, `operation_key`, `binding` and `file` are projections: a
+rebuild from the journal gives the same rows. `delivery`, `peer`, `nonce`, `adapter_memory` and
+`floor` are working state.
 """
 
 from __future__ import annotations
@@ -178,6 +178,17 @@ binding: Final = Table(
 )
 """Undone by `valid_to`, never by deletion. Both are journal seqs."""
 
+operation_key: Final = Table(
+    "operation_key",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("platform", Text, primary_key=True),
+    Column("op_id", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+"""Other names of messages (Message-ID, the number they went to), by which an answer finds them."""
+
 file: Final = Table(
     "file",
     metadata,
@@ -192,6 +203,7 @@ file: Final = Table(
     Column("duration_s", Integer),
     Column("created_at", BigInteger, nullable=False),
     Index("file_op", "op_id"),
+    Index("file_by_id", "file_id"),
 )
 """Each platform numbers its files as it likes: another's of the same FileId is another file."""
 
@@ -297,5 +309,5 @@ SESSIONS: Final = "!sessions"
 CLOCK: Final = "!clock"
 """Where the moves of the wall clock stand there (`linkage.store.clock_steps`)."""
 
-PROJECTIONS: Final = (event, event_link, operation, binding, file)
+PROJECTIONS: Final = (event, event_link, operation, operation_key, binding, file)
 """What a rebuild makes anew."""

@@ -15,7 +15,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The newest migration; a database beyond it was written by a newer linkage."""
 CACHE_KIB: Final = 64 * 1024
 LOG_KEPT_BYTES: Final = 64 * 1024 * 1024
