@@ -38,7 +38,7 @@ from gateway.session_factory import SessionFactory
 from gateway.settings import GatewaySettings
 from linkage.cli.running import settled_in
 from linkage.clock import SystemClock
-from linkage.config.file import load_config
+from linkage.config.load import load_config
 from linkage.core import Core
 from linkage.ports import CorePort, EntryKind, Link
 from linkage.store.sql.unit import UnitOfWork

@@ -9,6 +9,6 @@ from __future__ import annotations
 from gateway.errors import ListenError
 from gateway.gateway import Gateway
 from gateway.settings import GatewaySettings
-from gateway.tls import TlsFiles
+from linkage.config.gateway import TlsFiles
 
 __all__ = ["Gateway", "GatewaySettings", "ListenError", "TlsFiles"]

@@ -18,7 +18,8 @@ from gateway.refusal_journal import RefusalJournal
 from gateway.renewal import Renewal
 from gateway.session import Session
 from gateway.settings import GatewaySettings
-from gateway.tls import Tls, TlsFiles
+from gateway.tls import Tls
+from linkage.config.gateway import TlsFiles
 from linkage.ports import Clock, CorePort, Network, PeerProfile
 from linkage.supervision import Lot, Sleep
 

@@ -1,11 +1,12 @@
-"""The figures by which the gateway works. Plain data: the composition root fills it in."""
+"""The figures by which the gateway works: those of the file, and those that are nobody's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Final
 
-from linkage.ports import Network, Rate
+from linkage.config.gateway import ConnectionLimits
+from linkage.ports import Network
 from linkage.supervision import Backoff
 from protocol.dialect import DEFAULT, Dialect
 from protocol.events import Timers
@@ -14,7 +15,7 @@ KIB: Final = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GatewaySettings:
+class GatewaySettings(ConnectionLimits):
     """Timers, bounds and the dialect of strangers.
 
     Bounds are what a stranger or a peer can make linkage hold; every one of them is per session
@@ -24,26 +25,10 @@ class GatewaySettings:
     dialect: Dialect = DEFAULT
     """How those speak who are not known by their address."""
     timers: Timers = field(default_factory=Timers)
-    connections: int = 12_000
-    """Accepted connections at a time; one more is closed at once."""
-    connections_per_address: int | None = None
-    """Of these, those from one address; None: no bound of its own. Without registration nobody
-    stays, so that one address holds no more than its peers and `unregistered_per_address`."""
-    unregistered: int = 256
-    """Connections that have not registered yet, TLS handshakes included."""
-    unregistered_per_address: int = 128
-    """Of these, those from one address: nobody alone can lock the others out."""
-    accepts: Rate = field(default_factory=lambda: Rate(per_s=200, burst=2000))
-    """New connections from one address; one too many is closed at once. The burst is for peers
-    behind one address that come back after a restart."""
     allow: tuple[Network, ...] = ()
     """Networks that may connect; none given: all."""
-    failures: Rate = field(default_factory=lambda: Rate(per_s=1 / 6, burst=10))
-    """Registrations refused to one address for one peer id; beyond, 206 without a look at them."""
     refusals_window_s: float = 60.0
     """Refusals of one kind from one address within this are journalled as one, with a count."""
-    message_bytes: int = 4 * KIB * KIB
-    """The longest message taken, whatever a dialect allows."""
     inbound_max: int = 128
     """Requests in work; beyond that the socket is not read until half of them are answered. One
     longer than `heavy_bytes` counts as so many as it is times as long."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import ssl
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from gateway.certificate import Validity, read_validity
 from gateway.errors import ListenError
+from linkage.config.gateway import TlsFiles
 from linkage.ports import Clock
 
 logger = logging.getLogger("linkage.gateway")
@@ -23,32 +23,6 @@ logger = logging.getLogger("linkage.gateway")
 LOOK_EVERY_S: Final = 5.0
 WARN_BEFORE: Final = timedelta(days=21)
 MAKE_ONE: Final = "make them with `linkage init DIR --tls`, or set the path of yours"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsFiles:
-    """Where the material lies. All are PEM files.
-
-    `certificate` (with its chain) and `key` are what linkage shows, to those who connect and, as a
-    client certificate, to those it dials. `client_ca` verifies the certificates of those who
-    connect, `dial_ca` those of peers that are dialled (None: the authorities of the system).
-    """
-
-    certificate: Path | None = None
-    key: Path | None = None
-    client_ca: Path | None = None
-    require_client_certificate: bool = False
-    dial_ca: Path | None = None
-
-    def paths(self) -> dict[str, Path]:
-        """Every file there is to read, by the name of its setting."""
-        named = {
-            "certificate": self.certificate,
-            "key": self.key,
-            "client_ca": self.client_ca,
-            "dial_ca": self.dial_ca,
-        }
-        return {name: path for name, path in named.items() if path is not None}
 
 
 class Tls:

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
         Monitor,
         Platform,
     )
-    from linkage.config.file import Config, ConfigError, load_config
+    from linkage.config.file import Config
+    from linkage.config.load import load_config
+    from linkage.config.problems import ConfigError
     from linkage.config.secrets import Secret
     from linkage.reader import Store, open_store
     from linkage.server.server import Server
@@ -46,13 +48,13 @@ _LAZY: Final = {
     "BusinessScreen": "linkage.client",
     "CommunicationScreen": "linkage.client",
     "Config": "linkage.config.file",
-    "ConfigError": "linkage.config.file",
+    "ConfigError": "linkage.config.problems",
     "Monitor": "linkage.client",
     "Platform": "linkage.client",
     "Secret": "linkage.config.secrets",
     "Server": "linkage.server.server",
     "Store": "linkage.reader",
-    "load_config": "linkage.config.file",
+    "load_config": "linkage.config.load",
     "open_store": "linkage.reader",
 }
 _OURS: Final = ("protocol", "gateway", "adapters", "simulators")

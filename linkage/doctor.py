@@ -99,9 +99,8 @@ def check_tls(config: Config) -> Finding:
     from gateway.certificate import read_validity
     from gateway.tls import Tls
     from linkage.clock import SystemClock
-    from linkage.server.gateway import tls_files
 
-    files = tls_files(config)
+    files = config.tls
     try:
         Tls(files, SystemClock())
     except ListenError as error:
@@ -118,8 +117,7 @@ def check_bus(config: Config) -> Finding:
     from linkage.bus.sockets import BusError
 
     address = config.messaging.address
-    folder = config.path_of(config.messaging.keys)
-    assert folder is not None, "it has a default"
+    folder = config.messaging.keys
     try:
         place = endpoint(address, config.data_path)
         if is_ipc(place):
@@ -166,7 +164,8 @@ def check_packages() -> Iterator[Finding]:
 
 def read(config_file: Path) -> tuple[Config | None, list[Finding]]:
     """Is the configuration valid?"""
-    from linkage.config.file import ConfigError, load_config
+    from linkage.config.load import load_config
+    from linkage.config.problems import ConfigError
 
     try:
         config = load_config(config_file)

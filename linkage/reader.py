@@ -76,7 +76,7 @@ def open_store(path: str | Path) -> Store:
 
 def open_reader(path: Path) -> StoreReader:
     """The read side with everything in it, for the command line; as `open_store`."""
-    from linkage.config.file import load_config
+    from linkage.config.load import load_config
 
     if path.is_dir():
         path = _within(path)

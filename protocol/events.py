@@ -14,16 +14,20 @@ from protocol.results import Result
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timers:
-    """Seconds: to our heartbeat, to the end of a silent peer or a stranger, to a late answer.
+    """Seconds.
 
     `frame_within_s`: a message that has begun must be complete so soon, its fragments included;
     infinite where the owner trusts the peer.
     """
 
     heartbeat_s: float = 10.0
+    """a heartbeat is sent after so long without sending"""
     dead_after_s: float = 30.0
+    """a peer that was silent for so long is dead; longer than `heartbeat_s`"""
     register_within_s: float = 10.0
+    """how long a stranger has to register; on a TLS listener, first as long for the handshake"""
     answer_within_s: float = 30.0
+    """how long a peer has to answer a request"""
     frame_within_s: float = math.inf
 
 

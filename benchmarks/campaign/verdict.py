@@ -17,7 +17,7 @@ from sqlalchemy import Engine, func, select
 from benchmarks.campaign.ledger import Seen
 from benchmarks.campaign.plan import Plan
 from benchmarks.campaign.platforms import Sent
-from linkage.config.file import load_config
+from linkage.config.load import load_config
 from linkage.store.sql import tables
 from linkage.store.sql.rebuild import differences, rebuild
 from linkage.store.sqlite.database import open_for_reading

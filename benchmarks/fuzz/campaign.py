@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 from benchmarks.fuzz.target import CANARY_SECRET, Target, peer_names
 from benchmarks.process import LOAD_CORE, SERVER_CORE, Child, run
 from linkage.client import Application, Platform
-from linkage.config.file import load_config
+from linkage.config.load import load_config
 from linkage.store.sql import tables
 from linkage.store.sql.rebuild import differences, rebuild
 from linkage.store.sqlite.database import CACHE_KIB, open_for_reading

@@ -22,7 +22,7 @@ from linkage.bus.pack import (
     unpack_response,
 )
 from linkage.bus.part_end import PartEnd
-from linkage.bus.settings import BusSettings
+from linkage.config.processes import MessagingSettings
 from linkage.ports import Capability, Clock, EntryKind, Link, NoticeRequest, Recorded
 from protocol.envelope import Request, Response
 from protocol.messages import CapabilityNotice
@@ -55,7 +55,7 @@ class CoreClient:
         part: str,
         place: str,
         clock: Clock,
-        settings: BusSettings,
+        settings: MessagingSettings,
         *,
         keys: tuple[Pair, bytes] | None = None,
         capabilities: Mapping[str, Capability] | None = None,

@@ -29,10 +29,10 @@ from linkage.bus.envelope import (
 from linkage.bus.keys import Pair
 from linkage.bus.pack import PackError
 from linkage.bus.remote_link import ADAPTER, Part, part_problem
-from linkage.bus.settings import BusSettings
 from linkage.bus.sockets import Router
 from linkage.bus.stream import Pace
 from linkage.bus.zap import ZapHandler
+from linkage.config.processes import MessagingSettings
 from linkage.ports import Absent, Clock, CoreService, EntryKind, FileStore
 
 logger = logging.getLogger("linkage.bus")
@@ -65,7 +65,7 @@ class CoreEnd:
         core: CoreService,
         files: FileStore,
         clock: Clock,
-        settings: BusSettings,
+        settings: MessagingSettings,
         adapters: Collection[str],
     ) -> None:
         self._core = core

@@ -34,9 +34,9 @@ from linkage.bus.envelope import (
 from linkage.bus.keys import Pair
 from linkage.bus.links import Links, LocalLink
 from linkage.bus.pack import PackError, pack_request, pack_response, unpack_request
-from linkage.bus.settings import BusSettings
 from linkage.bus.sockets import Dealer
 from linkage.bus.stream import Pace, Stream
+from linkage.config.processes import MessagingSettings
 from linkage.ports import REPLACED, Capability, Clock
 from linkage.supervision import TaskSet
 
@@ -82,7 +82,7 @@ class PartEnd:
         part: str,
         place: str,
         clock: Clock,
-        settings: BusSettings,
+        settings: MessagingSettings,
         keys: tuple[Pair, bytes] | None,
         capabilities: Mapping[str, Capability],
     ) -> None:

@@ -90,7 +90,7 @@ def read_config(path: Path) -> Config:
     Raises:
         ConfigError: with every problem.
     """
-    from linkage.config.file import load_config
+    from linkage.config.load import load_config
 
     return load_config(path)
 

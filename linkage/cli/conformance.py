@@ -110,7 +110,7 @@ def conformance(role: str, address: str | None, *, as_json: bool, **options: Any
 
 
 def _settings(role: str, address: str, options: dict[str, Any]) -> Settings:
-    from linkage.config.file import parse_address
+    from linkage.config.fields import parse_address
     from protocol.roles import Role
     from simulators.conformance import Settings
 

@@ -91,7 +91,8 @@ def write_changed(path: Path, text: str, wanted: dict[str, Any]) -> None:
     Raises:
         FailureError: it does not; another change is at work; it would be no configuration.
     """
-    from linkage.config.file import ConfigError, check_config
+    from linkage.config.file import check_config
+    from linkage.config.problems import ConfigError
 
     try:
         document = tomllib.loads(text)

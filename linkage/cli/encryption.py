@@ -20,8 +20,8 @@ def client_context(config: Config, peer_id: str) -> ssl.SSLContext:
     Raises:
         FailureError: the files cannot be used.
     """
-    authority = config.path_of(config.tls.dial_ca or config.tls.client_ca)
-    own = config.path_of(config.tls.certificate)
+    authority = config.tls.dial_ca or config.tls.client_ca
+    own = config.tls.certificate
     try:
         context = ssl.create_default_context(cafile=authority)
         if own is not None:

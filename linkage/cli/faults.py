@@ -61,7 +61,7 @@ def _chances(function: F) -> F:
 
 
 def _address(context: click.Context, param: click.Parameter, value: str) -> tuple[str, int]:
-    from linkage.config.file import parse_address
+    from linkage.config.fields import parse_address
 
     try:
         host, port = parse_address(value)

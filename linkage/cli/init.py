@@ -97,7 +97,7 @@ def _check_peer(
 def _check_listen(
     _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
 ) -> tuple[str, ...]:
-    from linkage.config.file import parse_address
+    from linkage.config.fields import parse_address
 
     for written in values:
         try:
@@ -110,7 +110,7 @@ def _check_listen(
 def _check_bus(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
     if value is None:
         return None
-    from linkage.config.file import parse_address
+    from linkage.config.fields import parse_address
 
     try:
         parse_address(value)
@@ -180,7 +180,7 @@ def init(
 def _make_certificates(directory: Path, listen: Sequence[str], peers: Sequence[str]) -> None:
     from linkage.clock import SystemClock
     from linkage.config.certificates import CertificateError, make_test_files
-    from linkage.config.file import parse_address
+    from linkage.config.fields import parse_address
 
     hosts = [parse_address(written)[0] for written in listen]
     try:

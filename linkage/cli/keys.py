@@ -32,7 +32,7 @@ def keys(parts: tuple[str, ...], config_file: Path, as_json: bool) -> None:
     names = list(dict.fromkeys([*part_names(config), *parts]))
     for name in parts:
         check_part(config, name)
-    folder = config.path_of(config.messaging.keys)
+    folder = config.messaging.keys
     assert folder is not None, "it has a default"
     made = make_keys(folder, names)
     if as_json:

@@ -14,7 +14,8 @@ from linkage.cli.common import config_option, json_option, print_json, read_conf
 from linkage.timeline.cells import harmless
 
 if TYPE_CHECKING:
-    from linkage.config.file import Config, PeerSettings
+    from linkage.config.file import Config
+    from linkage.config.peers import PeerSettings
 
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 GRACE_MAX: Final = timedelta(days=366)

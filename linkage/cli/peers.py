@@ -14,7 +14,8 @@ from linkage.timeline.cells import harmless
 from linkage.times import full_time
 
 if TYPE_CHECKING:
-    from linkage.config.file import Config, PeerSettings
+    from linkage.config.file import Config
+    from linkage.config.peers import PeerSettings
     from linkage.store.read.views import PeerView
 
 HERE: Final = {True: "yes", False: "no", None: "?"}

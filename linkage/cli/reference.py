@@ -57,7 +57,7 @@ eval "$(_LINKAGE_COMPLETE=bash_source linkage)"             # in ~/.bashrc
 eval "$(_LINKAGE_COMPLETE=zsh_source linkage)"              # in ~/.zshrc
 _LINKAGE_COMPLETE=fish_source linkage | source              # in ~/.config/fish/config.fish
 ```
-"""
+"""  # noqa: E501 - a link is not broken
 
 
 def reference_text() -> str:

@@ -93,7 +93,7 @@ def _check(settings: dict[str, Any]) -> None:
     """
     from pydantic import ValidationError
 
-    from linkage.config.file import PeerSettings
+    from linkage.config.peers import PeerSettings
 
     try:
         PeerSettings.model_validate(settings)

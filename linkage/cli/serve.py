@@ -29,7 +29,7 @@ def _check_listen(
 ) -> list[tuple[str, int]]:
     if not values:
         return []
-    from linkage.config.file import parse_address
+    from linkage.config.fields import parse_address
 
     try:
         return [parse_address(written) for written in values]
@@ -103,7 +103,8 @@ async def _serve(config: Config, config_file: Path, hidden: SecretsOf, *, as_jso
 
 async def _reload(served: Server | LinkagePart, config_file: Path, hidden: SecretsOf) -> list[str]:
     """SIGHUP, or asked for at the door: what is wrong with the new settings changes nothing."""
-    from linkage.config.file import ConfigError, load_config
+    from linkage.config.load import load_config
+    from linkage.config.problems import ConfigError
 
     try:
         config = load_config(config_file)

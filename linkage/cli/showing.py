@@ -20,7 +20,8 @@ from linkage.cli.init import SECRET_BYTES, configuration_text, write_configurati
 from linkage.cli.running import run
 from linkage.cli.telling import message_line
 from linkage.cli.terminal import screen_width
-from linkage.config.file import Config, load_config
+from linkage.config.file import Config
+from linkage.config.load import load_config
 from linkage.server.server import Server
 from linkage.store.read.reader import StoreReader
 from linkage.timeline import build_ladder, is_in_between, render_text

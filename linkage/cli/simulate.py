@@ -17,7 +17,8 @@ from linkage.timeline.cells import harmless
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from linkage.config.file import Config, PeerSettings
+    from linkage.config.file import Config
+    from linkage.config.peers import PeerSettings
     from simulators.scenario import Scenario
     from simulators.watch import Sighting
 

@@ -91,7 +91,7 @@ def _live(views: Iterator[dict[str, Any]]) -> None:
 
 
 def _places(addresses: tuple[str, ...], config_file: Path) -> list[Address]:
-    from linkage.config.file import parse_address
+    from linkage.config.fields import parse_address
 
     if addresses:
         try:

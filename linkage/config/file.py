@@ -7,55 +7,35 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from linkage.config.idle import idle_settings
-from linkage.config.keyring import KeyringError
-from linkage.config.peers import (
+from linkage.config.core import OverloadLimits, RetentionSettings, SweepSettings
+from linkage.config.fields import (
     DEFAULT_PORT,
-    PEER_ID,
-    Address,
     Addresses,
     AllowList,
-    DialectSettings,
-    PeerSettings,
+    PeerId,
+    Positive,
     Section,
-    parse_address,
 )
-from linkage.config.secrets import HiddenMapping, Secret
+from linkage.config.gateway import ConnectionLimits, ListenerSettings, TimerSettings, TlsFiles
+from linkage.config.idle import idle_settings
+from linkage.config.keyring import KeyringError
+from linkage.config.peers import PeerSettings
+from linkage.config.problems import ConfigError, check, placed
+from linkage.config.processes import (
+    LogSettings,
+    MessagingSettings,
+    TraceSettings,
+    WatchSettings,
+)
+from linkage.config.secrets import HiddenMapping
 from linkage.ports import Role
-from protocol.suggest import suggesting
-
-__all__ = [
-    "AdapterSettings",
-    "Config",
-    "ConfigError",
-    "DialectSettings",
-    "LimitSettings",
-    "ListenerSettings",
-    "LogSettings",
-    "MessagingSettings",
-    "PeerSettings",
-    "RetentionSettings",
-    "SweepSettings",
-    "TimerSettings",
-    "TlsSettings",
-    "WatchSettings",
-    "load_config",
-    "parse_address",
-]
-
-
-class ConfigError(Exception):
-    """The configuration cannot be used. `problems` are lines for people, all of them at once."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 class AdapterSettings(Section):
@@ -64,177 +44,27 @@ class AdapterSettings(Section):
     `settings` go to the adapter as they are.
     """
 
-    id: Annotated[str, Field(pattern=PEER_ID)]
+    id: PeerId
     kind: str
     settings: HiddenMapping = HiddenMapping()  # there are passwords in it
 
 
-class TimerSettings(Section):
-    """Seconds."""
+@dataclass(frozen=True, kw_only=True)
+class LimitSettings(ConnectionLimits, OverloadLimits):
+    """Bounds on what strangers and peers can make linkage hold.
 
-    heartbeat_s: Annotated[float, Field(gt=0)] = 10.0
-    dead_after_s: Annotated[float, Field(gt=0)] = 30.0
-    register_within_s: Annotated[float, Field(gt=0)] = 10.0
-    answer_within_s: Annotated[float, Field(gt=0)] = 30.0
-    command_expire_s: Annotated[int, Field(gt=0)] = 30
-    frame_within_s: Annotated[float, Field(gt=0)] = 30.0
-    """For a message, with all its fragments, to be complete once it has begun."""
+    An address is an IPv4 address, or the /64 of an IPv6 address.
+    """
 
-    @model_validator(mode="after")
-    def _beats_often_enough(self) -> TimerSettings:
-        if self.dead_after_s <= self.heartbeat_s:
-            raise ValueError("dead_after_s must be longer than heartbeat_s")
-        return self
-
-
-class LimitSettings(Section):
-    """Bounds on what strangers and peers can make linkage hold."""
-
-    connections: Annotated[int, Field(gt=0)] = 12_000
-    connections_per_address: Annotated[int, Field(gt=0)] | None = None
-    unregistered: Annotated[int, Field(gt=0)] = 256
-    unregistered_per_address: Annotated[int, Field(gt=0)] = 128
-    connects_per_s: Annotated[float, Field(gt=0)] = 200.0
-    """New connections of one address, in the long run."""
-    connects_burst: Annotated[int, Field(gt=0)] = 2000
-    """New connections of one address, at once."""
-    refusals_per_minute: Annotated[float, Field(gt=0)] = 10.0
-    """Refused registrations of one peer id from one address; beyond, none is looked at (206)."""
-    requests_per_s: Annotated[float, Field(gt=0)] | None = None
-    """Requests of one peer; twice as many at once. None: as fast as they can be journalled."""
-    message_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * 1024
-    inbox: Annotated[int, Field(gt=0)] = 20_000
-    """Work that may wait for the disk; beyond, requests are answered 404."""
-    inbox_per_peer: Annotated[int, Field(gt=0)] = 2_000
-    """Requests of one peer among it."""
-    inbox_wait_s: Annotated[float, Field(gt=0)] = 10.0
-    """How long the oldest of it may wait."""
-    disk_free_mb: Annotated[int, Field(ge=0)] = 512
-    """MiB free on the disk of the store, below which an alarm is raised."""
-
-
-class RetentionSettings(Section):
-    """`[retention]`: how long what is kept."""
-
-    queue_days: Annotated[float, Field(gt=0)] = 7.0
-    queue_messages: Annotated[int, Field(gt=0)] = 1_000_000
-    queue_bytes: Annotated[int, Field(gt=0)] = 2 * 1024**3
-    """Of what one peer has not fetched; beyond, its oldest part is dropped and told by 195."""
-    replay_days: Annotated[float, Field(gt=0)] = 3.0
-    replay_messages: Annotated[int, Field(gt=0)] = 1_000_000
-    """Of what one peer has fetched and can have again."""
-    journal_days: Annotated[float, Field(ge=3)] | None = None
-    """Older entries go from the database into archive files; None: all stay."""
-    journal_bytes: Annotated[int, Field(ge=64 * 1024**2)] | None = None
-    """The same where the database gets larger."""
-
-
-class WatchSettings(Section):
-    """`[watch]`: where `/metrics`, `/healthz` and `/readyz` are served, over plain HTTP."""
-
-    listen: Address = ("127.0.0.1", 9464)
-    parts: dict[str, Address] = Field(default={})
-    """Of the parts that run in processes of their own; `listen` is the core's then."""
-
-
-class MessagingSettings(Section):
-    """`[messaging]`: the bus between the processes of `linkage serve --only`."""
-
-    address: Annotated[str, Field(pattern=r"^(ipc|ipc://.+|tcp://.+:[0-9]+)$")] = "ipc"
-    """Where the parts find the core: `ipc` (in the data directory), `ipc://PATH`, or
-    `tcp://HOST:PORT` with keys."""
-    bind: Annotated[str, Field(pattern=r"^(ipc|ipc://.+|tcp://.+:[0-9]+)$")] | None = None
-    """Where the core waits for them; none: at `address`."""
-    keys: Path = Path("keys")
-    """The directory of the keys, relative to this file."""
-    heartbeat_s: Annotated[float, Field(gt=0)] = 1.0
-    dead_after_s: Annotated[float, Field(gt=0)] = 10.0
-    hold_s: Annotated[float, Field(gt=0)] = 8.0
-    """How long a request waits for a core that is not there before it is answered 404."""
-
-    @model_validator(mode="after")
-    def _beats_often_enough(self) -> MessagingSettings:
-        if self.dead_after_s < 3 * self.heartbeat_s:
-            raise ValueError("dead_after_s must be at least three times heartbeat_s")
-        return self
-
-
-class TraceSettings(Section):
-    """`[trace]`: where spans of OpenTelemetry go, by OTLP over HTTP; needs `linkage[otel]`."""
-
-    endpoint: Annotated[str, Field(pattern=r"^https?://")] = "http://127.0.0.1:4318"
-    sample: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """The part of the traces begun here that is recorded."""
-    service: str | None = None
-    """`service.name`; none: the `id` of the file."""
-    headers: dict[str, Secret] = Field(default={})  # there may be a token in them
-
-    @field_validator("endpoint")
-    @classmethod
-    def _has_no_password(cls, value: str) -> str:
-        if "@" in value.split("://", 1)[1].split("/", 1)[0]:
-            raise ValueError("has a user or password in it, which would be shown: use `headers`")
-        return value
-
-
-class ListenerSettings(Section):
-    """One `[[listener]]`: an address to listen on, with TLS or without."""
-
-    address: Address
-    tls: bool = False
-
-
-class TlsSettings(Section):
-    """`[tls]`: PEM files, relative to this one."""
-
-    certificate: Path | None = None
-    key: Path | None = None
-    client_ca: Path | None = None
-    """Verifies client certificates, which then must name the peer that registers."""
-    require_client_certificate: bool = False
-    dial_ca: Path | None = None
-    """Verifies the peers that are dialled; none: the authorities of the system."""
-
-    @model_validator(mode="after")
-    def _fits(self) -> TlsSettings:
-        if (self.certificate is None) is not (self.key is None):
-            raise ValueError("set `certificate` and `key`, both or none")
-        if self.require_client_certificate and self.client_ca is None:
-            raise ValueError("`require_client_certificate` needs `client_ca` to verify them")
-        return self
-
-
-class SweepSettings(Section):
-    """`[sweep]`: when a platform is asked whether a call that nobody speaks of still lives."""
-
-    ask_after_h: Annotated[float, Field(ge=0)] = 4.0
-    """Hours without a word of an open operation; 0: never ask."""
-    settle_s: Annotated[float, Field(ge=0)] = 60.0
-    """After a platform came back, what it is given to tell by itself what it did not tell."""
-    every_s: Annotated[float, Field(gt=0)] = 5.0
-    """Between two rounds; each looks at a few hundred operations and puts at most 20 questions."""
-
-
-LogLevel = Literal["debug", "info", "warning", "error"]
-
-
-class LogSettings(Section):
-    """`[log]`: what the log tells and how; the command line goes before it."""
-
-    level: LogLevel = "info"
-    format: Literal["text", "json"] = "text"
-    levels: dict[str, LogLevel] = Field(default={})
-    """Other least levels, by logger, such as `linkage.gateway`."""
-    messages: bool = False
-    """A line also for every message that was accepted or delivered."""
-    mask_numbers: bool = False
-    """Show phone numbers by their last two digits only."""
+    requests_per_s: Positive | None = None
+    """requests of one peer, twice as many at once; beyond, they are answered 206 with
+    `RetryAfter`; none: as fast as they can be journalled"""
 
 
 class Config(Section):
     """The whole file. Relative paths are relative to it."""
 
-    id: Annotated[str, Field(pattern=PEER_ID)] = "linkage"
+    id: PeerId = "linkage"
     """The PeerId under which linkage registers where it dials."""
     data: Path = Path("data")
     listen: Addresses = (("127.0.0.1", DEFAULT_PORT),)
@@ -242,7 +72,7 @@ class Config(Section):
     """Further addresses, of which some may speak TLS."""
     allow: AllowList = ()
     """Addresses and networks that may connect; none: all."""
-    tls: TlsSettings = TlsSettings()
+    tls: TlsFiles = TlsFiles()
     log: LogSettings = LogSettings()
     watch: WatchSettings | None = None
     trace: TraceSettings | None = None
@@ -300,10 +130,6 @@ class Config(Section):
         """Where to listen with TLS."""
         return tuple(item.address for item in self.listener if item.tls)
 
-    def path_of(self, path: Path | None) -> Path | None:
-        """A path of the file, absolute; None as it is."""
-        return None if path is None else (self.source.parent / path).resolve()
-
     def find_peer(self, peer_id: str) -> PeerSettings | None:
         """The `[[peer]]` of that id."""
         return next((peer for peer in self.peer if peer.id == peer_id), None)
@@ -315,6 +141,9 @@ class Config(Section):
         problems = list(self._contradictions())
         if problems:
             raise ValueError("\n".join(problems))
+        for name in ("tls", "messaging"):
+            # Frozen for everybody else: the paths of a file are relative to it, and no further.
+            object.__setattr__(self, name, placed(getattr(self, name), self.source.parent))
         return self
 
     def _contradictions(self) -> Iterator[str]:
@@ -350,9 +179,8 @@ class Config(Section):
             yield "a [[listener]] with `tls` needs [tls] with `certificate` and `key`"
 
 
-@suggesting
-def load_config(path: str | Path) -> Config:
-    """Read and check a configuration file.
+def read_config(path: str | Path) -> Config:
+    """Read and check a configuration file, but for what adapters make of their settings.
 
     Raises:
         ConfigError: with all problems, each as `FILE: KEY: what is wrong, what to do`.
@@ -371,24 +199,10 @@ def load_config(path: str | Path) -> Config:
     return check_config(path, document)
 
 
-def check_config(path: Path, document: dict[str, Any]) -> Config:
+def check_config(path: Path, document: Mapping[str, Any]) -> Config:
     """What a file says, checked.
 
     Raises:
-        ConfigError: as of `load_config`.
+        ConfigError: as of `read_config`.
     """
-    try:
-        return Config.model_validate({**document, "source": path.resolve()})
-    except ValidationError as error:
-        explained = [line for item in error.errors() for line in _explain(path, item)]
-        raise ConfigError(explained) from None
-
-
-def _explain(path: Path, item: Any) -> list[str]:
-    key = ".".join(str(step) for step in item["loc"]) or "file"
-    problem = str(item["msg"]).removeprefix("Value error, ")
-    if item["type"] == "extra_forbidden":
-        problem = "is not a setting; see docs/reference/configuration.md for those there are"
-    elif item["type"] == "missing":
-        problem = "is missing"
-    return [f"{path}: {key}: {line}" for line in problem.splitlines()]
+    return check(Config, {**document, "source": path.resolve()}, str(path))

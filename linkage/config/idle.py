@@ -7,16 +7,17 @@ corrects before it matters.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel
 
 from linkage.ports import Role
 from protocol.roles import SPEAKS
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from linkage.config.file import Config
     from linkage.config.peers import PeerSettings
 
@@ -41,10 +42,15 @@ def idle_settings(config: Config) -> Iterator[str]:
     yield from _of_parts(config)
 
 
-def is_set(section: BaseModel, name: str) -> bool:
+def is_set(section: Any, name: str) -> bool:
     """Whether a setting was given another value than it has anyway."""
-    value: Any = getattr(section, name)
-    return bool(value != type(section).model_fields[name].get_default(call_default_factory=True))
+    cls = type(section)
+    if isinstance(section, BaseModel):
+        default: Any = cls.model_fields[name].get_default(call_default_factory=True)
+    else:
+        (field,) = (each for each in dataclasses.fields(section) if each.name == name)
+        default = field.default
+    return bool(getattr(section, name) != default)
 
 
 def _of_peer(peer: PeerSettings) -> Iterator[str]:

@@ -1,61 +1,19 @@
-"""The part of the configuration that describes a peer, and the types that all parts share."""
+"""One `[[peer]]`: who may speak to linkage, as what, and about what."""
 
 from __future__ import annotations
 
-import ipaddress
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 
+from linkage.config.fields import Address, AllowList, PeerId, Positive, Section
 from linkage.config.keyring import SECRET_MIN, Key, Keyring
 from linkage.config.secrets import Secret
-from linkage.ports import Network, PeerProfile, Rate, Role
-from protocol.dialect import Dialect
-
-DEFAULT_PORT: Final = 7700
-PORT_MAX: Final = 65_535
-PEER_ID: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-
-
-def parse_address(written: Any) -> Any:
-    """`"127.0.0.1:7700"`, `"desk.example:7700"` or `"[::1]:7700"` → (host, port)."""
-    if not isinstance(written, str):
-        return written
-    host, colon, port = written.strip().rpartition(":")
-    is_port = port.isascii() and port.isdigit() and int(port) <= PORT_MAX
-    if not colon or not is_port:
-        raise ValueError(f'write it as "HOST:PORT", for example "127.0.0.1:{DEFAULT_PORT}"')
-    if host in {"", "*"}:
-        raise ValueError(
-            f'write which addresses: "0.0.0.0:{port}" is all of IPv4, "[::]:{port}" all of IPv6'
-        )
-    return _host(host), int(port)
-
-
-def _host(written: str) -> str:
-    bare = written[1:-1] if written.startswith("[") and written.endswith("]") else None
-    if bare is None and not set(written) & set(":[]/ \t"):
-        return written
-    try:
-        ipaddress.IPv6Address(written if bare is None else bare)
-    except ValueError:
-        raise ValueError(
-            f'write it as "HOST:PORT" or "[IPV6]:PORT": {written!r} is neither'
-        ) from None
-    if bare is None:
-        raise ValueError(f'write an IPv6 address in brackets: "[{written}]:PORT"')
-    return bare
+from linkage.ports import PeerProfile, Rate, Role
+from protocol.dialect import Dialect, DialectSettings
 
 
 def _with_port(address: tuple[str, int]) -> tuple[str, int]:
@@ -64,61 +22,10 @@ def _with_port(address: tuple[str, int]) -> tuple[str, int]:
     return address
 
 
-def _one_or_more(written: Any) -> Any:
-    return [written] if isinstance(written, str) else written
-
-
-Address = Annotated[tuple[str, int], BeforeValidator(parse_address)]
-Addresses = Annotated[tuple[Address, ...], BeforeValidator(_one_or_more)]
-"""A list of them, or one as it is."""
-
-
-def parse_network(written: Any) -> Any:
-    """`"10.0.0.0/8"`, `"127.0.0.1"`, `"2001:db8::/32"` → a network."""
-    if not isinstance(written, str):
-        return written
-    try:
-        return ipaddress.ip_network(written)
-    except ValueError as error:
-        raise ValueError(f'{error}: write it as "10.0.0.0/8" or "127.0.0.1"') from None
-
-
-AllowList = tuple[Annotated[Network, BeforeValidator(parse_network)], ...]
-
-
-class Section(BaseModel):
-    """A table of the file: no unknown keys, nothing that changes."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        arbitrary_types_allowed=True,
-        hide_input_in_errors=True,  # it may be a secret
-    )
-
-
-class DialectSettings(Section):
-    """How a peer differs from the default dialect (protocol.md#dialects)."""
-
-    flag_message: Annotated[int, Field(ge=0, le=255)] = 0x01
-    flag_heartbeat: Annotated[int, Field(ge=0, le=255)] = 0x02
-    flag_fragment: Annotated[int, Field(ge=0, le=255)] = 0x03
-    byte_order: Literal["big", "little"] = "big"
-    length_includes_header: bool = False
-    encoding: Literal["utf-8", "gb18030", "gbk"] = "utf-8"
-    empty_token: Literal["NULL", "EMPTY"] = "NULL"  # noqa: S105 - a word on the wire
-
-    @model_validator(mode="after")
-    def _flags_differ(self) -> DialectSettings:
-        if len({self.flag_message, self.flag_heartbeat, self.flag_fragment}) < 3:  # noqa: PLR2004 - three flags
-            raise ValueError("flag_message, flag_heartbeat and flag_fragment must differ")
-        return self
-
-
 class PeerSettings(Section):
     """One `[[peer]]`: who may speak to linkage, as what, and about what."""
 
-    id: Annotated[str, Field(pattern=PEER_ID)]
+    id: PeerId
     role: Role
     inline_secret: Secret | None = Field(default=None, alias="secret")
     """The secret, written here. A file `secrets/ID` beside this one, as `linkage peer rotate`
@@ -139,7 +46,7 @@ class PeerSettings(Section):
     """Refused where it comes without TLS."""
     require_certificate: bool = False
     """Refused without a client certificate that names it."""
-    requests_per_s: Annotated[float, Field(gt=0)] | None = None
+    requests_per_s: Positive | None = None
     """Of this peer; none: as in `[limits]`."""
     numbers: tuple[str, ...] = ("*",)
     """Called numbers whose calls an application gets; `*` at the end matches any rest. The longest
@@ -226,7 +133,7 @@ class PeerSettings(Section):
         per_s = self.requests_per_s or requests_per_s
         fragments = not self.legacy
         dialect = Dialect(
-            **self.dialect.model_dump(),
+            **asdict(self.dialect),
             profile=not self.legacy,
             fragments=fragments,
             message_max_bytes=4 * 1024 * 1024 if fragments else 65_535,

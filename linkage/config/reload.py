@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
 
-from linkage.config.file import AdapterSettings, Config, PeerSettings
+from linkage.config.file import AdapterSettings, Config
+from linkage.config.peers import PeerSettings
 from linkage.hosting import AdapterHost, AdapterState
 from linkage.ports import PeerProfile
 

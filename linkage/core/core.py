@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from linkage.config.file import Config, SweepSettings
+from linkage.config.file import Config
 from linkage.core.alarms import told_at_once
 from linkage.core.clock_steps import steady_us_of
 from linkage.core.delivery.queues import Queues
@@ -40,7 +40,6 @@ from linkage.core.jobs import (
     Submit,
     Sweep,
 )
-from linkage.core.liveness.audit import LivenessSettings
 from linkage.core.message_log import MessageLog
 from linkage.core.overload.admission import Admission
 from linkage.core.overload.conditions import STORE_RETRY_S, Conditions
@@ -99,7 +98,7 @@ class Core:
             config.timers.command_expire_s,
             now=clock.now,
             writes=self.figures.writes,
-            liveness=_liveness(config.sweep),
+            liveness=config.sweep if config.sweep.ask_after_h else None,
             free_bytes=free_bytes or partial(_free_bytes, config.data_path),
             conversations=None if spans is None else Conversations(config.id, sample),
         )
@@ -449,12 +448,6 @@ class Core:
         if now - self._asked_at >= self._config.sweep.every_s and not self._sweep_waits:
             self._asked_at = now
             self._writer.put(AuditLiveness())
-
-
-def _liveness(settings: SweepSettings) -> LivenessSettings | None:
-    if not settings.ask_after_h:
-        return None
-    return LivenessSettings(round(settings.ask_after_h * 3600e6), round(settings.settle_s * 1e6))
 
 
 def _response_of(peer: Peer, request: Request, done: Done) -> Response:

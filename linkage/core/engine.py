@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
+from linkage.config.core import SweepSettings
 from linkage.core.clock_steps import ClockSteps
 from linkage.core.delivery.render import COMMANDS, outcome_of, render, stored_message
 from linkage.core.delivery.resuming import Resumer
@@ -41,7 +42,6 @@ from linkage.core.jobs import (
     Sweep,
     about,
 )
-from linkage.core.liveness.audit import LivenessSettings
 from linkage.core.notify import as_journalled
 from linkage.core.overload.conditions import STORE_RETRY_S
 from linkage.core.peers import Peer, Peers
@@ -89,7 +89,7 @@ class CoreEngine:
         *,
         now: Callable[[], float] | None = None,
         writes: Histogram | None = None,
-        liveness: LivenessSettings | None = None,
+        liveness: SweepSettings | None = None,
         free_bytes: Callable[[], int | None] = lambda: None,
         conversations: Conversations | None = None,
     ) -> None:

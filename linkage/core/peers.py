@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from linkage.config.file import Config, PeerSettings
+from linkage.config.file import Config
+from linkage.config.peers import PeerSettings
 from linkage.core.delivery.legacy import PATENT_TYPES, suits_legacy
 from linkage.ports import Capability, Role
 from linkage.store.rows import Operation
+from protocol.dialect import Encoding
 from protocol.message import Direction, Message
 from protocol.messages import CapabilityNotice, PlatformRegister
 
@@ -50,7 +52,7 @@ class Peer:
     """The role as a text: what the enumeration works out anew each time it is asked."""
     legacy: bool = field(init=False, default=False)
     """Speaks only the patent."""
-    encoding: str = field(init=False, default="utf-8")
+    encoding: Encoding = field(init=False, default="utf-8")
     """Of the texts that it sends."""
     _sends: frozenset[int] = field(init=False)
     _types: frozenset[int] = field(init=False, default=frozenset())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gateway import Gateway, GatewaySettings, TlsFiles
-from linkage.config.file import Config
-from linkage.ports import Clock, CorePort, Rate
-from protocol.events import Timers
+from dataclasses import fields
 
-MINUTE_S = 60
+from gateway import Gateway, GatewaySettings
+from linkage.config.file import Config
+from linkage.config.gateway import ConnectionLimits
+from linkage.ports import Clock, CorePort
 
 
 def make_gateway(config: Config, core: CorePort, clock: Clock) -> Gateway:
@@ -19,43 +19,18 @@ def make_gateway(config: Config, core: CorePort, clock: Clock) -> Gateway:
         gateway_settings(config),
         clock,
         listen_tls=config.tls_addresses,
-        tls=tls_files(config),
+        tls=config.tls,
         beside=bool(config.adapter),
     )
 
 
 def gateway_settings(config: Config) -> GatewaySettings:
     """Its figures."""
-    limits = config.limits
-    per_minute = limits.refusals_per_minute
+    limits = {name.name: getattr(config.limits, name.name) for name in fields(ConnectionLimits)}
     return GatewaySettings(
-        timers=Timers(
-            heartbeat_s=config.timers.heartbeat_s,
-            dead_after_s=config.timers.dead_after_s,
-            register_within_s=config.timers.register_within_s,
-            answer_within_s=config.timers.answer_within_s,
-            frame_within_s=config.timers.frame_within_s,
-        ),
-        connections=limits.connections,
-        connections_per_address=limits.connections_per_address,
-        unregistered=limits.unregistered,
-        unregistered_per_address=limits.unregistered_per_address,
-        accepts=Rate(per_s=limits.connects_per_s, burst=limits.connects_burst),
-        failures=Rate(per_s=per_minute / MINUTE_S, burst=max(1.0, per_minute)),
+        **limits,
+        timers=config.timers,
         allow=config.allow,
-        message_bytes=limits.message_bytes,
         # A stranger that does not even agree on TLS is given no longer than one that does.
         handshake_within_s=config.timers.register_within_s,
-    )
-
-
-def tls_files(config: Config) -> TlsFiles:
-    """Where its certificates lie."""
-    tls = config.tls
-    return TlsFiles(
-        certificate=config.path_of(tls.certificate),
-        key=config.path_of(tls.key),
-        client_ca=config.path_of(tls.client_ca),
-        require_client_certificate=tls.require_client_certificate,
-        dial_ca=config.path_of(tls.dial_ca),
     )

@@ -27,11 +27,10 @@ from linkage.bus.client import CoreClient
 from linkage.bus.core_end import CoreEnd
 from linkage.bus.files import RemoteFiles
 from linkage.bus.keys import CORE, Pair, read_allowed, read_pair, read_public
-from linkage.bus.settings import BusSettings
 from linkage.bus.sockets import BusError
 from linkage.clock import SystemClock
+from linkage.config.fields import PEER_ID
 from linkage.config.file import AdapterSettings, Config
-from linkage.config.peers import PEER_ID
 from linkage.config.reload import plan_reload, profiles_of
 from linkage.control import Door
 from linkage.core import Core
@@ -160,7 +159,7 @@ class CorePart(LinkagePart):
             core,
             DirectoryFiles(config.files_path),
             self._clock,
-            _bus_settings(config),
+            config.messaging,
             [item.id for item in config.adapter],
         )
         core_end.start(place, keys, allowed)
@@ -187,7 +186,7 @@ class RemotePart(LinkagePart):
     def _make_client(self, **options: Any) -> CoreClient:
         place, keys = _part_place(self.config, self.name)
         self._client = CoreClient(
-            self.name, place, self._clock, _bus_settings(self.config), keys=keys, **options
+            self.name, place, self._clock, self.config.messaging, keys=keys, **options
         )
         if self.watch is not None:
             client = self._client
@@ -364,23 +363,13 @@ def part_names(config: Config) -> Sequence[str]:
     return [CORE, GATEWAY, *(f"{ADAPTER}:{item.id}" for item in config.adapter)]
 
 
-def _bus_settings(config: Config) -> BusSettings:
-    messaging = config.messaging
-    return BusSettings(
-        heartbeat_s=messaging.heartbeat_s,
-        dead_after_s=messaging.dead_after_s,
-        hold_s=messaging.hold_s,
-    )
-
-
 def _core_place(config: Config) -> tuple[str, Pair | None, dict[bytes, str]]:
     """Where the core binds, its keys, and whose it knows."""
     place = endpoint(config.messaging.bind or config.messaging.address, config.data_path)
     if is_ipc(place):
         make_private(place)
         return place, None, {}
-    folder = config.path_of(config.messaging.keys)
-    assert folder is not None, "it has a default"
+    folder = config.messaging.keys
     return place, read_pair(folder, CORE), read_allowed(folder)
 
 
@@ -390,8 +379,7 @@ def _part_place(config: Config, name: str) -> tuple[str, tuple[Pair, bytes] | No
     if is_ipc(place):
         make_private(place)
         return place, None
-    folder = config.path_of(config.messaging.keys)
-    assert folder is not None, "it has a default"
+    folder = config.messaging.keys
     return place, (read_pair(folder, name), read_public(folder, CORE))
 
 

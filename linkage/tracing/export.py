@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from linkage.config.file import Config, TraceSettings
+    from linkage.config.file import Config
+    from linkage.config.processes import TraceSettings
     from linkage.observation.http import Watch
 
 logger = logging.getLogger("linkage.tracing")

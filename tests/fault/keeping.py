@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from linkage.clock import MANUAL_START
+from linkage.config.core import RetentionSettings
 from linkage.core.engine import CoreEngine
 from linkage.core.jobs import DeleteRows, Now, Rows, SealSegment
 from linkage.core.peers import Peers
@@ -19,14 +20,14 @@ from linkage.store import archive
 from linkage.store.archive import write_segment
 from linkage.store.rows import to_us
 from linkage.store.sql import retention
-from linkage.store.sql.retention import JournalLimits, find_archivable
+from linkage.store.sql.retention import find_archivable
 from linkage.store.sql.unit import UnitOfWork
 from linkage.store.sqlite.backup import Maker, make_backup
 from linkage.store.sqlite.database import open_store
 from tests.unit.linkage.bench import config
 
 LATER = MANUAL_START + timedelta(days=30)
-WEEK = JournalLimits(age_us=7 * archive.DAY_US)
+WEEK = RetentionSettings(journal_days=7)
 
 
 def step(name: str) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from linkage.config.core import RetentionSettings
 from linkage.core.jobs import Acknowledge, DeleteRows, DropQueue, Rows, SealSegment
 from linkage.store import archive
 from linkage.store.archive import write_segment
@@ -18,7 +19,7 @@ from linkage.store.journal_head import newest_of
 from linkage.store.read.reader import StoreReader
 from linkage.store.sql import retention, tables
 from linkage.store.sql.rebuild import differences, rebuild
-from linkage.store.sql.retention import JournalLimits, QueueLimits, find_archivable, find_overdue
+from linkage.store.sql.retention import find_archivable, find_overdue
 from linkage.store.verify import verify
 from protocol import messages as m
 from protocol.codec import decode
@@ -27,9 +28,8 @@ from tests.unit.linkage.bench import Bench
 from tests.unit.linkage.said import create, hangup, incoming
 
 HOUR_S = 3600.0
-DAY_US = archive.DAY_US
-LIMITS = QueueLimits(
-    age_us=2 * DAY_US, messages=8, size_bytes=2**20, replay_us=DAY_US, replay_messages=5
+LIMITS = RetentionSettings(
+    queue_days=2, queue_messages=8, queue_bytes=2**20, replay_days=1, replay_messages=5
 )
 
 
@@ -80,7 +80,7 @@ class Site(Bench):
             self.do(DeleteRows(Rows.QUEUE, by + 1, overdue.receiver))
 
     def write_archive(self, by: int) -> None:
-        limits = JournalLimits(age_us=by * DAY_US)
+        limits = RetentionSettings(journal_days=by)
         found = find_archivable(self.engine, limits, self.now().utc_us)
         if found is not None:
             folder = self.config.archive_path

@@ -22,7 +22,7 @@ import pytest
 import linkage
 from linkage.clock import SystemClock
 from linkage.config.certificates import Authority, make_test_files
-from linkage.config.file import load_config
+from linkage.config.load import load_config
 from protocol.results import Result, result_text
 from tests.scenario.far_end import SECRET, Far, Site, hello
 from tests.unit.linkage.bench import new_store

@@ -16,7 +16,7 @@ from lxml import etree
 
 from linkage.blocking import Application
 from linkage.blocking.loop import LoopThread
-from linkage.config.file import load_config
+from linkage.config.load import load_config
 from linkage.server.server import Server
 from protocol.messages import CreateEvent, IncomingCallNotice
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from linkage.config.core import SweepSettings
 from linkage.core.handle import queries, routing
 from linkage.core.handle.repetition import Verdict, alike
 from linkage.core.jobs import Alarm, Done, Submit
-from linkage.core.liveness.audit import LivenessAudit, LivenessSettings
+from linkage.core.liveness.audit import LivenessAudit
 from linkage.core.notify import NOTICES, as_journalled
 from linkage.core.peers import Peer, Peers
 from linkage.core.rights.commands import (
@@ -52,7 +53,7 @@ class Handler(LivenessAudit):
         unit: UnitOfWork,
         peers: Peers,
         command_expire_s: int,
-        liveness: LivenessSettings | None = None,
+        liveness: SweepSettings | None = None,
     ) -> None:
         super().__init__(unit, peers, liveness=liveness)
         self._command_expire_s = command_expire_s

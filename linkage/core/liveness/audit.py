@@ -20,6 +20,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from linkage.config.core import SweepSettings
 from linkage.core.alarms import AlarmNotifier
 from linkage.core.jobs import Alarm, Done, Now
 from linkage.core.liveness.probe import (
@@ -58,14 +59,6 @@ UNKNOWN: Final = frozenset({int(Result.NO_CALL), int(Result.NO_CONFERENCE)})
 """Refusals that are an answer: the platform has no such call."""
 
 
-@dataclass(frozen=True, slots=True)
-class LivenessSettings:
-    """When an operation is in doubt: microseconds without a word of it, and after a reconnect."""
-
-    after_us: int
-    settle_us: int
-
-
 @dataclass(slots=True)
 class PlatformState:
     """How it stands with the questions to one platform. Times on the steady clock but `since_us`.
@@ -91,7 +84,7 @@ class PlatformState:
 class LivenessAudit(AlarmNotifier):
     """Asks platforms about what is open and silent; within the open transaction."""
 
-    def __init__(self, *args: Any, liveness: LivenessSettings | None = None) -> None:
+    def __init__(self, *args: Any, liveness: SweepSettings | None = None) -> None:
         super().__init__(*args)
         self._liveness = liveness
         self._asked: dict[str, PlatformState] = {}
@@ -130,7 +123,7 @@ class LivenessAudit(AlarmNotifier):
             self._ask(self._peers.by_id[platform], self._asked[platform], subjects, done)
         return done
 
-    def _in_doubt(self, liveness: LivenessSettings) -> dict[str, dict[Subject, list[int]]]:
+    def _in_doubt(self, liveness: SweepSettings) -> dict[str, dict[Subject, list[int]]]:
         """What each platform is to be asked about now, with the operations that depend on it."""
         self._unit.flush()
         found: dict[str, dict[Subject, list[int]]] = {}
@@ -173,7 +166,7 @@ class LivenessAudit(AlarmNotifier):
             self._put(peer, asked, subject, tuple(op_ids), done)
 
     def _is_due(
-        self, op_id: int, heard_us: int, asked: PlatformState, liveness: LivenessSettings
+        self, op_id: int, heard_us: int, asked: PlatformState, liveness: SweepSettings
     ) -> bool:
         steady_us = self._now.steady_us
         last_us = self._last_asked.get(op_id)

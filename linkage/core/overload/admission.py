@@ -18,7 +18,6 @@ from linkage.core.jobs import Acknowledge, Alarm, Done, GiveUp, Job, Observe, Re
 from linkage.core.overload.conditions import (
     OVERLOAD_RETRY_S,
     STORE_RETRY_S,
-    Bounds,
     Conditions,
     Readings,
 )
@@ -55,7 +54,7 @@ class Admission:
         takeover: Takeover,
         log_held: Callable[[], str | None] = lambda: None,
     ) -> None:
-        self.conditions = Conditions(_bounds_of(config), config.id)
+        self.conditions = Conditions(config.limits, config.id)
         self._engine = engine
         self._clock = clock
         self._put = put
@@ -82,7 +81,7 @@ class Admission:
         if self._engine.store_failing:
             return conditions.hold(source, STORE_RETRY_S, now)
         bounds = conditions.bounds
-        many = inbox >= bounds.inbox or self.waiting[source] >= bounds.each
+        many = inbox >= bounds.inbox or self.waiting[source] >= bounds.inbox_per_peer
         if many or conditions.overloaded:
             return conditions.hold(source, OVERLOAD_RETRY_S, now)
         return 0
@@ -155,7 +154,7 @@ class Admission:
             self._offer(alarm)
             if alarm.raised:
                 logger.warning("%s: %s", alarm.id, alarm.text)
-                if standing.oldest_s >= self.conditions.bounds.wait_s:
+                if standing.oldest_s >= self.conditions.bounds.inbox_wait_s:
                     self._tell_at_once(alarm)  # it will be long before it is on disk
 
     def _tell_at_once(self, alarm: Alarm) -> None:
@@ -163,13 +162,3 @@ class Admission:
         if alarm not in self._told:
             self._told.add(alarm)
             self._tell(alarm)
-
-
-def _bounds_of(config: Config) -> Bounds:
-    limits = config.limits
-    return Bounds(
-        inbox=limits.inbox,
-        each=limits.inbox_per_peer,
-        wait_s=limits.inbox_wait_s,
-        disk_free_mb=limits.disk_free_mb,
-    )

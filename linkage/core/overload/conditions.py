@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from linkage.config.core import OverloadLimits
 from linkage.core.clock_steps import told
 from linkage.core.jobs import Alarm
 from linkage.store.rows import MICROSECONDS, to_us
@@ -54,16 +55,6 @@ LEVELS: Final = {
     LOG_HELD: "warning",
     CLOCK: "major",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """Of what may wait for the disk; `each` is of one peer's requests. See `[limits]`."""
-
-    inbox: int = 20_000
-    each: int = 2_000
-    wait_s: float = 10.0
-    disk_free_mb: int = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +102,7 @@ class _Condition:
 class Conditions:
     """The conditions, and who was told to wait. `now` is monotonic seconds."""
 
-    def __init__(self, bounds: Bounds, source: str) -> None:
+    def __init__(self, bounds: OverloadLimits, source: str) -> None:
         self.bounds = bounds
         self._source = source
         self._conditions = {name: _Condition() for name in CONDITIONS}
@@ -170,7 +161,7 @@ class Conditions:
         share = 0.5 if self._overloaded else 1.0
         bounds = self.bounds
         many = standing.inbox >= bounds.inbox * share
-        long = standing.oldest_s >= bounds.wait_s * share
+        long = standing.oldest_s >= bounds.inbox_wait_s * share
         self._overloaded = many or long
         if not self._overloaded:
             return None

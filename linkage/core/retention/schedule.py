@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Engine
 
-from linkage.config.file import Config, RetentionSettings
+from linkage.config.file import Config
 from linkage.core.core import Core
 from linkage.core.jobs import DeleteRows, DropQueue, Rows, SealSegment
 from linkage.ports import Clock
@@ -21,8 +21,6 @@ from linkage.store.archive import Segment, write_segment
 from linkage.store.journal_head import Head, newest_of, write_head
 from linkage.store.rows import MICROSECONDS, to_us
 from linkage.store.sql.retention import (
-    JournalLimits,
-    QueueLimits,
     find_archivable,
     find_overdue,
     queues_to_trim,
@@ -43,25 +41,6 @@ SHARE: Final = 4.0
 DAY_US: Final = 24 * 3600 * MICROSECONDS
 TRUST_AFTER_S: Final = 24 * 3600.0
 """How long a wall clock that was set ahead must stand before anything gets older by it."""
-
-
-def queue_limits(settings: RetentionSettings) -> QueueLimits:
-    """The bounds of queues as the store takes them."""
-    return QueueLimits(
-        age_us=round(settings.queue_days * DAY_US),
-        messages=settings.queue_messages,
-        size_bytes=settings.queue_bytes,
-        replay_us=round(settings.replay_days * DAY_US),
-        replay_messages=settings.replay_messages,
-    )
-
-
-def journal_limits(settings: RetentionSettings) -> JournalLimits:
-    """The bounds of the journal as the store takes them."""
-    days = settings.journal_days
-    return JournalLimits(
-        age_us=None if days is None else round(days * DAY_US), size_bytes=settings.journal_bytes
-    )
 
 
 class CautiousTime:
@@ -156,8 +135,7 @@ class RetentionSchedule:
         """Look through everything once."""
         now_us = self._time.now_us()
         settings = self._config.retention
-        limits = queue_limits(settings)
-        for overdue in await self._beside(find_overdue, self._engine, limits, now_us):
+        for overdue in await self._beside(find_overdue, self._engine, settings, now_us):
             moved = await self._core.keep(DropQueue(overdue.receiver, overdue.to_seq, overdue.why))
             if moved and overdue.why is not None:
                 logger.warning(
@@ -184,7 +162,7 @@ class RetentionSchedule:
     # --- in a thread of its own ------------------------------------------------------------------
     def _archive(self, now_us: int) -> Segment | None:
         """Write the next segment, where one is due."""
-        found = find_archivable(self._engine, journal_limits(self._config.retention), now_us)
+        found = find_archivable(self._engine, self._config.retention, now_us)
         if found is None:
             return None
         anchor, last = found

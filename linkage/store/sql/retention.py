@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, delete, func, select, tuple_
 
+from linkage.config.core import RetentionSettings
 from linkage.store.archive import DAY_US, Anchor, anchor_of
 from linkage.store.clock_steps import Steps, read_steps
 from linkage.store.sql.tables import delivery, is_open, journal, nonce, peer
@@ -31,29 +32,6 @@ JOURNAL_MIN_US: Final = 2 * DAY_US
 """What stays in the database in any case: it is the duplicate window (decision 0005)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalLimits:
-    """How old, and how large, the journal in the database may get; None: without a bound."""
-
-    age_us: int | None = None
-    size_bytes: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueLimits:
-    """How long a queue may get before its oldest part is dropped, and what is kept of the rest.
-
-    `age_us`, `messages` and `size_bytes` bound what a peer has not fetched; `replay_us` and
-    `replay_messages` how long what it has fetched can be had again (294, an older LastSeq).
-    """
-
-    age_us: int
-    messages: int
-    size_bytes: int
-    replay_us: int
-    replay_messages: int
-
-
 @dataclass(frozen=True, slots=True)
 class Overdue:
     """The queue of `receiver` may go up to `to_seq`.
@@ -66,12 +44,12 @@ class Overdue:
     why: str | None = None
 
 
-def find_overdue(engine: Engine, limits: QueueLimits, now_us: int) -> list[Overdue]:
+def find_overdue(engine: Engine, limits: RetentionSettings, now_us: int) -> list[Overdue]:
     """What may go of every queue; most of the time nothing."""
     with engine.connect() as connection:
         steps = read_steps(connection)
         fetched_before = seq_at(connection, now_us - limits.replay_us, steps)
-        waited_since = seq_at(connection, now_us - limits.age_us, steps)
+        waited_since = seq_at(connection, now_us - limits.queue_us, steps)
         queues = connection.execute(select(peer).where(peer.c.next_seq - 1 > peer.c.gone_to)).all()
         found: list[Overdue] = []
         for queue in queues:
@@ -80,7 +58,11 @@ def find_overdue(engine: Engine, limits: QueueLimits, now_us: int) -> list[Overd
 
 
 def _of_queue(
-    connection: Connection, queue: Any, limits: QueueLimits, fetched_before: int, waited_since: int
+    connection: Connection,
+    queue: Any,
+    limits: RetentionSettings,
+    fetched_before: int,
+    waited_since: int,
 ) -> Iterator[Overdue]:
     newest = queue.next_seq - 1
     fetched = max(_before(connection, queue, fetched_before), newest - limits.replay_messages)
@@ -88,8 +70,8 @@ def _of_queue(
         yield Overdue(queue.peer_id, fetched)
     for to_seq, why in (
         (_before(connection, queue, waited_since), "it waited for too long (queue_days)"),
-        (_above(connection, queue, limits.messages), "too many waited (queue_messages)"),
-        (_too_big(connection, queue, limits.size_bytes), "too much waited (queue_bytes)"),
+        (_above(connection, queue, limits.queue_messages), "too many waited (queue_messages)"),
+        (_too_big(connection, queue, limits.queue_bytes), "too much waited (queue_bytes)"),
     ):
         if to_seq <= queue.gone_to or not _waits(connection, queue, to_seq):
             continue
@@ -202,10 +184,10 @@ def queues_to_trim(engine: Engine) -> list[str]:
 
 # --- the journal ---------------------------------------------------------------------------------
 def find_archivable(
-    engine: Engine, limits: JournalLimits, now_us: int
+    engine: Engine, limits: RetentionSettings, now_us: int
 ) -> tuple[Anchor, int] | None:
     """The anchor, and the last seq that may go to the archive now; None: nothing should."""
-    if limits.age_us is None and limits.size_bytes is None:
+    if limits.journal_us is None and limits.journal_bytes is None:
         return None
     with engine.connect() as connection:
         anchor = anchor_of(connection)
@@ -229,32 +211,32 @@ def find_archivable(
         row = connection.execute(part.where(journal.c.seq == first)).first()
     if row is None:
         return None
-    if entries < SEGMENT_MIN and limits.age_us is not None:
+    if entries < SEGMENT_MIN and limits.journal_us is not None:
         oldest = steps.placed(row.seq, row.recorded_at)
-        if oldest > now_us - limits.age_us - DAY_US:
+        if oldest > now_us - limits.journal_us - DAY_US:
             return None
     return anchor, last
 
 
 def _unwanted(
-    connection: Connection, anchor: Anchor, limits: JournalLimits, now_us: int, steps: Steps
+    connection: Connection, anchor: Anchor, limits: RetentionSettings, now_us: int, steps: Steps
 ) -> int:
     """The last seq that is too old, or that makes the database too large."""
     last = 0
-    if limits.age_us is not None:
-        last = seq_at(connection, now_us - limits.age_us, steps) - 1
-    if limits.size_bytes is None:
+    if limits.journal_us is not None:
+        last = seq_at(connection, now_us - limits.journal_us, steps) - 1
+    if limits.journal_bytes is None:
         return last
     pages, free, page_bytes = (
         connection.exec_driver_sql(f"PRAGMA {name}").scalar() or 0
         for name in ("page_count", "freelist_count", "page_size")
     )
     used = (pages - free) * page_bytes
-    if used <= limits.size_bytes:
+    if used <= limits.journal_bytes:
         return last
     mine = journal.c.seq > anchor.seq
     entries = connection.execute(select(func.count()).where(mine)).scalar() or 0
-    too_many = int(entries * (used - limits.size_bytes) / used)
+    too_many = int(entries * (used - limits.journal_bytes) / used)
     found = connection.execute(
         select(journal.c.seq).where(mine).order_by(journal.c.seq).offset(too_many).limit(1)
     ).scalar()

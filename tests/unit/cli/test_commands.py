@@ -10,7 +10,7 @@ import click
 import pytest
 
 from linkage.cli.commands import COMMANDS, EVENT, JOURNAL, SIMULATE, cli
-from linkage.config.file import ConfigError
+from linkage.config.problems import ConfigError
 from tests.unit.cli.conftest import Run
 
 EVERY = [

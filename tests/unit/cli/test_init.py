@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from linkage.config.file import load_config
+from linkage.config.load import load_config
 from linkage.ports import Role
 from tests.unit.cli.conftest import Run
 

@@ -14,8 +14,8 @@ from click.testing import Result
 
 from linkage.cli.serve import _reload_at_each
 from linkage.client import Application, Platform, RegistrationRefusedError
-from linkage.config.file import load_config
 from linkage.config.keyring import Keyring
+from linkage.config.load import load_config
 from linkage.logs.redaction import SecretsOf
 from linkage.server.server import Server
 from protocol.messages import CallDirection, IncomingCallNotice

@@ -14,9 +14,8 @@ from gateway.certificate import read_validity
 from gateway.tls import Tls
 from linkage.cli.encryption import client_context
 from linkage.clock import SystemClock
-from linkage.config.file import load_config
 from linkage.config.keyring import Keyring
-from linkage.server.gateway import tls_files
+from linkage.config.load import load_config
 from tests.unit.cli.conftest import Run
 
 PEER = '[[peer]]\nid = "a"\nrole = "platform"\nsecret = "0123456789abcdef"\n'
@@ -95,7 +94,7 @@ def test_init_tls_makes_all_that_tls_needs(run: Run, tmp_path: Path) -> None:
     assert config.tls_addresses == (
         ("0.0.0.0", 7701), ("2001:db8::7", 7702), ("linkage.example", 7703),
     )  # fmt: skip
-    Tls(tls_files(config), SystemClock())
+    Tls(config.tls, SystemClock())
     folder = tmp_path / "tls"
     keys = sorted(folder.rglob("*.key"))
     assert [path.relative_to(folder).as_posix() for path in keys] == [
@@ -112,7 +111,7 @@ def test_the_certificates_fit_each_other_and_name_what_they_are_for(
 ) -> None:
     run("init", tmp_path, "--tls", "--listen", "10.1.2.3:7701", "--peer", "application:desk")
     config = load_config(tmp_path / "linkage.toml")
-    server = Tls(tls_files(config), SystemClock()).server()
+    server = Tls(config.tls, SystemClock()).server()
     for name in ("localhost", "127.0.0.1", "::1", "10.1.2.3"):
         shown = shake_hands(server, client_context(config, "desk"), name)
         assert shown["subject"] == ((("commonName", "desk"),),)
@@ -184,4 +183,4 @@ def test_settings_that_do_not_fit_are_told(
 
 
 def test_a_configuration_without_tls_names_no_files(run: Run, site: Path) -> None:
-    assert tls_files(load_config(site)) == TlsFiles()
+    assert load_config(site).tls == TlsFiles()

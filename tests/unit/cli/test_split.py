@@ -11,7 +11,9 @@ from click.testing import CliRunner
 
 from linkage.cli import cli
 from linkage.clock import SystemClock
-from linkage.config.file import Config, ConfigError, load_config
+from linkage.config.file import Config
+from linkage.config.load import load_config
+from linkage.config.problems import ConfigError
 from linkage.doctor import State, examine
 from linkage.server.process import PartError, check_part, open_part, part_names
 from tests.unit.linkage.bench import PEERS
@@ -33,7 +35,7 @@ def test_init_makes_keys_and_a_file_that_names_them(site: Path) -> None:
     config = load_config(site)
 
     assert config.messaging.address == "tcp://127.0.0.1:7710"
-    assert config.path_of(config.messaging.keys) == site.parent / "keys"
+    assert config.messaging.keys == site.parent / "keys"
     assert stat.S_IMODE((site.parent / "keys" / "core.key").stat().st_mode) == 0o600
     assert {path.name for path in (site.parent / "keys").iterdir()} == {
         "core.key", "core.pub", "gateway.key", "gateway.pub",

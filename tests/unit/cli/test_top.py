@@ -15,7 +15,7 @@ from linkage.cli.commands import cli
 from linkage.cli.scraped import Change, Reading, quantile_of, view
 from linkage.cli.top import render
 from linkage.client import Platform
-from linkage.config.file import load_config
+from linkage.config.load import load_config
 from linkage.server.server import Server
 from protocol.messages import CallDirection, IncomingCallNotice
 

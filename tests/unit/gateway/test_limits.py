@@ -158,7 +158,7 @@ def test_an_ipv6_neighbour_is_the_same_address() -> None:
 async def test_too_many_connections_a_second_are_closed_and_journalled(
     start: Start, connect: Connect, core: FakeCore
 ) -> None:
-    gateway = await start(GatewaySettings(accepts=Rate(per_s=0.001, burst=2)))
+    gateway = await start(GatewaySettings(connects_per_s=0.001, connects_burst=2))
     first, second = await connect(gateway), await connect(gateway)
     third = await connect(gateway)
     assert await third.ended() == b""
@@ -263,7 +263,7 @@ async def test_the_rate_of_one_peer_does_not_touch_another(
 async def test_guessing_secrets_ends_in_206_and_does_not_lock_others_out(
     start: Start, connect: Connect, core: FakeCore
 ) -> None:
-    settings = GatewaySettings(failures=Rate(per_s=0.01, burst=2))
+    settings = GatewaySettings(refusals_per_minute=2)
     gateway = await start(settings, peers=(PLATFORM, PeerProfile(id="app", role=Role.APPLICATION)))
     for _ in range(2):
         far = await connect(gateway)

@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from linkage.clock import ManualClock
+from linkage.config.core import SweepSettings
 from linkage.config.file import Config
 from linkage.core.engine import CoreEngine
 from linkage.core.jobs import Delivery, Done, Job, Now, Submit
-from linkage.core.liveness.audit import LivenessSettings
 from linkage.core.peers import Peers
 from linkage.store.chain import breaks
 from linkage.store.rows import Event, JournalRow, Operation, to_us
@@ -78,7 +78,7 @@ def new_store(path: Path) -> None:
 class Bench:
     """`say` lets a peer send a message; `heard` is what a peer was sent since the last call."""
 
-    liveness: LivenessSettings | None = None
+    liveness: SweepSettings | None = None
 
     def __init__(
         self,

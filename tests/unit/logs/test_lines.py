@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from linkage.config.file import ConfigError, load_config
+from linkage.config.load import load_config
+from linkage.config.problems import ConfigError
 from linkage.logs.redaction import SecretsOf, secrets_of
 from linkage.logs.setup import make_formatter
 from linkage.times import full_time

@@ -329,7 +329,7 @@ def test_another_encoding_is_written_and_read() -> None:
 
 
 def test_what_an_encoding_cannot_carry_is_our_error() -> None:
-    latin = replace(DEFAULT, encoding="latin-1")
+    latin = replace(DEFAULT, encoding="latin-1")  # type: ignore[arg-type]
     with pytest.raises(LocalProtocolError, match="latin-1 cannot carry '指'"):
         encode(Request(id="1", message=replace(INCOMING, caller_name="指")), latin)
 

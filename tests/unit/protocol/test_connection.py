@@ -24,7 +24,7 @@ from protocol.connection import (
     Timers,
     Unmatched,
 )
-from protocol.dialect import DEFAULT, LEGACY, Dialect
+from protocol.dialect import DEFAULT, LEGACY, Dialect, Encoding
 from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError
 from protocol.frames import HEARTBEAT, UNREAD_MAX, Framer, encode_frame
@@ -461,7 +461,7 @@ def test_a_dialect_holds_from_the_registration_on() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gbk"])
-def test_a_registration_comes_in_the_default_encoding_or_its_peers(encoding: str) -> None:
+def test_a_registration_comes_in_the_default_encoding_or_its_peers(encoding: Encoding) -> None:
     linkage = knowing(Dialect(encoding="gbk"))
     first = hello("指挥调度系统")
     linkage.receive_data(encode_frame(1, encode(first, Dialect(encoding=encoding))), 0)

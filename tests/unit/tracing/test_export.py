@@ -21,7 +21,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from linkage.client import Application, Platform
-from linkage.config.file import Config, TraceSettings
+from linkage.config.file import Config
+from linkage.config.processes import TraceSettings
 from linkage.server.server import Server
 from linkage.tracing.export import WAITING_MAX, TraceError, make_export, open_export
 from linkage.tracing.spans import Kind, Span

@@ -13,8 +13,8 @@ from typing import Any, Self
 from linkage.bus.client import CoreClient
 from linkage.bus.core_end import CoreEnd
 from linkage.bus.keys import Pair
-from linkage.bus.settings import BusSettings
 from linkage.clock import SystemClock
+from linkage.config.processes import MessagingSettings
 from linkage.files import DirectoryFiles
 from linkage.ports import Capability, Clock
 from protocol.envelope import Request, Response
@@ -24,8 +24,8 @@ from tests.unit.linkage.bench import PEERS, SECRET
 from tests.unit.linkage.links import ROLES, Site, as_sent
 
 WAIT_S = 30.0
-QUICK = BusSettings(heartbeat_s=0.05, dead_after_s=2.0, hold_s=WAIT_S)
-IMPATIENT = BusSettings(heartbeat_s=0.05, dead_after_s=2.0, hold_s=0.4)
+QUICK = MessagingSettings(heartbeat_s=0.05, dead_after_s=2.0, hold_s=WAIT_S)
+IMPATIENT = MessagingSettings(heartbeat_s=0.05, dead_after_s=2.0, hold_s=0.4)
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -84,7 +84,7 @@ class Bus:
         adapters: Collection[str] = (),
         keys: Pair | None = None,
         allowed: Mapping[bytes, str] | None = None,
-        settings: BusSettings = QUICK,
+        settings: MessagingSettings = QUICK,
     ) -> None:
         adapter = [{"id": name, "kind": "none"} for name in adapters]
         self.site = Site(folder, PEERS)

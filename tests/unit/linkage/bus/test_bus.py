@@ -246,7 +246,7 @@ async def test_a_silent_part_loses_its_links_and_keeps_what_waits(tmp_path: Path
         await bus.say(pbx, incoming("C1"))
         await until(lambda: desk.pushed)
 
-        gateway._talk._settings = type(gateway._talk._settings)(heartbeat_s=1e9)  # says nothing
+        gateway._talk._settings = type(gateway._talk._settings)(heartbeat_s=1e9, dead_after_s=3e9)
         assert bus.core_end is not None
         core_end = bus.core_end
         await until(lambda: "gateway" not in core_end.parts)

@@ -10,8 +10,8 @@ import pytest
 from linkage.bus.calls import CALLS_MAX, Call
 from linkage.bus.client import RETRY_AFTER_S, CoreClient
 from linkage.bus.envelope import Kind
-from linkage.bus.settings import BusSettings
 from linkage.clock import ManualClock
+from linkage.config.processes import MessagingSettings
 from protocol import messages as m
 from protocol.envelope import Request, Response
 from protocol.message import Message
@@ -28,7 +28,7 @@ class Waiting:
     def __init__(self, folder: Path) -> None:
         self.clock = ManualClock()
         self.client = CoreClient(
-            "gateway", f"ipc://{folder}/bus.sock", self.clock, BusSettings(hold_s=HOLD_S)
+            "gateway", f"ipc://{folder}/bus.sock", self.clock, MessagingSettings(hold_s=HOLD_S)
         )
         self.refused: list[str] = []
 

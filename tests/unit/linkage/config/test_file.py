@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from linkage.config.file import Config, ConfigError, load_config
+from linkage.config.file import Config
+from linkage.config.load import load_config
+from linkage.config.problems import ConfigError
 from linkage.ports import Role
 
 SECRET = "0123456789abcdef"
@@ -117,7 +119,19 @@ def test_all_problems_are_told_at_once_each_with_its_key(file: Path) -> None:
     assert {"listen.0", "colour", "timers.heartbeat_s", "peer.0.id", "peer.0.role"} <= keys
     assert any("peer.1.role: is missing" in line for line in found)
     assert any('write it as "HOST:PORT"' in line for line in found)
-    assert any("docs/reference/configuration.md" in line for line in found)
+    assert any(
+        "colour: is not a setting: there are adapter, allow, data" in line for line in found
+    )
+
+
+def test_a_key_that_nobody_knows_is_told_with_the_one_that_was_meant(file: Path) -> None:
+    found = problems(file, "listn = []\n[timers]\nhartbeat_s = 5\n[watch]\nlisten_at = 'a:1'")
+
+    assert sorted(found) == [
+        "listn: is not a setting: did you mean 'listen'?",
+        "timers.hartbeat_s: is not a setting: did you mean 'heartbeat_s'?",
+        "watch.listen_at: is not a setting: did you mean 'listen'?",
+    ]
 
 
 def test_contradictions_are_told_one_to_a_line(file: Path) -> None:

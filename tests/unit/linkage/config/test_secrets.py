@@ -23,8 +23,10 @@ from linkage.client import Application, ClientError, CommandRefusedError, Platfo
 from linkage.client import RegistrationRefusedError as Refused
 from linkage.client.credentials import Credentials
 from linkage.clock import SystemClock
-from linkage.config.file import Config, ConfigError, load_config
+from linkage.config.file import Config
 from linkage.config.keyring import Key, Keyring, KeyringError, rotate
+from linkage.config.load import load_config
+from linkage.config.problems import ConfigError
 from linkage.config.secrets import HIDDEN, HiddenMapping, Secret
 from linkage.logs.setup import set_up_logging
 from linkage.ports import EXPIRED, AdapterContext, Role

@@ -10,7 +10,8 @@ import pytest
 
 from gateway import ListenError
 from linkage.client import Application, Platform
-from linkage.config.file import Config, load_config
+from linkage.config.file import Config
+from linkage.config.load import load_config
 from linkage.server.server import Server
 from linkage.store.sqlite.database import StoreError
 from protocol import messages as m

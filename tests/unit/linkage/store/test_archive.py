@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select
 
+from linkage.config.core import RetentionSettings
 from linkage.core.jobs import DeleteRows, Done, Rows, SealSegment
 from linkage.store import archive
 from linkage.store.archive import (
@@ -26,14 +27,14 @@ from linkage.store.journal_head import newest_of
 from linkage.store.read.reader import StoreReader
 from linkage.store.sql import retention, tables
 from linkage.store.sql.rebuild import differences, rebuild
-from linkage.store.sql.retention import JournalLimits, find_archivable
+from linkage.store.sql.retention import find_archivable
 from linkage.store.verify import Verdict, verify
 from protocol import messages as m
 from tests.unit.linkage.bench import Bench
 from tests.unit.linkage.said import create, hangup, incoming
 
 DAY_S = 24 * 3600.0
-WEEK = JournalLimits(age_us=7 * 24 * 3600 * 1_000_000)
+WEEK = RetentionSettings(journal_days=7)
 
 
 class Keeping(Bench):
@@ -43,10 +44,10 @@ class Keeping(Bench):
     def folder(self) -> Path:
         return self.config.archive_path
 
-    def due(self, limits: JournalLimits = WEEK) -> tuple[archive.Anchor, int] | None:
+    def due(self, limits: RetentionSettings = WEEK) -> tuple[archive.Anchor, int] | None:
         return find_archivable(self.engine, limits, self.now().utc_us)
 
-    def write(self, limits: JournalLimits = WEEK) -> Segment | None:
+    def write(self, limits: RetentionSettings = WEEK) -> Segment | None:
         found = self.due(limits)
         if found is None:
             return None
@@ -171,10 +172,10 @@ def test_what_is_young_or_waits_for_somebody_stays(keeping: Keeping) -> None:
     call(keeping, 2)
     assert keeping.due() is None, "C1 waits for the desk"
     keeping.fetched()
-    assert keeping.due(JournalLimits(age_us=1)) is not None
-    assert keeping.due(JournalLimits()) is None
+    assert keeping.due(RetentionSettings(journal_days=1 / archive.DAY_US)) is not None
+    assert keeping.due(RetentionSettings()) is None
     keeping.clock.advance(-0.0)
-    anchor_and_last = keeping.due(JournalLimits(age_us=1))
+    anchor_and_last = keeping.due(RetentionSettings(journal_days=1 / archive.DAY_US))
     assert anchor_and_last is not None
     with keeping.engine.connect() as connection:
         young = connection.execute(
@@ -195,7 +196,7 @@ def test_a_command_stays_as_long_as_its_outcome_waits(keeping: Keeping) -> None:
     keeping.clock.advance(4 * DAY_S)
     keeping.say("pbx", hangup(request_id=str(sent)))
     keeping.clock.advance(8 * DAY_S)
-    found = keeping.due(JournalLimits(age_us=1))
+    found = keeping.due(RetentionSettings(journal_days=1 / archive.DAY_US))
     assert found is not None
     assert found[1] == sent - 1
     keeping.fetched()
@@ -211,10 +212,10 @@ def test_a_database_that_is_too_large_gives_of_its_oldest(keeping: Keeping) -> N
     keeping.fetched()
     total = len(keeping.journal())
     used = keeping.config.database_path.stat().st_size
-    found = keeping.due(JournalLimits(size_bytes=used // 2))
+    found = keeping.due(RetentionSettings(journal_bytes=used // 2))
     assert found is not None
     assert 1 < found[1] < total
-    assert keeping.due(JournalLimits(size_bytes=10 * used)) is None
+    assert keeping.due(RetentionSettings(journal_bytes=10 * used)) is None
 
 
 @pytest.mark.parametrize("stage", ["part", "unsealed", "sealed", "half trimmed"])

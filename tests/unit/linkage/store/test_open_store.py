@@ -14,7 +14,8 @@ import pytest
 
 import linkage
 from linkage.client import Application, Platform
-from linkage.config.file import Config, ConfigError
+from linkage.config.file import Config
+from linkage.config.problems import ConfigError
 from linkage.reader import StoreError
 from linkage.store.read.history import AmbiguousEventError, EventNotFoundError
 from protocol.messages import CreateEvent

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from linkage.config.core import SweepSettings
 from linkage.core.jobs import Acknowledge, AuditLiveness, Observe, Submit
-from linkage.core.liveness.audit import QUESTIONS_MAX, LivenessSettings
+from linkage.core.liveness.audit import QUESTIONS_MAX
 from linkage.ports import EntryKind
 from protocol import messages as m
 from protocol.envelope import Response
@@ -18,7 +19,7 @@ from protocol.results import Result
 from tests.unit.linkage.bench import PEERS, Bench, Heard, legacy, peer
 
 HOUR = 3600.0
-DOUBTS = LivenessSettings(after_us=round(4 * HOUR * 1e6), settle_us=60_000_000)
+DOUBTS = SweepSettings(ask_after_h=4, settle_s=60)
 
 
 class Inquest(Bench):

@@ -51,7 +51,7 @@ def test_a_peer_is_refused_for_its_own_share_and_everybody_for_that_of_all(
     door: Door, bench: Bench
 ) -> None:
     admission, bounds = door.admission, door.admission.conditions.bounds
-    admission.waiting["pbx"] = bounds.each
+    admission.waiting["pbx"] = bounds.inbox_per_peer
     assert [admission.refusal(source, 0) for source in ("pbx", "pbx2")] == [1, 0]
     admission.waiting.clear()
     assert admission.refusal("pbx", 0) == 1, "as long as it was told"
@@ -64,7 +64,7 @@ def test_a_peer_is_refused_for_its_own_share_and_everybody_for_that_of_all(
 
 def test_an_overload_refuses_everybody_until_it_is_over(door: Door, bench: Bench) -> None:
     admission = door.admission
-    admission.look(0, admission.conditions.bounds.wait_s)
+    admission.look(0, admission.conditions.bounds.inbox_wait_s)
     assert door.raised == ["overload"]
     assert [alarm.id for alarm in door.told] == ["overload"], "it is long until it is on disk"
     assert admission.refusal("pbx", 0) == 1
@@ -89,7 +89,7 @@ def test_many_that_wait_shortly_are_told_by_the_journal_alone(door: Door) -> Non
 def test_what_a_failing_disk_makes_wait_is_no_overload(door: Door, bench: Bench) -> None:
     admission = door.admission
     door.engine.store_error = "database or disk is full"
-    admission.look(0, admission.conditions.bounds.wait_s)
+    admission.look(0, admission.conditions.bounds.inbox_wait_s)
     assert door.raised == ["store"]
 
     assert admission.refusal("pbx", 0) == 5

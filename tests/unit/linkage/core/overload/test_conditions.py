@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from linkage.config.core import OverloadLimits
 from linkage.core.jobs import Alarm
-from linkage.core.overload.conditions import CALM_S, MIB, Bounds, Conditions, Readings
+from linkage.core.overload.conditions import CALM_S, MIB, Conditions, Readings
 
 UTC_NOW = datetime(2026, 1, 2, tzinfo=UTC)
 WELL: dict[str, Any] = {
@@ -24,7 +25,9 @@ class Watcher:
     """Looks once for each call, and remembers what was news."""
 
     def __init__(self) -> None:
-        self.conditions = Conditions(Bounds(inbox=100, wait_s=10, disk_free_mb=512), "linkage")
+        self.conditions = Conditions(
+            OverloadLimits(inbox=100, inbox_wait_s=10, disk_free_mb=512), "linkage"
+        )
         self.told: list[tuple[str, bool]] = []
         self.alarms: list[Alarm] = []
         self.now = 1000.0
@@ -43,7 +46,7 @@ def watcher() -> Watcher:
 
 
 def test_what_a_process_before_had_raised_is_cleared_at_the_first_look() -> None:
-    conditions = Conditions(Bounds(), "linkage")
+    conditions = Conditions(OverloadLimits(), "linkage")
     unknown = {"disk_free": None, "log_held": None}
     first = conditions.look(Readings(**WELL | unknown), 0.0, UTC_NOW)
     second = conditions.look(Readings(**WELL), 1.0, UTC_NOW)

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from linkage.clock import ManualClock
-from linkage.config.file import RetentionSettings
+from linkage.config.core import RetentionSettings
 from linkage.core.retention.schedule import CautiousTime, RetentionSchedule
 from linkage.ports import EntryKind
 from linkage.store import archive
@@ -152,7 +152,7 @@ def test_the_newest_entry_is_never_archived_for_the_numbers_go_on_from_it(bench:
         bench.say("pbx", m.PlatformLeave(reason="done"))
     newest = bench.journal()[-1]
 
-    limits = retention.JournalLimits(size_bytes=1)
+    limits = RetentionSettings(journal_bytes=1)
     later_us = newest.recorded_at + 10 * archive.DAY_US
     found = retention.find_archivable(bench.engine, limits, later_us)
 
