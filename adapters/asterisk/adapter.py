@@ -24,6 +24,7 @@ from linkage.ports import (
     Command,
     CommandError,
     Outcome,
+    Snapshots,
 )
 from protocol.message import Message
 from protocol.messages import (
@@ -38,7 +39,7 @@ from protocol.messages import (
 from protocol.results import Result
 
 
-class AsteriskAdapter(Adapter):
+class AsteriskAdapter(Adapter, Snapshots):
     """Asterisk 18–22 over ARI: hotlines, transfers, holding, conferences, recordings.
 
     Raises `SettingsError` (an `AdapterRefusedError`) on construction when the settings are wrong.
@@ -103,8 +104,12 @@ class AsteriskAdapter(Adapter):
         actor = registry.open() if _makes_call(message) else registry.actor_for(message)
         return await actor.command(request)
 
-    async def living(self, query: QueryCall) -> SnapshotNotice:
-        """What lives of a call, looked up at Asterisk; see `linkage.ports.Adapter.living`."""
+    def serial_key(self, message: Message) -> str | None:
+        """The call; see `linkage.ports.Adapter.serial_key`."""
+        return message.call_id
+
+    async def snapshot(self, query: QueryCall) -> SnapshotNotice:
+        """What lives of a call, looked up at Asterisk; see `linkage.ports.Snapshots`."""
         registry = self._registry
         if registry is None:
             raise AdapterUnavailableError("Asterisk is not connected")

@@ -191,7 +191,7 @@ def _hang_up(step: Step, order: TargetedCommand) -> Outcome:
             raise CommandError(Result.NO_CALL, f"leg {leg.id} has ended")
         reason = message.reason or _normal(leg)
         legs.hang_up(step, leg, reason, HangupSide.OPERATOR, owner=COMMAND)
-        return Outcome(call_id=leg.id)
+        return Outcome(ids={"call_id": leg.id})
     reason = message.reason or _normal(step.call.root)
     ringing.end_call(step, reason, HangupSide.OPERATOR, owner=COMMAND)
     return Outcome()

@@ -40,7 +40,7 @@ def do_transfer(step: Step, order: TargetedCommand) -> Outcome:
         raise refuse("there is no consultation in this call")
     target = step.call.legs[under_way.to_leg]
     TRANSFER_STEPS[message.mode](step, under_way, target)
-    return Outcome(call_id=target.id)
+    return Outcome(ids={"call_id": target.id})
 
 
 def _start_transfer(step: Step, order: TargetedCommand) -> Outcome:
@@ -69,7 +69,7 @@ def _start_transfer(step: Step, order: TargetedCommand) -> Outcome:
     if all(each.login is not None and each.login == officer.login for each in target.each):
         raise CommandError(Result.BAD_VALUE, "a call cannot be transferred to where it is")
     to_leg = transfer.start(step, officer, target, attended=message.mode is TransferMode.CONSULT)
-    return Outcome(call_id=to_leg)
+    return Outcome(ids={"call_id": to_leg})
 
 
 def _target(step: Step, message: TransferCommand, officer: Leg) -> Target:

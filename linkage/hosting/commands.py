@@ -23,6 +23,7 @@ from linkage.ports import (
     CommandError,
     Notice,
     Outcome,
+    Snapshots,
     fields_of,
 )
 from linkage.supervision import describe
@@ -40,6 +41,8 @@ CONCURRENT_MAX: Final = 16
 """Commands that an adapter works on at a time; the rest of the window waits its turn."""
 EXPIRE_S: Final = 30
 """How long a command without `Expire` may wait (protocol.md#expiry)."""
+ATTRIBUTES: Final = frozenset({"call_id", "conference_id"})
+"""Ids that a response has attributes for."""
 DETAIL_MAX: Final = 1000
 
 
@@ -152,7 +155,9 @@ class Commands:
             async with AsyncExitStack() as turn:
                 try:
                     async with asyncio.timeout(max(0.0, deadline - self._clock.now())):
-                        await turn.enter_async_context(self._turns.take(request.message.call_id))
+                        await turn.enter_async_context(
+                            self._turns.take(self._adapter.serial_key(request.message))
+                        )
                         await turn.enter_async_context(self._room)
                 except TimeoutError:
                     raise _expired() from None
@@ -169,9 +174,9 @@ class Commands:
             request_id=request.id,
             type=request.type,
             result=int(outcome.result),
-            detail=outcome.detail,
-            call_id=outcome.call_id,
-            conference_id=outcome.conference_id,
+            detail=_detail_of(outcome),
+            call_id=outcome.ids.get("call_id"),
+            conference_id=outcome.ids.get("conference_id"),
         )
 
     async def _within_time(self, request: Command) -> Outcome:
@@ -196,7 +201,7 @@ class Commands:
         return result
 
     def _is_asked(self, message: Message) -> bool:
-        """Whether a 215 is for us: what linkage asks of every adapter, see `Adapter.living`."""
+        """Whether a 215 is for us: what linkage asks of every adapter, see `Snapshots`."""
         served = self._adapter.capabilities
         return isinstance(message, QueryCall) and message.number not in served
 
@@ -204,10 +209,10 @@ class Commands:
         message = request.message
         if not isinstance(message, QueryCall) or not self._is_asked(message):
             return await contained(self._adapter.execute(request))
-        found = await contained(self._adapter.living(message))
-        if found is None:
+        if not isinstance(self._adapter, Snapshots):
             name = self._adapter.name
             raise CommandError(Result.NOT_SUPPORTED, f"{name} cannot tell what lives")
+        found = await contained(self._adapter.snapshot(message))
         answer = replace(found, request_id=request.id, page=1, pages=1)
         await self._port.record([Notice(answer)])
         return Outcome()
@@ -226,6 +231,17 @@ class Commands:
             raise CommandError(
                 Result.NOT_SUPPORTED, f"{name} does not do {message.english} {action!r}"
             )
+
+
+def _detail_of(outcome: Outcome) -> str | None:
+    """Its detail, and the ids that a response has no attribute for: `RecordId 17`."""
+    named = [
+        f"{''.join(word.capitalize() for word in name.split('_'))} {id_}"
+        for name, id_ in outcome.ids.items()
+        if id_ is not None and name not in ATTRIBUTES
+    ]
+    parts = named if outcome.detail is None else [outcome.detail, *named]
+    return "; ".join(parts) or None
 
 
 def _expired() -> CommandError:

@@ -27,6 +27,7 @@ from linkage.ports.adapter import (
     CommandError,
     Notice,
     Outcome,
+    Snapshots,
 )
 from linkage.ports.clock import Clock
 from linkage.ports.core import (
@@ -77,6 +78,7 @@ __all__ = [
     "Rate",
     "Recorded",
     "Role",
+    "Snapshots",
     "StoredFile",
     "fields_of",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -96,13 +96,14 @@ class Outcome:
 
     What comes of it later is a notice with the command's `request_id`.
 
-    `call_id`, `conference_id` are ids allocated for the command.
+    `ids` were allocated for the command, by the field that they have in messages: `call_id`,
+    `record_id`, `sms_id`, … (None: there is none). Those that a response has no attribute for
+    stand in its `Detail` (protocol.md#attributes).
     """
 
     result: Result = Result.ACCEPTED
     detail: str | None = None
-    call_id: str | None = None
-    conference_id: str | None = None
+    ids: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +178,8 @@ class Adapter(ABC):
     """One platform behind the protocol. Subclasses live in `adapters.<platform>`.
 
     `run` connects, resyncs and translates the platform's events into notices; `execute` does one
-    2xx command. Both run in one event loop; several `execute` may run at once (the host serialises
-    those that name the same call).
+    2xx command. Both run in one event loop; several `execute` may run at once, but for those with
+    the same `serial_key`. One that can tell what lives on its platform is a `Snapshots` too.
     """
 
     name: ClassVar[str]
@@ -218,16 +219,30 @@ class Adapter(ABC):
             AdapterUnavailableError: the platform is not connected, and nothing was begun (502).
         """
 
-    async def living(self, query: QueryCall) -> SnapshotNotice | None:  # noqa: ARG002 - for subclasses
-        """What lives on the platform of the call or conference that a query names.
+    def serial_key(self, message: Message) -> str | None:  # noqa: ARG002 - for subclasses
+        """What a command is about: those with the same key are done one after the other.
 
-        Linkage asks where it has heard nothing of an open operation for hours, and closes what is
-        not in the answer (reason 141). So look at the platform, not only at what is remembered;
-        where the two differ, record what was missed before returning. A call is listed by its
-        CallId, its legs with `parent_call_id`, a conference with its members; what is over is not
-        listed. None: this adapter cannot tell, and nothing is closed.
-
-        Raises:
-            AdapterUnavailableError: the platform is not connected.
+        A call's id, say, or a line's. In the order in which they came. None: it waits for nobody.
         """
         return None
+
+
+class Snapshots(ABC):
+    """What an adapter is beside `Adapter` that can tell what lives on its platform.
+
+    Linkage asks where it has heard nothing of an open operation for hours, and closes what is not
+    in the answer (reason 141). Operations of an adapter that is none are left open.
+    """
+
+    @abstractmethod
+    async def snapshot(self, query: QueryCall) -> SnapshotNotice:
+        """What lives of the call or conference that a query names.
+
+        Look at the platform, not only at what is remembered; where the two differ, record what was
+        missed before returning. A call is listed by its CallId, its legs with `parent_call_id`, a
+        conference with its members; what is over is not listed.
+
+        Raises:
+            CommandError: nobody can tell; nothing is closed.
+            AdapterUnavailableError: the platform is not connected.
+        """

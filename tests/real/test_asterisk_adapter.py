@@ -293,7 +293,7 @@ async def test_a_blind_transfer_brings_the_caller_to_another_officer(tmp_path: P
     assert phases == [CallPhase.START, CallPhase.RINGING, CallPhase.DONE]
     assert (done.call_id, done.from_login_id, done.to_login_id) == (call_id, "23", "13")
     assert (done.from_ext, done.phone_num) == ("1001", "13800138000")
-    assert done.new_call_id == outcome.call_id
+    assert done.new_call_id == outcome.ids["call_id"]
     assert done.request_id == "C1"
     assert left.reason == Reason.TRANSFERRED
     assert end.login_id == "13"

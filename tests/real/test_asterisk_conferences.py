@@ -92,7 +92,7 @@ async def ended(adapter: Running) -> ConferenceNotice:
 
 async def end(adapter: Running, outcome: Outcome) -> ConferenceNotice:
     await adapter.do(
-        ConferenceControl(conference_id=outcome.conference_id, action=ConferenceAction.END)
+        ConferenceControl(conference_id=outcome.ids["conference_id"], action=ConferenceAction.END)
     )
     return await ended(adapter)
 
@@ -132,7 +132,9 @@ async def test_the_second_embodiment_convenes_an_emergency_conference(tmp_path: 
         }
         assert len(await stage.channels()) == 2
         await adapter.do(
-            ConferenceControl(conference_id=outcome.conference_id, action=ConferenceAction.END)
+            ConferenceControl(
+                conference_id=outcome.ids["conference_id"], action=ConferenceAction.END
+            )
         )
         end = await adapter.notices.any(HangupNotice, scope=HangupScope.CALL)
         await nothing_left(stage.place)
@@ -141,7 +143,10 @@ async def test_the_second_embodiment_convenes_an_emergency_conference(tmp_path: 
         left = adapter.notices.of(HangupNotice, reason=Reason.CONFERENCE_ENDED)
         over = adapter.notices.of(ConferenceNotice, action=ConferenceNoticeAction.ENDED)
     assert (created.action, created.event_id) == (ConferenceNoticeAction.CREATED, "1213243")
-    assert (created.conference_id, created.call_id) == (outcome.conference_id, outcome.call_id)
+    assert (created.conference_id, created.call_id) == (
+        outcome.ids["conference_id"],
+        outcome.ids["call_id"],
+    )
     assert (stands.member_count, stands.request_id) == (2, "C1")
     assert results == {
         "123": (None, "1001", 1),
@@ -151,7 +156,10 @@ async def test_the_second_embodiment_convenes_an_emergency_conference(tmp_path: 
     assert {each.phone_num for each in joined} == {"1001", "1002"}
     assert {each.scope for each in left} == {HangupScope.LEG, HangupScope.CALL}
     assert (len(left), len(over)) == (3, 1)
-    assert (end.call_id, end.conference_id) == (outcome.call_id, outcome.conference_id)
+    assert (end.call_id, end.conference_id) == (
+        outcome.ids["call_id"],
+        outcome.ids["conference_id"],
+    )
 
 
 # --- who is called -------------------------------------------------------------------------------
@@ -256,7 +264,7 @@ async def test_a_recording_has_everybodys_voice_but_that_of_the_muted(
         if muted:
             await adapter.do(
                 ConferenceMemberControl(
-                    conference_id=outcome.conference_id,
+                    conference_id=outcome.ids["conference_id"],
                     action=MemberAction.MUTE,
                     members=(Member(staff_id="2"),),
                 )
@@ -264,7 +272,7 @@ async def test_a_recording_has_everybodys_voice_but_that_of_the_muted(
         for action in (ConferenceAction.RECORD_ON, ConferenceAction.PLAY):
             await adapter.do(
                 ConferenceControl(
-                    conference_id=outcome.conference_id, action=action, file_id="beep"
+                    conference_id=outcome.ids["conference_id"], action=action, file_id="beep"
                 )
             )
         await adapter.notices.any(RecordingNotice, action=RecordingNoticeAction.START)
@@ -275,7 +283,10 @@ async def test_a_recording_has_everybodys_voice_but_that_of_the_muted(
         await nothing_left(stage.place)
     (file,) = stage.place.files.saved
     samples = samples_of(file.path)
-    assert (saved.call_id, saved.conference_id) == (outcome.call_id, outcome.conference_id)
+    assert (saved.call_id, saved.conference_id) == (
+        outcome.ids["call_id"],
+        outcome.ids["conference_id"],
+    )
     assert share_of(samples, OFFICER_TONE_HZ) > 0.2
     assert (share_of(samples, CALLER_TONE_HZ) > 0.2) is not muted
 
@@ -288,7 +299,7 @@ async def test_members_are_added_deafened_held_and_shown_out(tmp_path: Path) -> 
             member = Member(phone_num=number)
             await adapter.do(
                 ConferenceMemberControl(
-                    conference_id=outcome.conference_id, action=action, members=(member,)
+                    conference_id=outcome.ids["conference_id"], action=action, members=(member,)
                 )
             )
 
@@ -332,18 +343,18 @@ async def test_a_dispatcher_is_connected_with_one_number_and_transfers_the_call(
         bridged = await adapter.notices.any(CallStateNotice, state=CallState.BRIDGED)
         assert len(await stage.channels()) == 2
         await adapter.do(
-            Transfer(call_id=outcome.call_id, to_login_id="43", mode=TransferMode.CONSULT)
+            Transfer(call_id=outcome.ids["call_id"], to_login_id="43", mode=TransferMode.CONSULT)
         )
         await adapter.notices.next(TransferNotice, phase=CallPhase.RINGING)
-        await adapter.do(Transfer(call_id=outcome.call_id, mode=TransferMode.CANCEL))
+        await adapter.do(Transfer(call_id=outcome.ids["call_id"], mode=TransferMode.CANCEL))
         await adapter.notices.next(TransferNotice, phase=CallPhase.CANCELLED)
-        await adapter.do(Hangup(call_id=outcome.call_id))
+        await adapter.do(Hangup(call_id=outcome.ids["call_id"]))
         over = await adapter.notices.any(HangupNotice, scope=HangupScope.CALL)
         await nothing_left(stage.place)
         assert not await stage.channels()
-    assert (told.reason, told.phone_num, told.call_id) == (None, "1002", outcome.call_id)
-    assert (bridged.call_id, bridged.login_id) == (outcome.call_id, "23")
-    assert over.call_id == outcome.call_id
+    assert (told.reason, told.phone_num, told.call_id) == (None, "1002", outcome.ids["call_id"])
+    assert (bridged.call_id, bridged.login_id) == (outcome.ids["call_id"], "23")
+    assert over.call_id == outcome.ids["call_id"]
 
 
 # --- loss ----------------------------------------------------------------------------------------
@@ -365,7 +376,7 @@ async def test_members_stay_when_linkage_is_killed_in_the_middle_of_a_convening(
                 adapter,
                 CallMode.ALL,
                 staff("4", "Leader", "1001"),
-                conference_id=outcome.conference_id,
+                conference_id=outcome.ids["conference_id"],
             )
             await joined(adapter, "1001")
             await adapter.notices.any(
@@ -381,7 +392,7 @@ async def test_members_stay_when_linkage_is_killed_in_the_middle_of_a_convening(
             await end(adapter, outcome)
             await nothing_left(stage.place)
             assert not await stage.channels()
-    assert more.call_id == outcome.call_id
+    assert more.ids["call_id"] == outcome.ids["call_id"]
     assert (silent.reason, reserve.reason, left.reason) == (
         Reason.NO_ANSWER,
         None,

@@ -144,7 +144,7 @@ async def test_a_conference_of_one_silent_member_is_recorded_when_somebody_speak
         more = Group(group_id="2", call_mode=CallMode.ALL, staff=(other,))
         await adapter.do(
             CallOut(
-                conference_id=outcome.conference_id,
+                conference_id=outcome.ids["conference_id"],
                 call_type=CallOutType.CONFERENCE,
                 groups=(more,),
             )

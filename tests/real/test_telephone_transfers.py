@@ -184,8 +184,12 @@ async def test_an_officer_who_called_out_leaves_the_call_to_a_colleague(
         done = await adapter.notices.any(TransferNotice, phase=CallPhase.DONE)
         await outside.hang_up()
         await colleague.gone()
-        await scene.over(adapter, outcome.call_id or "")
-    assert (done.call_id, done.phone_num, done.to_login_id) == (outcome.call_id, OUTSIDE, "13")
+        await scene.over(adapter, outcome.ids["call_id"] or "")
+    assert (done.call_id, done.phone_num, done.to_login_id) == (
+        outcome.ids["call_id"],
+        OUTSIDE,
+        "13",
+    )
     assert done.new_call_id == adapter.notices.of(IncomingCallNotice)[0].call_id
 
 

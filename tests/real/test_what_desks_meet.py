@@ -54,7 +54,7 @@ async def convene(adapter: Running, *numbers: str, **more: Any) -> str:
     group = Group(group_id="1", call_mode=CallMode.ALL, staff=staff)
     kind = {"call_type": CallOutType.CONFERENCE, **more}
     outcome = await adapter.do(CallOut(groups=(group,), **kind))
-    return outcome.conference_id or ""
+    return outcome.ids["conference_id"] or ""
 
 
 # --- why a call does not come about --------------------------------------------------------------

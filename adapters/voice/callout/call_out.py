@@ -55,7 +55,7 @@ def begin(step: Step, message: CallOut | ConferenceControl) -> Outcome:
     call.officer = message.login_id
     lifecycle.begin(step, Conference(id=step.new_id(), record=bool(message.record)))
     lifecycle.convene(step, _convening(step, message, races))
-    return Outcome(call_id=call.id, conference_id=step.conference_id)
+    return Outcome(ids={"call_id": call.id, "conference_id": step.conference_id})
 
 
 def _shown(number: str | None) -> str | None:
@@ -79,7 +79,7 @@ def _create(step: Step, message: ConferenceControl) -> Outcome:
         empty_until=step.later(EMPTY_S),
     )
     lifecycle.begin(step, conference)
-    return Outcome(call_id=step.call.id, conference_id=conference.id)
+    return Outcome(ids={"call_id": step.call.id, "conference_id": conference.id})
 
 
 def call_in(step: Step, order: TargetedCommand) -> Outcome:
@@ -93,7 +93,7 @@ def call_in(step: Step, order: TargetedCommand) -> Outcome:
     call.event_id = call.event_id or message.event_id
     lifecycle.conference_of(call).record |= bool(message.record)
     lifecycle.convene(step, _convening(step, message, races))
-    return Outcome(call_id=call.id, conference_id=step.conference_id)
+    return Outcome(ids={"call_id": call.id, "conference_id": step.conference_id})
 
 
 def check_open(step: Step) -> None:
@@ -152,7 +152,7 @@ def _begin_single(step: Step, message: CallOut, races: list[Race]) -> Outcome:
     call.record = bool(message.record)
     legs.dial(step, officer, leg_id=call.id, caller_id=dialable(call.dialled))
     call.convenings.append(_convening(step, message, races))
-    return Outcome(call_id=call.id)
+    return Outcome(ids={"call_id": call.id})
 
 
 def officer_ready(step: Step) -> None:

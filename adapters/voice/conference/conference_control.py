@@ -34,7 +34,7 @@ Switch = Callable[[Step, Leg], None]
 
 
 def _outcome(step: Step) -> Outcome:
-    return Outcome(call_id=step.call.id, conference_id=step.conference_id)
+    return Outcome(ids={"call_id": step.call.id, "conference_id": step.conference_id})
 
 
 # --- 203 -----------------------------------------------------------------------------------------
@@ -281,7 +281,7 @@ def hang_up(step: Step, order: TargetedCommand) -> Outcome:
             raise CommandError(Result.NO_CALL, "which member? name CallId, LoginId or PhoneNum")
         reason = message.reason or Reason.NORMAL
         legs.hang_up(step, leg, reason, HangupSide.OPERATOR, owner=COMMAND)
-        return Outcome(call_id=leg.id, conference_id=step.conference_id)
+        return Outcome(ids={"call_id": leg.id, "conference_id": step.conference_id})
     reason = message.reason or Reason.CONFERENCE_ENDED
     lifecycle.end(step, reason, HangupSide.OPERATOR, owner=COMMAND)
     return _outcome(step)

@@ -35,7 +35,7 @@ def do_record(step: Step, order: TargetedCommand) -> Outcome:
         if message.format not in {None, call_recording.FORMAT}:
             raise CommandError(Result.BAD_VALUE, f"recordings are {call_recording.FORMAT} here")
         name = call_recording.start_recording(step, owner=COMMAND)
-        return Outcome(detail=f"RecordId {name}")
+        return Outcome(ids={"record_id": name})
     recording = (
         call.recordings.get(message.record_id)
         if message.record_id is not None
@@ -112,4 +112,4 @@ def play_file(step: Step, file_id: str | None, where: tuple[str, str]) -> Outcom
         owner=COMMAND,
         media=step.settings.sounds.replace("{file_id}", file_id),
     )
-    return Outcome(detail=f"PlayId {name}")
+    return Outcome(ids={"play_id": name})

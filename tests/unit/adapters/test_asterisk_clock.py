@@ -100,11 +100,13 @@ async def test_a_conference_lasts_as_long_as_was_said(
         create = ConferenceControl(action=ConferenceAction.CREATE, login_id="23", duration=60)
         made = await adapter.do(create)
         set_clock(clock, 90)
-        lock = ConferenceControl(conference_id=made.conference_id, action=ConferenceAction.LOCK)
+        lock = ConferenceControl(
+            conference_id=made.ids["conference_id"], action=ConferenceAction.LOCK
+        )
         await adapter.do(lock)
         clock.advance(61)
         unlock = ConferenceControl(
-            conference_id=made.conference_id, action=ConferenceAction.UNLOCK
+            conference_id=made.ids["conference_id"], action=ConferenceAction.UNLOCK
         )
         await adapter.do(unlock)
         ended = await adapter.notices.any(ConferenceNotice, action=ConferenceNoticeAction.ENDED)

@@ -145,7 +145,7 @@ async def test_a_leg_is_hung_up_by_its_call_id_or_number(
     await adapter.notices.any(TransferNotice, phase=CallPhase.FAILED)
     assert await refused(adapter, Hangup(call_id=gone.call_id)) == Result.NO_CALL
     leg = adapter.notices.of(CallStateNotice, login_id="23")[0].call_id
-    assert (await adapter.do(Hangup(call_id=leg))).call_id == leg
+    assert (await adapter.do(Hangup(call_id=leg))).ids["call_id"] == leg
     await adapter.notices.any(HangupNotice, call_id=call_id)
 
 

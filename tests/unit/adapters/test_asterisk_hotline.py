@@ -116,7 +116,7 @@ async def test_it_is_consulted_and_completed_by_the_one_who_answered(
         outcome = await adapter.do(to(call_id, TransferMode.COMPLETE))
         done = await phase(adapter, CallPhase.DONE)
         answered = adapter.notices.of(CallStateNotice, state=CallState.ANSWERED, to_num="1003")
-    assert outcome.call_id == done.new_call_id == answered[0].call_id
+    assert outcome.ids["call_id"] == done.new_call_id == answered[0].call_id
 
 
 async def test_a_consultation_that_is_cancelled_stops_all_that_ring(

@@ -61,11 +61,11 @@ async def test_a_call_that_lives_is_listed_with_its_legs_and_nothing_is_told(
     async with place.run() as adapter:
         call_id, _ = await speak(asterisk, adapter)
         told = len(adapter.notices.told)
-        found = await adapter.adapter.living(QueryCall(call_id=call_id))
+        found = await adapter.adapter.snapshot(QueryCall(call_id=call_id))
         (call, leg) = listed(found)
         assert call == (call_id, None)
         assert leg[1] == call_id
-        by_leg = await adapter.adapter.living(QueryCall(call_id=leg[0]))
+        by_leg = await adapter.adapter.snapshot(QueryCall(call_id=leg[0]))
         assert listed(by_leg) == [call, leg]
         assert len(adapter.notices.told) == told
 
@@ -77,7 +77,7 @@ async def test_a_call_whose_end_was_missed_is_ended_by_the_question(
         call_id, channel = await speak(asterisk, adapter)
         for each in list(asterisk.lines):
             asterisk.lose(each)
-        found = await adapter.adapter.living(QueryCall(call_id=call_id))
+        found = await adapter.adapter.snapshot(QueryCall(call_id=call_id))
         assert found == SnapshotNotice()
         ends = [
             (each.message.scope, each.message.reason, each.reconstructed)
@@ -99,7 +99,7 @@ async def test_a_leg_whose_end_was_missed_is_not_listed(
         call_id, _ = await speak(asterisk, adapter)
         leg = next(each for each in asterisk.lines.values() if each.number == "1001")
         asterisk.lose(leg.id)
-        found = await adapter.adapter.living(QueryCall(call_id=call_id))
+        found = await adapter.adapter.snapshot(QueryCall(call_id=call_id))
         gone = await adapter.notices.any(HangupNotice, scope=HangupScope.LEG)
         assert gone.reason == Reason.STATE_LOST
         assert gone.call_id not in {call for call, _ in listed(found)}
@@ -117,7 +117,7 @@ async def test_a_conference_is_listed_with_its_members(
         await asterisk.pick_up("1001")
         made = await adapter.notices.any(ConferenceNotice, action=ConferenceNoticeAction.CONNECTED)
         query = QueryCall(conference_id=made.conference_id)
-        (conference,) = (await adapter.adapter.living(query)).conferences
+        (conference,) = (await adapter.adapter.snapshot(query)).conferences
         assert conference.conference_id == made.conference_id
         assert [member.phone_num for member in conference.members] == ["1001"]
 
@@ -125,7 +125,7 @@ async def test_a_conference_is_listed_with_its_members(
 async def test_what_it_never_had_does_not_live(asterisk: FakeAsterisk, place: Place) -> None:
     async with place.run() as adapter:
         for query in (QueryCall(call_id="nobody"), QueryCall(conference_id="nothing")):
-            assert await adapter.adapter.living(query) == SnapshotNotice()
+            assert await adapter.adapter.snapshot(query) == SnapshotNotice()
 
 
 async def test_without_a_link_it_cannot_tell(asterisk: FakeAsterisk, place: Place) -> None:
@@ -134,4 +134,4 @@ async def test_without_a_link_it_cannot_tell(asterisk: FakeAsterisk, place: Plac
         await asterisk.cut()
         await adapter.ended()
         with pytest.raises(AdapterUnavailableError):
-            await adapter.adapter.living(QueryCall(call_id=call_id))
+            await adapter.adapter.snapshot(QueryCall(call_id=call_id))

@@ -85,7 +85,7 @@ async def two(asterisk: FakeAsterisk, adapter: Running, **more: Any) -> tuple[st
     await joins(asterisk, adapter, "1002")
     await adapter.notices.any(ConferenceNotice, action=ConferenceNoticeAction.CONNECTED)
     await adapter.notices.any(CallStateNotice, state=CallState.BRIDGED)
-    return outcome.call_id or "", outcome.conference_id or ""
+    return outcome.ids["call_id"] or "", outcome.ids["conference_id"] or ""
 
 
 async def ended(adapter: Running) -> tuple[ConferenceNotice, HangupNotice]:

@@ -74,9 +74,12 @@ async def test_everybody_of_a_group_is_called_at_once_and_told_one_by_one(
         (bridge,) = asterisk.bridges.values()
         assert len(bridge.members) == 2
     assert asterisk.rung_twice == []
-    assert outcome.conference_id != outcome.call_id
-    assert len(outcome.conference_id or "") <= 20
-    assert (created.call_id, created.conference_id) == (outcome.call_id, outcome.conference_id)
+    assert outcome.ids["conference_id"] != outcome.ids["call_id"]
+    assert len(outcome.ids["conference_id"] or "") <= 20
+    assert (created.call_id, created.conference_id) == (
+        outcome.ids["call_id"],
+        outcome.ids["conference_id"],
+    )
     assert (created.action, created.login_id, created.event_id, created.request_id) == (
         ConferenceNoticeAction.CREATED, "99", "E1", "C1",
     )  # fmt: skip
@@ -87,7 +90,7 @@ async def test_everybody_of_a_group_is_called_at_once_and_told_one_by_one(
         "3": (Reason.BUSY, 1, False),
     }
     assert (one.group_id, one.staff_name, one.num_type) == ("G1", "Name 1", "01")
-    assert (one.event_id, one.call_id, one.login_id) == ("E1", outcome.call_id, "99")
+    assert (one.event_id, one.call_id, one.login_id) == ("E1", outcome.ids["call_id"], "99")
     assert [(each.pending, each.answered, each.failed) for each in progress] == [
         (2, 0, 1), (1, 1, 1), (0, 2, 1),
     ]  # fmt: skip

@@ -43,8 +43,8 @@ async def test_a_call_out_is_cancelled_and_who_is_in_stays(
         whom = {
             "request_id": "C1",
             "event_id": "E1",
-            "conference_id": outcome.conference_id,
-            "call_id": outcome.call_id,
+            "conference_id": outcome.ids["conference_id"],
+            "call_id": outcome.ids["call_id"],
         }
         cancel: dict[str, Any] = {named: whom[named]}
         await adapter.do(CancelCallOut(**cancel, staff_id="2"))

@@ -106,19 +106,19 @@ async def test_an_empty_one_waits_for_members_and_ends_when_its_time_is_over(
     )
     async with place.run() as adapter:
         outcome = await adapter.do(create)
-        assert outcome.conference_id
+        assert outcome.ids["conference_id"]
         created = await adapter.notices.next(ConferenceNotice)
-        await adapter.do(about(outcome.conference_id, MemberAction.ADD, phone_num="1001"))
+        await adapter.do(about(outcome.ids["conference_id"], MemberAction.ADD, phone_num="1001"))
         await joins(asterisk, adapter, "1001")
         member = adapter.notices.of(ConferenceMemberNotice)
-        await adapter.do(control(outcome.conference_id, ConferenceAction.END))
+        await adapter.do(control(outcome.ids["conference_id"], ConferenceAction.END))
         await ended(adapter)
         assert not adapter.notices.of(CallOutResultNotice)
         brief = await adapter.do(ConferenceControl(action=ConferenceAction.CREATE, duration=1))
         over = await adapter.notices.any(
             ConferenceNotice,
             action=ConferenceNoticeAction.ENDED,
-            conference_id=brief.conference_id,
+            conference_id=brief.ids["conference_id"],
         )
         await forgotten(place, asterisk)
     assert (created.subject, created.event_id, created.request_id) == ("Lage", "E2", "C1")
@@ -157,7 +157,7 @@ async def test_a_locked_conference_lets_nobody_in(asterisk: FakeAsterisk, place:
 async def test_a_full_conference_lets_nobody_in(asterisk: FakeAsterisk, place: Place) -> None:
     create = ConferenceControl(action=ConferenceAction.CREATE, max_members=1)
     async with place.run() as adapter:
-        conference_id = (await adapter.do(create)).conference_id or ""
+        conference_id = (await adapter.do(create)).ids["conference_id"] or ""
         groups = group(CallMode.ALL, person("1", "1001"), person("2", "1002"))
         await convene(adapter, groups, conference_id=conference_id)
         await rings(adapter, "1002")
@@ -191,7 +191,7 @@ async def test_it_is_recorded_from_the_first_member_to_the_last(
 async def test_sounds_are_played_to_all(asterisk: FakeAsterisk, place: Place) -> None:
     create = ConferenceControl(action=ConferenceAction.CREATE)
     async with place.run() as adapter:
-        empty = (await adapter.do(create)).conference_id or ""
+        empty = (await adapter.do(create)).ids["conference_id"] or ""
         play = control(empty, ConferenceAction.PLAY, file_id="beep")
         assert await refused(adapter, play) == Result.WRONG_STATE
         _, conference_id = await two(asterisk, adapter)

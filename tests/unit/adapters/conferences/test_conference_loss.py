@@ -64,7 +64,7 @@ async def test_members_stay_and_the_convening_goes_on_after_a_kill(
             ConferenceMemberNotice, action=MemberNoticeAction.LEFT, phone_num="1001"
         )
         assert not adapter.notices.of(ConferenceNotice, action=ConferenceNoticeAction.CREATED)
-        await adapter.do(control(outcome.conference_id or "", ConferenceAction.END))
+        await adapter.do(control(outcome.ids["conference_id"] or "", ConferenceAction.END))
         await ended(adapter)
         await forgotten(place, asterisk)
     assert (lost.reason, lost.request_id) == (Reason.STATE_LOST, "C1")
@@ -73,7 +73,8 @@ async def test_members_stay_and_the_convening_goes_on_after_a_kill(
 
 
 def key(outcome: Outcome) -> str:
-    return f"call:{outcome.call_id}"
+    call_id = outcome.ids["call_id"]
+    return f"call:{call_id}"
 
 
 async def test_a_conference_that_died_with_asterisk_is_told_as_reconstructed(
@@ -102,7 +103,7 @@ async def _story(asterisk: FakeAsterisk, adapter: Running) -> None:
     await joins(asterisk, adapter, "1002")
     await adapter.notices.any(RecordingNotice, action=RecordingNoticeAction.START)
     await adapter.notices.any(ConferenceNotice, action=ConferenceNoticeAction.CONNECTED)
-    await adapter.do(control(outcome.conference_id or "", ConferenceAction.END))
+    await adapter.do(control(outcome.ids["conference_id"] or "", ConferenceAction.END))
     await ended(adapter)
     await adapter.notices.any(RecordingNotice, action=RecordingNoticeAction.SAVED)
 

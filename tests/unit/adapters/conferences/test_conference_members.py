@@ -128,7 +128,7 @@ async def test_who_is_not_there_any_more_or_never_came_is_called_again(
     async with place.run() as adapter:
         everybody = [person("1", "1001"), person("2", "1002"), person("3", "139")]
         outcome = await convene(adapter, group(CallMode.ALL, *everybody))
-        conference_id = outcome.conference_id or ""
+        conference_id = outcome.ids["conference_id"] or ""
         left = await joins(asterisk, adapter, "1001")
         await joins(asterisk, adapter, "1002")
         busy = await result(adapter, "3")

@@ -54,7 +54,7 @@ async def test_a_dispatcher_is_connected_with_a_number(
         bridged = await adapter.notices.any(CallStateNotice, state=CallState.BRIDGED)
         assert "tone:ring" not in asterisk.plays.values()
         await adapter.notices.any(RecordingNotice, action=RecordingNoticeAction.START)
-        call_id = outcome.call_id or ""
+        call_id = outcome.ids["call_id"] or ""
         await adapter.do(Transfer(call_id=call_id, to_login_id="13", mode=TransferMode.BLIND))
         await adapter.notices.next(TransferNotice, phase=CallPhase.RINGING)
         await asterisk.pick_up("1002")
@@ -62,7 +62,7 @@ async def test_a_dispatcher_is_connected_with_a_number(
         await asterisk.hang_up(asterisk.leg("139@trunk").id)
         end = await adapter.notices.any(HangupNotice, scope=HangupScope.CALL)
         await forgotten(place, asterisk)
-    assert outcome.conference_id is None
+    assert outcome.ids.get("conference_id") is None
     assert (told.call_id, told.login_id, told.phone_num) == (call_id, "23", "139")
     assert (told.reason, told.attempt, told.conference_id) == (None, 2, None)
     assert (bridged.call_id, bridged.login_id, bridged.phone_num) == (call_id, "23", "1001")

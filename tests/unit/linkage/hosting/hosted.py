@@ -16,8 +16,10 @@ from linkage.ports import (
     AdapterPort,
     Capability,
     Command,
+    CommandError,
     Notice,
     Outcome,
+    Snapshots,
 )
 from protocol.envelope import Request, Response
 from protocol.message import Message
@@ -29,12 +31,13 @@ from protocol.messages import (
     SnapshotNotice,
 )
 from protocol.messages.call import HoldAction
+from protocol.results import Result
 from tests.unit.gateway.fake_core import FakeCore
 
 NO_FILES = DirectoryFiles(Path("/nowhere"))
 
 
-class Scripted(Adapter):
+class Scripted(Adapter, Snapshots):
     """Does what the test puts into `running` and `executing`."""
 
     name: ClassVar[str] = "scripted"
@@ -72,12 +75,17 @@ class Scripted(Adapter):
         self.begun.append(request.id)
         return await self.executing(request)
 
-    async def living(self, query: QueryCall) -> SnapshotNotice | None:
+    def serial_key(self, message: Message) -> str | None:
+        return message.call_id
+
+    async def snapshot(self, query: QueryCall) -> SnapshotNotice:
         self.begun.append(str(query.call_id))
+        if self.alive is None:
+            raise CommandError(Result.NOT_SUPPORTED, "scripted cannot tell what lives")
         return self.alive
 
     async def accept(self, request: Request) -> Outcome:  # noqa: ARG002 - as `execute` has it
-        return Outcome(call_id="call-of-ours", detail="done")
+        return Outcome(ids={"call_id": "call-of-ours"}, detail="done")
 
 
 class Pauses:
