@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Final
 
 from protocol.errors import LocalProtocolError
@@ -50,18 +49,12 @@ class Directions:
 
     def allows(self, type_: int, *, ours: bool) -> bool:
         """Whether a type has the right direction once registered, registrations included."""
-        return type_ // 100 in self._digits(ours=ours)
+        return type_ in self._types(ours=ours)
 
     def numbers(self, *, ours: bool) -> frozenset[int]:
         """All types of the right direction but the registrations: one look instead of rules."""
-        return _numbers(self._digits(ours=ours))
+        return self._types(ours=ours) - ROLE_BY_REGISTRATION.keys()
 
-    def _digits(self, *, ours: bool) -> frozenset[int]:
+    def _types(self, *, ours: bool) -> frozenset[int]:
         assert self.role is not None, "registered connections have a role"
         return (SPEAKS if ours is (self._side is Side.PEER) else HEARS)[self.role]
-
-
-@cache
-def _numbers(digits: frozenset[int]) -> frozenset[int]:
-    every = (100 * digit + rest for digit in digits for rest in range(100))
-    return frozenset(number for number in every if number not in ROLE_BY_REGISTRATION)

@@ -28,7 +28,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass
 from datetime import datetime
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import Annotated, Any, ClassVar, Final, TypeVar, dataclass_transform
 
 from protocol import fields
@@ -39,17 +39,6 @@ from protocol.suggest import suggesting
 
 _METADATA: Final = "linkage"
 _SPELLING: Final = {"conference_id": "ConferenceID"}
-
-
-class Direction(IntEnum):
-    """First digit of a type: who speaks to whom (protocol.md#directions)."""
-
-    PLATFORM_TO_BUSINESS = 1
-    BUSINESS_TO_PLATFORM = 2
-    PLATFORM_TO_SCREEN = 3
-    SCREEN_TO_PLATFORM = 4
-    BUSINESS_TO_SCREEN = 5
-    SCREEN_TO_BUSINESS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +222,6 @@ class Message(Part):
     request_id: RequestId | None = None
     result: fields.ResultCode | None = None
     detail: fields.Line | None = None
-
-    @property
-    def direction_digit(self) -> Direction:
-        """Who speaks to whom."""
-        return Direction(self.number // 100)
 
 
 def amended(message: M, **changes: Any) -> M:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import chain
 from typing import Final
+
+from protocol.kinds import Direction, counterpart
 
 
 class Role(StrEnum):
@@ -17,23 +20,45 @@ class Role(StrEnum):
 
 
 # A monitor is an application on the wire; that it may not command is a right, and the core's.
-SPEAKS: Final[dict[Role, frozenset[int]]] = {
-    Role.APPLICATION: frozenset({2, 5}),
-    Role.MONITOR: frozenset({2, 5}),
-    Role.PLATFORM: frozenset({1, 3}),
-    Role.COMMUNICATION_SCREEN: frozenset({4}),
-    Role.BUSINESS_SCREEN: frozenset({6}),
+_BUSINESS: Final = (
+    (Direction.BUSINESS_TO_PLATFORM, Direction.BUSINESS_TO_SCREEN),
+    (Direction.PLATFORM_TO_BUSINESS, Direction.SCREEN_TO_BUSINESS),
+)
+DIRECTIONS: Final[dict[Role, tuple[tuple[Direction, ...], tuple[Direction, ...]]]] = {
+    Role.APPLICATION: _BUSINESS,
+    Role.MONITOR: _BUSINESS,
+    Role.PLATFORM: (
+        (Direction.PLATFORM_TO_BUSINESS, Direction.PLATFORM_TO_SCREEN),
+        (Direction.BUSINESS_TO_PLATFORM, Direction.SCREEN_TO_PLATFORM),
+    ),
+    Role.COMMUNICATION_SCREEN: (
+        (Direction.SCREEN_TO_PLATFORM,),
+        (Direction.PLATFORM_TO_SCREEN,),
+    ),
+    Role.BUSINESS_SCREEN: ((Direction.SCREEN_TO_BUSINESS,), (Direction.BUSINESS_TO_SCREEN,)),
 }
-"""Role → first digits of the types that such a peer sends."""
+"""Role → what such a peer sends, and what it is sent."""
 
-HEARS: Final[dict[Role, frozenset[int]]] = {
-    Role.APPLICATION: frozenset({1, 6}),
-    Role.MONITOR: frozenset({1, 6}),
-    Role.PLATFORM: frozenset({2, 4}),
-    Role.COMMUNICATION_SCREEN: frozenset({3}),
-    Role.BUSINESS_SCREEN: frozenset({5}),
+
+def _numbers(directions: tuple[Direction, ...]) -> frozenset[int]:
+    return frozenset(chain.from_iterable(each.numbers for each in directions))
+
+
+SPEAKS: Final = {role: _numbers(sent) for role, (sent, _) in DIRECTIONS.items()}
+"""Role → numbers of the types that such a peer may send."""
+HEARS: Final = {role: _numbers(taken) for role, (_, taken) in DIRECTIONS.items()}
+"""Role → numbers of the types that such a peer may be sent."""
+_SHOWN: Final = {
+    Role.COMMUNICATION_SCREEN: Direction.PLATFORM_TO_SCREEN,
+    Role.BUSINESS_SCREEN: Direction.BUSINESS_TO_SCREEN,
 }
-"""Role → first digits of the types that such a peer is sent."""
+
+
+def as_heard(number: int, role: Role) -> int:
+    """The number under which a 1xx is told to a peer of this role: to screens as its mirror."""
+    shown = _SHOWN.get(role)
+    return number if shown is None else counterpart(number, shown)
+
 
 PLATFORM_REGISTER: Final = 190
 REGISTRATION_TYPE: Final[dict[Role, int]] = {

@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from protocol.kinds import direction_of
 from protocol.message import Message
 from protocol.messages import message_class
+from protocol.roles import DIRECTIONS, Role
 from protocol.suggest import suggestion
 from simulators.compose import ANY, elements, problem_with
 from simulators.tables import Table
@@ -31,8 +33,11 @@ class Place(StrEnum):
     PLATFORM = "platform"
 
 
-HEARD: Final = {Place.APPLICATION: frozenset({1, 6}), Place.PLATFORM: frozenset({2, 4})}
-"""First digits of the types that come to a place."""
+HEARD: Final = {
+    place: DIRECTIONS[role][1]
+    for place, role in ((Place.APPLICATION, Role.APPLICATION), (Place.PLATFORM, Role.PLATFORM))
+}
+"""What comes to a place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +96,9 @@ def read_type(table: Table, name: str, number: Any) -> type[Message] | None:
 
 def check_heard(table: Table, name: str, cls: type[Message], at: Place) -> None:
     """What goes the other way never comes."""
-    if cls.number // 100 in HEARD[at]:
+    if direction_of(cls.number) in HEARD[at]:
         return
-    there = [place for place in Place if cls.number // 100 in HEARD[place]]
+    there = [place for place in Place if direction_of(cls.number) in HEARD[place]]
     hears = " and ".join(f"{digit}xx" for digit in sorted(HEARD[at]))
     remedy = f'; say at = "{there[0]}"' if there and name == "type" else ""
     table.problem(name, f"{cls.number} never comes to the {at}, which hears {hears}{remedy}")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from protocol.kinds import COMMANDS
 from protocol.message import Message
 from protocol.suggest import suggestion
 from simulators.compose import ComposeError, check, elements
@@ -13,7 +14,6 @@ from simulators.expecting import Place, check_heard, check_where, read_type
 from simulators.tables import Table
 
 START: Final = "start"
-COMMAND_DIGIT: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def read_rule(table: Table) -> Rule | None:
         check_where(table, trigger, where)
     if command is None:
         return None
-    if command.number // 100 != COMMAND_DIGIT:
+    if command.number not in COMMANDS:
         table.problem("send", f"{send} is no command of an application: give one of 2xx")
     elif not isinstance(words, dict):
         table.problem("with", 'wants a table, such as { CallId = "$CallId" }')

@@ -25,6 +25,7 @@ from linkage.bus.part_end import PartEnd
 from linkage.config.processes import MessagingSettings
 from linkage.ports import Capability, Clock, EntryKind, Link, NoticeRequest, Recorded
 from protocol.envelope import Request, Response
+from protocol.kinds import is_command
 from protocol.messages import CapabilityNotice
 from protocol.registration import peer_id_of
 from protocol.results import Result
@@ -40,7 +41,6 @@ EXPIRE_S: Final = 30
 """How long a command without `Expire` may wait (protocol.md#expiry)."""
 STORE_WITHIN_S: Final = 30.0
 """How long an adapter waits for a core that keeps its memory and its files."""
-COMMAND_DIGITS: Final = frozenset({2, 4, 6})
 
 
 class CoreClient:
@@ -223,7 +223,7 @@ class CoreClient:
 
     def _hold(self, request: Request) -> float:
         # A command that has expired meanwhile must not come to the core any more.
-        if request.type // 100 not in COMMAND_DIGITS:
+        if not is_command(request.type):
             return self._settings.hold_s
         expire_s = EXPIRE_S if request.expire_s is None else request.expire_s
         return min(self._settings.hold_s, float(expire_s))

@@ -8,10 +8,11 @@ from typing import ClassVar, Self, Unpack
 
 from linkage.client.carriers import Listener
 from linkage.client.errors import ClosedError, CommandRefusedError
-from linkage.client.peer import COMMAND_DIGITS, COMMAND_EXPIRE_S, Options, Peer
+from linkage.client.peer import COMMAND_EXPIRE_S, Options, Peer
 from linkage.client.received import Received
 from linkage.client.replies import Reply
 from protocol.envelope import Request
+from protocol.kinds import is_command
 from protocol.message import Message
 from protocol.messages import AppRole
 from protocol.roles import Role
@@ -86,16 +87,16 @@ class BusinessPeer(Peer[Received]):
             LocalProtocolError: such a message is not this role's to send, or too long.
         """
         await self._in_use()
-        is_command = message.number // 100 in COMMAND_DIGITS
+        expires = is_command(message.number)
         request = Request(
             id=self._ids.make(),
             message=message,
             time=self._clock.utc(),
-            expire_s=expire_s if is_command else None,
+            expire_s=expire_s if expires else None,
             trace=trace,
         )
         outcomes = self._desk.open(request.id)
-        within_s = float(expire_s) if is_command else None
+        within_s = float(expire_s) if expires else None
         response = await self._outbox.send(request, within_s=within_s)
         if check and not response.accepted:
             raise CommandRefusedError(response)

@@ -39,6 +39,7 @@ from protocol.connection import Connection, Side
 from protocol.dialect import DEFAULT, LEGACY, Dialect
 from protocol.envelope import Request, Response
 from protocol.events import Timers
+from protocol.kinds import is_command
 from protocol.message import Message
 from protocol.results import Result
 from protocol.roles import Role
@@ -54,7 +55,6 @@ TRIED_MAX: Final = 8
 """Addresses whose last failure is remembered; strangers may knock at a listener from many."""
 COMMAND_EXPIRE_S: Final = 30
 """`Expire` where a command does not say (protocol.md#expiry)."""
-COMMAND_DIGITS: Final = frozenset({2, 4, 6})
 LEAVES: Final = frozenset({199, 299, 399, 599})
 REPLACED: Final = "replaced"
 
@@ -453,7 +453,7 @@ class Peer(Generic[K]):
 
     def _expiry(self, request: Request) -> float | None:
         """When a command is too old to be executed, in monotonic seconds."""
-        if request.type // 100 not in COMMAND_DIGITS:
+        if not is_command(request.type):
             return None
         age_s = 0.0
         if request.time is not None:

@@ -58,7 +58,7 @@ def _of_peer(peer: PeerSettings) -> Iterator[str]:
         if peer.role not in roles and is_set(peer, name):
             users = " and ".join(sorted(f"{role.value}s" for role in roles))
             yield f"`{name}` is for {users}: remove it, or set another `role`"
-    foreign = [type_ for type_ in peer.types if type_ // 100 not in SPEAKS[peer.role]]
+    foreign = [type_ for type_ in peer.types if type_ not in SPEAKS[peer.role]]
     if foreign:
         yield f"`types`: no {peer.role.value} sends {foreign[0]}: remove it"
     yield from _of_registration(peer)

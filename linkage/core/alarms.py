@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from linkage.core.delivery.render import one_line
 from linkage.core.jobs import Alarm, Done
-from linkage.core.notify import MIRROR, Notifier
+from linkage.core.notify import Notifier
 from linkage.core.peers import Peer
 from linkage.ports import EntryKind, Role
 from linkage.store.rows import JournalRow
@@ -24,6 +24,7 @@ from protocol import messages as m
 from protocol.codec import encode
 from protocol.envelope import Request
 from protocol.message import Message
+from protocol.roles import as_heard
 
 HEAR: Final = (
     Role.APPLICATION,
@@ -56,7 +57,7 @@ class AlarmNotifier(Notifier):
         notice = notice_of(alarm)
         row = self._alarm_row(alarm, notice)
         for peer in self._peers.of_role(*HEAR):
-            type_ = notice.number + MIRROR.get(peer.role, 0)
+            type_ = as_heard(notice.number, peer.role)
             if peer.takes(type_, notice, None):
                 self._enqueue(peer, row, notice, type_, None, done)
         return True
@@ -98,6 +99,6 @@ def told_at_once(alarm: Alarm, peer: Peer) -> Message | None:
     if peer.role not in HEAR:
         return None
     notice = notice_of(alarm)
-    shift = MIRROR.get(peer.role, 0)
-    shown = (m.convert(notice, notice.number + shift) or notice) if shift else notice
+    number = as_heard(notice.number, peer.role)
+    shown = notice if number == notice.number else m.convert(notice, number) or notice
     return shown if peer.takes(shown.number, shown, None) else None

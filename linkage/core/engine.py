@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from linkage.config.core import SweepSettings
 from linkage.core.clock_steps import ClockSteps
-from linkage.core.delivery.render import COMMANDS, outcome_of, render, stored_message
+from linkage.core.delivery.render import outcome_of, render, stored_message
 from linkage.core.delivery.resuming import Resumer
 from linkage.core.handle.handler import Handler
 from linkage.core.jobs import (
@@ -56,6 +56,7 @@ from linkage.store.sql.transaction import FAILURE, OUR_FAULT
 from linkage.store.sql.unit import StoreFailedError, UnitOfWork
 from linkage.tracing.context import Conversations
 from protocol.envelope import Request, Response
+from protocol.kinds import COMMANDS, is_command
 from protocol.messages import CreateEvent, GapCause, GapNotice, as_command
 from protocol.registration import peer_id_of
 from protocol.results import Result, result_text
@@ -71,7 +72,6 @@ READS_MAX: Final = 5
 """Times that a disk may fail at one delivery; then it is taken for unreadable."""
 ANSWER_WITHIN_US: Final = 30 * 1_000_000
 """How long after its expiry a command that was sent may go unanswered; then nobody knows."""
-COMMAND_DIGITS: Final = frozenset({2, 4, 6})
 BUGS_MAX: Final = 2
 """Bugs that one notice of a record may meet: when it is handled, and when that is journalled."""
 ACKNOWLEDGED: Final = Done()
@@ -368,7 +368,7 @@ class CoreEngine:
         """
         if row is None or row.type is None or row.source not in self._peers.by_id:
             return
-        if row.type // 100 not in COMMAND_DIGITS:
+        if not is_command(row.type):
             return
         try:
             command = as_command(stored_message(row))

@@ -14,23 +14,22 @@ from linkage.core.jobs import Delivery, Done, Job, Now, Submit, requests_of
 from linkage.core.peers import Peer, Peers
 from linkage.core.traces import Traces
 from linkage.correlation import Applied, Bound, Entry, final_event, natives_of
-from linkage.ports import EntryKind, Role
+from linkage.ports import EntryKind
 from linkage.store.clock_steps import Steps
 from linkage.store.rows import DeliveryRow, JournalRow, Operation, to_us
 from linkage.store.sql.unit import UnitOfWork
 from protocol import messages as m
 from protocol.codec import decode, encode
 from protocol.envelope import Request, Response
+from protocol.kinds import NOTICES
 from protocol.message import Message
 from protocol.results import FIRST_REFUSAL, result_text
-from protocol.roles import HEARS
+from protocol.roles import HEARS, as_heard
 
-NOTICES: Final = range(100, 200)
 MESSAGE: Final = EntryKind.MESSAGE.value
 REFUSED: Final = EntryKind.REFUSED.value
 REQUESTS: Final = (MESSAGE, REFUSED)
 """Kinds of the entries that a repetition can repeat."""
-MIRROR: Final = {Role.COMMUNICATION_SCREEN: 200, Role.BUSINESS_SCREEN: 400}
 """Role of a screen → what is added to a 1xx that is for it."""
 
 
@@ -296,8 +295,8 @@ class Notifier:
         row = self._own_row(notice, applied, command_seq=command.seq, cause=command)
         sender = self._peers.by_id[command.source]
         type_ = notice.number
-        if sender.role is Role.COMMUNICATION_SCREEN and type_ in NOTICES:
-            type_ += routing.TO_SCREEN
+        if type_ in NOTICES:
+            type_ = as_heard(type_, sender.role)
         if sender.takes(type_, notice, operation):
             self._enqueue(sender, row, notice, type_, command, done)
 
@@ -367,10 +366,8 @@ class Notifier:
 
 def _own_type(peer: Peer, notice: Message) -> int | None:
     """As what a notice about a peer's own session comes to it; None where it hears none such."""
-    type_ = notice.number
-    if peer.role in {Role.COMMUNICATION_SCREEN, Role.BUSINESS_SCREEN}:
-        type_ += MIRROR[peer.role]
-    hears = type_ // 100 in HEARS[peer.role] and peer.takes(type_, notice, None)
+    type_ = as_heard(notice.number, peer.role)
+    hears = type_ in HEARS[peer.role] and peer.takes(type_, notice, None)
     return type_ if hears else None
 
 

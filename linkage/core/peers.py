@@ -5,7 +5,7 @@ Roles, rights, who gets the calls of which number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -16,17 +16,13 @@ from linkage.core.delivery.legacy import PATENT_TYPES, suits_legacy
 from linkage.ports import Capability, Role
 from linkage.store.rows import Operation
 from protocol.dialect import Encoding
-from protocol.message import Direction, Message
+from protocol.kinds import COMMANDS
+from protocol.message import Message
 from protocol.messages import CapabilityNotice, PlatformRegister
+from protocol.roles import SPEAKS
 
-SENDS: Final[Mapping[Role, frozenset[int]]] = {
-    Role.PLATFORM: frozenset({Direction.PLATFORM_TO_BUSINESS, Direction.PLATFORM_TO_SCREEN}),
-    Role.APPLICATION: frozenset({Direction.BUSINESS_TO_PLATFORM, Direction.BUSINESS_TO_SCREEN}),
-    Role.MONITOR: frozenset({Direction.BUSINESS_TO_PLATFORM}),
-    Role.COMMUNICATION_SCREEN: frozenset({Direction.SCREEN_TO_PLATFORM}),
-    Role.BUSINESS_SCREEN: frozenset({Direction.SCREEN_TO_BUSINESS}),
-}
-"""First digits of the types that a role may send."""
+SENDS: Final[Mapping[Role, Container[int]]] = {**SPEAKS, Role.MONITOR: COMMANDS}
+"""Numbers of the types that a role may send: a monitor pushes nothing to screens."""
 OPERATOR: Final = "operator:"
 """Begins the name of a person at this machine who acts; no id of a peer can have a colon."""
 
@@ -54,7 +50,7 @@ class Peer:
     """Speaks only the patent."""
     encoding: Encoding = field(init=False, default="utf-8")
     """Of the texts that it sends."""
-    _sends: frozenset[int] = field(init=False)
+    _sends: Container[int] = field(init=False)
     _types: frozenset[int] = field(init=False, default=frozenset())
 
     def __post_init__(self) -> None:
@@ -85,7 +81,7 @@ class Peer:
 
     def may_send(self, type_: int) -> bool:
         """Whether role and configuration allow this type."""
-        return type_ // 100 in self._sends and (not self._types or type_ in self._types)
+        return type_ in self._sends and (not self._types or type_ in self._types)
 
     def serves(self, type_: int, action: int | None) -> bool:
         """Whether a platform can do a command, as far as it told."""

@@ -29,8 +29,8 @@ from linkage.correlation.events import (
 )
 from linkage.correlation.rules import close_lost, locate
 from protocol import messages as m
+from protocol.kinds import NOTICES
 
-NOTICES: Final = range(100, 200)
 BEGINS_COMMUNICATION: Final = frozenset(
     {203, 210, 217, 218, 220, 223, 224, 230, 240, 250, 258, 259, 260}
 )

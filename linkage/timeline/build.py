@@ -16,6 +16,7 @@ from linkage.store.read.views import EntryView, EventHistory
 from linkage.timeline.detail import detail_of
 from linkage.timeline.ladder import Kind, Ladder, Participant, Rung, Style
 from protocol import messages as m
+from protocol.kinds import KINDS, NOTICES, NUMBERS, Direction, Party, direction_of
 from protocol.message import Message
 from protocol.reasons import REASON_TEXT
 from protocol.results import is_accepted, result_text
@@ -140,7 +141,7 @@ class _Builder:
             return
         speaker = LINKAGE
         if entry.kind != EntryKind.OWN:
-            speaker = self._peer(entry.source, SPEAKER.get(entry.type // 100, Kind.APPLICATION))
+            speaker = self._peer(entry.source, _speaker(entry.type))
         accepted = entry.result is None or is_accepted(entry.result)
         drawn: list[Rung] = []
         if accepted and entry.message is not None:
@@ -201,7 +202,7 @@ class _Builder:
 
     def _hearer(self, entry: EntryView) -> str:
         assert entry.type is not None
-        if entry.type // 100 in NOTICES:
+        if entry.type in NOTICES or entry.type in Direction.SCREEN_TO_BUSINESS.numbers:
             return self._peer(entry.owner or self._owner, Kind.APPLICATION)
         if entry.target is not None:
             return self._peer(entry.target, Kind.PLATFORM)
@@ -296,17 +297,19 @@ class _Builder:
 Action = tuple[str | None, bool, str]
 """A person's column, whether the arrow goes towards the platform, and what it says."""
 
-SPEAKER: Final = {
-    1: Kind.PLATFORM,
-    2: Kind.APPLICATION,
-    3: Kind.PLATFORM,
-    4: Kind.SCREEN,
-    5: Kind.APPLICATION,
-    6: Kind.SCREEN,
+COLUMN: Final = {
+    Party.PLATFORM: Kind.PLATFORM,
+    Party.BUSINESS: Kind.APPLICATION,
+    Party.PLATFORM_SCREEN: Kind.SCREEN,
+    Party.BUSINESS_SCREEN: Kind.SCREEN,
 }
-"""First digit of a type → what its sender is."""
-NOTICES: Final = frozenset({1, 6})
-"""First digits of what goes to the application that owns the event."""
+"""Where the sender of a message stands."""
+
+
+def _speaker(number: int) -> Kind:
+    known = number in NUMBERS
+    return COLUMN[KINDS[direction_of(number)].speaker] if known else Kind.APPLICATION
+
 
 TELEPHONE: Final[dict[int, Callable[[_Builder, Any], Iterator[Action]]]] = {
     100: _Builder.incoming,

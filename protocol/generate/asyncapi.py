@@ -13,7 +13,6 @@ from typing import Any, Final
 from protocol.fields import Value
 from protocol.generate.model import (
     NOTE,
-    SPEAKERS,
     explanation,
     is_own,
     of_direction,
@@ -21,7 +20,8 @@ from protocol.generate.model import (
     parts_of,
     summary,
 )
-from protocol.message import Direction, FieldPlan, Message, Part, plan_of
+from protocol.kinds import KINDS, Direction
+from protocol.message import FieldPlan, Message, Part, plan_of
 from protocol.messages import every_class, source_of
 from protocol.messages.mirror import LOOSENED
 
@@ -99,7 +99,7 @@ def _camel(direction: Direction) -> str:
 
 
 def _channel(direction: Direction) -> tuple[str, dict[str, Any]]:
-    speaker, listener = SPEAKERS[direction]
+    speaker, listener, *_ = KINDS[direction]
     messages = {_key(cls): _reference("messages", _key(cls)) for cls in of_direction(direction)}
     return _camel(direction), {
         "address": None,
@@ -112,7 +112,7 @@ def _channel(direction: Direction) -> tuple[str, dict[str, Any]]:
 def _operation(direction: Direction) -> tuple[str, dict[str, Any]]:
     name = _camel(direction)
     channel = f"#/channels/{name}"
-    speaker, _ = SPEAKERS[direction]
+    speaker = KINDS[direction].speaker
     requests = [{"$ref": f"{channel}/messages/{_key(cls)}"} for cls in of_direction(direction)]
     return f"{name}Request", {
         "action": "send",

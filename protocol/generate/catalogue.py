@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
-from typing import Final
 
 from protocol.generate.model import (
     NOTE,
-    SPEAKERS,
     choices_of,
     describe,
     explanation,
@@ -18,10 +16,10 @@ from protocol.generate.model import (
     parts_of,
     summary,
 )
-from protocol.message import Direction, FieldPlan, Message, Part, find_registered, plan_of
+from protocol.kinds import KINDS, Direction, direction_of
+from protocol.message import FieldPlan, Message, Part, find_registered, plan_of
 from protocol.messages import every_class
 
-SCREENS_FROM: Final = 300
 _HEAD = "| Element | Type | Must | Patent |\n|---|---|---|---|"
 
 
@@ -53,7 +51,7 @@ def _lines() -> Iterator[str]:
 
 
 def _direction(direction: Direction) -> Iterator[str]:
-    speaker, listener = SPEAKERS[direction]
+    speaker, listener, *_ = KINDS[direction]
     yield from ("", f"## {direction}xx — {speaker} → {listener}", "")
     yield "| No | English | 中文 | Meaning |"
     yield "|---|---|---|---|"
@@ -78,7 +76,7 @@ def _message(cls: type[Message]) -> Iterator[str]:
         "",
         f"### {cls.number} {cls.english} {cls.chinese}",
     )
-    page = "examples" if cls.number < SCREENS_FROM else "examples-screens"
+    page = "examples" if KINDS[direction_of(cls.number)].mirrors is None else "examples-screens"
     yield from ("", f"{explanation(cls)} ([example]({page}.md#{cls.number}))", "")
     yield from _table([plan for plan in plan_of(cls) if is_own(plan)])
     yield from _either_or(cls)

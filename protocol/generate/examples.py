@@ -16,8 +16,9 @@ from typing import Final
 
 from lxml import etree
 
-from protocol.generate.model import SPEAKERS, of_direction
-from protocol.message import Direction, Message, plan_of
+from protocol.generate.model import of_direction
+from protocol.kinds import KINDS, Direction, Party, direction_of
+from protocol.message import Message, plan_of
 from protocol.messages import every_class, source_of
 from protocol.messages.mirror import LOOSENED, Display
 
@@ -25,10 +26,8 @@ SOURCES: Final = ("examples-1xx.xml", "examples-2xx.xml", "examples-screens.xml"
 BUSINESS: Final = (Direction.PLATFORM_TO_BUSINESS, Direction.BUSINESS_TO_PLATFORM)
 SCREENS: Final = tuple(direction for direction in Direction if direction not in BUSINESS)
 SCREEN_ID: Final = {
-    3: "duty-screen-13",
-    4: "duty-screen-13",
-    5: "biz-screen-13",
-    6: "biz-screen-13",
+    Party.PLATFORM_SCREEN: "duty-screen-13",
+    Party.BUSINESS_SCREEN: "biz-screen-13",
 }
 
 _READ: Final = (
@@ -85,7 +84,7 @@ def screen_examples() -> str:
 def _of(directions: tuple[Direction, ...]) -> Iterator[str]:
     examples = every_example()
     for direction in directions:
-        speaker, listener = SPEAKERS[direction]
+        speaker, listener, *_ = KINDS[direction]
         yield from ("", f"## {direction}xx — {speaker} → {listener}")
         for cls in of_direction(direction):
             example = examples[cls.number]
@@ -124,7 +123,11 @@ def _mirror(cls: type[Message], source: etree._Element) -> etree._Element:
     for child in list(node):
         if child.tag in loosened:
             node.remove(child)
-    own = {"ScreenId": SCREEN_ID[cls.number // 100], "Display": str(Display.UPDATE.value)}
+    speaker, hearer, *_ = KINDS[direction_of(cls.number)]
+    own = {
+        "ScreenId": SCREEN_ID.get(speaker) or SCREEN_ID[hearer],
+        "Display": str(Display.UPDATE.value),
+    }
     elements = {plan.element for plan in plan_of(cls)}
     for name, text in own.items():
         if name in elements and node.find(name) is None:

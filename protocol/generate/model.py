@@ -8,25 +8,16 @@ from enum import Enum
 from typing import Final
 
 from protocol.fields import NUMBER_MAX, Value
-from protocol.message import COMMON, Direction, FieldPlan, Message, Part, plan_of
+from protocol.kinds import Direction
+from protocol.message import COMMON, FieldPlan, Message, Part, plan_of
 from protocol.messages import every_class
 
 NOTE: Final = "Generated from the classes of `protocol.messages` by `make generate`: edit those."
 
-SPEAKERS: Final = {
-    Direction.PLATFORM_TO_BUSINESS: ("communication platform", "business platform"),
-    Direction.BUSINESS_TO_PLATFORM: ("business platform", "communication platform"),
-    Direction.PLATFORM_TO_SCREEN: ("communication platform", "communication screen"),
-    Direction.SCREEN_TO_PLATFORM: ("communication screen", "communication platform"),
-    Direction.BUSINESS_TO_SCREEN: ("business platform", "business screen"),
-    Direction.SCREEN_TO_BUSINESS: ("business screen", "business platform"),
-}
-"""Direction → who says it to whom (protocol.md#directions)."""
-
 
 def of_direction(direction: Direction) -> list[type[Message]]:
     """The messages of one direction, by number."""
-    return [cls for cls in every_class() if cls.number // 100 == direction]
+    return [cls for cls in every_class() if cls.number in direction.numbers]
 
 
 def is_own(plan: FieldPlan) -> bool:

@@ -14,24 +14,21 @@ from functools import cache
 from typing import Any, Final
 
 from protocol.fields import Choice, PeerId
-from protocol.message import Direction, Message, element_name, find_registered, plan_of
+from protocol.kinds import KINDS, NUMBERS, Direction, counterpart, direction_of
+from protocol.message import Message, element_name, find_registered, plan_of
 from protocol.messages.mirror_names import NAMES
 
-SOURCE_DIGIT: Final = {3: 1, 5: 1, 4: 2, 6: 2}
-"""Digit of a mirror → digit of what it mirrors."""
-PREFIX: Final = {3: "Screen", 5: "Biz", 4: "Screen", 6: "Biz"}
-PUSHES: Final = frozenset({3, 5})
+PREFIX: Final = {
+    Direction.PLATFORM_TO_SCREEN: "Screen",
+    Direction.SCREEN_TO_PLATFORM: "Screen",
+    Direction.BUSINESS_TO_SCREEN: "Biz",
+    Direction.SCREEN_TO_BUSINESS: "Biz",
+}
+"""How the names of mirrors begin."""
 LOOSENED: Final = {601: frozenset({"event_id"})}
 """Fields that the source requires but the screen cannot know.
 
 The business platform gives the EventId only when it makes 201 of 601 (patent steps 305, 306)."""
-
-FIRST_NUMBER: Final = 100
-LAST_NUMBER: Final = 699
-
-
-SCREEN_TO_COMMAND: Final = 200
-"""A 4xx is the operator's action of the 2xx that stands so much lower."""
 
 
 class Display(Choice):
@@ -55,15 +52,15 @@ def message_class(number: int) -> type[Message] | None:
 
 def source_of(number: int) -> type[Message] | None:
     """What a 3xx–6xx mirrors; None of a class for itself, and outside the catalogue."""
-    digit, row = divmod(number, 100)
-    if digit not in SOURCE_DIGIT or find_registered(number) is not None:
+    if number not in NUMBERS or find_registered(number) is not None:
         return None
-    return find_registered(SOURCE_DIGIT[digit] * 100 + row)
+    mirrored = KINDS[direction_of(number)].mirrors
+    return None if mirrored is None else find_registered(counterpart(number, mirrored))
 
 
 def every_class() -> Iterator[type[Message]]:
     """The whole catalogue in the order of its numbers, mirrors included."""
-    for number in range(FIRST_NUMBER, LAST_NUMBER + 1):
+    for number in NUMBERS:
         cls = message_class(number)
         if cls is not None:
             yield cls
@@ -71,7 +68,7 @@ def every_class() -> Iterator[type[Message]]:
 
 def own_names() -> frozenset[str]:
     """Element names that mirrors have beside those of what they mirror."""
-    return frozenset(element_name(name) for digit in PREFIX for name, _, _ in _own(digit))
+    return frozenset(element_name(name) for direction in PREFIX for name, _, _ in _own(direction))
 
 
 def convert(message: Message, number: int, **further: Any) -> Message | None:
@@ -97,20 +94,20 @@ def as_command(message: Message) -> Message:
     Raises:
         InvalidMessageError: the screen's action lacks what the command needs.
     """
-    if message.direction_digit is not Direction.SCREEN_TO_PLATFORM:
+    if message.number not in Direction.SCREEN_TO_PLATFORM.numbers:
         return message
-    return convert(message, message.number - SCREEN_TO_COMMAND) or message
+    return convert(message, counterpart(message.number, Direction.BUSINESS_TO_PLATFORM)) or message
 
 
 def _mirror(number: int, source: type[Message]) -> type[Message]:
-    digit = number // 100
-    default = PREFIX[digit] + source.english.removesuffix("Notice")
+    direction = direction_of(number)
+    default = PREFIX[direction] + source.english.removesuffix("Notice")
     english, chinese = NAMES.get(number, (default, source.chinese))
     made = typing.cast(
         "type[Message]",
         dataclasses.make_dataclass(
             english,
-            [*_mirrored(source, LOOSENED.get(number, frozenset())), *_own(digit)],
+            [*_mirrored(source, LOOSENED.get(number, frozenset())), *_own(direction)],
             bases=(Message,),
             namespace={"needs_one_of": source.needs_one_of},
             frozen=True,
@@ -145,9 +142,9 @@ def _mirrored(source: type[Message], loosened: frozenset[str]) -> Iterator[tuple
         yield name, hint, dataclasses.field(default=default, metadata=items[name].metadata)
 
 
-def _own(digit: int) -> Iterator[tuple[str, Any, Any]]:
+def _own(direction: Direction) -> Iterator[tuple[str, Any, Any]]:
     yield "screen_id", PeerId | None, None
-    if digit in PUSHES:
+    if not KINDS[direction].is_command:
         yield "display", Display | None, None
 
 

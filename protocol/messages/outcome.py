@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from protocol.errors import LocalProtocolError
 from protocol.fields import CONTROL, NULL_TOKENS
+from protocol.kinds import COMMANDS, KINDS, answers, counterpart, direction_of
 from protocol.message import FieldPlan, Message, find_registered, plan_of
 from protocol.messages.call import CallDirection
 from protocol.messages.conference import BroadcastAction
@@ -22,10 +23,7 @@ from protocol.messages.parts import CallPhase
 from protocol.messages.video import VideoSessionAction
 from protocol.reasons import Reason
 
-COMMAND_FIRST: Final = 200
-COMMANDS: Final = range(COMMAND_FIRST, 300)
 DETAIL_MAX: Final = 1000
-SCREEN_DIGITS: Final = frozenset({4, 6})
 OUTCOME: Final = {
     215: 193,
     231: 131,
@@ -115,9 +113,10 @@ def refusal(command: Message, *, request_id: str, result: int, detail: str | Non
         result: code of protocol.md#results, 100 or more.
         detail: for a person; made one line of at most 1,000 characters.
     """
-    digit, row = divmod(command.number, 100)
-    notice = outcome_class(COMMAND_FIRST + row if digit in SCREEN_DIGITS else command.number)
-    cls = message_class(notice.number + (digit - COMMAND_FIRST // 100) * 100)
+    direction = direction_of(command.number)
+    mirrored = KINDS[direction].mirrors or direction
+    notice = outcome_class(counterpart(command.number, mirrored))
+    cls = message_class(counterpart(notice.number, answers(direction)))
     assert cls is not None  # every notice has its mirrors
     named = {plan.name: plan for plan in plan_of(type(command))}
     values: dict[str, Any] = {

@@ -81,10 +81,8 @@ class Conduct:
 
     def _take_request(self, request: Request) -> None:
         self.seen_requests += 1
-        if request.type // 100 not in SPEAKS[self._role]:
-            hears = (
-                "what it should hear" if request.type // 100 in HEARS[self._role] else "not its"
-            )
+        if request.type not in SPEAKS[self._role]:
+            hears = "what it should hear" if request.type in HEARS[self._role] else "not its"
             _keep(self.direction, f"{request.type} with Id {request.id!r}: {hears}")
         if writes_empty(request.raw):
             _keep(self.empty, f"{request.type} with Id {request.id!r}: an element says EMPTY")

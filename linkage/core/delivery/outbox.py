@@ -15,6 +15,7 @@ from linkage.observation.figures import QueueFigures
 from linkage.ports import Link
 from linkage.store.rows import MICROSECONDS
 from protocol.envelope import Request, Response
+from protocol.kinds import is_command
 from protocol.results import Result
 
 QUEUE_MAX: Final = 512
@@ -272,7 +273,7 @@ class Outbox:
 
     def _put_off(self, delivery: Delivery, response: Response, now_us: int) -> bool:
         seq = delivery.row.seq
-        if not delivery.row.type // 100 % 2 or self._tries[seq] >= TRIES_MAX:
+        if is_command(delivery.row.type) or self._tries[seq] >= TRIES_MAX:
             return False
         self._tries[seq] += 1
         asked_s = PUT_OFF_S if response.retry_after_s is None else response.retry_after_s
@@ -312,4 +313,4 @@ class Outbox:
 
 
 def _is_command(delivery: Delivery) -> bool:
-    return delivery.row.type // 100 % 2 == 0 and delivery.row.type != CREATE_EVENT
+    return is_command(delivery.row.type) and delivery.row.type != CREATE_EVENT

@@ -17,10 +17,10 @@ from protocol.codec import decode
 from protocol.envelope import Request
 from protocol.errors import InvalidMessageError
 from protocol.fields import CONTROL, NULL_TOKENS
+from protocol.kinds import COMMANDS
 from protocol.message import Message, amended, filled
 from protocol.messages import convert, refusal
 
-COMMANDS: Final = range(200, 300)
 DETAIL_MAX: Final = 1000
 
 

@@ -11,7 +11,7 @@ from linkage.core.handle import queries, routing
 from linkage.core.handle.repetition import Verdict, alike
 from linkage.core.jobs import Alarm, Done, Submit
 from linkage.core.liveness.audit import LivenessAudit
-from linkage.core.notify import NOTICES, as_journalled
+from linkage.core.notify import as_journalled
 from linkage.core.peers import Peer, Peers
 from linkage.core.rights.commands import (
     RefusedError,
@@ -31,8 +31,10 @@ from linkage.store.sql.unit import UnitOfWork
 from protocol import messages as m
 from protocol.envelope import Response
 from protocol.errors import InvalidMessageError
-from protocol.message import Direction, Message
+from protocol.kinds import NOTICES, Direction, direction_of
+from protocol.message import Message
 from protocol.results import Result
+from protocol.roles import as_heard
 
 ANSWERED_HERE: Final = frozenset({201, 280, 281, 282, 283, 284, 215, 292, 293, 294, 296, 297, 299})
 """Commands that the core answers itself (201 goes on to the platform as well)."""
@@ -129,7 +131,7 @@ class Handler(LivenessAudit):
         return None
 
     def _take(self, work: Submit, peer: Peer) -> Done:
-        match work.request.message.direction_digit:
+        match direction_of(work.request.message.number):
             case Direction.PLATFORM_TO_BUSINESS:
                 return self._notice(work)
             case Direction.BUSINESS_TO_PLATFORM:
@@ -383,9 +385,7 @@ class Handler(LivenessAudit):
             request_id=work.request.id, from_seq=command.from_seq, to_seq=to_seq, count=count
         )
         row = self._own_row(end, Applied(), command_seq=asked.seq)
-        type_ = end.number
-        if peer.role is Role.COMMUNICATION_SCREEN:
-            type_ += routing.TO_SCREEN
+        type_ = as_heard(end.number, peer.role)
         self._enqueue(peer, row, end, type_, asked, done)
         return done
 

@@ -20,6 +20,7 @@ from linkage.store.sql.unit import UnitOfWork
 from protocol import messages as m
 from protocol.message import Message
 from protocol.results import Result
+from protocol.roles import as_heard
 
 TO_EVERYBODY: Final = frozenset({170, 172, 173, 191, 195, 197, 198})
 """Notices about a platform as a whole; without an operation they concern every application."""
@@ -27,8 +28,6 @@ ONLY_ASKED_FOR: Final = frozenset({162, 171, 180, 182, 192, 193, 194, 196})
 """Data answers: only to who asked."""
 NOBODYS: Final = TO_EVERYBODY | ONLY_ASKED_FOR
 """Notices that never tell of a new call."""
-TO_SCREEN: Final = 200
-"""Added to a 1xx to give the 3xx that mirrors it."""
 
 
 def owner_of_new(peers: Peers, message: Message) -> tuple[str | None, list[Peer]]:
@@ -69,8 +68,7 @@ def audience(
     told: list[tuple[Peer, int]] = []
     sender = None if command is None else peers.get(command.source)
     if sender is not None:
-        is_screen = sender.role is Role.COMMUNICATION_SCREEN
-        told.append((sender, number + TO_SCREEN if is_screen else number))
+        told.append((sender, as_heard(number, sender.role)))
     if number in ONLY_ASKED_FOR:
         return told
     # Each of these has a role of its own: only the sender can be among them once more.
@@ -83,7 +81,7 @@ def audience(
         told += [(peer, number) for peer in peers.monitors if peer is not sender]
     if peers.communication_screens:
         screens = peers.screens_of(_logins(message, applied))
-        told += [(peer, number + TO_SCREEN) for peer in screens if peer is not sender]
+        told += [(peer, as_heard(number, peer.role)) for peer in screens if peer is not sender]
     return told
 
 

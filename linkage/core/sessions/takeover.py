@@ -14,6 +14,7 @@ from collections import Counter
 from typing import Final
 
 from linkage.core.jobs import Acknowledge
+from protocol.kinds import is_command
 
 HELD_MAX: Final = 10_000
 """Answers of one peer that wait for a registration, which may take seconds. What is more is
@@ -33,7 +34,7 @@ class Takeover:
 
     def holds(self, work: Acknowledge) -> bool:
         """Whether an answer is to wait for what becomes of a registration; then it does."""
-        if work.receiver not in self._registering or work.response.type // 100 % 2 == 0:
+        if work.receiver not in self._registering or is_command(work.response.type):
             return False
         held = self._held.setdefault(work.receiver, [])
         if len(held) < HELD_MAX:

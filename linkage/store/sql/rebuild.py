@@ -19,9 +19,10 @@ from linkage.store.archive import all_rows
 from linkage.store.chain import RENUMBERED
 from linkage.store.rows import JournalRow
 from linkage.store.sql import tables
-from linkage.store.sql.unit import COMMAND_DIGITS, UnitOfWork
+from linkage.store.sql.unit import UnitOfWork
 from protocol.codec import decode
 from protocol.envelope import Request
+from protocol.kinds import is_command
 from protocol.messages import as_command
 from protocol.results import is_accepted
 
@@ -51,7 +52,7 @@ def rebuild(journal: Engine, archive: Path | None = None) -> Engine:
         elif _was_applied(row):
             command_event = None if row.command_seq is None else events.get(row.command_seq)
             _play(unit, row, command_event)
-        if row.event_pk is not None and (row.type or 0) // 100 in COMMAND_DIGITS:
+        if row.event_pk is not None and is_command(row.type or 0):
             events[row.seq] = row.event_pk
         if number % BATCH == 0:
             unit.commit()

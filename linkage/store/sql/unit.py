@@ -19,12 +19,12 @@ from linkage.store.sql import tables
 from linkage.store.sql.driver import columns_of, getter
 from linkage.store.sql.projections import Projections
 from linkage.store.sql.transaction import DELIVERY_COLUMNS, JOURNAL_COLUMNS, StoreFailedError
+from protocol.kinds import COMMAND_DIRECTIONS, SIZE
 
-COMMAND_DIGITS: Final = (2, 4, 6)
 VISITS: Final = 4
 """Rows that are looked at in the time that one is opened again."""
 _values: Final = getter(DELIVERY_COLUMNS)
-_IS_NOTICE: Final = ~(tables.delivery.c.type // 100).in_(COMMAND_DIGITS)
+_IS_NOTICE: Final = ~(tables.delivery.c.type // SIZE).in_(sorted(map(int, COMMAND_DIRECTIONS)))
 
 # What every registration asks, made once: to build a statement costs more than to run it.
 _GONE_TO: Final = select(tables.peer.c.gone_to).where(

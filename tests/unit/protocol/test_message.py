@@ -10,7 +10,6 @@ import pytest
 from protocol.errors import InvalidMessageError
 from protocol.fields import CallId, Name
 from protocol.message import (
-    Direction,
     Message,
     Part,
     amended,
@@ -113,7 +112,6 @@ def test_messages_are_frozen_and_keep_what_is_present_only() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         notice_.other = "2"  # type: ignore[attr-defined]  # the same
     assert vars(notice_) == {"call_id": "1"}
-    assert notice_.direction_digit is Direction.PLATFORM_TO_BUSINESS
     assert hash(notice_) == hash(HangupNotice(call_id="1"))
 
 

@@ -7,7 +7,8 @@ from enum import IntEnum, StrEnum
 import pytest
 
 import protocol.messages as catalogue
-from protocol.message import Direction, Message, Part, find_registered, plan_of, registered
+from protocol.kinds import Direction, direction_of
+from protocol.message import Message, Part, find_registered, plan_of, registered
 from protocol.messages import every_class, message_class
 from protocol.messages.mirror_names import NAMES
 
@@ -98,12 +99,7 @@ def test_names_are_those_of_the_tables(number: int) -> None:
 
 def test_the_first_digit_is_the_direction() -> None:
     for cls in every_class():
-        assert Direction(cls.number // 100) is _direction(cls)
-
-
-def _direction(cls: type[Message]) -> Direction:
-    blank = object.__new__(cls)
-    return blank.direction_digit
+        assert direction_of(cls.number) is Direction(int(str(cls.number)[0]))
 
 
 def test_a_name_is_unique_among_the_messages_of_one_direction() -> None:
