@@ -32,10 +32,12 @@ from benchmarks.machine import describe_machine
 from benchmarks.process import BenchmarkError, run
 from gateway.connections import Connections
 from gateway.context import GatewayContext
+from gateway.peers import AddressBook
 from gateway.refusal_journal import RefusalJournal
 from gateway.session import Session
 from gateway.session_factory import SessionFactory
 from gateway.settings import GatewaySettings
+from gateway.transport import Receiver
 from linkage.cli.running import settled_in
 from linkage.clock import SystemClock
 from linkage.config.load import load_config
@@ -121,20 +123,20 @@ def _taken(request: Request) -> Response:
     return Response(request_id=request.id, type=request.type, result=0)
 
 
-class Wire(asyncio.Transport):
-    """A transport that keeps no more than the last thing written, and counts frames."""
+class Wire:
+    """A transport over memory. A `gateway.transport.Transport`."""
+
+    host, address = "127.0.0.1", "127.0.0.1:1"
+    encrypted = False
+    certificate = None
 
     def __init__(self, far: Callable[[bytes], None]) -> None:
-        super().__init__({"peername": ("127.0.0.1", 1)})
-        self._far = far
+        self.write = far
         self._closing = False
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Hand it to the other side."""
-        self._far(bytes(data))
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Nothing is buffered."""
+    def attach(self, receiver: Receiver) -> None:
+        """Its methods are called as a loop would."""
+        self.feed = receiver.data_received
 
     def pause_reading(self) -> None:
         """Nobody reads ahead."""
@@ -146,7 +148,7 @@ class Wire(asyncio.Transport):
         """Whether it was closed."""
         return self._closing
 
-    def close(self) -> None:
+    def close(self, within_s: float) -> None:  # noqa: ARG002 - nothing is buffered
         """Close it."""
         self._closing = True
 
@@ -165,6 +167,7 @@ class Far(FramePeer):
         self._answers = answers
         self._replies: list[bytes] = []
         self.session: Session
+        self.feed: Callable[[bytes], None]
 
     def received(self, payload: bytes) -> None:
         """One message."""
@@ -184,23 +187,17 @@ class Far(FramePeer):
 async def join(context: GatewayContext, role: Role, name: str, *, answers: bool = False) -> Far:
     """A registered session over memory."""
     far = Far(answers=answers)
-    reception = SessionFactory(context, _book())
-    protocol = reception.receive(("127.0.0.1", 1))
-    assert isinstance(protocol, Session)
-    far.session = protocol
-    protocol.connection_made(Wire(far.data_received))
-    protocol.data_received(registration(role, name))
+    session = SessionFactory(context, AddressBook()).make(Wire.host)
+    assert isinstance(session, Session)
+    wire = Wire(far.data_received)
+    session.open(wire)
+    far.session, far.feed = session, wire.feed
+    far.feed(registration(role, name))
     while not far.came:
         await asyncio.sleep(0)
     assert b'Result="0"' in far.heard, far.heard
     far.came = 0
     return far
-
-
-def _book() -> Any:
-    from gateway.peers import AddressBook
-
-    return AddressBook()
 
 
 def _context(core: CorePort) -> GatewayContext:
@@ -223,7 +220,7 @@ async def requests(messages: int, at_once: int) -> float:
     data = frame(encode(REQUEST)) * at_once
     began = time.thread_time_ns()
     for wanted in range(at_once, messages + 1, at_once):
-        far.session.data_received(data)
+        far.feed(data)
         while far.came < wanted:
             await asyncio.sleep(0)
     return (time.thread_time_ns() - began) / messages / 1000
@@ -241,7 +238,7 @@ async def pushes(messages: int) -> float:
             far.session.push(Request(id=str(number), message=message, seq=number, time=at))
         while far.came < start + WINDOW:
             await asyncio.sleep(0)
-        far.session.data_received(far.take_replies())
+        far.feed(far.take_replies())
     spent = time.thread_time_ns() - began
     assert core.answers == messages
     return spent / messages / 1000
@@ -270,10 +267,10 @@ async def whole(messages: int, folder: Path) -> float:
                 frame(text.replace(b'Id="10000"', b'Id="%d"' % number, 1))
                 for number in range(start, start + WINDOW)
             ]
-            pbx.session.data_received(b"".join(frames))
+            pbx.feed(b"".join(frames))
             while desk.came < start + WINDOW or pbx.came < start + WINDOW:
                 await asyncio.sleep(0.001)
-                desk.session.data_received(desk.take_replies())
+                desk.feed(desk.take_replies())
         spent = time.thread_time_ns() - began
         for far in (pbx, desk):
             far.session.close("done")

@@ -5,9 +5,9 @@ In this order: the allow-list, how fast connections come from there, how many th
 
 from __future__ import annotations
 
+from gateway.addresses import is_within, neighbourhood
 from gateway.connections import Objection
 from gateway.context import GatewayContext
-from gateway.peers import format_address, is_within, neighbourhood
 
 
 class AcceptPolicy:
@@ -16,18 +16,18 @@ class AcceptPolicy:
     def __init__(self, context: GatewayContext) -> None:
         self._context = context
 
-    def turns_away(self, peername: object) -> bool:
-        """Whether a connection from there is to be closed at once."""
-        host = host_of(peername)
+    def turns_away(self, host: str, address: str) -> bool:
+        """Whether a connection from there is to be closed at once.
+
+        `address` is the host with the port, for the journal.
+        """
         objection = self._objection(host)
         figures = self._context.figures
         if objection is None:
             figures.accepted += 1
             return False
         figures.turned_away[objection.reason] += 1
-        self._context.refusals.turned_away(
-            neighbourhood(host), format_address(peername), objection.text
-        )
+        self._context.refusals.turned_away(neighbourhood(host), address, objection.text)
         return True
 
     def _objection(self, host: str) -> Objection | None:
@@ -38,8 +38,3 @@ class AcceptPolicy:
         if context.accepts.take(neighbourhood(host), rate, context.clock.now()):
             return Objection("rate", f"more than {rate.per_s:g} connections a second from there")
         return context.connections.objection(neighbourhood(host))
-
-
-def host_of(peername: object) -> str:
-    """The host of a socket's name; empty where the socket is gone already."""
-    return str(peername[0]) if isinstance(peername, tuple) and peername else ""

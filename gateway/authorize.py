@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway.addresses import is_within, neighbourhood
 from gateway.context import GatewayContext
-from gateway.peers import is_within, neighbourhood
 from linkage.ports import PeerProfile
 from protocol.envelope import Request, Response
 from protocol.results import Result, result_text

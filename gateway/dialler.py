@@ -11,7 +11,8 @@ from typing import Any
 
 from gateway.context import GatewayContext
 from gateway.session import Session
-from gateway.tls import Tls
+from gateway.transport.tcp import TcpTransport
+from gateway.transport.tls import Tls
 from linkage.ports import PeerProfile
 from linkage.supervision import Lot, Sleep, Supervisor, TaskSet
 from protocol.connection import Connection, Side
@@ -77,16 +78,22 @@ class Dialler:
     async def _call(self, peer: PeerProfile, address: tuple[str, int]) -> None:
         """One connection, from the first attempt to its end; the error says how it ended."""
         loop = asyncio.get_running_loop()
+        settings = self._context.settings
         secure: dict[str, Any] = {}
         if peer.dial_tls:
             if self._tls is None:
                 raise ConnectionError("TLS cannot be spoken yet: see the alarm `tls`")
             secure = {"ssl": self._tls.client(), "server_hostname": peer.dial_name or address[0]}
+        session: Session
+
+        def make() -> TcpTransport:
+            nonlocal session
+            session = self._session(peer)
+            return TcpTransport(session.open, settings.write_high_bytes)
+
         try:
-            async with asyncio.timeout(self._context.settings.connect_within_s):
-                _, session = await loop.create_connection(
-                    lambda: self._session(peer), *address, **secure
-                )
+            async with asyncio.timeout(settings.connect_within_s):
+                await loop.create_connection(make, *address, **secure)
         except ssl.SSLError as error:
             # Whoever answers there is not the peer, or not as it should be: that is for the
             # journal, and the next attempt may find it mended.

@@ -8,17 +8,18 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from gateway.addresses import format_address
 from gateway.connections import Connections
 from gateway.context import GatewayContext
 from gateway.dialler import Dialler
 from gateway.figures import GatewayFigures
 from gateway.listener import Listener
-from gateway.peers import AddressBook, format_address
+from gateway.peers import AddressBook
 from gateway.refusal_journal import RefusalJournal
 from gateway.renewal import Renewal
 from gateway.session import Session
 from gateway.settings import GatewaySettings
-from gateway.tls import Tls
+from gateway.transport.tls import Tls
 from linkage.config.gateway import TlsFiles
 from linkage.ports import Clock, CorePort, Network, PeerProfile
 from linkage.supervision import Lot, Sleep

@@ -11,12 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import cast
 
-from gateway.accept_policy import host_of
+from gateway.addresses import neighbourhood
 from gateway.context import GatewayContext
-from gateway.peers import neighbourhood
-from gateway.pipe import Pipe, tune
+from gateway.session import Session
+from gateway.transport import Transport
 from protocol.codec import decode
 from protocol.dialect import Dialect
 from protocol.envelope import Request
@@ -24,12 +23,15 @@ from protocol.errors import RemoteProtocolError
 from protocol.frames import HEADER_BYTES, HEARTBEAT, LENGTH_MAX, Framer
 from protocol.roles import ROLE_BY_REGISTRATION
 
-Decide = Callable[[bool], Pipe]
+Decide = Callable[[bool], Session]
 """Makes the session, given whether the peer registers."""
 
 
-class FirstMessage(asyncio.Protocol):
-    """Reads until it is clear who speaks, then hands the transport and the bytes to a session."""
+class FirstMessage:
+    """Reads until it is clear who speaks, then hands the transport and the bytes to a session.
+
+    A `gateway.transport.Receiver`.
+    """
 
     def __init__(self, context: GatewayContext, dialect: Dialect, decide: Decide) -> None:
         self._context = context
@@ -39,7 +41,7 @@ class FirstMessage(asyncio.Protocol):
         self._gone: asyncio.Future[None] = self._loop.create_future()
         self._data = bytearray()
         self._framer = Framer(dialect)
-        self._transport: asyncio.Transport | None = None
+        self._transport: Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -59,12 +61,11 @@ class FirstMessage(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The socket is connected."""
-        self._transport = cast("asyncio.Transport", transport)
-        host = host_of(transport.get_extra_info("peername"))
-        self._context.connections.add(self, neighbourhood(host), stranger=True)
-        tune(transport)
+    def open(self, transport: Transport) -> None:
+        """Begin, when the transport is connected."""
+        self._transport = transport
+        self._context.connections.add(self, neighbourhood(transport.host), stranger=True)
+        transport.attach(self)
         self._timer = self._loop.call_later(
             self._context.settings.legacy_grace_s, partial(self._become, registers=False)
         )
@@ -77,12 +78,18 @@ class FirstMessage(asyncio.Protocol):
         if registers is not None:
             self._become(registers=registers)
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> None:
         """The peer sends no more: who it is does not matter any longer."""
-        return False
+        self.abort()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """The socket is gone before it was clear who spoke."""
+    def pause_writing(self) -> None:
+        """Nothing is written here."""
+
+    def resume_writing(self) -> None:
+        """The same."""
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the seam's signature
+        """The connection is gone before it was clear who spoke."""
         self._leave()
         self._transport = None
 
@@ -106,11 +113,7 @@ class FirstMessage(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         self._leave()
-        session = self._decide(registers)
-        transport.set_protocol(session)
-        session.connection_made(transport)
-        if self._data:
-            session.data_received(bytes(self._data))
+        self._decide(registers).open(transport, bytes(self._data))
 
     def _leave(self) -> None:
         if self._timer is not None:

@@ -10,15 +10,16 @@ import asyncio
 import errno
 import socket
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import Final
 
 from gateway.accept_policy import AcceptPolicy
 from gateway.context import GatewayContext
 from gateway.errors import ListenError
 from gateway.peers import AddressBook
 from gateway.session_factory import SessionFactory
-from gateway.tls import Tls
 from gateway.tls_listener import TlsListener
+from gateway.transport.tcp import TcpTransport
+from gateway.transport.tls import Tls
 
 BACKLOG: Final = 1024
 """Connections that the kernel holds for us: a restart brings everybody back at once."""
@@ -31,6 +32,7 @@ class Listener:
         self._policy = AcceptPolicy(context)
         self._factory = SessionFactory(context, book)
         self._secure = TlsListener(context, self._policy, self._factory)
+        self._write_high_bytes = context.settings.write_high_bytes
         self._servers: list[asyncio.Server] = []
 
     async def start(self, listen: Sequence[tuple[str, int]]) -> None:
@@ -44,14 +46,22 @@ class Listener:
             for host, port in listen:
                 try:
                     server = await loop.create_server(
-                        lambda: Doorman(self._policy, self._factory), host, port, backlog=BACKLOG
-                    )
+                        lambda: TcpTransport(self._connected, self._write_high_bytes),
+                        host, port, backlog=BACKLOG,
+                    )  # fmt: skip
                 except OSError as error:
                     raise ListenError(explain(host, port, error)) from error
                 self._servers.append(server)
         except BaseException:
             await self.stop()
             raise
+
+    def _connected(self, transport: TcpTransport) -> None:
+        """A socket is connected: refuse it, or give it who speaks with it."""
+        if self._policy.turns_away(transport.host, transport.address):
+            transport.abort()
+        else:
+            self._factory.make(transport.host).open(transport)
 
     async def start_secure(self, listen: Sequence[tuple[str, int]], tls: Tls) -> None:
         """Bind addresses where TLS is spoken: all of them, or none.
@@ -86,24 +96,6 @@ class Listener:
             server.close()
         self._servers.clear()
         await self._secure.stop()
-
-
-class Doorman(asyncio.Protocol):
-    """Looks at a new connection and gives it the protocol that it is to have."""
-
-    def __init__(self, policy: AcceptPolicy, factory: SessionFactory) -> None:
-        self._policy = policy
-        self._factory = factory
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The socket is connected: refuse it, or hand it on."""
-        peername = transport.get_extra_info("peername")
-        if self._policy.turns_away(peername):
-            cast("asyncio.Transport", transport).abort()
-            return
-        protocol = self._factory.receive(peername)
-        cast("asyncio.Transport", transport).set_protocol(protocol)
-        protocol.connection_made(transport)
 
 
 def explain(host: str, port: int, error: OSError) -> str:

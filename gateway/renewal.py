@@ -13,7 +13,7 @@ from typing import Final
 
 from gateway.context import GatewayContext
 from gateway.errors import ListenError
-from gateway.tls import LOOK_EVERY_S, Tls
+from gateway.transport.tls import LOOK_EVERY_S, Tls
 from linkage.config.gateway import TlsFiles
 from linkage.ports import Absent, EntryKind
 from linkage.supervision import Sleep, TaskSet

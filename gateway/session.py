@@ -1,4 +1,4 @@
-"""A conversation with one peer over TCP: what its events mean, and the `Link` that the core sees.
+"""A conversation with one peer: what its events mean, and the `Link` that the core sees.
 
 How it begins is one of three:
 
@@ -14,7 +14,7 @@ import logging
 from functools import partial
 from typing import Final
 
-from gateway.accept_policy import host_of
+from gateway.addresses import is_within, neighbourhood
 from gateway.authorize import (
     Origin,
     certificate_names,
@@ -23,10 +23,10 @@ from gateway.authorize import (
     check_registration,
     remember_failure,
 )
+from gateway.channel import Channel
 from gateway.context import GatewayContext
 from gateway.leave import NOT_LET_IN, leave_message
-from gateway.peers import is_within, neighbourhood
-from gateway.pipe import Pipe
+from gateway.transport import Transport
 from linkage.ports import SHUT_OUT, EntryKind, PeerProfile, fields_of
 from protocol.connection import WINDOW, Connection, ConnectionState
 from protocol.envelope import Request, Response
@@ -53,8 +53,12 @@ PEER_EACH: Final = 1000
 """The same of one peer: all of what a wrong setting brings on, and an end to what a fault does."""
 
 
-class Session(Pipe):
-    """One peer, from the first byte to the last. A `linkage.ports.Link`."""
+class Session:
+    """One peer, from the first byte to the last. A `linkage.ports.Link`.
+
+    It has a connection (the protocol), a channel that carries it over a transport, and the core's
+    port.
+    """
 
     def __init__(
         self,
@@ -64,7 +68,9 @@ class Session(Pipe):
         profile: PeerProfile | None = None,
         dialled: bool = False,
     ) -> None:
-        super().__init__(context, connection)
+        self._context = context
+        self._connection = connection
+        self._channel = Channel(context, connection, self)
         self._core = context.core
         self._profile = profile
         self._dialled = dialled
@@ -75,8 +81,33 @@ class Session(Pipe):
         self._turned_down = False
         self._refusals = 0
         self._reason = ""
+        self.address = "unknown"
+        """Where the peer speaks from: `10.1.2.3:40112`."""
         self._origin = Origin("", encrypted=False, names=None)
         self._opened_at = context.clock.now()
+
+    def open(self, transport: Transport, early: bytes = b"") -> None:
+        """Begin, when the transport is connected; `early` came on it before."""
+        self.address = transport.address
+        self._origin = Origin(
+            transport.host, transport.encrypted, certificate_names(transport.certificate)
+        )
+        where = neighbourhood(transport.host)
+        self._context.connections.add(self, where, stranger=self._profile is None)
+        self._channel.open(transport)
+        if self._connection.state is ConnectionState.REGISTERED:
+            self._begin_adoption()
+        elif self._dialled:
+            self._channel.do(self._introduce(), self._checked)
+        else:
+            self._log(logging.DEBUG, "connected")
+        if early:
+            self._channel.data_received(early)
+
+    @property
+    def gone(self) -> asyncio.Future[None]:
+        """Done when the connection is no more."""
+        return self._channel.gone
 
     @property
     def window(self) -> int:
@@ -94,13 +125,21 @@ class Session(Pipe):
         if self._connection.closed:
             return
         try:
-            self._send(request)
+            self._channel.send(request)
         except LocalProtocolError as error:
             # It will not fit the next time either: answered for the peer, lest it block the queue.
             what = f"{request.type} {request.id}"
             self._log(logging.ERROR, "cannot be sent %s: %s", what, error, request=request)
             answer = _answer(request, Result.BAD_VALUE, f"cannot be sent to the peer: {error}")
-            self._loop.call_soon(self._core.answered, self, answer)
+            asyncio.get_running_loop().call_soon(self._core.answered, self, answer)
+
+    def hold(self) -> None:
+        """Take nothing more from the peer for now."""
+        self._channel.hold()
+
+    def abort(self) -> None:
+        """Cut the connection off; nothing more is sent."""
+        self._channel.abort()
 
     def close(self, reason: str) -> None:
         """End the session; the peer is told, where it understands that."""
@@ -108,7 +147,7 @@ class Session(Pipe):
             return
         self._say_goodbye(reason)
         self._connection.close(reason)
-        self._pump()
+        self._channel.pump()
 
     def reconsider(self) -> None:
         """Close the session where the rules, which have changed, would not let it in."""
@@ -133,23 +172,15 @@ class Session(Pipe):
         if request is None:
             return
         try:
-            self._send(request)
+            self._channel.send(request)
         except LocalProtocolError as error:
             # The window is full: a peer that answers nothing is not owed a farewell.
             self._log(logging.DEBUG, "no farewell: %s", error)
 
     # --- the peer begins -------------------------------------------------------------------------
-    def _opened(self) -> None:
-        if self._connection.state is ConnectionState.REGISTERED:
-            self._begin_adoption()
-        elif self._dialled:
-            self._do(self._introduce(), self._checked)
-        else:
-            self._log(logging.DEBUG, "connected")
-
     def _begin_adoption(self) -> None:
-        self.hold()
-        self._do(self._adopt(), self._checked)
+        self._channel.hold()
+        self._channel.do(self._adopt(), self._checked)
 
     async def _adopt(self) -> None:
         assert self._profile is not None, "only peers that are known are adopted"
@@ -158,27 +189,27 @@ class Session(Pipe):
         if refusal is not None:
             self._note(EntryKind.STRANGER, refusal.reason, result=refusal.result)
             self._connection.close(refusal.reason)
-            self._release()
+            self._channel.release()
             return
         try:
             await self._core.adopt(self, self._profile.id)
         except KeyError:
             self._log(logging.ERROR, "is not known to the core")
             self._connection.close("no such peer")
-            self._release()
+            self._channel.release()
             return
         if self._connection.closed:
             self._core.closed(self, self._reason)
             return
         self._admit()
         self._core.begin(self)
-        self._release()
+        self._channel.release()
 
     async def _introduce(self) -> None:
         assert self._profile is not None, "only peers that are known are dialled"
         request = await self._core.introduce(self._profile.id)
         if self._connection.state is ConnectionState.UNREGISTERED:
-            self._send(request)
+            self._channel.send(request)
 
     async def _register(self, request: Request) -> None:
         name = peer_id_of(request.message) or "stranger"
@@ -195,7 +226,7 @@ class Session(Pipe):
             self._turned_down = True
             self._connection.close(f"registration refused: {response.result}")
         self._registering = False
-        self._pump()
+        self._channel.pump()
 
     async def _judge(self, name: str, request: Request) -> Response:
         if self._dialled:
@@ -224,7 +255,8 @@ class Session(Pipe):
         self._log(logging.INFO, "is here")
 
     # --- the peer speaks -------------------------------------------------------------------------
-    def _take(self, event: Event) -> None:
+    def take(self, event: Event) -> None:
+        """See `EventHandler.take`."""
         match event:
             case Request():
                 self._take_request(event)
@@ -241,7 +273,7 @@ class Session(Pipe):
                 self._context.figures.late_answers += 1
                 self._log(logging.WARNING, "has not answered %s in time", request_id)
             case PeerDead(silent_s):
-                self._abrupt = True
+                self._channel.abrupt = True
                 self._context.figures.silent += 1
                 what = f"{self._peer}: silent for {silent_s:.0f} s"
                 self._note(EntryKind.KEEPALIVE_FAILURE, what)
@@ -249,11 +281,11 @@ class Session(Pipe):
     def _take_request(self, request: Request) -> None:
         if self._connection.state is ConnectionState.UNREGISTERED:
             self._registering = True
-            self._do(self._register(request), self._checked)
+            self._channel.do(self._register(request), self._checked)
         elif not (self._paced and self._is_too_fast(request)):
             weight = 1 + len(request.raw) // self._context.settings.heavy_bytes
             answer = self._posted if weight == 1 else partial(self._posted, weight=weight)
-            self._begin_work(weight)
+            self._channel.begin_work(weight)
             self._context.in_flight.begin()
             try:
                 self._core.post(self, request, answer)
@@ -270,9 +302,9 @@ class Session(Pipe):
     def _posted(self, response: Response, weight: int = 1) -> None:
         """The core has answered a request."""
         self._context.in_flight.end()
-        self._end_work(weight)
+        self._channel.end_work(weight)
         self._respond(response)
-        self._go_on()
+        self._channel.go_on()
 
     def _is_too_fast(self, request: Request) -> bool:
         """Whether the peer is over its rate; then it is answered so."""
@@ -345,11 +377,11 @@ class Session(Pipe):
         if self._connection.closed:
             return
         try:
-            self._send(response)
+            self._channel.send(response)
         except LocalProtocolError as error:
             # Such as a detail that the peer's encoding cannot carry: the code alone always fits.
             self._log(logging.ERROR, "cannot be answered as meant: %s", error)
-            self._send(
+            self._channel.send(
                 Response(
                     request_id=response.request_id, type=response.type, result=response.result
                 )
@@ -372,7 +404,7 @@ class Session(Pipe):
 
     def _journal(self, kind: EntryKind, detail: str, raw: bytes, result: int | None) -> None:
         self._log(logging.WARNING, "%s: %s", kind, detail)
-        self._do(
+        self._channel.do(
             self._core.note(self, kind, detail, raw=raw[:RAW_MAX], result=result), self._noted
         )
 
@@ -382,17 +414,23 @@ class Session(Pipe):
         # Half-registered is no state to go on in.
         self._log(logging.ERROR, "cannot be taken in", error=error)
         self._connection.close("internal error")
-        self._pump()
+        self._channel.pump()
 
     def _noted(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log(logging.ERROR, "an entry was not journalled", error=error)
 
-    def _peer_takes_nothing(self) -> None:
+    def stalled(self) -> None:
+        """See `EventHandler.stalled`."""
         self._context.figures.stalled += 1
         self._note(EntryKind.KEEPALIVE_FAILURE, f"{self._peer}: does not read what it is sent")
 
-    def _closed(self, reason: str) -> None:
+    def lost(self) -> None:
+        """See `EventHandler.lost`."""
+        self._context.connections.remove(self)
+
+    def ended(self, reason: str) -> None:
+        """See `EventHandler.ended`."""
         self._reason = reason
         is_stranger = not self._admitted and self._profile is None
         was_here_s = self._context.clock.now() - self._opened_at
@@ -404,24 +442,8 @@ class Session(Pipe):
         is_quiet = is_probe or self._turned_down
         self._log(logging.DEBUG if is_quiet else logging.INFO, "is gone: %s", reason)
         if is_stranger and is_late:
-            self._note(EntryKind.STRANGER, f"from {self._address}: {reason}")
+            self._note(EntryKind.STRANGER, f"from {self.address}: {reason}")
         self._core.closed(self, reason)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The socket is connected."""
-        self._origin = Origin(
-            host_of(transport.get_extra_info("peername")),
-            transport.get_extra_info("ssl_object") is not None,
-            certificate_names(transport.get_extra_info("peercert")),
-        )
-        where = neighbourhood(self._origin.host)
-        self._context.connections.add(self, where, stranger=self._profile is None)
-        super().connection_made(transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is gone."""
-        super().connection_lost(exc)
-        self._context.connections.remove(self)
 
     def _log(
         self,
@@ -434,14 +456,14 @@ class Session(Pipe):
         """A line with the fields of the session, and of the request that it concerns."""
         if logger.isEnabledFor(level):
             line = text % args
-            fields: dict[str, object] = {"peer": self._peer, "address": self._address}
+            fields: dict[str, object] = {"peer": self._peer, "address": self.address}
             if request is not None:
                 fields |= fields_of(request)
             logger.log(
                 level,
                 "%s at %s: %s",
                 self._peer,
-                self._address,
+                self.address,
                 line,
                 exc_info=error,
                 extra=fields,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 
-from gateway.accept_policy import host_of
 from gateway.context import GatewayContext
 from gateway.legacy import FirstMessage
 from gateway.peers import AddressBook
@@ -16,15 +14,15 @@ from protocol.dialect import Dialect
 
 
 class SessionFactory:
-    """Makes the protocol of a connection that may come in."""
+    """Makes what speaks with a connection that may come in."""
 
     def __init__(self, context: GatewayContext, book: AddressBook) -> None:
         self._context = context
         self._book = book
 
-    def receive(self, peername: object) -> asyncio.Protocol:
-        """What speaks with whoever connects from there."""
-        profile = self._book.find(host_of(peername))
+    def make(self, host: str) -> Session | FirstMessage:
+        """What speaks with whoever connects from there; to be opened with the transport."""
+        profile = self._book.find(host)
         if profile is None:
             return self._stranger(self._context.settings.dialect)
         if profile.dialect.profile:

@@ -12,13 +12,14 @@ import logging
 import socket
 import ssl
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
-from gateway.accept_policy import AcceptPolicy, host_of
+from gateway.accept_policy import AcceptPolicy
+from gateway.addresses import format_address, host_of, neighbourhood
 from gateway.context import GatewayContext
-from gateway.peers import format_address, neighbourhood
 from gateway.session_factory import SessionFactory
-from gateway.tls import Tls
+from gateway.transport.tcp import TcpTransport
+from gateway.transport.tls import Tls
 from linkage.supervision import TaskSet
 from protocol.dialect import DEFAULT
 from protocol.foreign import looks_like
@@ -83,10 +84,11 @@ class TlsListener:
                 logger.error("cannot accept: %s", error)  # noqa: TRY400 - no bug of ours
                 await asyncio.sleep(ACCEPT_AGAIN_S)
                 continue
-            if self._policy.turns_away(peername):
+            host, address = host_of(peername), format_address(peername)
+            if self._policy.turns_away(host, address):
                 sock.close()
                 continue
-            Handshake(self._context, self._factory, peername).start(sock, tls.server())
+            Handshake(self._context, self._factory, host, address).start(sock, tls.server())
             # A sock_accept that need not wait does not yield: a storm would starve the sessions.
             await asyncio.sleep(0)
 
@@ -94,11 +96,14 @@ class TlsListener:
 class Handshake:
     """A connection that is still agreeing on TLS; it counts as not registered yet."""
 
-    def __init__(self, context: GatewayContext, factory: SessionFactory, peername: Any) -> None:
+    def __init__(
+        self, context: GatewayContext, factory: SessionFactory, host: str, address: str
+    ) -> None:
         self._context = context
         self._factory = factory
-        self._peername = peername
-        self._host = neighbourhood(host_of(peername))
+        self._host = host
+        self._neighbourhood = neighbourhood(host)
+        self._address = address
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task: asyncio.Task[None] | None = None
 
@@ -121,7 +126,7 @@ class Handshake:
 
     def start(self, sock: socket.socket, context: ssl.SSLContext) -> None:
         """Begin; returns at once."""
-        self._context.connections.add(self, self._host, stranger=True)
+        self._context.connections.add(self, self._neighbourhood, stranger=True)
         self._task = asyncio.get_running_loop().create_task(self._run(sock, context))
         self._task.add_done_callback(self._end)
 
@@ -135,24 +140,22 @@ class Handshake:
                 sock.close()
         if not begins:
             return
+        session = self._factory.make(self._host)
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: self._factory.receive(self._peername),
+                lambda: TcpTransport(session.open, settings.write_high_bytes),
                 sock,
                 ssl=context,
                 ssl_handshake_timeout=settings.handshake_within_s,
                 ssl_shutdown_timeout=settings.close_within_s,
             )
         except (ssl.SSLError, ConnectionAbortedError) as error:
-            address = format_address(self._peername)
-            self._context.figures.turned_away["tls"] += 1
-            self._context.refusals.turned_away(self._host, address, f"TLS: {error}")
+            self._turn_away(str(error))
         except OSError as error:
-            logger.debug("%s: gone before TLS: %s", format_address(self._peername), error)
+            logger.debug("%s: gone before TLS: %s", self._address, error)
 
     async def _begins_as_tls(self, sock: socket.socket) -> bool:
         """Whether to shake hands; what is no TLS is told of in words, not by OpenSSL."""
-        address = format_address(self._peername)
         first: bytes | None = None
         # In time, whoever says nothing fails the handshake, and is told of as such.
         with suppress(TimeoutError):
@@ -161,17 +164,20 @@ class Handshake:
         if first == b"":
             # Came and went without a word, as the check of a load balancer does.
             self._context.figures.probes += 1
-            logger.debug("%s: gone before TLS", address)
+            logger.debug("%s: gone before TLS", self._address)
             return False
         if first is not None and first[0] == TLS_HANDSHAKE:
             return True
-        self._context.figures.turned_away["tls"] += 1
         if first is None:
             why = f"no handshake within {self._context.settings.handshake_within_s:g} s"
         else:
             why = f"no TLS on a port for it, but {plain_looks_like(first)}"
-        self._context.refusals.turned_away(self._host, address, f"TLS: {why}")
+        self._turn_away(why)
         return False
+
+    def _turn_away(self, why: str) -> None:
+        self._context.figures.turned_away["tls"] += 1
+        self._context.refusals.turned_away(self._neighbourhood, self._address, f"TLS: {why}")
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._context.connections.remove(self)

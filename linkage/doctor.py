@@ -96,8 +96,8 @@ def examine(config_file: Path, now: datetime) -> Iterator[Finding]:
 def check_tls(config: Config) -> Finding:
     """Can the certificates be used, and for how long?"""
     from gateway import ListenError
-    from gateway.certificate import read_validity
-    from gateway.tls import Tls
+    from gateway.transport.certificate import read_validity
+    from gateway.transport.tls import Tls
     from linkage.clock import SystemClock
 
     files = config.tls

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway import TlsFiles
-from gateway.certificate import read_validity
-from gateway.tls import Tls
+from gateway.transport.certificate import read_validity
+from gateway.transport.tls import Tls
 from linkage.cli.encryption import client_context
 from linkage.clock import SystemClock
 from linkage.config.keyring import Keyring

@@ -7,8 +7,8 @@ import socket
 import pytest
 
 from gateway import Gateway, GatewaySettings, ListenError
+from gateway.addresses import format_address, plain_host
 from gateway.listener import explain
-from gateway.peers import format_address, plain_host
 from linkage.clock import SystemClock
 from tests.unit.gateway.conftest import Connect, Start
 from tests.unit.gateway.fake_core import FakeCore
@@ -121,7 +121,7 @@ async def test_the_sockets_of_sessions_are_tuned(
 ) -> None:
     far = await connect(await start())
     await far.register(190, "platform")
-    transport = core.live["platform"]._transport  # type: ignore[attr-defined]  # a Link has no socket, a session has
+    transport = core.live["platform"]._channel._transport._stream  # type: ignore[attr-defined]  # a Link has no socket, a session has
     sock = transport.get_extra_info("socket")
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

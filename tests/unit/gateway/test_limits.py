@@ -10,11 +10,11 @@ from itertools import pairwise
 import pytest
 
 from gateway import GatewaySettings
+from gateway.addresses import is_within, neighbourhood
 from gateway.authorize import check_pace
 from gateway.buckets import Bucket, Buckets
 from gateway.connections import Connections
 from gateway.context import GatewayContext
-from gateway.peers import is_within, neighbourhood
 from gateway.refusal_journal import KEYS_MAX, MANY, RefusalJournal
 from linkage.clock import ManualClock
 from linkage.ports import EntryKind, PeerProfile, Rate

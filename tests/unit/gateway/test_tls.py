@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from gateway import Gateway, GatewaySettings, ListenError, TlsFiles
 from gateway.authorize import certificate_names
-from gateway.certificate import Validity, read_validity
-from gateway.tls import LOOK_EVERY_S, Tls
+from gateway.transport.certificate import Validity, read_validity
+from gateway.transport.tls import LOOK_EVERY_S, Tls
 from linkage.client import Application, Platform
 from linkage.clock import SystemClock
 from linkage.config.certificates import Authority, Issued

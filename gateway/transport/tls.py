@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from gateway.certificate import Validity, read_validity
 from gateway.errors import ListenError
+from gateway.transport.certificate import Validity, read_validity
 from linkage.config.gateway import TlsFiles
 from linkage.ports import Clock
 
