@@ -1,7 +1,7 @@
 """XML to message and back (protocol.md#values): a tolerant reader and a strict writer.
 
-Canonical messages take the short way (`protocol.canonical`); everything else, and everything that
-is wrong, goes through the hardened parser (`protocol.reader`).
+Canonical messages take the short way (`protocol.xml.canonical`); everything else, and everything
+that is wrong, goes through the hardened parser (`protocol.xml.reader`).
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-from protocol.canonical import read_canonical
 from protocol.dialect import DEFAULT, Dialect
 from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError
-from protocol.reader import DEPTH_MAX, element_texts, read_tree
-from protocol.writer import Writer, escape, writer_for
-from protocol.writer import write_body as encode_body
+from protocol.xml.canonical import read_canonical
+from protocol.xml.reader import DEPTH_MAX, element_texts, read_tree
+from protocol.xml.writer import Writer, escape, writer_for
+from protocol.xml.writer import write_body as encode_body
 
 __all__ = [
     "DEPTH_MAX",

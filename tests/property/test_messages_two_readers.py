@@ -6,11 +6,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from protocol.canonical import read_canonical
 from protocol.codec import encode
 from protocol.envelope import Request, Response
 from protocol.message import Message
-from protocol.reader import read_tree
+from protocol.xml.canonical import read_canonical
+from protocol.xml.reader import read_tree
 from tests.property.message_strategies import CLASSES, lines, requests, smallest
 from tests.property.test_messages_round_trip import damaged
 

@@ -1,7 +1,7 @@
 """The wire as a whole: cutting a stream anywhere, damaging it anywhere, and the short way in.
 
-The short way (`protocol.canonical`) may say yes only where the hardened parser does, and with the
-same result; it may say nothing at any time.
+The short way (`protocol.xml.canonical`) may say yes only where the hardened parser does, and with
+the same result; it may say nothing at any time.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from protocol import canonical
-from protocol.canonical import read_canonical
 from protocol.codec import decode, encode
 from protocol.connection import (
     Closed,
@@ -31,9 +29,11 @@ from protocol.errors import RemoteProtocolError
 from protocol.fields import NULL_TOKENS
 from protocol.frames import UNREAD_MAX, Framer, encode_frame, encode_message, heartbeat
 from protocol.message import Message, plan_of
-from protocol.reader import read_tree
 from protocol.results import Result
-from protocol.shapes import LEARN_AFTER
+from protocol.xml import canonical
+from protocol.xml.canonical import read_canonical
+from protocol.xml.reader import read_tree
+from protocol.xml.shapes import LEARN_AFTER
 from tests.property.message_strategies import CLASSES, parts, requests, smallest
 
 DIALECTS = st.builds(

@@ -15,8 +15,8 @@ from protocol.fields import NULL_TOKENS
 from protocol.frames import encode_message
 from protocol.message import Part, plan_of
 from protocol.messages import every_class, message_class, source_of
-from protocol.reader import ENVELOPE
 from protocol.registration import signed_fields, verify
+from protocol.xml.reader import ENVELOPE
 
 REFERENCE: Final = Path(__file__).parents[3] / "docs" / "reference"
 PAGES: Final = ("examples.md", "examples-screens.md")

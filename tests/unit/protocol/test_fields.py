@@ -14,7 +14,7 @@ from protocol.codec import decode
 from protocol.envelope import Request
 from protocol.errors import RemoteProtocolError
 from protocol.fields import DECIMAL, FLAG, FREE_TEXT, TIME, Value, choice, number, text
-from protocol.shapes import LEARN_AFTER
+from protocol.xml.shapes import LEARN_AFTER
 
 MOMENT = datetime(2026, 11, 22, 8, 15, 30, 125_000, tzinfo=UTC)
 

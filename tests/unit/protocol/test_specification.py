@@ -25,7 +25,6 @@ from protocol.fields import FREE_TEXT_MAX
 from protocol.frames import FRAGMENTS_MAX, HEARTBEAT, Framer, encode_message, payload_max
 from protocol.message import plan_of
 from protocol.messages import AppRegister, BindCause
-from protocol.reader import DEPTH_MAX
 from protocol.registration import (
     NONCE_MAX,
     NONCE_MIN,
@@ -33,6 +32,7 @@ from protocol.registration import (
     signed_fields,
     verify,
 )
+from protocol.xml.reader import DEPTH_MAX
 from tests.pages import ROOT, SPECIFICATION, anchors, blocks, broken_links
 
 PAGE: Final = SPECIFICATION.read_text(encoding="utf-8")

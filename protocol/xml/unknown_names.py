@@ -68,7 +68,7 @@ class Vocabulary:
         return folded if folded in self._names else None
 
 
-def neutral_tree(
+def tree_without_unknown_names(
     payload: bytes, encoding: str, vocabulary: Vocabulary, depth_max: int
 ) -> etree._Element:
     """The tree of a payload, foreign names replaced, foreign attributes left out.

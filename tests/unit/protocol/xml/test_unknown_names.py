@@ -18,7 +18,7 @@ from protocol.envelope import Request, Response
 from protocol.errors import RemoteProtocolError
 from protocol.message import plan_of
 from protocol.messages import IncomingCallNotice, every_class
-from protocol.reader import _vocabulary, read_tree
+from protocol.xml.reader import _vocabulary, read_tree
 
 MiB = 1024 * 1024
 CALL = b"<CallId>c1</CallId><Type>1</Type><PhoneNum>139</PhoneNum>"

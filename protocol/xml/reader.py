@@ -3,7 +3,7 @@
 Nothing that a peer sends may raise anything but `RemoteProtocolError`, fetch anything, expand
 anything, or take more memory than a small multiple of its size: no DTD, no entities, no network,
 at most `DEPTH_MAX` levels, and the size is bounded by the framer before a payload comes here.
-Names that nobody knows never come to libxml2, which would keep them (`protocol.neutral`).
+Names that nobody knows never come to libxml2, which would keep them: see `unknown_names`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from protocol.errors import InvalidMessageError, RemoteProtocolError
 from protocol.message import FieldPlan, Message, Part, find_registered, plan_of
 from protocol.messages import message_class
 from protocol.messages.mirror import own_names
-from protocol.neutral import UnreadableError, Vocabulary, neutral_tree
 from protocol.results import Result
-from protocol.salvage import salvage
+from protocol.xml.salvage import salvage
+from protocol.xml.unknown_names import UnreadableError, Vocabulary, tree_without_unknown_names
 
 DEPTH_MAX: Final = 16
 """Levels of nesting, the root being the first; the deepest message of the catalogue has 5."""
@@ -101,7 +101,7 @@ def _parse(payload: bytes, dialect: Dialect) -> etree._Element:
     vocabulary = _vocabulary()
     if not vocabulary.covers(payload):
         try:
-            return neutral_tree(payload, dialect.encoding, vocabulary, DEPTH_MAX)
+            return tree_without_unknown_names(payload, dialect.encoding, vocabulary, DEPTH_MAX)
         except UnreadableError as error:
             raise RemoteProtocolError(Result.BAD_FRAME, str(error), raw=payload) from None
     try:

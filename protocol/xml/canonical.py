@@ -3,13 +3,13 @@
 What our writer writes, and what most peers send, is so regular that a pattern for the head and a
 split at each "<" take it apart: no white space between elements, no entity, no comment, no
 nesting, known names only. Whatever is not exactly so, or fails any check, yields None, and the
-caller asks `protocol.reader`, the hardened parser, which alone decides what is wrong. So this
+caller asks `protocol.xml.reader`, the hardened parser, which alone decides what is wrong. So this
 module never says no, and it says yes only where the parser would, with the same result; a property
 test holds it to that for every class of the catalogue.
 
 Peers send the same few *shapes* again and again: the same elements in the same order, the same of
 them without a value. A shape that came often enough gets one pattern for all that stands behind
-the head (`protocol.shapes`), and the split is not needed any more.
+the head (`protocol.xml.shapes`), and the split is not needed any more.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from protocol import fields
 from protocol.envelope import Request, Response, bare_request, bare_response
 from protocol.message import made_of
 from protocol.messages import message_class
-from protocol.shapes import Reader, Shapes
+from protocol.xml.shapes import Reader, Shapes
 
 # What stands in quotes where it may be any text; that it is harmless is checked apart.
 _PLAIN: Final = r'[^<>"]'

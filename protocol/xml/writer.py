@@ -1,7 +1,7 @@
 """Message to XML: the strict writer (protocol.md#values). What it writes is *canonical*.
 
 One form for everything: elements in the order of their class, no white space between, attributes
-in the order of the table. `protocol.canonical` reads that form without an XML parser.
+in the order of the table. `protocol.xml.canonical` reads that form without an XML parser.
 
 A flat message is written by its *shape*: which fields of its class it has. For each shape that was
 seen there is a text with a place for each value, filled in by one call. What has nested or

@@ -6,13 +6,13 @@ import itertools
 
 import pytest
 
-from protocol import writer
 from protocol.codec import Codec, decode
 from protocol.dialect import DEFAULT, Dialect
 from protocol.envelope import Request
 from protocol.messages import HangupNotice, IncomingCallNotice
 from protocol.messages.call import CallDirection
-from protocol.shapes import LEARN_AFTER, SHAPES_MAX, Reader, Shapes
+from protocol.xml import writer
+from protocol.xml.shapes import LEARN_AFTER, SHAPES_MAX, Reader, Shapes
 
 BODY = "<CallId>7</CallId><ConferenceID>NULL</ConferenceID><Type>1</Type>"
 WHOLE = BODY + "</request>"
