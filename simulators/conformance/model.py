@@ -11,7 +11,7 @@ from protocol.dialect import DEFAULT, LEGACY, Dialect
 from protocol.roles import Role
 
 if TYPE_CHECKING:
-    from simulators.conformance.bench import Bench
+    from simulators.conformance.harness import Harness
 
 SPECIFICATION: Final = "docs/reference/protocol.md"
 SUBJECTS: Final = (Role.APPLICATION, Role.PLATFORM)
@@ -112,7 +112,7 @@ class Settings:
         return LEGACY if self.legacy else DEFAULT
 
 
-Run = Callable[["Bench"], Awaitable[str | None]]
+Run = Callable[["Harness"], Awaitable[str | None]]
 """Carries a check out; returns a note for a person, or raises one of the verdicts."""
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from simulators.conformance.bench import Bench, open_bench
 from simulators.conformance.checks import checks_for
-from simulators.conformance.intake import OF_CHECK, OF_RUN
+from simulators.conformance.harness import Harness, open_harness
+from simulators.conformance.mailbox import OF_CHECK, OF_RUN
 from simulators.conformance.model import (
     SUBJECTS,
     Check,
@@ -52,21 +52,21 @@ async def run_conformance(
         raise ConformanceError(f"a {settings.role} cannot be driven: only {known}")
     chosen = _choose(settings)
     findings: list[Finding] = []
-    async with open_bench(settings) as bench:
+    async with open_harness(settings) as harness:
         if stop is not None:
-            bench.obey(stop)
-        on_ready(bench.address)
+            harness.obey(stop)
+        on_ready(harness.address)
         for check in chosen:
-            finding = await _run_one(check, bench)
+            finding = await _run_one(check, harness)
             findings.append(finding)
             on_finding(finding)
-        peer_id = next((greeting.peer_id for greeting in bench.greetings), None)
+        peer_id = next((handshake.peer_id for handshake in harness.handshakes), None)
         return Report(
             role=settings.role,
-            address=bench.address,
+            address=harness.address,
             peer_id=peer_id or settings.peer_id,
             findings=tuple(findings),
-            stopped=bench.stopped,
+            stopped=harness.stopped,
         )
 
 
@@ -80,38 +80,38 @@ def _choose(settings: Settings) -> list[Check]:
     return [check for check in checks if not settings.only or check.name in settings.only]
 
 
-async def _run_one(check: Check, bench: Bench) -> Finding:
-    why_not = _why_not(check, bench)
+async def _run_one(check: Check, harness: Harness) -> Finding:
+    why_not = _why_not(check, harness)
     if why_not:
         return Finding(check=check, status=Status.SKIP, note=why_not)
     loop = asyncio.get_running_loop()
     began = loop.time()
-    bench.intake.begin()
-    finding = await _verdict(check, bench)
-    if bench.intake.cut:
+    harness.mailbox.begin()
+    finding = await _verdict(check, harness)
+    if harness.mailbox.cut:
         finding = Finding(
             check=replace(check, section=WINDOW_SECTION, remedy=WINDOW_REMEDY),
             status=Status.FAIL,
             expected=f"no more than {OF_CHECK} while a check runs, {OF_RUN} in a run",
-            seen=bench.intake.cut,
+            seen=harness.mailbox.cut,
         )
     return replace(finding, duration_s=loop.time() - began)
 
 
-def _why_not(check: Check, bench: Bench) -> str:
-    if check.name in bench.settings.leave_out:
+def _why_not(check: Check, harness: Harness) -> str:
+    if check.name in harness.settings.leave_out:
         return "left out by you"
-    if bench.stopped:
+    if harness.stopped:
         return "not run: the kit was stopped"
-    if bench.intake.spent:
+    if harness.mailbox.spent:
         return f"not run: the implementation has sent more than {OF_RUN}"
     return ""
 
 
-async def _verdict(check: Check, bench: Bench) -> Finding:
+async def _verdict(check: Check, harness: Harness) -> Finding:
     try:
-        async with asyncio.timeout(None) as bench.limit:
-            note = await check.run(bench)
+        async with asyncio.timeout(None) as harness.limit:
+            note = await check.run(harness)
     except FailedError as verdict:
         return Finding(
             check=check, status=verdict.status, expected=verdict.expected, seen=verdict.seen
@@ -119,9 +119,9 @@ async def _verdict(check: Check, bench: Bench) -> Finding:
     except SkippedError as reason:
         return Finding(check=check, status=Status.SKIP, note=str(reason))
     except TimeoutError:
-        if not bench.stopped and not bench.intake.cut:
+        if not harness.stopped and not harness.mailbox.cut:
             raise
         return Finding(check=check, status=Status.SKIP, note="ended early: the kit was stopped")
     finally:
-        bench.limit = None
+        harness.limit = None
     return Finding(check=check, status=Status.PASS, note=note or "")

@@ -21,8 +21,8 @@ from protocol.messages import (
 from protocol.messages import ConferenceNotice as Conference
 from protocol.reasons import Reason
 from protocol.roles import Role
-from simulators.conformance.bench import Bench, advise, demand, describe
-from simulators.conformance.line import Item
+from simulators.conformance.connection import Item
+from simulators.conformance.harness import Harness, advise, demand, describe
 from simulators.conformance.model import Check, SkippedError
 
 BYTE_PAUSE_S: Final = 0.0005
@@ -34,45 +34,45 @@ PATENT_ID: Final = "20009"
 """The Id that both of the patent's 110 examples carry."""
 
 
-def incoming(bench: Bench, call_id: str) -> Message:
+def incoming(harness: Harness, call_id: str) -> Message:
     """A call that came to a dispatcher."""
     return IncomingCallNotice(
         call_id=call_id,
-        login_id=bench.settings.login_id,
+        login_id=harness.settings.login_id,
         direction=CallDirection.IN,
         phone_num=CALLER,
         to_num="2222",
     )
 
 
-async def _answers(bench: Bench) -> str:
-    call_id = bench.new_call()
+async def _answers(harness: Harness) -> str:
+    call_id = harness.new_call()
     messages: list[Message] = [SnapshotRequest(), QueryCapability()]
-    if bench.settings.legacy:
+    if harness.settings.legacy:
         messages = [CreateEvent(call_id=call_id, event_id="1213243")]
-    if bench.settings.role is Role.APPLICATION:
+    if harness.settings.role is Role.APPLICATION:
         messages = [
-            incoming(bench, call_id),
+            incoming(harness, call_id),
             TransferNotice(call_id=call_id),
-            Conference(conference_id=bench.new_call()),
+            Conference(conference_id=harness.new_call()),
             CallOutResultNotice(call_id=call_id, phone_num=CALLER, reason=Reason.BUSY),
             HangupNotice(call_id=call_id),
         ]
     for message in messages:
-        await bench.ask(bench.make(message))
+        await harness.ask(harness.make(message))
     return ", ".join(str(message.number) for message in messages)
 
 
-async def _one_id(bench: Bench) -> str | None:
+async def _one_id(harness: Harness) -> str | None:
     """Two different messages with one Id are two messages (the patent's 110 twice)."""
-    if bench.settings.role is Role.PLATFORM:
+    if harness.settings.role is Role.PLATFORM:
         first: Message = QueryCapability()
         second: Message = SnapshotRequest()
-        if bench.settings.legacy:
-            first = CreateEvent(call_id=bench.new_call(), event_id="1213243")
-            second = CreateEvent(call_id=bench.new_call(), event_id="1213244")
+        if harness.settings.legacy:
+            first = CreateEvent(call_id=harness.new_call(), event_id="1213243")
+            second = CreateEvent(call_id=harness.new_call(), event_id="1213244")
     else:
-        conference = bench.new_call()
+        conference = harness.new_call()
         first = CallOutResultNotice(event_id="1213243", conference_id=conference, phone_num=CALLER)
         second = CallOutResultNotice(
             event_id="1213243",
@@ -81,10 +81,10 @@ async def _one_id(bench: Bench) -> str | None:
             reason=Reason.CALL_FAILED,
         )
     for message in (first, second):
-        made = bench.make(message)
+        made = harness.make(message)
         request = Request(id=PATENT_ID, message=message, seq=made.seq, time=made.time)
-        response = await bench.ask(request)
-        if bench.settings.role is Role.APPLICATION:
+        response = await harness.ask(request)
+        if harness.settings.role is Role.APPLICATION:
             demand(response.accepted, "both taken (result 0–9)", describe(response))
         demand(
             response.result != 2 and response.detail != "duplicate",  # noqa: PLR2004 - its code
@@ -94,61 +94,61 @@ async def _one_id(bench: Bench) -> str | None:
     return None
 
 
-async def _burst(bench: Bench) -> str:
-    line = await bench.line()
-    requests = [bench.probe() for _ in range(BURST)]
-    mark = line.mark
+async def _burst(harness: Harness) -> str:
+    connection = await harness.connection()
+    requests = [harness.probe() for _ in range(BURST)]
+    mark = connection.mark
     for request in requests:
-        bench.conduct.ask(line, request.id, request.type)
-    together = b"".join(bench.bytes_of(request) for request in requests)
-    await line.send(together, bench.settings.answer_within_s)
+        harness.violations.ask(connection, request.id, request.type)
+    together = b"".join(harness.bytes_of(request) for request in requests)
+    await connection.send(together, harness.settings.answer_within_s)
     for request in requests:
-        await bench.response_to(line, request, mark)
+        await harness.response_to(connection, request, mark)
     return f"{BURST} requests in one packet"
 
 
-async def _slow(bench: Bench) -> str:
-    line = await bench.line()
-    request = bench.probe()
-    mark = line.mark
-    bench.conduct.ask(line, request.id, request.type)
-    data = bench.bytes_of(request)
-    with line.in_parts():
+async def _slow(harness: Harness) -> str:
+    connection = await harness.connection()
+    request = harness.probe()
+    mark = connection.mark
+    harness.violations.ask(connection, request.id, request.type)
+    data = harness.bytes_of(request)
+    with connection.in_parts():
         for index in range(len(data)):
-            await line.send(data[index : index + 1], bench.settings.answer_within_s)
+            await connection.send(data[index : index + 1], harness.settings.answer_within_s)
             await asyncio.sleep(BYTE_PAUSE_S)
-    await bench.response_to(line, request, mark)
+    await harness.response_to(connection, request, mark)
     return f"{len(data)} packets of one byte"
 
 
-async def _reserved(bench: Bench) -> None:
-    request = bench.probe()
-    data = bytearray(bench.bytes_of(request))
+async def _reserved(harness: Harness) -> None:
+    request = harness.probe()
+    data = bytearray(harness.bytes_of(request))
     data[1] = 0xFF
-    await bench.ask(request, data=bytes(data))
+    await harness.ask(request, data=bytes(data))
 
 
-async def _fragments(bench: Bench) -> str:
-    if bench.settings.legacy or not bench.settings.fragments:
+async def _fragments(harness: Harness) -> str:
+    if harness.settings.legacy or not harness.settings.fragments:
         raise SkippedError("it does not put fragments together, so it is sent none")
-    request = bench.probe()
-    dialect = bench.settings.dialect
-    payload = _padded(bench.xml_of(request))
+    request = harness.probe()
+    dialect = harness.settings.dialect
+    payload = _padded(harness.xml_of(request))
     pieces = [payload[at : at + LENGTH_MAX] for at in range(0, len(payload), LENGTH_MAX)]
     data = heartbeat(dialect).join(
         [encode_frame(dialect.flag_fragment, piece, dialect) for piece in pieces[:-1]]
         + [encode_frame(dialect.flag_message, pieces[-1], dialect)]
     )
-    await bench.ask(request, data=data)
+    await harness.ask(request, data=data)
     return f"{len(payload)} bytes in {len(pieces)} frames, heartbeats between them"
 
 
-async def _long(bench: Bench) -> str:
-    request = bench.probe()
-    xml = bench.xml_of(request)
+async def _long(harness: Harness) -> str:
+    request = harness.probe()
+    xml = harness.xml_of(request)
     payload = _padded(xml, LENGTH_MAX - len(xml.encode()))
-    dialect = bench.settings.dialect
-    await bench.ask(request, data=encode_frame(dialect.flag_message, payload, dialect))
+    dialect = harness.settings.dialect
+    await harness.ask(request, data=encode_frame(dialect.flag_message, payload, dialect))
     return f"{len(payload)} bytes in one frame"
 
 
@@ -162,50 +162,53 @@ def _padded(xml: str, spaces: int = PADDING_BYTES) -> bytes:
 
 
 # --- tolerance -----------------------------------------------------------------------------------
-async def _unknown_parts(bench: Bench) -> None:
+async def _unknown_parts(harness: Harness) -> None:
     def alter(request: Request) -> bytes:
-        xml = bench.xml_of(request).replace("<request ", '<request Later="1" ', 1)
+        xml = harness.xml_of(request).replace("<request ", '<request Later="1" ', 1)
         extra = '<Later Than="1">this<Version/></Later><!-- a comment -->'
-        return _with_elements(bench, xml, extra)
+        return _with_elements(harness, xml, extra)
 
-    await _taken_like(bench, alter)
+    await _taken_like(harness, alter)
 
 
-async def _free_form(bench: Bench) -> None:
+async def _free_form(harness: Harness) -> None:
     """An XML declaration, white space between elements, single quotes, CDATA."""
 
     def alter(request: Request) -> bytes:
-        xml = bench.xml_of(request).replace("><", ">\r\n\t<")
+        xml = harness.xml_of(request).replace("><", ">\r\n\t<")
         xml = xml.replace(f'Id="{request.id}"', f"Id='{request.id}'")
         extra = "<Content><![CDATA[张三 & <李四>]]></Content>"
-        return _with_elements(bench, f'<?xml version="1.0" encoding="UTF-8"?>\n{xml}', extra)
+        return _with_elements(harness, f'<?xml version="1.0" encoding="UTF-8"?>\n{xml}', extra)
 
-    await _taken_like(bench, alter)
+    await _taken_like(harness, alter)
 
 
-async def _nothing_said(bench: Bench) -> None:
+async def _nothing_said(harness: Harness) -> None:
     """NULL, EMPTY, an empty element and no element at all say the same."""
-    if bench.settings.role is Role.PLATFORM:
+    if harness.settings.role is Role.PLATFORM:
         raise SkippedError("what a platform makes of it cannot be seen from here")
     for written in ("NULL", "EMPTY", "", None):
-        call_id = bench.new_call()
+        call_id = harness.new_call()
 
         def alter(request: Request, written: str | None = written) -> bytes:
             said = "" if written is None else f"<ConferenceID>{written}</ConferenceID>"
-            xml = bench.xml_of(request).replace("<ConferenceID>NULL</ConferenceID>", said)
-            return encode_frame(bench.settings.dialect.flag_message, xml.encode())
+            xml = harness.xml_of(request).replace("<ConferenceID>NULL</ConferenceID>", said)
+            return encode_frame(harness.settings.dialect.flag_message, xml.encode())
 
-        line = await bench.line()
-        mark = line.mark
-        await bench.accepted(incoming(bench, call_id), data=alter)
-        await _look_for_echo(bench, call_id, mark)
+        connection = await harness.connection()
+        mark = connection.mark
+        await harness.accepted(incoming(harness, call_id), data=alter)
+        await _look_for_echo(harness, call_id, mark)
 
 
-async def _look_for_echo(bench: Bench, call_id: str, mark: int) -> None:
+async def _look_for_echo(harness: Harness, call_id: str, mark: int) -> None:
     """A command that answers the call must not take the words NULL or EMPTY for an id."""
-    line = await bench.line()
-    request = await bench.next_request(
-        line, mark, lambda request: request.message.call_id == call_id, bench.settings.quiet_s
+    connection = await harness.connection()
+    request = await harness.next_request(
+        connection,
+        mark,
+        lambda request: request.message.call_id == call_id,
+        harness.settings.quiet_s,
     )
     if request is None:
         return
@@ -217,86 +220,88 @@ async def _look_for_echo(bench: Bench, call_id: str, mark: int) -> None:
     )
 
 
-async def _chinese(bench: Bench) -> None:
+async def _chinese(harness: Harness) -> None:
     """Text in UTF-8, cut in the middle of a character."""
-    if bench.settings.role is Role.PLATFORM:
-        request = bench.make(QueryCapability())
+    if harness.settings.role is Role.PLATFORM:
+        request = harness.make(QueryCapability())
         extra = "<Content>应急指挥中心：值班员已接警</Content>"
     else:
-        request = bench.make(HangupNotice(call_id=bench.new_call(), content="通话正常结束：张三"))
+        request = harness.make(
+            HangupNotice(call_id=harness.new_call(), content="通话正常结束：张三")
+        )
         extra = ""
-    data = _with_elements(bench, bench.xml_of(request), extra)
+    data = _with_elements(harness, harness.xml_of(request), extra)
     cut = next(at for at, byte in enumerate(data) if byte > 0x7F and at > 4) + 1  # noqa: PLR2004 - ASCII ends
-    line = await bench.line()
-    mark = line.mark
-    bench.conduct.ask(line, request.id, request.type)
-    with line.in_parts():
-        await line.send(data[:cut], bench.settings.answer_within_s)
-        await line.stay(BYTE_PAUSE_S)
-        await line.send(data[cut:], bench.settings.answer_within_s)
-    response = await bench.response_to(line, request, mark)
-    _taken(bench, response)
+    connection = await harness.connection()
+    mark = connection.mark
+    harness.violations.ask(connection, request.id, request.type)
+    with connection.in_parts():
+        await connection.send(data[:cut], harness.settings.answer_within_s)
+        await connection.stay(BYTE_PAUSE_S)
+        await connection.send(data[cut:], harness.settings.answer_within_s)
+    response = await harness.response_to(connection, request, mark)
+    _taken(harness, response)
 
 
-async def _taken_like(bench: Bench, alter: object) -> None:
+async def _taken_like(harness: Harness, alter: object) -> None:
     assert callable(alter), "makes the bytes"
-    if bench.settings.role is Role.APPLICATION:
-        await bench.accepted(incoming(bench, bench.new_call()), data=alter)
+    if harness.settings.role is Role.APPLICATION:
+        await harness.accepted(incoming(harness, harness.new_call()), data=alter)
         return
-    request = bench.probe()
-    _taken(bench, await bench.ask(request, data=alter(request)))
+    request = harness.probe()
+    _taken(harness, await harness.ask(request, data=alter(request)))
 
 
-def _taken(bench: Bench, response: Response) -> None:
+def _taken(harness: Harness, response: Response) -> None:
     """A platform may not serve a command; it must not call it malformed."""
     bad = 100 <= response.result < 200  # noqa: PLR2004 - results of the protocol
-    if bench.settings.role is Role.APPLICATION:
+    if harness.settings.role is Role.APPLICATION:
         demand(response.accepted, "result 0–9", describe(response))
     demand(not bad, "no result of 1xx", describe(response))
 
 
-def _with_elements(bench: Bench, xml: str, extra: str) -> bytes:
+def _with_elements(harness: Harness, xml: str, extra: str) -> bytes:
     head, closing, _ = xml.rpartition("</request>")
     if not closing:
         head = xml.rstrip().removesuffix("/>") + ">"
     payload = f"{head}{extra}</request>".encode()
-    return encode_frame(bench.settings.dialect.flag_message, payload)
+    return encode_frame(harness.settings.dialect.flag_message, payload)
 
 
 # --- what it must refuse -------------------------------------------------------------------------
-async def _wrong_direction(bench: Bench) -> str:
+async def _wrong_direction(harness: Harness) -> str:
     """A message that its own side sends."""
     wrong: Message = QueryCapability()
-    if bench.settings.role is Role.PLATFORM:
-        wrong = Conference(conference_id=bench.new_call())
-    made = bench.make(wrong)
-    response = await bench.ask(Request(id=made.id, message=wrong))
+    if harness.settings.role is Role.PLATFORM:
+        wrong = Conference(conference_id=harness.new_call())
+    made = harness.make(wrong)
+    response = await harness.ask(Request(id=made.id, message=wrong))
     advise(not response.accepted, "result 106 (wrong direction)", describe(response))
     return describe(response)
 
 
-async def _unknown_type(bench: Bench) -> str:
-    number = 177 if bench.settings.role is Role.APPLICATION else 277
-    line = await bench.line()
-    request_id = bench.new_id()
+async def _unknown_type(harness: Harness) -> str:
+    number = 177 if harness.settings.role is Role.APPLICATION else 277
+    connection = await harness.connection()
+    request_id = harness.new_id()
     xml = f'<request Id="{request_id}" Type="{number}"><CallId>1</CallId></request>'
-    mark = line.mark
-    bench.conduct.ask(line, request_id, number)
-    bench.conduct.tolerate(line, request_id)
-    data = encode_frame(bench.settings.dialect.flag_message, xml.encode())
-    await line.send(data, bench.settings.answer_within_s)
+    mark = connection.mark
+    harness.violations.ask(connection, request_id, number)
+    harness.violations.tolerate(connection, request_id)
+    data = encode_frame(harness.settings.dialect.flag_message, xml.encode())
+    await connection.send(data, harness.settings.answer_within_s)
 
     def wanted(item: Item) -> bool:
         return isinstance(item, Response) and item.request_id == request_id
 
-    found = await line.find(wanted, mark, bench.settings.answer_within_s)
+    found = await connection.find(wanted, mark, harness.settings.answer_within_s)
     demand(
         isinstance(found, Response),
         "a response with result 101 (unknown type)",
-        line.end or "no answer",
+        connection.end or "no answer",
     )
     assert isinstance(found, Response)
-    judge = demand if bench.settings.role is Role.PLATFORM else advise
+    judge = demand if harness.settings.role is Role.PLATFORM else advise
     judge(not found.accepted, "result 101 (unknown type)", describe(found))
     return describe(found)
 

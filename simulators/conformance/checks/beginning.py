@@ -10,8 +10,8 @@ from protocol.envelope import Request, Response
 from protocol.frames import Heartbeat, heartbeat
 from protocol.registration import TIME_TOLERANCE_S
 from protocol.roles import Role
-from simulators.conformance.bench import Bench, advise, demand, describe
-from simulators.conformance.line import Item, Line
+from simulators.conformance.connection import Connection, Item
+from simulators.conformance.harness import Harness, advise, demand, describe
 from simulators.conformance.model import Check, FailedError, SkippedError
 
 HEARTBEATS_SENT: Final = 10
@@ -23,66 +23,66 @@ PERIODS: Final = 2
 """How often the time after which a peer counts as dead is waited for its silence."""
 
 
-async def _connects(bench: Bench) -> str:
+async def _connects(harness: Harness) -> str:
     try:
-        await bench.line()
+        await harness.connection()
     except SkippedError as error:
-        where = "to us at " if bench.settings.listen else "from us at "
-        raise FailedError(f"a connection {where}{bench.address}", str(error)) from None
-    return bench.address
+        where = "to us at " if harness.settings.listen else "from us at "
+        raise FailedError(f"a connection {where}{harness.address}", str(error)) from None
+    return harness.address
 
 
-async def _registers(bench: Bench) -> str | None:
-    _unless_legacy(bench)
-    await bench.line()
-    greeting = bench.greetings[0]
-    if greeting.dialled:
-        demand(not greeting.form, "our registration (190) taken", "; ".join(greeting.form))
+async def _registers(harness: Harness) -> str | None:
+    _unless_legacy(harness)
+    await harness.connection()
+    handshake = harness.handshakes[0]
+    if handshake.dialled:
+        demand(not handshake.form, "our registration (190) taken", "; ".join(handshake.form))
         return "we registered with it"
-    demand(not greeting.form, "a registration as the first message", "; ".join(greeting.form))
-    return f"as {greeting.peer_id}"
+    demand(not handshake.form, "a registration as the first message", "; ".join(handshake.form))
+    return f"as {handshake.peer_id}"
 
 
-async def _proves(bench: Bench) -> str | None:
-    _unless_legacy(bench)
-    await bench.line()
-    greeting = bench.greetings[0]
-    if greeting.dialled and greeting.nonce is None:
+async def _proves(harness: Harness) -> str | None:
+    _unless_legacy(harness)
+    await harness.connection()
+    handshake = harness.handshakes[0]
+    if handshake.dialled and handshake.nonce is None:
         raise SkippedError("we dialled it, and it let us register")
-    if greeting.form:
+    if handshake.form:
         raise SkippedError("there was no registration to judge")
-    demand(not greeting.proof, "a Digest of this secret, now", "; ".join(greeting.proof))
+    demand(not handshake.proof, "a Digest of this secret, now", "; ".join(handshake.proof))
     return None
 
 
-async def _waits(bench: Bench) -> str | None:
-    _unless_legacy(bench)
-    await bench.line()
-    greeting = bench.greetings[0]
-    if greeting.dialled:
+async def _waits(harness: Harness) -> str | None:
+    _unless_legacy(harness)
+    await harness.connection()
+    handshake = harness.handshakes[0]
+    if handshake.dialled:
         raise SkippedError("we dialled it")
     demand(
-        not greeting.premature,
+        not handshake.premature,
         "nothing but heartbeats until the registration is answered",
-        "; ".join(greeting.premature),
+        "; ".join(handshake.premature),
     )
     return None
 
 
-async def _refused(bench: Bench) -> str | None:
-    _unless_legacy(bench)
-    if not bench.settings.listen:
+async def _refused(harness: Harness) -> str | None:
+    _unless_legacy(harness)
+    if not harness.settings.listen:
         raise SkippedError("it listens: see judges-registration")
-    await bench.line()
-    before = len(bench.greetings)
-    bench.reception.refuse_next = True
+    await harness.connection()
+    before = len(harness.handshakes)
+    harness.reception.refuse_next = True
     try:
-        await bench.fresh_line()
+        await harness.fresh_line()
     except SkippedError:
-        bench.forgive()
-        if len(bench.greetings) == before:
+        harness.forgive()
+        if len(harness.handshakes) == before:
             raise
-    refused = [greeting for greeting in bench.greetings[before:] if greeting.refused]
+    refused = [handshake for handshake in harness.handshakes[before:] if handshake.refused]
     if not refused:
         raise SkippedError("it did not register again")
     demand(
@@ -90,15 +90,15 @@ async def _refused(bench: Bench) -> str | None:
         "nothing on a connection whose registration was refused",
         "; ".join(refused[0].after_refusal),
     )
-    await bench.line()
+    await harness.connection()
     return "it came back after RetryAfter"
 
 
-async def _judges(bench: Bench) -> str | None:
-    _unless_legacy(bench)
-    if bench.settings.listen:
+async def _judges(harness: Harness) -> str | None:
+    _unless_legacy(harness)
+    if harness.settings.listen:
         raise SkippedError("it connects to us, and proves itself")
-    reception = bench.reception
+    reception = harness.reception
     nonce = secrets.token_hex(16)
     faults = {
         "a wrong secret": [reception.introduction(secret=secrets.token_hex(16))],
@@ -109,7 +109,7 @@ async def _judges(bench: Bench) -> str | None:
         ],
     }
     for fault, requests in faults.items():
-        responses = [await _knock(bench, request) for request in requests]
+        responses = [await _knock(harness, request) for request in requests]
         last = responses[-1]
         demand(
             last is None or not last.accepted,
@@ -119,52 +119,54 @@ async def _judges(bench: Bench) -> str | None:
     return None
 
 
-async def _knock(bench: Bench, request: Request) -> Response | None:
+async def _knock(harness: Harness, request: Request) -> Response | None:
     """Register on a connection of its own; None: it was closed without an answer."""
-    line = await bench.stranger()
+    connection = await harness.stranger()
     try:
-        return await bench.ask(request, line=line)
+        return await harness.ask(request, connection=connection)
     except FailedError:
-        if line.closed:
+        if connection.closed:
             return None
         raise
     finally:
-        await _hang_up(bench, line)
+        await _hang_up(harness, connection)
 
 
-async def _stranger(bench: Bench) -> str | None:
-    _unless_legacy(bench)
-    if bench.settings.listen:
+async def _stranger(harness: Harness) -> str | None:
+    _unless_legacy(harness)
+    if harness.settings.listen:
         raise SkippedError("it connects to us")
-    line = await bench.stranger()
-    request = bench.probe()
+    connection = await harness.stranger()
+    request = harness.probe()
     try:
-        response = await bench.ask(request, line=line)
+        response = await harness.ask(request, connection=connection)
     except FailedError:
-        if line.closed:
+        if connection.closed:
             return "it closed the connection"
         raise
     finally:
-        await _hang_up(bench, line)
+        await _hang_up(harness, connection)
     demand(not response.accepted, "result 200 before registration", describe(response))
     return describe(response)
 
 
-async def _hang_up(bench: Bench, line: Line) -> None:
-    line.cut()
-    await line.wait(lambda: line.closed, bench.settings.answer_within_s)
+async def _hang_up(harness: Harness, connection: Connection) -> None:
+    connection.cut()
+    await connection.wait(lambda: connection.closed, harness.settings.answer_within_s)
 
 
-async def _leaves_heartbeats_alone(bench: Bench) -> str | None:
-    line = await bench.line()
-    await line.stay(bench.settings.quiet_s)  # what it does on being registered is not our matter
-    mark = line.mark
-    beat = heartbeat(bench.settings.dialect)
+async def _leaves_heartbeats_alone(harness: Harness) -> str | None:
+    connection = await harness.connection()
+    await connection.stay(
+        harness.settings.quiet_s
+    )  # what it does on being registered is not our matter
+    mark = connection.mark
+    beat = heartbeat(harness.settings.dialect)
     for _ in range(HEARTBEATS_SENT):
-        await line.send(beat, bench.settings.answer_within_s)
-    await line.stay(bench.settings.quiet_s)
-    demand(not line.closed, "the connection kept", line.end)
-    heard = line.since(mark)
+        await connection.send(beat, harness.settings.answer_within_s)
+    await connection.stay(harness.settings.quiet_s)
+    demand(not connection.closed, "the connection kept", connection.end)
+    heard = connection.since(mark)
     responses = [item for item in heard if isinstance(item, Response)]
     demand(not responses, "no answer to a heartbeat", f"{len(responses)} responses")
     beats = sum(isinstance(item, Heartbeat) for item in heard)
@@ -176,23 +178,25 @@ async def _leaves_heartbeats_alone(bench: Bench) -> str | None:
     return None
 
 
-async def _beats(bench: Bench) -> str | None:
-    line = await bench.line()
-    settings = bench.settings
+async def _beats(harness: Harness) -> str | None:
+    connection = await harness.connection()
+    settings = harness.settings
     loop = asyncio.get_running_loop()
-    mark, began = line.mark, loop.time()
+    mark, began = connection.mark, loop.time()
     give_up = began + PERIODS * settings.dead_after_s
-    found = await line.find(_anything, mark, settings.dead_after_s)
+    found = await connection.find(_anything, mark, settings.dead_after_s)
     while found is not None and not isinstance(found, Heartbeat):
         if loop.time() > give_up:
             raise SkippedError("it has too much to say to be silent")
-        mark, began = line.mark, loop.time()  # it spoke, so no heartbeat was due
-        found = await line.find(_anything, mark, settings.dead_after_s)
+        mark, began = connection.mark, loop.time()  # it spoke, so no heartbeat was due
+        found = await connection.find(_anything, mark, settings.dead_after_s)
     waited_s = loop.time() - began
     demand(
         found is not None,
         f"a heartbeat after {settings.heartbeat_s:g} s without sending",
-        line.end if line.closed else f"silence for {settings.dead_after_s:g} s: it counts as dead",
+        connection.end
+        if connection.closed
+        else f"silence for {settings.dead_after_s:g} s: it counts as dead",
     )
     advise(
         waited_s <= LATE * settings.heartbeat_s + SLACK_S,
@@ -206,8 +210,8 @@ def _anything(_: Item) -> bool:
     return True
 
 
-def _unless_legacy(bench: Bench) -> None:
-    if bench.settings.legacy:
+def _unless_legacy(harness: Harness) -> None:
+    if harness.settings.legacy:
         raise SkippedError("it speaks only the patent: nobody registers")
 
 

@@ -9,8 +9,8 @@ from typing import Final
 from protocol.envelope import Response
 from protocol.frames import LENGTH_MAX, encode_frame
 from protocol.roles import Role
-from simulators.conformance.bench import Bench, advise, demand, describe
-from simulators.conformance.line import Item
+from simulators.conformance.connection import Item
+from simulators.conformance.harness import Harness, advise, demand, describe
 from simulators.conformance.model import Check, SkippedError
 
 UNKNOWN_FLAG: Final = 0x7F
@@ -33,92 +33,92 @@ class Bad:
     owed: bool = False
 
 
-Make = Callable[[Bench], Bad]
+Make = Callable[[Harness], Bad]
 
 
-def _number(bench: Bench) -> int:
+def _number(harness: Harness) -> int:
     """A type that the role hears and the patent has."""
-    return 103 if bench.settings.role is Role.APPLICATION else 201
+    return 103 if harness.settings.role is Role.APPLICATION else 201
 
 
-def _frame(bench: Bench, xml: str) -> bytes:
-    return encode_frame(bench.settings.dialect.flag_message, xml.encode())
+def _frame(harness: Harness, xml: str) -> bytes:
+    return encode_frame(harness.settings.dialect.flag_message, xml.encode())
 
 
-def _request(bench: Bench, request_id: str, body: str = BODY) -> str:
-    return f'<request Id="{request_id}" Type="{_number(bench)}">{body}</request>'
+def _request(harness: Harness, request_id: str, body: str = BODY) -> str:
+    return f'<request Id="{request_id}" Type="{_number(harness)}">{body}</request>'
 
 
-def _unknown_flag(bench: Bench) -> Bad:
-    request_id = bench.new_id()
-    return Bad(encode_frame(UNKNOWN_FLAG, _request(bench, request_id).encode()), request_id)
+def _unknown_flag(harness: Harness) -> Bad:
+    request_id = harness.new_id()
+    return Bad(encode_frame(UNKNOWN_FLAG, _request(harness, request_id).encode()), request_id)
 
 
-def _loud_heartbeat(bench: Bench) -> Bad:
-    request_id = bench.new_id()
-    flag = bench.settings.dialect.flag_heartbeat
-    return Bad(encode_frame(flag, _request(bench, request_id).encode()), request_id)
+def _loud_heartbeat(harness: Harness) -> Bad:
+    request_id = harness.new_id()
+    flag = harness.settings.dialect.flag_heartbeat
+    return Bad(encode_frame(flag, _request(harness, request_id).encode()), request_id)
 
 
-def _truncated(bench: Bench) -> Bad:
-    request_id = bench.new_id()
-    return Bad(_frame(bench, _request(bench, request_id)[:-9]), request_id)
+def _truncated(harness: Harness) -> Bad:
+    request_id = harness.new_id()
+    return Bad(_frame(harness, _request(harness, request_id)[:-9]), request_id)
 
 
-def _no_xml(bench: Bench) -> Bad:
-    return Bad(encode_frame(bench.settings.dialect.flag_message, bytes(range(256))), "")
+def _no_xml(harness: Harness) -> Bad:
+    return Bad(encode_frame(harness.settings.dialect.flag_message, bytes(range(256))), "")
 
 
-def _nothing(bench: Bench) -> Bad:
-    return Bad(encode_frame(bench.settings.dialect.flag_message, b""), "")
+def _nothing(harness: Harness) -> Bad:
+    return Bad(encode_frame(harness.settings.dialect.flag_message, b""), "")
 
 
-def _doctype(bench: Bench) -> Bad:
-    request_id = bench.new_id()
-    xml = "<!DOCTYPE request [<!ELEMENT request ANY>]>" + _request(bench, request_id)
-    return Bad(_frame(bench, xml), request_id)
+def _doctype(harness: Harness) -> Bad:
+    request_id = harness.new_id()
+    xml = "<!DOCTYPE request [<!ELEMENT request ANY>]>" + _request(harness, request_id)
+    return Bad(_frame(harness, xml), request_id)
 
 
-def _entities(bench: Bench) -> Bad:
-    request_id = bench.new_id()
+def _entities(harness: Harness) -> Bad:
+    request_id = harness.new_id()
     xml = f'<!DOCTYPE request [<!ENTITY e0 "ha">{BOMB}]>' + _request(
-        bench, request_id, f"{BODY}<Content>&e9;</Content>"
+        harness, request_id, f"{BODY}<Content>&e9;</Content>"
     )
-    return Bad(_frame(bench, xml), request_id)
+    return Bad(_frame(harness, xml), request_id)
 
 
-def _deep(bench: Bench) -> Bad:
-    request_id = bench.new_id()
+def _deep(harness: Harness) -> Bad:
+    request_id = harness.new_id()
     body = f"{BODY}{'<A>' * DEPTH}{'</A>' * DEPTH}"
-    return Bad(_frame(bench, _request(bench, request_id, body)), request_id)
+    return Bad(_frame(harness, _request(harness, request_id, body)), request_id)
 
 
-def _no_id(bench: Bench) -> Bad:
+def _no_id(harness: Harness) -> Bad:
     """Legacy peers know no answer under an empty RequestId; others should give it."""
-    return Bad(_frame(bench, f'<request Type="{_number(bench)}">{BODY}</request>'), "")
+    return Bad(_frame(harness, f'<request Type="{_number(harness)}">{BODY}</request>'), "")
 
 
-def _missing(bench: Bench) -> Bad:
+def _missing(harness: Harness) -> Bad:
     """100 without its Type, 201 without its EventId."""
-    request_id = bench.new_id()
-    number = 100 if bench.settings.role is Role.APPLICATION else 201
+    request_id = harness.new_id()
+    number = 100 if harness.settings.role is Role.APPLICATION else 201
     xml = f'<request Id="{request_id}" Type="{number}"><CallId>1</CallId></request>'
-    return Bad(_frame(bench, xml), request_id, owed=True)
+    return Bad(_frame(harness, xml), request_id, owed=True)
 
 
-def _bad_value(bench: Bench) -> Bad:
+def _bad_value(harness: Harness) -> Bad:
     """An id longer than the patent's 20 characters."""
-    request_id = bench.new_id()
+    request_id = harness.new_id()
     body = f"<CallId>{'9' * 200}</CallId><ConferenceID>1</ConferenceID><EventId>1</EventId>"
-    return Bad(_frame(bench, _request(bench, request_id, body)), request_id, owed=True)
+    return Bad(_frame(harness, _request(harness, request_id, body)), request_id, owed=True)
 
 
-def _oversized(bench: Bench) -> Bad:
-    if bench.settings.legacy or not bench.settings.fragments:
+def _oversized(harness: Harness) -> Bad:
+    if harness.settings.legacy or not harness.settings.fragments:
         raise SkippedError("without fragments no message can be longer than a frame")
-    request_id = bench.new_id()
-    dialect = bench.settings.dialect
-    head, _, tail = _request(bench, request_id).rpartition("</request>")
+    request_id = harness.new_id()
+    dialect = harness.settings.dialect
+    head, _, tail = _request(harness, request_id).rpartition("</request>")
     spaces = encode_frame(dialect.flag_fragment, b" " * LENGTH_MAX)
     data = (
         encode_frame(dialect.flag_fragment, head.encode())
@@ -128,70 +128,70 @@ def _oversized(bench: Bench) -> Bad:
     return Bad(data, request_id)
 
 
-def _refuses(make: Make, *, strict: bool = False) -> Callable[[Bench], Awaitable[str]]:
+def _refuses(make: Make, *, strict: bool = False) -> Callable[[Harness], Awaitable[str]]:
     """The check for one kind of damage; `strict`: taking it is a failure, not a warning."""
 
-    async def run(bench: Bench) -> str:
-        bad = make(bench)
-        line = await bench.line()
-        bench.conduct.tolerate(line, bad.request_id)
-        mark = line.mark
-        await line.send(bad.data, bench.settings.answer_within_s)
+    async def run(harness: Harness) -> str:
+        bad = make(harness)
+        connection = await harness.connection()
+        harness.violations.tolerate(connection, bad.request_id)
+        mark = connection.mark
+        await connection.send(bad.data, harness.settings.answer_within_s)
 
         def answer(item: Item) -> bool:
             return isinstance(item, Response) and bad.request_id in {item.request_id, ""}
 
-        within_s = bench.settings.answer_within_s if bad.owed else bench.settings.quiet_s
-        found = await line.find(answer, mark, within_s)
-        if found is None and not line.closed:
-            await bench.alive(line)
+        within_s = harness.settings.answer_within_s if bad.owed else harness.settings.quiet_s
+        found = await connection.find(answer, mark, within_s)
+        if found is None and not connection.closed:
+            await harness.alive(connection)
             if bad.request_id:  # else the answer to what asked whether it lives would be taken
-                found = await line.find(answer, mark, 0)
+                found = await connection.find(answer, mark, 0)
         if isinstance(found, Response):
             judge = demand if strict else advise
             judge(not found.accepted, "a refusal (1xx)", describe(found))
             return describe(found)
-        demand(line.closed or not bad.owed, "a response with a result of 1xx", "no response")
-        return "it closed the connection" if line.closed else "passed over"
+        demand(connection.closed or not bad.owed, "a response with a result of 1xx", "no response")
+        return "it closed the connection" if connection.closed else "passed over"
 
     return run
 
 
-async def _stays_open(bench: Bench) -> str:
+async def _stays_open(harness: Harness) -> str:
     """What can be read and is refused is an answer, however often it comes."""
-    line = await bench.line()
+    connection = await harness.connection()
     for count in range(1, REFUSALS + 1):
-        bad = _bad_value(bench)
-        bench.conduct.tolerate(line, bad.request_id)
-        mark = line.mark
-        await line.send(bad.data, bench.settings.answer_within_s)
+        bad = _bad_value(harness)
+        harness.violations.tolerate(connection, bad.request_id)
+        mark = connection.mark
+        await connection.send(bad.data, harness.settings.answer_within_s)
 
         def answer(item: Item, request_id: str = bad.request_id) -> bool:
             return isinstance(item, Response) and item.request_id == request_id
 
-        found = await line.find(answer, mark, bench.settings.answer_within_s)
+        found = await connection.find(answer, mark, harness.settings.answer_within_s)
         demand(
             found is not None,
             f"a response with result 103 to each of {REFUSALS} requests, on one connection",
-            line.end or f"no response to the {count}. of them",
+            connection.end or f"no response to the {count}. of them",
         )
-    await bench.alive(line)
+    await harness.alive(connection)
     return f"{REFUSALS} requests were refused, the connection stays"
 
 
-async def _half_a_frame(bench: Bench) -> str:
+async def _half_a_frame(harness: Harness) -> str:
     """The connection breaks in the middle of a frame; the next one starts afresh."""
-    line = await bench.line()
-    half = bench.bytes_of(bench.probe())[:-20]
-    await line.send(half, bench.settings.answer_within_s)
-    await bench.fresh_line()
-    await bench.ask(bench.probe())
+    connection = await harness.connection()
+    half = harness.bytes_of(harness.probe())[:-20]
+    await connection.send(half, harness.settings.answer_within_s)
+    await harness.fresh_line()
+    await harness.ask(harness.probe())
     return "it came back"
 
 
-async def _still_there(bench: Bench) -> str:
-    await bench.ask(bench.probe())
-    return f"after {len(bench.greetings)} connections"
+async def _still_there(harness: Harness) -> str:
+    await harness.ask(harness.probe())
+    return f"after {len(harness.handshakes)} connections"
 
 
 _SECTIONS: Final = {

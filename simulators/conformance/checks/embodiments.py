@@ -32,8 +32,8 @@ from protocol.messages import ConferenceNotice as Conference
 from protocol.reasons import Reason
 from protocol.results import Result
 from protocol.roles import Role
-from simulators.conformance.bench import Bench, demand, describe
 from simulators.conformance.checks.answering import CALLER, incoming
+from simulators.conformance.harness import Harness, demand, describe
 from simulators.conformance.model import Check, FailedError, SkippedError
 
 EVENT_ID: Final = "1213243"
@@ -43,34 +43,34 @@ AGAIN_S: Final = 0.5
 
 
 # --- an application ------------------------------------------------------------------------------
-async def _alarm(bench: Bench) -> str:
+async def _alarm(harness: Harness) -> str:
     """Embodiment 1: 100, their 201, 105, 102."""
-    line = await bench.line()
-    call_id, login_id = bench.new_call(), bench.settings.login_id
-    mark = line.mark
-    await bench.accepted(incoming(bench, call_id))
-    created = await bench.next_request(
-        line, mark, lambda request: _creates(request, call_id), bench.settings.quiet_s
+    connection = await harness.connection()
+    call_id, login_id = harness.new_call(), harness.settings.login_id
+    mark = connection.mark
+    await harness.accepted(incoming(harness, call_id))
+    created = await harness.next_request(
+        connection, mark, lambda request: _creates(request, call_id), harness.settings.quiet_s
     )
     event_id = EVENT_ID
     if created is not None:
         assert isinstance(created.message, CreateEvent)
         event_id = created.message.event_id
-    if not bench.settings.legacy:
-        await bench.accepted(
+    if not harness.settings.legacy:
+        await harness.accepted(
             CallStateNotice(call_id=call_id, event_id=event_id, state=CallState.ANSWERED)
         )
-    await bench.accepted(
+    await harness.accepted(
         TransferNotice(
             call_id=call_id,
             from_login_id=login_id,
             to_login_id="24",
             phone_num=CALLER,
             event_id=event_id,
-            phase=None if bench.settings.legacy else CallPhase.DONE,
+            phase=None if harness.settings.legacy else CallPhase.DONE,
         )
     )
-    await bench.accepted(
+    await harness.accepted(
         HangupNotice(
             call_id=call_id,
             login_id="24",
@@ -86,16 +86,16 @@ def _creates(request: Request, call_id: str) -> bool:
     return isinstance(request.message, CreateEvent) and request.message.call_id == call_id
 
 
-async def _conference(bench: Bench) -> str:
+async def _conference(harness: Harness) -> str:
     """Embodiment 2, as it reaches the application: 103, 110 for each person, 102."""
-    conference, call_id = bench.new_call(), bench.new_call()
-    legacy = bench.settings.legacy
+    conference, call_id = harness.new_call(), harness.new_call()
+    legacy = harness.settings.legacy
 
     def event(action: ConferenceNoticeAction) -> Message:
         return Conference(
             call_id=call_id,
             conference_id=conference,
-            login_id=bench.settings.login_id,
+            login_id=harness.settings.login_id,
             event_id=EVENT_ID,
             action=None if legacy else action,
         )
@@ -109,31 +109,31 @@ async def _conference(bench: Bench) -> str:
             reason=reason,
         )
 
-    await bench.accepted(event(ConferenceNoticeAction.CREATED))
-    await bench.accepted(result(CALLER, None))
-    await bench.accepted(result("13912344445", Reason.CALL_FAILED))
+    await harness.accepted(event(ConferenceNoticeAction.CREATED))
+    await harness.accepted(result(CALLER, None))
+    await harness.accepted(result("13912344445", Reason.CALL_FAILED))
     if not legacy:
-        await bench.accepted(
+        await harness.accepted(
             CallOutProgressNotice(
                 event_id=EVENT_ID, total=2, answered=1, failed=1, pending=0, finished=True
             )
         )
-        await bench.accepted(event(ConferenceNoticeAction.ENDED))
-    await bench.accepted(
+        await harness.accepted(event(ConferenceNoticeAction.ENDED))
+    await harness.accepted(
         HangupNotice(call_id=call_id, conference_id=conference, event_id=EVENT_ID)
     )
     return "one joined, one did not"
 
 
 # --- a platform ----------------------------------------------------------------------------------
-async def _alarm_at_platform(bench: Bench) -> str:
+async def _alarm_at_platform(harness: Harness) -> str:
     """Embodiment 1: a call there, our 201, our 205 and its 105, our 202 and its 102."""
-    call = await _call(bench)
+    call = await _call(harness)
     call_id = call.call_id
-    await _served(bench, CreateEvent(call_id=call_id, event_id=EVENT_ID))
+    await _served(harness, CreateEvent(call_id=call_id, event_id=EVENT_ID))
     done = ["201"]
-    transfer_to = bench.settings.transfer_to
-    if transfer_to is not None and not bench.settings.legacy:
+    transfer_to = harness.settings.transfer_to
+    if transfer_to is not None and not harness.settings.legacy:
         transfer = Transfer(
             call_id=call_id,
             from_login_id=call.login_id,
@@ -141,18 +141,18 @@ async def _alarm_at_platform(bench: Bench) -> str:
             mode=TransferMode.BLIND,
             event_id=EVENT_ID,
         )
-        await _command(bench, transfer, TransferNotice, call_id)
+        await _command(harness, transfer, TransferNotice, call_id)
         done.append("205, and its 105")
-    if not bench.settings.legacy:
-        await _command(bench, Hangup(call_id=call_id), HangupNotice, call_id)
+    if not harness.settings.legacy:
+        await _command(harness, Hangup(call_id=call_id), HangupNotice, call_id)
         done.append("202, and its 102")
     return f"call {call_id}: {', '.join(done)}"
 
 
-async def _call(bench: Bench) -> IncomingCallNotice:
-    within_s = bench.settings.call_within_s
-    await bench.line()
-    call = await bench.wait_for_call(within_s)
+async def _call(harness: Harness) -> IncomingCallNotice:
+    within_s = harness.settings.call_within_s
+    await harness.connection()
+    call = await harness.wait_for_call(within_s)
     if call is None:
         raise SkippedError(
             f"nobody placed a call there within {within_s:g} s: place one while the kit waits "
@@ -161,7 +161,7 @@ async def _call(bench: Bench) -> IncomingCallNotice:
     return call
 
 
-async def _served(bench: Bench, command: Message) -> Response:
+async def _served(harness: Harness, command: Message) -> Response:
     """A command that was taken. Too early (306) is asked again.
 
     Raises:
@@ -169,9 +169,9 @@ async def _served(bench: Bench, command: Message) -> Response:
         FailedError: it is refused otherwise.
     """
     loop = asyncio.get_running_loop()
-    give_up = loop.time() + bench.settings.call_within_s
+    give_up = loop.time() + harness.settings.call_within_s
     while True:
-        response = await bench.ask(bench.make(command))
+        response = await harness.ask(harness.make(command))
         if response.result != Result.WRONG_STATE or loop.time() > give_up:
             break
         await asyncio.sleep(AGAIN_S)
@@ -181,26 +181,28 @@ async def _served(bench: Bench, command: Message) -> Response:
     return response
 
 
-async def _command(bench: Bench, command: Message, outcome: type[Message], call_id: str) -> None:
-    line = await bench.line()
-    mark = line.mark
-    await _served(bench, command)
-    notice = await bench.next_request(
-        line,
+async def _command(
+    harness: Harness, command: Message, outcome: type[Message], call_id: str
+) -> None:
+    connection = await harness.connection()
+    mark = connection.mark
+    await _served(harness, command)
+    notice = await harness.next_request(
+        connection,
         mark,
         lambda request: (
             isinstance(request.message, outcome) and request.message.call_id == call_id
         ),
-        bench.settings.call_within_s,
+        harness.settings.call_within_s,
     )
     if notice is None:
         raise FailedError(
             f"a notice {outcome.number} with CallId {call_id}, as {command.number} was accepted",
-            line.end or f"none in {bench.settings.call_within_s:g} s",
+            connection.end or f"none in {harness.settings.call_within_s:g} s",
         )
 
 
-def call_out(bench: Bench, numbers: tuple[str, ...]) -> CallOut:
+def call_out(harness: Harness, numbers: tuple[str, ...]) -> CallOut:
     """The patent's 210: everybody into one conference."""
     staff = tuple(
         Staff(staff_id=str(index), phone_nums=(Phone(num_type="01", number=number),))
@@ -208,43 +210,46 @@ def call_out(bench: Bench, numbers: tuple[str, ...]) -> CallOut:
     )
     return CallOut(
         event_id=EVENT_ID,
-        login_id=bench.settings.login_id,
+        login_id=harness.settings.login_id,
         call_type=CallOutType.CONFERENCE,
         groups=(Group(group_id="136", call_mode=CallMode.ALL, staff=staff),),
     )
 
 
-async def _conference_at_platform(bench: Bench) -> str:
+async def _conference_at_platform(harness: Harness) -> str:
     """Embodiment 2: our 210, and a 110 for each number, with the EventId; told once only.
 
     The command is sent a second time as after a reconnect: nobody may be called twice.
     """
-    numbers = bench.settings.numbers
+    numbers = harness.settings.numbers
     if not numbers:
         raise SkippedError("no numbers that may be called: give them with --number")
-    line = await bench.line()
-    mark = line.mark
-    request = bench.make(call_out(bench, numbers))
-    first = await bench.ask(request)
+    connection = await harness.connection()
+    mark = connection.mark
+    request = harness.make(call_out(harness, numbers))
+    first = await harness.ask(request)
     if first.result == Result.NOT_SUPPORTED:
         raise SkippedError("it does not serve 210 (501)")
     demand(first.accepted, "210 taken (result 0–9)", describe(first))
     again = Request(
-        id=request.id, message=request.message, time=request.time, resend=not bench.settings.legacy
+        id=request.id,
+        message=request.message,
+        time=request.time,
+        resend=not harness.settings.legacy,
     )
-    second = await bench.ask(again)
+    second = await harness.ask(again)
     demand(second.accepted, "the same 210 again answered alike", describe(second))
     for number in numbers:
-        await _result_of(bench, number, mark)
-    await line.stay(bench.settings.quiet_s)
+        await _result_of(harness, number, mark)
+    await connection.stay(harness.settings.quiet_s)
     for number in numbers:
-        told = len(_results(bench, number, mark))
+        told = len(_results(harness, number, mark))
         demand(told == 1, f"one 110 for {number}", f"{told}: a repeated 210 was done twice")
     return f"{len(numbers)} numbers called"
 
 
-def _results(bench: Bench, number: str, mark: int) -> list[CallOutResultNotice]:
-    live = bench.live
+def _results(harness: Harness, number: str, mark: int) -> list[CallOutResultNotice]:
+    live = harness.live
     items = [] if live is None else live.since(mark)
     messages = [item.message for item in items if isinstance(item, Request)]
     return [
@@ -254,12 +259,12 @@ def _results(bench: Bench, number: str, mark: int) -> list[CallOutResultNotice]:
     ]
 
 
-async def _result_of(bench: Bench, number: str, mark: int) -> None:
-    line = await bench.line()
-    within_s = bench.settings.call_within_s
-    await line.wait(lambda: bool(_results(bench, number, mark)), within_s)
-    found = _results(bench, number, mark)
-    demand(bool(found), f"a 110 for {number}", line.end or f"none in {within_s:g} s")
+async def _result_of(harness: Harness, number: str, mark: int) -> None:
+    connection = await harness.connection()
+    within_s = harness.settings.call_within_s
+    await connection.wait(lambda: bool(_results(harness, number, mark)), within_s)
+    found = _results(harness, number, mark)
+    demand(bool(found), f"a 110 for {number}", connection.end or f"none in {within_s:g} s")
     demand(
         found[0].event_id == EVENT_ID,
         f"EventId {EVENT_ID} in the 110 for {number}",

@@ -10,8 +10,8 @@ from protocol.message import Message
 from protocol.messages import CreateEvent, QueryCapability
 from protocol.results import Result
 from protocol.roles import Role
-from simulators.conformance.bench import Bench, demand, describe
 from simulators.conformance.checks.answering import incoming
+from simulators.conformance.harness import Harness, demand, describe
 from simulators.conformance.model import Check, FailedError, SkippedError
 
 DELIVERIES: Final = 3
@@ -19,27 +19,27 @@ OLD_S: Final = 600
 """Age of a command that nobody wants any more (protocol.md#expiry)."""
 
 
-async def _duplicate(bench: Bench) -> str:
+async def _duplicate(harness: Harness) -> str:
     """The same (sender, Id, Type, body) again: answered alike, and not acted on twice."""
-    line = await bench.line()
-    message, acts = _provoking(bench)
-    request = bench.make(message)
-    mark = line.mark
-    first = await bench.ask(request)
-    acted = await bench.next_request(line, mark, acts, bench.settings.quiet_s)
-    mark = line.mark
-    second = await bench.ask(_again(bench, request))
+    connection = await harness.connection()
+    message, acts = _provoking(harness)
+    request = harness.make(message)
+    mark = connection.mark
+    first = await harness.ask(request)
+    acted = await harness.next_request(connection, mark, acts, harness.settings.quiet_s)
+    mark = connection.mark
+    second = await harness.ask(_again(harness, request))
     demand(
         first.accepted == second.accepted
         and (not first.accepted or second.result in {first.result, Result.DUPLICATE}),
         f"the same answer as before: {describe(first)}",
         describe(second),
     )
-    more = await bench.next_request(
-        line,
+    more = await harness.next_request(
+        connection,
         mark,
         lambda later: acts(later) and (acted is None or later.id != acted.id),
-        bench.settings.quiet_s,
+        harness.settings.quiet_s,
     )
     if acted is not None and more is not None:
         raise FailedError(
@@ -51,12 +51,12 @@ async def _duplicate(bench: Bench) -> str:
     return f"one {acted.type} for both"
 
 
-def _provoking(bench: Bench) -> tuple[Message, _Acts]:
+def _provoking(harness: Harness) -> tuple[Message, _Acts]:
     """A message that makes the implementation send something, and how to know it."""
-    if bench.settings.role is Role.PLATFORM:
+    if harness.settings.role is Role.PLATFORM:
         return QueryCapability(), _Acts(number=192)
-    call_id = bench.new_call()
-    return incoming(bench, call_id), _Acts(call_id=call_id)
+    call_id = harness.new_call()
+    return incoming(harness, call_id), _Acts(call_id=call_id)
 
 
 class _Acts:
@@ -72,53 +72,55 @@ class _Acts:
         return request.message.call_id == self._call_id
 
 
-def _again(bench: Bench, request: Request) -> Request:
+def _again(harness: Harness, request: Request) -> Request:
     return Request(
         id=request.id,
         message=request.message,
         seq=request.seq,
         time=request.time,
-        resend=not bench.settings.legacy,
+        resend=not harness.settings.legacy,
     )
 
 
-async def _resend(bench: Bench) -> None:
+async def _resend(harness: Harness) -> None:
     """A request that is marked as sent before, and was not received: a new one."""
-    if bench.settings.legacy:
+    if harness.settings.legacy:
         raise SkippedError("Resend belongs to the profile")
-    message = _provoking(bench)[0]
-    response = await bench.ask(bench.make(message, resend=True))
-    bad = not response.accepted and bench.settings.role is Role.APPLICATION
+    message = _provoking(harness)[0]
+    response = await harness.ask(harness.make(message, resend=True))
+    bad = not response.accepted and harness.settings.role is Role.APPLICATION
     demand(not bad, "result 0–9", describe(response))
     demand(response.detail != "duplicate", "taken as new", describe(response))
 
 
-async def _repeat(bench: Bench) -> None:
+async def _repeat(harness: Harness) -> None:
     """A notice that may have been told before: linkage cannot know, so it counts."""
-    if bench.settings.legacy:
+    if harness.settings.legacy:
         raise SkippedError("Repeat belongs to the profile")
-    message, _ = _provoking(bench)
-    first = bench.make(message)
-    await bench.ask(first)
-    again = bench.make(message)
+    message, _ = _provoking(harness)
+    first = harness.make(message)
+    await harness.ask(first)
+    again = harness.make(message)
     told = Request(id=again.id, message=message, seq=again.seq, time=again.time, repeat=True)
-    response = await bench.ask(told)
+    response = await harness.ask(told)
     demand(response.accepted, "result 0–9", describe(response))
     demand(response.detail != "duplicate", "taken as new", describe(response))
 
 
-async def _expired(bench: Bench) -> str:
-    if bench.settings.legacy:
+async def _expired(harness: Harness) -> str:
+    if harness.settings.legacy:
         raise SkippedError("Expire belongs to the profile")
-    line = await bench.line()
-    made = bench.make(QueryCapability())
-    assert made.time is not None, "requests of the bench have one"
+    connection = await harness.connection()
+    made = harness.make(QueryCapability())
+    assert made.time is not None, "requests of the harness have one"
     old = Request(
         id=made.id, message=made.message, time=made.time - timedelta(seconds=OLD_S), expire_s=1
     )
-    mark = line.mark
-    response = await bench.ask(old)
-    late = await bench.next_request(line, mark, _Acts(number=192), bench.settings.quiet_s)
+    mark = connection.mark
+    response = await harness.ask(old)
+    late = await harness.next_request(
+        connection, mark, _Acts(number=192), harness.settings.quiet_s
+    )
     demand(
         response.result in {Result.EXPIRED, Result.NOT_SUPPORTED},
         "result 309 (expired)",
@@ -129,16 +131,16 @@ async def _expired(bench: Bench) -> str:
 
 
 # --- with a new connection -----------------------------------------------------------------------
-async def _resumes(bench: Bench) -> str:
+async def _resumes(harness: Harness) -> str:
     """LastSeq of the next registration: the last delivery that was answered."""
-    _numbered(bench)
-    await bench.fresh_line()
-    before = bench.seq
+    _numbered(harness)
+    await harness.fresh_line()
+    before = harness.seq
     for _ in range(DELIVERIES):
-        await bench.ask(bench.probe())
-    settled = bench.seq
-    await bench.fresh_line()
-    after = bench.greetings[-1].last_seq
+        await harness.ask(harness.probe())
+    settled = harness.seq
+    await harness.fresh_line()
+    after = harness.handshakes[-1].last_seq
     if after is None:
         raise SkippedError(
             "it gives no LastSeq, as it may: linkage then goes on where it saw the last answer"
@@ -156,24 +158,24 @@ async def _resumes(bench: Bench) -> str:
     return f"LastSeq {after}"
 
 
-async def _redelivery(bench: Bench) -> str:
+async def _redelivery(harness: Harness) -> str:
     """Cut while a request is unanswered; it comes again, and is answered."""
-    line = await bench.line()
-    request = bench.make(_provoking(bench)[0])
-    bench.conduct.tolerate(line, request.id)
-    await line.send(bench.bytes_of(request), bench.settings.answer_within_s)
-    await bench.fresh_line()
-    response = await bench.ask(_again(bench, request))
-    if bench.settings.role is Role.APPLICATION:
+    connection = await harness.connection()
+    request = harness.make(_provoking(harness)[0])
+    harness.violations.tolerate(connection, request.id)
+    await connection.send(harness.bytes_of(request), harness.settings.answer_within_s)
+    await harness.fresh_line()
+    response = await harness.ask(_again(harness, request))
+    if harness.settings.role is Role.APPLICATION:
         demand(response.accepted, "result 0–9", describe(response))
     return describe(response)
 
 
-async def _sends_again(bench: Bench) -> str:
+async def _sends_again(harness: Harness) -> str:
     """A notice that linkage did not answer comes again after a reconnect, under its Id."""
-    if bench.settings.legacy:
+    if harness.settings.legacy:
         raise SkippedError("292, which would bring a notice about, belongs to the profile")
-    line = await bench.line()
+    connection = await harness.connection()
     held: list[Request] = []
 
     def hold(request: Request) -> bool:
@@ -182,22 +184,22 @@ async def _sends_again(bench: Bench) -> str:
             held.append(request)
         return is_ours
 
-    bench.hold = hold
+    harness.hold = hold
     try:
-        await bench.ask(bench.make(QueryCapability()))
-        await line.wait(lambda: bool(held), bench.settings.answer_within_s)
+        await harness.ask(harness.make(QueryCapability()))
+        await connection.wait(lambda: bool(held), harness.settings.answer_within_s)
     finally:
-        bench.hold = lambda _: False
+        harness.hold = lambda _: False
     if not held:
         raise SkippedError("it sends no 192 for a 292, so there is nothing to leave unanswered")
-    line = await bench.fresh_line()
-    found = await bench.next_request(
-        line, 0, lambda request: request.id == held[0].id, bench.settings.answer_within_s
+    connection = await harness.fresh_line()
+    found = await harness.next_request(
+        connection, 0, lambda request: request.id == held[0].id, harness.settings.answer_within_s
     )
     if found is None:
         raise FailedError(
             f"the unanswered {held[0].type} with Id {held[0].id!r} again after the reconnect",
-            line.end or f"nothing of it in {bench.settings.answer_within_s:g} s",
+            connection.end or f"nothing of it in {harness.settings.answer_within_s:g} s",
         )
     demand(
         found.message == held[0].message,
@@ -207,24 +209,24 @@ async def _sends_again(bench: Bench) -> str:
     return 'marked Resend="1"' if found.resend else "not marked as sent before"
 
 
-async def _fresh_nonce(bench: Bench) -> str:
-    nonces = [greeting.nonce for greeting in bench.greetings if greeting.nonce is not None]
+async def _fresh_nonce(harness: Harness) -> str:
+    nonces = [handshake.nonce for handshake in harness.handshakes if handshake.nonce is not None]
     if len(nonces) < 2:  # noqa: PLR2004 - two to compare
         raise SkippedError("it registered less than twice")
     demand(len(set(nonces)) == len(nonces), "a new Nonce in each registration", "one used twice")
     return f"{len(nonces)} registrations"
 
 
-def _numbered(bench: Bench) -> None:
-    if bench.settings.legacy:
+def _numbered(harness: Harness) -> None:
+    if harness.settings.legacy:
         raise SkippedError("LastSeq belongs to the profile")
 
 
-async def _same_event(bench: Bench) -> None:
+async def _same_event(harness: Harness) -> None:
     """201 twice for one call under two Ids: two messages, each answered."""
-    message = CreateEvent(call_id=bench.new_call(), event_id="1213243")
+    message = CreateEvent(call_id=harness.new_call(), event_id="1213243")
     for _ in range(2):
-        await bench.ask(bench.make(message))
+        await harness.ask(harness.make(message))
 
 
 CHECKS: Final = (

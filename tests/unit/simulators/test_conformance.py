@@ -27,9 +27,9 @@ from simulators.conformance import (
     run_conformance,
     to_junit,
 )
-from simulators.conformance.conduct import Conduct
-from simulators.conformance.intake import OF_CHECK, OF_RUN, Intake
-from simulators.conformance.line import Line
+from simulators.conformance.connection import Connection
+from simulators.conformance.mailbox import OF_CHECK, OF_RUN, Mailbox
+from simulators.conformance.violations import Violations
 from tests.pages import SPECIFICATION, anchors
 from tests.unit.simulators.implementation import SECRET, Defect, Implementation
 
@@ -260,16 +260,18 @@ async def test_nobody_connects_and_the_run_still_ends() -> None:
 
 async def test_what_an_implementation_declares_of_its_encoding_hurts_nobody() -> None:
     written = '<request Id="1" Type="201"><EventId>1</EventId><Title>{}</Title></request>'
-    conduct = Conduct(Role.APPLICATION)
+    violations = Violations(Role.APPLICATION)
     nobody = cast("asyncio.StreamWriter", None)  # nothing is sent
-    line = Line(asyncio.StreamReader(), nobody, DEFAULT, conduct.take, Intake(lambda: None))
+    connection = Connection(
+        asyncio.StreamReader(), nobody, DEFAULT, violations.take, Mailbox(lambda: None)
+    )
     for declared, title in (("UTF-16", "火灾"), ("gb2312", "火灾"), ("gb2312", "水灾")):
         raw = f'<?xml version="1.0" encoding="{declared}"?>{written.format(title)}'.encode()
         item = decode(raw)
         assert isinstance(item, Request)
-        conduct.take(line, item)
-    assert len(conduct.ids) == 1
-    assert "'1' for a 201 and again for another 201" in conduct.ids[0]
+        violations.take(connection, item)
+    assert len(violations.ids) == 1
+    assert "'1' for a 201 and again for another 201" in violations.ids[0]
 
 
 async def test_nobody_listens_and_the_run_still_ends() -> None:

@@ -27,15 +27,15 @@ from protocol.registration import (
 from protocol.results import Result
 from protocol.roles import REGISTRATION_TYPE, Role
 from simulators.clock import Clock
-from simulators.conformance.conduct import Conduct
-from simulators.conformance.line import Broken, Item, Line
+from simulators.conformance.connection import Broken, Connection, Item
 from simulators.conformance.model import Settings
+from simulators.conformance.violations import Violations
 
 RETRY_AFTER_S: Final = 1
 
 
 @dataclass(slots=True, kw_only=True)
-class Greeting:
+class Handshake:
     """What was seen at the beginning of one connection.
 
     `form` has what is wrong with the registration itself, `proof` what is wrong with its digest,
@@ -58,128 +58,130 @@ class Greeting:
 class Reception:
     """Greets connections, leniently: what is wrong is noted, and the run goes on."""
 
-    def __init__(self, settings: Settings, conduct: Conduct, clock: Clock) -> None:
+    def __init__(self, settings: Settings, violations: Violations, clock: Clock) -> None:
         self._settings = settings
-        self._conduct = conduct
+        self._violations = violations
         self._clock = clock
-        self._greeted: WeakSet[Line] = WeakSet()
-        self._kept: WeakKeyDictionary[Line, list[Request]] = WeakKeyDictionary()
+        self._greeted: WeakSet[Connection] = WeakSet()
+        self._kept: WeakKeyDictionary[Connection, list[Request]] = WeakKeyDictionary()
         self._tries = 0
         self.refuse_next = False
         """Answer the next registration with 404 (overload)."""
         self.settled = 0
         """What a peer that gives no LastSeq is told."""
 
-    def concerns(self, line: Line, request: Request) -> bool:
+    def concerns(self, connection: Connection, request: Request) -> bool:
         """Whether a request is for the reception: its line is not greeted yet."""
         is_registration = request.type == REGISTRATION_TYPE[self._settings.role]
-        return line not in self._greeted or is_registration
+        return connection not in self._greeted or is_registration
 
-    def keep(self, line: Line, request: Request) -> None:
+    def keep(self, connection: Connection, request: Request) -> None:
         """A request came before its line was greeted; registrations are answered by `greet`."""
         if request.type != REGISTRATION_TYPE[self._settings.role]:
-            self._kept.setdefault(line, []).append(request)
+            self._kept.setdefault(connection, []).append(request)
 
-    def kept(self, line: Line) -> list[Request]:
+    def kept(self, connection: Connection) -> list[Request]:
         """What came on a line before it was greeted, to be answered now."""
-        return self._kept.pop(line, [])
+        return self._kept.pop(connection, [])
 
-    async def greet(self, line: Line, *, dialled: bool) -> Greeting:
+    async def greet(self, connection: Connection, *, dialled: bool) -> Handshake:
         """Bring a new connection to where messages may be sent, or refused."""
-        greeting = Greeting(dialled=dialled)
+        handshake = Handshake(dialled=dialled)
         if self._settings.legacy:
-            greeting.registered = True
+            handshake.registered = True
         elif dialled:
-            await self._introduce(line, greeting)
+            await self._introduce(connection, handshake)
         else:
-            await self._take(line, greeting)
-        self._greeted.add(line)
-        return greeting
+            await self._take(connection, handshake)
+        self._greeted.add(connection)
+        return handshake
 
     # --- it registers with us -------------------------------------------------------------------
-    async def _take(self, line: Line, greeting: Greeting) -> None:
+    async def _take(self, connection: Connection, handshake: Handshake) -> None:
         within_s = self._settings.answer_within_s
-        found = await line.find(_is_message, 0, within_s)
+        found = await connection.find(_is_message, 0, within_s)
         number = REGISTRATION_TYPE[self._settings.role]
         if not isinstance(found, Request):
-            seen = line.diagnose()
+            seen = connection.diagnose()
             if isinstance(found, Response):
                 seen = f"a response to {found.type}"
-            greeting.form.append(f"{seen}, instead of a request of Type {number}")
+            handshake.form.append(f"{seen}, instead of a request of Type {number}")
             return
         if found.type != number:
-            greeting.form.append(f"the first message has Type {found.type}, not {number}")
-            self._answer(line, found, Result.NOT_REGISTERED)
+            handshake.form.append(f"the first message has Type {found.type}, not {number}")
+            self._answer(connection, found, Result.NOT_REGISTERED)
             return
-        self._examine(found, greeting)
-        await self._watch_patience(line, greeting)
+        self._examine(found, handshake)
+        await self._watch_patience(connection, handshake)
         if self.refuse_next:
             self.refuse_next = False
-            await self._refuse(line, found, greeting)
+            await self._refuse(connection, found, handshake)
             return
-        greeting.registered = True
-        self._answer(line, found, Result.OK, last_seq=self._position(greeting))
+        handshake.registered = True
+        self._answer(connection, found, Result.OK, last_seq=self._position(handshake))
 
-    def _examine(self, request: Request, greeting: Greeting) -> None:
+    def _examine(self, request: Request, handshake: Handshake) -> None:
         message, settings = request.message, self._settings
-        greeting.peer_id = peer_id_of(message)
-        greeting.last_seq = getattr(message, "last_seq", None)
-        if settings.peer_id is not None and greeting.peer_id != settings.peer_id:
-            greeting.form.append(f"it says to be {greeting.peer_id!r}, not {settings.peer_id!r}")
+        handshake.peer_id = peer_id_of(message)
+        handshake.last_seq = getattr(message, "last_seq", None)
+        if settings.peer_id is not None and handshake.peer_id != settings.peer_id:
+            handshake.form.append(f"it says to be {handshake.peer_id!r}, not {settings.peer_id!r}")
         version = getattr(message, "proto_ver", None)
         if version != PROTO_VERSION:
-            greeting.form.append(f"ProtoVer is {version}, not {PROTO_VERSION}")
+            handshake.form.append(f"ProtoVer is {version}, not {PROTO_VERSION}")
         try:
             signed = signed_fields(request, settings.dialect)
         except ProtocolError as error:
-            greeting.proof.append(str(error))
+            handshake.proof.append(str(error))
             return
-        greeting.nonce = signed.nonce
+        handshake.nonce = signed.nonce
         assert settings.secret is not None, "legacy peers are not examined"
         if not check_nonce(signed.nonce):
-            greeting.proof.append(
+            handshake.proof.append(
                 f"the Nonce has {len(signed.nonce)} characters, not {NONCE_MIN}–{NONCE_MAX}"
             )
         if not verify(settings.secret, signed):
-            greeting.proof.append("the Digest is not the one of these fields with this secret")
+            handshake.proof.append("the Digest is not the one of these fields with this secret")
         time = getattr(message, "time", None)
         if time is None or not check_time(time, self._clock.utc()):
-            greeting.proof.append(
+            handshake.proof.append(
                 f"Time is {signed.time_text}, more than {TIME_TOLERANCE_S:g} s from now"
             )
 
-    async def _watch_patience(self, line: Line, greeting: Greeting) -> None:
+    async def _watch_patience(self, connection: Connection, handshake: Handshake) -> None:
         """Leave the first registration unanswered for a while: nothing may follow it."""
         self._tries += 1
         if self._tries > 1:
             return
-        await line.stay(self._settings.quiet_s)
-        messages = [item for item in line.since(0) if _is_message(item)]
-        greeting.premature.extend(_name(item) for item in messages[1:])
+        await connection.stay(self._settings.quiet_s)
+        messages = [item for item in connection.since(0) if _is_message(item)]
+        handshake.premature.extend(_name(item) for item in messages[1:])
 
-    async def _refuse(self, line: Line, request: Request, greeting: Greeting) -> None:
-        greeting.refused = True
-        mark = line.mark
-        self._answer(line, request, Result.OVERLOAD, retry_after_s=RETRY_AFTER_S)
-        await line.stay(self._settings.quiet_s)
-        greeting.after_refusal.extend(
+    async def _refuse(
+        self, connection: Connection, request: Request, handshake: Handshake
+    ) -> None:
+        handshake.refused = True
+        mark = connection.mark
+        self._answer(connection, request, Result.OVERLOAD, retry_after_s=RETRY_AFTER_S)
+        await connection.stay(self._settings.quiet_s)
+        handshake.after_refusal.extend(
             _name(item)
-            for item in line.since(mark)
+            for item in connection.since(mark)
             if _is_message(item) and not self._is_registration(item)
         )
-        line.cut()
+        connection.cut()
 
     def _is_registration(self, item: Item) -> bool:
         return isinstance(item, Request) and item.type == REGISTRATION_TYPE[self._settings.role]
 
-    def _position(self, greeting: Greeting) -> int | None:
+    def _position(self, handshake: Handshake) -> int | None:
         if self._settings.role is not Role.APPLICATION:
             return None
-        return self.settled if greeting.last_seq is None else greeting.last_seq
+        return self.settled if handshake.last_seq is None else handshake.last_seq
 
     def _answer(
         self,
-        line: Line,
+        connection: Connection,
         request: Request,
         result: Result,
         *,
@@ -194,7 +196,7 @@ class Reception:
             retry_after_s=retry_after_s,
         )
         dialect = self._settings.dialect
-        line.write(encode_message(encode(response, dialect), dialect))
+        connection.write(encode_message(encode(response, dialect), dialect))
 
     # --- we register with it --------------------------------------------------------------------
     def introduction(
@@ -210,12 +212,12 @@ class Reception:
         )
         return Request(id=f"r{secrets.token_hex(6)}", message=message)
 
-    async def _introduce(self, line: Line, greeting: Greeting) -> None:
+    async def _introduce(self, connection: Connection, handshake: Handshake) -> None:
         request = self.introduction()
-        self._conduct.ask(line, request.id, request.type)
+        self._violations.ask(connection, request.id, request.type)
         dialect = self._settings.dialect
-        line.write(encode_message(encode(request, dialect), dialect))
-        found = await line.find(
+        connection.write(encode_message(encode(request, dialect), dialect))
+        found = await connection.find(
             lambda item: (
                 (isinstance(item, Response) and item.request_id == request.id)
                 or self._is_registration(item)
@@ -224,17 +226,17 @@ class Reception:
             self._settings.answer_within_s,
         )
         if isinstance(found, Request):  # it prefers to register itself, as it may
-            self._examine(found, greeting)
-            greeting.registered = True
-            self._answer(line, found, Result.OK, last_seq=self._position(greeting))
+            self._examine(found, handshake)
+            handshake.registered = True
+            self._answer(connection, found, Result.OK, last_seq=self._position(handshake))
         elif isinstance(found, Response) and found.accepted:
-            greeting.registered = True
-            greeting.last_seq = found.last_seq
+            handshake.registered = True
+            handshake.last_seq = found.last_seq
         elif isinstance(found, Response):
-            greeting.form.append(f"our registration was answered with {found.result}")
+            handshake.form.append(f"our registration was answered with {found.result}")
         else:
-            seen = line.end if line.closed else line.diagnose()
-            greeting.form.append(f"our registration (190) was not answered: {seen}")
+            seen = connection.end if connection.closed else connection.diagnose()
+            handshake.form.append(f"our registration (190) was not answered: {seen}")
 
 
 def _is_message(item: Item) -> bool:

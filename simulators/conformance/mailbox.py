@@ -30,7 +30,7 @@ OF_RUN: Final = Bound(50_000, 128 * MIB)
 """All of it is kept until the end."""
 
 
-class Intake:
+class Mailbox:
     """Counts what comes; `flooded` is told once for each check in which it becomes too much."""
 
     def __init__(self, flooded: Callable[[], None]) -> None:

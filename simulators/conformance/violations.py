@@ -10,7 +10,7 @@ from lxml import etree
 
 from protocol.envelope import Request, Response
 from protocol.roles import HEARS, SPEAKS, Role
-from simulators.conformance.line import Broken, Item, Line
+from simulators.conformance.connection import Broken, Connection, Item
 
 KEPT_MAX: Final = 20
 """Offences of one kind that a report lists."""
@@ -23,14 +23,14 @@ ENCODING: Final = "utf-8"
 Pair = tuple[str, int]
 
 
-class Conduct:
+class Violations:
     """Remembers what was asked on each line, and every offence against #requests-and-responses."""
 
     def __init__(self, role: Role) -> None:
         self._role = role
-        self._asked: WeakKeyDictionary[Line, Counter[Pair]] = WeakKeyDictionary()
-        self._answered: WeakKeyDictionary[Line, Counter[Pair]] = WeakKeyDictionary()
-        self._tolerated: WeakKeyDictionary[Line, set[str]] = WeakKeyDictionary()
+        self._asked: WeakKeyDictionary[Connection, Counter[Pair]] = WeakKeyDictionary()
+        self._answered: WeakKeyDictionary[Connection, Counter[Pair]] = WeakKeyDictionary()
+        self._tolerated: WeakKeyDictionary[Connection, set[str]] = WeakKeyDictionary()
         self._requests: dict[str, tuple[int, bytes]] = {}
         self.seen_requests = 0
         self.seen_responses = 0
@@ -40,34 +40,34 @@ class Conduct:
         self.ids: list[str] = []
         self.empty: list[str] = []
 
-    def ask(self, line: Line, request_id: str, type_: int) -> None:
+    def ask(self, connection: Connection, request_id: str, type_: int) -> None:
         """A request goes out on a line: one response is owed."""
-        self._asked.setdefault(line, Counter())[request_id, type_] += 1
+        self._asked.setdefault(connection, Counter())[request_id, type_] += 1
 
-    def tolerate(self, line: Line, request_id: str) -> None:
+    def tolerate(self, connection: Connection, request_id: str) -> None:
         """Something goes out that may be answered under that Id, or not; "": under any."""
-        self._tolerated.setdefault(line, set()).add(request_id)
+        self._tolerated.setdefault(connection, set()).add(request_id)
 
-    def take(self, line: Line, item: Item) -> None:
+    def take(self, connection: Connection, item: Item) -> None:
         """Something came."""
         if isinstance(item, Response):
-            self._take_response(line, item)
+            self._take_response(connection, item)
         elif isinstance(item, Request):
             self._take_request(item)
         elif isinstance(item, Broken):
             _keep(self.broken, str(item))
 
-    def _take_response(self, line: Line, response: Response) -> None:
+    def _take_response(self, connection: Connection, response: Response) -> None:
         self.seen_responses += 1
         pair = (response.request_id, response.type)
-        asked = self._asked.get(line, Counter())
-        answered = self._answered.setdefault(line, Counter())
+        asked = self._asked.get(connection, Counter())
+        answered = self._answered.setdefault(connection, Counter())
         if _has_empty(response.call_id, response.conference_id, response.op_id):
             what = f"response to {response.type} {response.request_id}"
             _keep(self.empty, f"{what}: an attribute with the text NULL or EMPTY: leave it out")
         if answered[pair] < asked[pair]:
             answered[pair] += 1
-        elif not {response.request_id, ""} & self._tolerated.get(line, set()):
+        elif not {response.request_id, ""} & self._tolerated.get(connection, set()):
             _keep(self.pairing, self._objection(response, asked, answered))
 
     def _objection(self, response: Response, asked: Counter[Pair], answered: Counter[Pair]) -> str:

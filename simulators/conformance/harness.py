@@ -1,4 +1,4 @@
-"""The test bench: plays linkage towards one implementation, connection after connection."""
+"""The test harness: plays linkage towards one implementation, connection after connection."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ from protocol.results import Result
 from protocol.roles import Role
 from simulators.background import Background
 from simulators.clock import RealClock
-from simulators.conformance.conduct import Conduct
-from simulators.conformance.greeting import Greeting, Reception
-from simulators.conformance.intake import Intake
-from simulators.conformance.line import Item, Line
+from simulators.conformance.connection import Connection, Item
+from simulators.conformance.handshake import Handshake, Reception
+from simulators.conformance.mailbox import Mailbox
 from simulators.conformance.model import (
     ConformanceError,
     FailedError,
@@ -34,6 +33,7 @@ from simulators.conformance.model import (
     SkippedError,
     WarnedError,
 )
+from simulators.conformance.violations import Violations
 
 REDIAL_S: Final = 0.1
 CALLS_MAX: Final = 1000
@@ -42,7 +42,7 @@ ASKS_FOR_DATA: Final = frozenset({215, 280, 285, 286, 292, 293, 294})
 """Commands whose outcome only a real linkage has."""
 
 
-class Bench:
+class Harness:
     """What the checks work with. Made by `open_bench`.
 
     `line()` gives a registered connection, waiting for the implementation where needed; `ask`
@@ -51,11 +51,11 @@ class Bench:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.conduct = Conduct(settings.role)
+        self.violations = Violations(settings.role)
         self.clock = RealClock()
-        self.reception = Reception(settings, self.conduct, self.clock)
-        self.greetings: list[Greeting] = []
-        self.intake = Intake(self.end_check)
+        self.reception = Reception(settings, self.violations, self.clock)
+        self.handshakes: list[Handshake] = []
+        self.mailbox = Mailbox(self.end_check)
         self.limit: asyncio.Timeout | None = None
         """By which the check that runs can be ended."""
         self.stopped = False
@@ -65,8 +65,8 @@ class Bench:
         self.address = f"{settings.host}:{settings.port}"
         self._background = Background()
         self._server: asyncio.Server | None = None
-        self._live: Line | None = None
-        self._lines: list[Line] = []
+        self._live: Connection | None = None
+        self._connections: list[Connection] = []
         self._arrived = asyncio.Event()
         self._gone = False
         self._run = secrets.token_hex(3)
@@ -102,8 +102,8 @@ class Bench:
         """Cut all connections and listen no more."""
         if self._server is not None:
             self._server.close()
-        for line in self._lines:
-            line.cut()
+        for connection in self._connections:
+            connection.cut()
         await self._background.stop()
 
     def obey(self, stop: asyncio.Event) -> None:
@@ -122,36 +122,36 @@ class Bench:
             limit.reschedule(0)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = self._start(reader, writer)
-        self._background.start(self._greet(line), "conformance greets")
+        connection = self._start(reader, writer)
+        self._background.start(self._greet(connection), "conformance greets")
 
-    def _start(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Line:
-        line = Line(reader, writer, self.settings.dialect, self._take, self.intake)
-        self._lines.append(line)
-        self._background.start(line.run(), "conformance reads")
-        return line
+    def _start(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connection:
+        connection = Connection(reader, writer, self.settings.dialect, self._take, self.mailbox)
+        self._connections.append(connection)
+        self._background.start(connection.run(), "conformance reads")
+        return connection
 
-    async def _greet(self, line: Line) -> None:
-        greeting = await self.reception.greet(line, dialled=not self.settings.listen)
-        self.greetings.append(greeting)
-        for request in self.reception.kept(line):
-            if greeting.dialled and greeting.registered:  # what follows our 190 at once
-                self._answer_for_linkage(line, request)
+    async def _greet(self, connection: Connection) -> None:
+        handshake = await self.reception.greet(connection, dialled=not self.settings.listen)
+        self.handshakes.append(handshake)
+        for request in self.reception.kept(connection):
+            if handshake.dialled and handshake.registered:  # what follows our 190 at once
+                self._answer_for_linkage(connection, request)
             else:
-                self.answer(line, request, Result.NOT_REGISTERED)
-        if greeting.refused:
+                self.answer(connection, request, Result.NOT_REGISTERED)
+        if handshake.refused:
             return
         if not self._numbered:
             self._numbered = True
-            self.seq = self.settled = greeting.last_seq or 0
+            self.seq = self.settled = handshake.last_seq or 0
         if self._live is not None and not self._live.closed:
             self._live.cut()
-        self._live = line
+        self._live = connection
         self._arrived.set()
 
     # --- connections ----------------------------------------------------------------------------
     @property
-    def live(self) -> Line | None:
+    def live(self) -> Connection | None:
         """The registered connection, which may have ended."""
         return self._live
 
@@ -159,7 +159,7 @@ class Bench:
         """It did not come back when it could not: wait for it again the next time."""
         self._gone = False
 
-    async def line(self) -> Line:
+    async def connection(self) -> Connection:
         """A registered connection: the one there is, or the next.
 
         Raises:
@@ -190,7 +190,7 @@ class Bench:
                 f"the implementation did not {verb} within {self.settings.connect_within_s:g} s"
             ) from None
 
-    async def stranger(self) -> Line:
+    async def stranger(self) -> Connection:
         """(dialling) A connection on which nobody has registered.
 
         Raises:
@@ -202,7 +202,7 @@ class Bench:
             return await self._connect()
         raise AssertionError("unreachable")
 
-    async def _connect(self) -> Line:
+    async def _connect(self) -> Connection:
         while True:
             try:
                 streams = await asyncio.open_connection(self.settings.host, self.settings.port)
@@ -213,38 +213,38 @@ class Bench:
 
     async def _dial(self) -> None:
         while True:
-            line = await self._connect()
-            await self._greet(line)
-            if self._live is line and not line.closed:
+            connection = await self._connect()
+            await self._greet(connection)
+            if self._live is connection and not connection.closed:
                 return
             await asyncio.sleep(REDIAL_S)
 
-    async def fresh_line(self) -> Line:
+    async def fresh_line(self) -> Connection:
         """A new connection; the one there is, is cut first."""
         await self.cut()
-        return await self.line()
+        return await self.connection()
 
     async def cut(self) -> None:
         """Cut the connection, if there is one, as a lost network does."""
-        line, self._live = self._live, None
-        if line is not None:
-            line.cut()
-            await line.wait(lambda: line.closed, self.settings.answer_within_s)
+        connection, self._live = self._live, None
+        if connection is not None:
+            connection.cut()
+            await connection.wait(lambda: connection.closed, self.settings.answer_within_s)
 
     # --- what comes -----------------------------------------------------------------------------
-    def _take(self, line: Line, item: Item) -> None:
-        self.conduct.take(line, item)
+    def _take(self, connection: Connection, item: Item) -> None:
+        self.violations.take(connection, item)
         if not isinstance(item, Request):
             return
         self._note_call(item.message)
-        if self.reception.concerns(line, item):
-            self.reception.keep(line, item)
+        if self.reception.concerns(connection, item):
+            self.reception.keep(connection, item)
         elif not self.hold(item):
-            self._answer_for_linkage(line, item)
+            self._answer_for_linkage(connection, item)
 
-    def _answer_for_linkage(self, line: Line, item: Request) -> None:
+    def _answer_for_linkage(self, connection: Connection, item: Request) -> None:
         result = Result.NOT_SUPPORTED if item.type in ASKS_FOR_DATA else Result.OK
-        self.answer(line, item, result)
+        self.answer(connection, item, result)
 
     def _note_call(self, message: Message) -> None:
         """Calls that a platform has announced and that have not ended; the latest are kept."""
@@ -267,10 +267,10 @@ class Bench:
             return None
         return list(self._calls.values())[-1]
 
-    def answer(self, line: Line, request: Request, result: Result = Result.OK) -> None:
+    def answer(self, connection: Connection, request: Request, result: Result = Result.OK) -> None:
         """Answer a request of the implementation."""
         response = Response(request_id=request.id, type=request.type, result=result)
-        line.write(frames(response, self.settings.dialect))
+        connection.write(frames(response, self.settings.dialect))
 
     # --- what is sent ---------------------------------------------------------------------------
     def new_id(self) -> str:
@@ -312,7 +312,7 @@ class Bench:
         return encode(request, self.settings.dialect).decode()
 
     async def ask(
-        self, request: Request, *, line: Line | None = None, data: bytes | None = None
+        self, request: Request, *, connection: Connection | None = None, data: bytes | None = None
     ) -> Response:
         """Send a request (or `data` in its stead) and wait for its response.
 
@@ -322,27 +322,29 @@ class Bench:
         Raises:
             FailedError: there is none in time.
         """
-        if line is not None:
-            return await self._ask_on(line, request, data)
-        line = await self.line()
+        if connection is not None:
+            return await self._ask_on(connection, request, data)
+        connection = await self.connection()
         try:
-            return await self._ask_on(line, request, data)
+            return await self._ask_on(connection, request, data)
         except FailedError as verdict:
-            if not line.closed:
+            if not connection.closed:
                 raise
             try:
-                line = await self.line()
+                connection = await self.connection()
             except SkippedError:
                 raise verdict from None
-            return await self._ask_on(line, request, data)
+            return await self._ask_on(connection, request, data)
 
-    async def _ask_on(self, line: Line, request: Request, data: bytes | None) -> Response:
-        mark = line.mark
-        self.conduct.ask(line, request.id, request.type)
-        await line.send(data or self.bytes_of(request), self.settings.answer_within_s)
-        return await self.response_to(line, request, mark)
+    async def _ask_on(
+        self, connection: Connection, request: Request, data: bytes | None
+    ) -> Response:
+        mark = connection.mark
+        self.violations.ask(connection, request.id, request.type)
+        await connection.send(data or self.bytes_of(request), self.settings.answer_within_s)
+        return await self.response_to(connection, request, mark)
 
-    async def response_to(self, line: Line, request: Request, mark: int) -> Response:
+    async def response_to(self, connection: Connection, request: Request, mark: int) -> Response:
         """The response to a request, after a mark.
 
         Raises:
@@ -356,23 +358,23 @@ class Bench:
                 request.type,
             )
 
-        found = await line.find(wanted, mark, within_s)
+        found = await connection.find(wanted, mark, within_s)
         if not isinstance(found, Response):
             raise FailedError(
                 f'<response RequestId="{request.id}" Type="{request.type}" …/>',
-                self._instead(line, mark),
+                self._instead(connection, mark),
             )
         if request.seq is not None:
             self.settled = self.reception.settled = max(self.settled, request.seq)
         return found
 
-    def _instead(self, line: Line, mark: int) -> str:
-        answers = [item for item in line.since(mark) if isinstance(item, Response)]
+    def _instead(self, connection: Connection, mark: int) -> str:
+        answers = [item for item in connection.since(mark) if isinstance(item, Response)]
         if answers:
             first = answers[0]
             return f'<response RequestId="{first.request_id}" Type="{first.type}" …/>'
-        if line.closed:
-            return line.end
+        if connection.closed:
+            return connection.end
         return f"no answer in {self.settings.answer_within_s:g} s"
 
     async def accepted(
@@ -389,27 +391,27 @@ class Bench:
             raise FailedError(f"result 0–9 for a {request.type}", describe(response))
         return request
 
-    async def alive(self, line: Line) -> None:
+    async def alive(self, connection: Connection) -> None:
         """Whether a connection still serves after something odd; closed is as good.
 
         Raises:
             FailedError: it is open and answers nothing any more.
         """
-        if line.closed:
+        if connection.closed:
             return
         try:
-            await self.ask(self.probe(), line=line)
+            await self.ask(self.probe(), connection=connection)
         except FailedError as error:
-            if not line.closed:
+            if not connection.closed:
                 raise FailedError(
                     "the connection closed, or the next request answered", error.seen
                 ) from None
 
     async def next_request(
-        self, line: Line, mark: int, wanted: Callable[[Request], bool], within_s: float
+        self, connection: Connection, mark: int, wanted: Callable[[Request], bool], within_s: float
     ) -> Request | None:
         """A request of the implementation, after a mark; None when none comes in time."""
-        found = await line.find(
+        found = await connection.find(
             lambda item: isinstance(item, Request) and wanted(item), mark, within_s
         )
         return found if isinstance(found, Request) else None
@@ -447,15 +449,15 @@ def demand(condition: bool, expected: str, seen: str) -> None:
 
 
 @asynccontextmanager
-async def open_bench(settings: Settings) -> AsyncIterator[Bench]:
-    """A bench that listens, or is ready to dial, while the context lasts.
+async def open_harness(settings: Settings) -> AsyncIterator[Harness]:
+    """A harness that listens, or is ready to dial, while the context lasts.
 
     Raises:
         ConformanceError: the address cannot be listened on.
     """
-    bench = Bench(settings)
-    await bench.open()
+    harness = Harness(settings)
+    await harness.open()
     try:
-        yield bench
+        yield harness
     finally:
-        await bench.close()
+        await harness.close()

@@ -13,7 +13,7 @@ from protocol.dialect import Dialect
 from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError, RemoteProtocolError
 from protocol.frames import HEADER_BYTES, Framer, Heartbeat
-from simulators.conformance.intake import Intake
+from simulators.conformance.mailbox import Mailbox
 
 READ_BYTES: Final = 64 * 1024
 RAW_SHOWN: Final = 160
@@ -43,8 +43,8 @@ class Heard:
     item: Item
 
 
-class Line:
-    """A connection that keeps everything it hears, in order; it ends where `intake` is full.
+class Connection:
+    """A connection that keeps everything it hears, in order; it ends where `mailbox` is full.
 
     `take` is called with each item as it comes, before anybody who waits sees it.
     """
@@ -54,15 +54,15 @@ class Line:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         dialect: Dialect,
-        take: Callable[[Line, Item], None],
-        intake: Intake,
+        take: Callable[[Connection, Item], None],
+        mailbox: Mailbox,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._dialect = dialect
         self._framer = Framer(dialect)
         self._take = take
-        self._intake = intake
+        self._mailbox = mailbox
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._first = b""
@@ -137,13 +137,13 @@ class Line:
         if self._framer.broken or self.cut_by_us:
             return
         self._framer.receive_data(data)
-        self._intake.take(size=len(data))
-        while not self._intake.cut and (item := self._next()) is not None:
-            self._intake.take(messages=1)
+        self._mailbox.take(size=len(data))
+        while not self._mailbox.cut and (item := self._next()) is not None:
+            self._mailbox.take(messages=1)
             self.heard.append(Heard(self._loop.time(), item))
             self._take(self, item)
         self._changed.set()
-        if self._intake.cut:
+        if self._mailbox.cut:
             self.cut()
 
     def _next(self) -> Item | None:
