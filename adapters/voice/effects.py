@@ -12,13 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import unquote
 
-from protocol.message import Message, Part, plan_of
+from protocol.message import Message
 from protocol.messages import message_class
-
-P = TypeVar("P", bound=Part)
+from protocol.plain import from_plain, to_plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +124,7 @@ def dump_effect(effect: Effect) -> dict[str, Any]:
         case Tell():
             return {
                 "tell": effect.message.number,
-                "fields": dump_part(effect.message),
+                "fields": to_plain(effect.message),
                 "at": effect.at.isoformat(),
                 "reconstructed": effect.reconstructed,
             }
@@ -188,7 +187,7 @@ def _load(data: Mapping[str, Any]) -> Effect:
         if cls is None:
             raise ValueError(f"no message {data['tell']}")
         return Tell(
-            message=load_part(cls, data["fields"]),
+            message=from_plain(cls, data["fields"]),
             at=datetime.fromisoformat(data["at"]),
             reconstructed=data["reconstructed"],
         )
@@ -215,36 +214,3 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
     return value
-
-
-def dump_part(value: Part) -> dict[str, Any]:
-    """A message as JSON-able data: the texts of its fields by their Python names."""
-    fields: dict[str, Any] = {}
-    for plan in plan_of(type(value)):
-        content = getattr(value, plan.name)
-        if content is None or content == ():
-            continue
-        if plan.repeated:
-            fields[plan.name] = [_dump_one(plan.value, item) for item in content]
-        else:
-            fields[plan.name] = _dump_one(plan.value, content)
-    return fields
-
-
-def _dump_one(value: Any, content: Any) -> Any:
-    return dump_part(content) if value is None else value.format(content)
-
-
-def load_part(cls: type[P], fields: Mapping[str, Any]) -> P:
-    """A message from what `dump_part` made of it."""
-    values: dict[str, Any] = {}
-    for plan in plan_of(cls):
-        if plan.name not in fields:
-            continue
-        content = fields[plan.name]
-
-        def load(item: Any, plan: Any = plan) -> Any:
-            return load_part(plan.part, item) if plan.part else plan.value.parse(item)
-
-        values[plan.name] = tuple(map(load, content)) if plan.repeated else load(content)
-    return cls(**values)

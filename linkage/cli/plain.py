@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from linkage.store.read.summary import message_fields
 from linkage.store.read.views import (
     BindingView,
     EntryView,
@@ -16,6 +15,7 @@ from linkage.store.read.views import (
     PeerView,
 )
 from protocol.fields import format_time
+from protocol.plain import to_plain
 from protocol.reasons import REASON_TEXT
 
 
@@ -151,7 +151,7 @@ def plain_entry(entry: EntryView) -> dict[str, Any]:
         "result": entry.result,
         "detail": entry.detail,
         "reconstructed": entry.reconstructed,
-        "fields": None if entry.message is None else message_fields(entry.message),
+        "fields": None if entry.message is None else to_plain(entry.message),
         "body": entry.body,
     }
 

@@ -146,7 +146,7 @@ def show_findings(findings: Sequence[Finding]) -> None:
 
 def plain_sighting(sighting: Sighting) -> dict[str, Any]:
     """A sighting for `--json`."""
-    from linkage.store.read.summary import message_fields
+    from protocol.plain import to_plain
 
     return {
         "at_s": round(sighting.at_s, 3),
@@ -155,7 +155,7 @@ def plain_sighting(sighting: Sighting) -> dict[str, Any]:
         "type": sighting.message.number,
         "name": sighting.message.english,
         "result": sighting.result,
-        "fields": message_fields(sighting.message),
+        "fields": to_plain(sighting.message),
     }
 
 

@@ -1,14 +1,13 @@
-"""A message in one line for people, and as plain values for programs."""
+"""A message in one line for people."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
-from protocol.fields import format_time
 from protocol.message import Message, Part, plan_of
+from protocol.plain import to_plain
 from protocol.reasons import reason_text
 from protocol.results import result_text
 
@@ -18,32 +17,6 @@ UNTOLD: Final = frozenset(
 """Elements that a line leaves out: they have columns of their own, or tell a person nothing."""
 TOLD_MAX: Final = 5
 TEXT_MAX: Final = 60
-
-
-def message_fields(message: Message) -> dict[str, Any]:
-    """The elements that have a value, by their names on the wire, as JSON can carry them."""
-    return dict(_fields(message))
-
-
-def _fields(item: Part) -> Iterator[tuple[str, Any]]:
-    for plan in plan_of(type(item)):
-        value = getattr(item, plan.name)
-        if value is None or value == ():
-            continue
-        if plan.repeated:
-            yield plan.element, [_plain(single) for single in value]
-        else:
-            yield plan.element, _plain(value)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Part):
-        return dict(_fields(value))
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime):
-        return format_time(value)
-    return value
 
 
 def summarise(message: Message) -> str:
@@ -70,6 +43,6 @@ def _word(name: str, value: Any) -> str:
     if isinstance(value, tuple):
         return f"×{len(value)}"
     if isinstance(value, Part):
-        return ", ".join(str(inner) for inner in dict(_fields(value)).values())
+        return ", ".join(str(inner) for inner in to_plain(value).values())
     text = str(value)
     return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 1] + "…"
