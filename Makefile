@@ -65,7 +65,7 @@ test-wheel: $(STAMP) ## Run every command of the documentation from a wheel, far
 
 .PHONY: fuzz
 fuzz: $(STAMP) ## Send a million damaged streams to a serving linkage (about 15 minutes on two cores).
-	$(PYTHON) -m benchmarks.fuzz --streams 1000000
+	$(PYTHON) -m tests.load.fuzz --streams 1000000
 
 .PHONY: test-real
 test-real: $(STAMP) ## Run the tests against real software (Debian, as root).

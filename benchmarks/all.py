@@ -53,9 +53,9 @@ YARDSTICKS: Final = (
     Yardstick("start", "benchmarks.start", "", 2),
     Yardstick("crowd", "benchmarks.crowd", "--connections 10000 --minutes 10", 12),
     Yardstick("depth", "benchmarks.depth", "--dir build/depth --rows 10000 10000000", 15),
-    Yardstick("campaign", "benchmarks.campaign", "--notices 100000 --kills 40 --split", 4),
-    Yardstick("pressure", "benchmarks.pressure", "", 20),
-    Yardstick("fuzz", "benchmarks.fuzz", "--streams 1000000", 20),
+    Yardstick("campaign", "tests.load.campaign", "--notices 100000 --kills 40 --split", 4),
+    Yardstick("pressure", "tests.load.pressure", "", 20),
+    Yardstick("fuzz", "tests.load.fuzz", "--streams 1000000", 20),
 )
 
 

@@ -1,4 +1,4 @@
-"""The kill campaign of `python -m benchmarks.campaign`, as small as a gate can bear it."""
+"""The kill campaign of `python -m tests.load.campaign`, as small as a gate can bear it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.campaign import Plan, run_campaign
+from tests.load.campaign import Plan, run_campaign
 
 
 @pytest.mark.campaign

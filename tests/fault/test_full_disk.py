@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.pressure.disks import use_up
 from linkage.client import Received
 from linkage.core.overload.conditions import CALM_S
 from linkage.ports import EntryKind
 from protocol import messages as m
 from tests.fault.plant import listen, plant, until
+from tests.load.pressure.disks import use_up
 from tests.unit.linkage.bench import PEERS, peer
 from tests.unit.linkage.links import FakeLink, Site, accept
 from tests.unit.linkage.said import incoming

@@ -1,4 +1,4 @@
-"""The fuzz campaign of `python -m benchmarks.fuzz`, as small as the gate can bear it."""
+"""The fuzz campaign of `python -m tests.load.fuzz`, as small as the gate can bear it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fuzz import Fuzz, run_fuzz
-from benchmarks.fuzz.corpus import ROLES, payloads
-from benchmarks.fuzz.damage import WAYS, make_stream
 from protocol.roles import Role
+from tests.load.fuzz import Fuzz, run_fuzz
+from tests.load.fuzz.corpus import ROLES, payloads
+from tests.load.fuzz.damage import WAYS, make_stream
 
 
 @pytest.mark.timeout(110)

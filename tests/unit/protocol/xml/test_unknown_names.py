@@ -1,6 +1,6 @@
 """Names that nobody knows change nothing and leave nothing behind.
 
-Found by `python -m benchmarks.fuzz`: libxml2 keeps every name it has ever read.
+Found by `python -m tests.load.fuzz`: libxml2 keeps every name it has ever read.
 """
 
 from __future__ import annotations

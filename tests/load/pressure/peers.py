@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.pressure.stand import Stand, milliseconds, show
+from tests.load.pressure.stand import Stand, milliseconds, show
 
 DESK_LINES: Final = 10
 WARM_UP: Final = 3000

@@ -8,8 +8,8 @@ The platforms live on, as telephone systems do; they use `linkage.client`, which
 was not answered. Whatever else runs is killed at moments that the seed draws, and started again.
 """
 
-from benchmarks.campaign.plan import Plan
-from benchmarks.campaign.run import run_campaign
-from benchmarks.campaign.verdict import Report
+from tests.load.campaign.plan import Plan
+from tests.load.campaign.run import run_campaign
+from tests.load.campaign.verdict import Report
 
 __all__ = ["Plan", "Report", "run_campaign"]

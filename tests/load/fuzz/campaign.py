@@ -17,7 +17,6 @@ from typing import Any, Final
 
 from sqlalchemy import func, select
 
-from benchmarks.fuzz.target import CANARY_SECRET, Target, peer_names
 from benchmarks.process import LOAD_CORE, SERVER_CORE, Child, run
 from linkage.client import Application, Platform
 from linkage.config.load import load_config
@@ -25,6 +24,7 @@ from linkage.store.sql import tables
 from linkage.store.sql.rebuild import differences, rebuild
 from linkage.store.sqlite.database import CACHE_KIB, open_for_reading
 from protocol.messages import CallDirection, IncomingCallNotice
+from tests.load.fuzz.target import CANARY_SECRET, Target, peer_names
 
 SAMPLE_S: Final = 1.0
 SERVED_WITHIN_S: Final = 30.0
@@ -113,7 +113,7 @@ class Report:
         if not self.failures:
             yield "it served throughout: no traceback, nothing hangs, journal and tables hold"
         yield (
-            f"again: python -m benchmarks.fuzz --streams {plan.streams} --seed {plan.seed} "
+            f"again: python -m tests.load.fuzz --streams {plan.streams} --seed {plan.seed} "
             f"--first {plan.first} --workers {plan.workers} --width {plan.width}"
         )
 
@@ -159,7 +159,7 @@ async def _attack(plan: Fuzz, target: Target, folder: Path) -> list[dict[str, An
     workers = []
     for at in range(plan.workers):
         share = [plan.first + at, plan.first + plan.streams, plan.workers, plan.width]
-        command = [sys.executable, "-m", "benchmarks.fuzz.attack", str(target.port)]
+        command = [sys.executable, "-m", "tests.load.fuzz.attack", str(target.port)]
         numbers = [str(plan.seed), *map(str, share), *names[at :: plan.workers]]
         log = folder / f"attack-{at}.log"
         # Both cores: linkage has one, what attacks it the other and what linkage leaves.

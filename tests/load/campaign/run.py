@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from benchmarks.campaign.ledger import read_ledger
-from benchmarks.campaign.parts import CrashedError, Part
-from benchmarks.campaign.plan import Plan, write_config
-from benchmarks.campaign.platforms import Sent, send_all
-from benchmarks.campaign.verdict import Report, judge
+from tests.load.campaign.ledger import read_ledger
+from tests.load.campaign.parts import CrashedError, Part
+from tests.load.campaign.plan import Plan, write_config
+from tests.load.campaign.platforms import Sent, send_all
+from tests.load.campaign.verdict import Report, judge
 
 ROOT: Final = Path(__file__).parents[2]
 LOOK_EVERY_S: Final = 0.01
@@ -64,7 +64,7 @@ class _Campaign:
             return lambda: [*serve, "-c", str(self._config)]
         ledger = str(self._ledger(name))
         state = str(self._folder / f"{name}.position")
-        receive = [*python, "benchmarks.campaign.receiver", str(self._port), name, ledger]
+        receive = [*python, "tests.load.campaign.receiver", str(self._port), name, ledger]
         return lambda: receive if self._lot.random() < FORGETFUL else [*receive, state]
 
     def _ledger(self, name: str) -> Path:

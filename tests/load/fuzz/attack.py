@@ -1,6 +1,6 @@
 """A worker: many connections at once, several streams on each for as long as it survives.
 
-`python -m benchmarks.fuzz.attack PORT …` is started by the campaign, one for each core; it prints
+`python -m tests.load.fuzz.attack PORT …` is started by the campaign, one for each core; it prints
 one JSON object with what it did.
 """
 
@@ -17,12 +17,12 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from benchmarks.fuzz.corpus import ROLES, payloads
-from benchmarks.fuzz.damage import frame, insert, make_stream, revalue
 from protocol.codec import encode
 from protocol.envelope import Request
 from protocol.registration import make_registration
 from protocol.roles import Role
+from tests.load.fuzz.corpus import ROLES, payloads
+from tests.load.fuzz.damage import frame, insert, make_stream, revalue
 
 SECRET: Final = "the-secret-of-the-fuzz-peers"
 STREAMS_EACH: Final = 6

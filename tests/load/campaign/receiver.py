@@ -1,6 +1,6 @@
 """A receiving application as a process of its own, which may be killed at any moment.
 
-    python -m benchmarks.campaign.receiver PORT PEER LEDGER [STATE]
+    python -m tests.load.campaign.receiver PORT PEER LEDGER [STATE]
 
 It notes each notice in its ledger, syncs that, and acknowledges only then. STATE is the file in
 which `linkage.client` keeps its `LastSeq`; without, linkage decides where to go on.
@@ -14,10 +14,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from benchmarks.campaign.ledger import Ledger
-from benchmarks.campaign.plan import SECRET, key_of
 from linkage.client import Application, Backoff
 from protocol.messages import AlarmNotice
+from tests.load.campaign.ledger import Ledger
+from tests.load.campaign.plan import SECRET, key_of
 
 SOON: Final = Backoff(first_s=0.05, most_s=0.5)
 WORKERS: Final = 32

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from benchmarks.fuzz.attack import SECRET
 from benchmarks.process import REPOSITORY, Child, free_port
 from protocol.roles import Role
+from tests.load.fuzz.attack import SECRET
 
 PEERS: Final = {
     Role.PLATFORM: 24,

@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
-from benchmarks.campaign.plan import SECRET, Notice, Plan
 from linkage.client import Backoff, Platform
 from linkage.client.carriers import State
+from tests.load.campaign.plan import SECRET, Notice, Plan
 
 SOON: Final = Backoff(first_s=0.05, most_s=0.5)
 AT_ONCE: Final = 128

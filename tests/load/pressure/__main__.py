@@ -1,6 +1,6 @@
 """What a stopped reader, a storm, a slow disk and a full one cost, and whom.
 
-    python -m benchmarks.pressure [reader] [storm] [slow] [full] [--queued 200000] [--json]
+    python -m tests.load.pressure [reader] [storm] [slow] [full] [--queued 200000] [--json]
 
 Linkage has one core, the load another. A full disk needs root: it is a small file system that is
 mounted for it.
@@ -15,8 +15,9 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
 
 from benchmarks.machine import describe_machine
-from benchmarks.pressure.disks import full_disk, show_full_disk, show_slow_disk, slow_disk
-from benchmarks.pressure.peers import (
+from benchmarks.process import LOAD_CORE, BenchmarkError, die_orderly, pin, run
+from tests.load.pressure.disks import full_disk, show_full_disk, show_slow_disk, slow_disk
+from tests.load.pressure.peers import (
     MEMORY_MIB,
     SLOWER,
     show_stopped_reader,
@@ -24,7 +25,6 @@ from benchmarks.pressure.peers import (
     stopped_reader,
     storm,
 )
-from benchmarks.process import LOAD_CORE, BenchmarkError, die_orderly, pin, run
 
 Scenario = Callable[[argparse.Namespace], Coroutine[Any, Any, dict[str, Any]]]
 

@@ -14,13 +14,13 @@ from typing import Final
 
 from sqlalchemy import Engine, func, select
 
-from benchmarks.campaign.ledger import Seen
-from benchmarks.campaign.plan import Plan
-from benchmarks.campaign.platforms import Sent
 from linkage.config.load import load_config
 from linkage.store.sql import tables
 from linkage.store.sql.rebuild import differences, rebuild
 from linkage.store.sqlite.database import open_for_reading
+from tests.load.campaign.ledger import Seen
+from tests.load.campaign.plan import Plan
+from tests.load.campaign.platforms import Sent
 
 NAMED_MOST: Final = 5
 """Examples of one kind of failure that are named; the rest is counted."""
@@ -72,7 +72,7 @@ class Report:
         if not self.failures:
             yield "nothing lost, nothing doubled, order kept, journal and tables hold"
         yield (
-            f"again: python -m benchmarks.campaign --notices {plan.notices} --connections "
+            f"again: python -m tests.load.campaign --notices {plan.notices} --connections "
             f"{plan.connections} --kills {plan.kills} --seed {plan.seed}{split}"
         )
 

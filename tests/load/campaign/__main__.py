@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks.campaign --notices 100000 --kills 40 --seed 1`."""
+"""The command line: `python -m tests.load.campaign --notices 100000 --kills 40 --seed 1`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.campaign.parts import CrashedError
-from benchmarks.campaign.plan import Plan
-from benchmarks.campaign.run import StalledError, run_campaign
 from benchmarks.machine import describe_machine
+from tests.load.campaign.parts import CrashedError
+from tests.load.campaign.plan import Plan
+from tests.load.campaign.run import StalledError, run_campaign
 
 
 def main() -> int:

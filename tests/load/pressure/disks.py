@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.pressure.stand import Stand, milliseconds, show
 from benchmarks.process import BenchmarkError
+from tests.load.pressure.stand import Stand, milliseconds, show
 
 SENDERS: Final = {"desk": 10, "slow": 0}
 WARM_UP: Final = 2000

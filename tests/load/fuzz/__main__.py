@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks.fuzz --streams 1000000 --seed 1`."""
+"""The command line: `python -m tests.load.fuzz --streams 1000000 --seed 1`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.fuzz.campaign import Fuzz, run_fuzz
-from benchmarks.fuzz.corpus import ROLES, payloads
-from benchmarks.fuzz.damage import make_stream
 from benchmarks.machine import data_folder, describe_machine
+from tests.load.fuzz.campaign import Fuzz, run_fuzz
+from tests.load.fuzz.corpus import ROLES, payloads
+from tests.load.fuzz.damage import make_stream
 
 
 def main() -> int:
