@@ -20,7 +20,9 @@ from urllib.parse import quote
 import aiohttp
 
 from adapters.asterisk.settings import Settings
+from adapters.voice.driver import OutcomeUnknownError, PlatformRefusedError
 from linkage.ports import AdapterError, AdapterRefusedError, AdapterUnavailableError
+from protocol.results import Result
 
 logger = logging.getLogger("linkage.asterisk")
 
@@ -39,20 +41,25 @@ EXACT_S: Final = 3600.0
 """Below so much aiohttp is not to round up a time limit."""
 
 
-class AriError(AdapterError):
+RESULTS: Final[Mapping[int, Result]] = {
+    HTTPStatus.NOT_FOUND: Result.NO_CALL,
+    HTTPStatus.CONFLICT: Result.WRONG_STATE,
+    HTTPStatus.PRECONDITION_FAILED: Result.WRONG_STATE,
+    HTTPStatus.UNPROCESSABLE_ENTITY: Result.BAD_VALUE,
+    HTTPStatus.BAD_REQUEST: Result.BAD_VALUE,
+}
+"""HTTP status → what the sender of a command is told; of others `Result.VENDOR`."""
+
+
+class AriError(PlatformRefusedError):
     """Asterisk refused one request: `status` is HTTP's, `detail` its own words."""
 
     def __init__(self, status: int, detail: str) -> None:
-        super().__init__(f"{status}: {detail}")
+        super().__init__(RESULTS.get(status, Result.VENDOR), detail)
         self.status = status
-        self.detail = detail
 
-
-class AriUnknownError(AdapterUnavailableError):
-    """A request was sent and not answered: whether Asterisk did what was asked is not known.
-
-    Any other `AdapterUnavailableError` of a request means that it was never sent.
-    """
+    def __str__(self) -> str:
+        return f"{self.status}: {self.detail}"
 
 
 def segment(value: str) -> str:
@@ -181,7 +188,7 @@ class AriClient:
 
         Raises:
             AriError: Asterisk refused it.
-            AriUnknownError: no answer, and nobody knows whether it was done.
+            OutcomeUnknownError: no answer, and nobody knows whether it was done.
             AdapterUnavailableError: nobody is there; it was never sent.
             AdapterRefusedError: the credentials are wrong.
         """
@@ -189,7 +196,7 @@ class AriClient:
         if status in DENIED:
             await self._check_access(method)
         if status in LOST_BEHIND:
-            raise AriUnknownError(f"{method} {path}: the proxy answers {status}")
+            raise OutcomeUnknownError(f"{method} {path}: the proxy answers {status}")
         _check(status, data)
         try:
             return json.loads(data) if data else None
@@ -217,9 +224,9 @@ class AriClient:
                 f"Asterisk at {self._url} cannot be reached: {error}"
             ) from error
         except TimeoutError as error:
-            raise AriUnknownError(f"{method} {path}: no answer from Asterisk") from error
+            raise OutcomeUnknownError(f"{method} {path}: no answer from Asterisk") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise AriUnknownError(f"{method} {path}: {error}") from error
+            raise OutcomeUnknownError(f"{method} {path}: {error}") from error
 
     async def ping(self, within_s: float | None = None) -> None:
         """Return when Asterisk has answered: what is sent now is done now.
@@ -276,7 +283,7 @@ class AriClient:
                 async for piece in response.content.iter_chunked(CHUNK_BYTES):
                     yield piece
         except TimeoutError as error:
-            raise AriUnknownError(f"{path}: no more from Asterisk") from error
+            raise OutcomeUnknownError(f"{path}: no more from Asterisk") from error
         except (aiohttp.ClientError, OSError) as error:
             raise AdapterUnavailableError(f"{path}: {error}") from error
 

@@ -5,7 +5,7 @@ The table itself is protocol.md#reasons (`protocol.reasons`); here are Asterisk'
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from protocol.reasons import SIP_REASONS, Reason, reason_from_q850, reason_from_sip
@@ -70,9 +70,3 @@ def _refused_by(status: int, cause: int | None, *, rang: bool) -> Reason:
 def hangup_word(reason: int | None) -> str:
     """What Asterisk is told when we hang up a channel for a reason."""
     return HANGUP_WORDS.get(reason or 0, "normal")
-
-
-def common_reason(reasons: Iterable[int]) -> int:
-    """Why nobody could be reached: what all say, otherwise no answer."""
-    said = set(reasons)
-    return said.pop() if len(said) == 1 else Reason.NO_ANSWER

@@ -22,11 +22,11 @@ import socket
 from typing import Any, Final
 
 from adapters.asterisk.ari import AriClient, AriError, segment
+from adapters.voice.adapter import RENEW_EVERY_S
 from linkage.ports import AdapterReplacedError, AdapterUnavailableError, Clock
 
 logger = logging.getLogger("linkage.asterisk")
 
-RENEW_EVERY_S: Final = 5.0
 SILENT_S: Final = 3.5 * RENEW_EVERY_S
 """An owner that has not renewed its name for so long is dead."""
 AGAIN_S: Final = 60.0

@@ -25,32 +25,15 @@ endpoint = "PJSIP/1001"
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator
 
+from adapters.voice.settings import VoiceSettings
 from linkage.config.secrets import Secret
 from linkage.ports import AdapterRefusedError
-
-NUMBER: Final = r"^[0-9A-Za-z*#+_.-]{1,25}$"
-"""What can be a telephone number or an extension here: it goes into URLs and dial strings."""
-
-Number = Annotated[str, Field(pattern=NUMBER)]
-Prefix = Annotated[str, Field(pattern=r"^\+?[0-9*#]{0,10}$", min_length=1)]
-Login = Annotated[str, Field(pattern=r"^\S(.{0,18}\S)?$")]
-Endpoint = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9]+/[^\s,&]+(&[A-Za-z0-9]+/[^\s,&]+){0,9}$", max_length=400)
-]
 
 
 class SettingsError(AdapterRefusedError):
@@ -61,50 +44,14 @@ class SettingsError(AdapterRefusedError):
         self.problems = problems
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class Hotline(_Section):
-    """A number that callers dial, and who is rung for it; times in seconds."""
-
-    officers: Annotated[tuple[Number, ...], Field(min_length=1)]
-    strategy: Literal["in-order", "all"] = "in-order"
-    ring_s: Annotated[float, Field(gt=0, le=600)] = 20.0
-    record: bool = False
-
-
-class Officer(_Section):
-    """A duty officer's telephone: who works at it, and how Asterisk dials it."""
-
-    login: Login
-    endpoint: Endpoint
-
-
-class Settings(_Section):
+class Settings(VoiceSettings):
     """The whole of `[adapter.settings]`."""
 
     url: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")] = "http://127.0.0.1:8088"
     user: Annotated[str, Field(min_length=1)]
     password: Secret
-    app: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,20}$")] = "linkage"
-    """Name of the Stasis application: what the dialplan calls with `Stasis(linkage,…)`. Prefix of
-    every channel, bridge and recording made by this adapter, so it must differ from the app of
-    another linkage at the same Asterisk."""
-    hotline: Mapping[Number, Hotline] = {}
-    officer: Mapping[Number, Officer] = {}
-    trunk: str | None = None
-    prefixes: Mapping[Prefix, Annotated[str, Field(pattern=r"^[0-9*#+]{0,10}$")]] = {}
-    """How the beginning of a number is dialled here, e.g. `"+86" = "0"`, `"+" = "00"`. The longest
-    that fits counts; numbers are freed of blanks, brackets and dashes before."""
     sounds: str = "sound:{file_id}"
     """What Asterisk is told to play for a FileId of 203 and 209: a sound of its own."""
-    music: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")] = "default"
-    """Music-on-hold class for those who are on hold."""
-    ring_s: Annotated[float, Field(gt=0, le=600)] = 30.0
-    """How long a telephone rings where no hotline or 210 says so: transfers, direct calls."""
-    keep_recordings: bool = False
-    """Leave recordings at Asterisk after they were fetched."""
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 8.0
     """How long a request to Asterisk may take before the link counts as lost."""
     ca: Path | None = None
@@ -123,15 +70,6 @@ class Settings(_Section):
             )
         return value
 
-    @field_validator("trunk")
-    @classmethod
-    def _has_number(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(
-            r"[A-Za-z0-9]+/[^\s,&]*\{number\}[^\s,&]*", value
-        ):
-            raise ValueError('write it with {number}, for example "PJSIP/{number}@trunk"')
-        return value
-
     @field_validator("sounds")
     @classmethod
     def _has_file(cls, value: str) -> str:
@@ -139,29 +77,9 @@ class Settings(_Section):
             raise ValueError('write it with {file_id}, for example "sound:linkage/{file_id}"')
         return value
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Settings:
-        problems = list(self._idle_files())
-        problems += [
-            f'hotline.{number}: officer "{officer}" is not known; '
-            f"add a table [adapter.settings.officer.{officer}] with login and endpoint"
-            for number, hotline in self.hotline.items()
-            for officer in hotline.officers
-            if officer not in self.officer
-        ]
-        logins: dict[str, str] = {}
-        for number, officer in self.officer.items():
-            other = logins.setdefault(officer.login, number)
-            if other != number:
-                problems.append(
-                    f'officer.{number}: login "{officer.login}" works at officer.{other} already; '
-                    "give each telephone a login of its own"
-                )
-        if problems:
-            raise ValueError("\n".join(problems))
-        return self
-
-    def _idle_files(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
+        """As `VoiceSettings.problems`; also files that are of no use."""
+        yield from super().problems()
         files = {"ca": self.ca, "certificate": self.certificate, "key": self.key}
         given = [name for name, path in files.items() if path is not None]
         if given and not self.url.startswith("https:"):
@@ -174,13 +92,6 @@ class Settings(_Section):
         """Where ARI is: the URL with `/ari`, without a slash at the end."""
         url = self.url.rstrip("/")
         return url if url.endswith("/ari") else f"{url}/ari"
-
-    def officer_of(self, login: str) -> str | None:
-        """The number of the telephone at which somebody works."""
-        for number, officer in self.officer.items():
-            if officer.login == login:
-                return number
-        return None
 
 
 def read_settings(peer_id: str, settings: Mapping[str, Any], folder: Path = Path()) -> Settings:
@@ -209,7 +120,9 @@ def _explain(peer_id: str, item: Any) -> list[str]:
     key = ".".join(str(step) for step in item["loc"])
     where = f"adapter {peer_id}: settings.{key}" if key else f"adapter {peer_id}: settings"
     if item["type"] == "extra_forbidden":
-        known = ", ".join(Settings.model_fields)
+        known = ", ".join(
+            sorted(Settings.model_fields, key=lambda each: each in VoiceSettings.model_fields)
+        )
         return [f"{where}: is not a setting; there are {known}"]
     if item["type"] == "missing":
         return [f"{where}: is missing; {_REMEDIES.get(key, 'set it')}"]

@@ -1,12 +1,15 @@
 """The actor of one call: takes what comes for it in order, decides, remembers, and carries out.
 
-Every step goes: decide (a `Step`, no I/O) → write the new state and the open effects into the
-memory → carry the effects out → cross them off. So a crash at any point leaves a record from which
-the step can be finished, and a step that fails to be decided leaves the call as it was.
+Every step goes: decide (a `Step`, no I/O) → write the new state and what is to be done → have the
+actions done → tell the notices and cross everything off, in one transaction. So a crash at any
+point leaves a record from which the step can be finished, no notice is told twice or lost, and
+telephones ring before notices are on disk. A step without actions is one transaction; one that
+fails to be decided leaves the call as it was.
 
-A command has a deadline. Its first request goes out before that or never: Asterisk must have
-answered just before, for one that stands still would do later what lies in its socket. While its
-requests are out, the record says how the call was before it (`interrupted_command`).
+A command has a deadline. Its first action goes out before that or never: the platform must answer
+while the command is written down, for one that stands still would do later what lies in its
+socket. While its actions are out, the record says how the call was before it
+(`interrupted_command`).
 """
 
 from __future__ import annotations
@@ -14,37 +17,28 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from adapters.asterisk.ari import AriClient, AriError, AriUnknownError, segment
 from adapters.voice import call_events, commands
-from adapters.voice.command_target import COMMAND
-from adapters.voice.effects import (
-    Do,
-    Effect,
-    Fetch,
-    Find,
-    FindValue,
-    Release,
-    Tell,
-    dump_effect,
-)
-from adapters.voice.events import FOUND, TAKEN_OVER, Channel, Event, read_channel
+from adapters.voice.actions import COMMAND, Action, LookUp
+from adapters.voice.driver import Driver, OutcomeUnknownError, PlatformRefusedError
+from adapters.voice.effects import Effect, Fetch, Release, Tell, dump_effect
+from adapters.voice.events import Event, EventKind
 from adapters.voice.interrupted_command import InterruptedCommand
 from adapters.voice.json_codec import from_json, to_json
+from adapters.voice.look_up import look_up
 from adapters.voice.model import Call
 from adapters.voice.monotonic_time import MonotonicTime
 from adapters.voice.pending import (
-    Check,
     Decide,
+    PendingCheck,
     PendingCommand,
     expired,
     fail,
     lost,
     resolve,
-    result_of,
     words,
 )
 from adapters.voice.step import PATIENCE_S, Step
@@ -60,7 +54,7 @@ from linkage.ports import (
 )
 from protocol.results import Result
 
-logger = logging.getLogger("linkage.asterisk")
+logger = logging.getLogger("linkage.voice")
 
 LONG_S: Final = 86_400.0
 """No command waits longer, whatever its deadline says."""
@@ -72,7 +66,7 @@ the other, may be unreachable at once."""
 class Office(Protocol):
     """What an actor needs of the registry that it belongs to."""
 
-    ari: AriClient
+    driver: Driver
     clock: Clock
     steady: MonotonicTime
     port: AdapterPort
@@ -89,12 +83,12 @@ class Office(Protocol):
         """Have another call take notice of something; nothing where it is over."""
         ...
 
-    async def fetch(self, recording: Fetch) -> None:
-        """Take note that a recording is to be fetched; returns when that is on disk."""
+    def note_recording(self, recording: Fetch) -> Mapping[str, Any]:
+        """What the memory must hold so that a recording is fetched, whatever happens."""
         ...
 
     def start_fetching(self, name: str) -> None:
-        """Begin with it: the actor has crossed it off."""
+        """Begin with it: that is on disk."""
         ...
 
     def taken(self) -> None:
@@ -109,9 +103,11 @@ class CallActor:
         self.call = call
         self._fresh = fresh
         self._office = office
-        self._inbox: deque[Event | PendingCommand | Check] = deque()
+        self._inbox: deque[Event | PendingCommand | PendingCheck] = deque()
         self._wake = asyncio.Event()
         self._gone = False
+        self._saved: Any = to_json(call)
+        """The call as data, as it was after the last step."""
 
     @property
     def key(self) -> str:
@@ -119,7 +115,7 @@ class CallActor:
         return f"call:{self.call.id}"
 
     # --- what comes in ---------------------------------------------------------------------------
-    def give(self, item: Event | PendingCommand | Check) -> None:
+    def give(self, item: Event | PendingCommand | PendingCheck) -> None:
         """Put something into the inbox; never blocks (the registry counts)."""
         self._inbox.append(item)
         self._wake.set()
@@ -133,29 +129,29 @@ class CallActor:
         """
         if self._gone:
             raise self._why_gone()
-        order = PendingCommand(request, asyncio.get_running_loop().create_future())
-        self.give(order)
+        command = PendingCommand(request, asyncio.get_running_loop().create_future())
+        self.give(command)
         try:
-            await asyncio.wait((order.outcome,), timeout=max(0.0, self._left_s(order)))
-            if not order.begun:
-                fail(order.outcome, expired())
-            return await order.outcome
+            await asyncio.wait((command.outcome,), timeout=max(0.0, self._left_s(command)))
+            if not command.begun:
+                fail(command.outcome, expired())
+            return await command.outcome
         except asyncio.CancelledError:
-            order.outcome.cancel()
+            command.outcome.cancel()
             raise
 
     async def check(self, look: Callable[[Step], Awaitable[Decide]]) -> None:
-        """Have the call compared with what Asterisk has of it, after all that came before.
+        """Have the call compared with what the platform has of it, after all that came before.
 
-        Nothing else happens to the call while Asterisk is asked. Returns when what was missed is
-        told; at once where the call is over.
+        Nothing else happens to the call while the platform is asked. Returns when what was missed
+        is told; at once where the call is over.
 
         Raises:
             AdapterUnavailableError: the link was lost meanwhile.
         """
         if self._gone:
             return
-        check = Check(look, asyncio.get_running_loop().create_future())
+        check = PendingCheck(look, asyncio.get_running_loop().create_future())
         self.give(check)
         await check.done
 
@@ -171,22 +167,22 @@ class CallActor:
                 item = await self._next()
                 if item is not None:
                     self._office.taken()
-                await self._step(item)
+                await self._work(item)
         finally:
             self._leave()
 
-    async def resume(self, pending: Sequence[Effect], decide: Decide) -> None:
+    async def resume(self, open_effects: Sequence[Effect], decide: Decide) -> None:
         """Finish the step at which the memory ends, then see what has changed meanwhile."""
         self._office.index(self.call)
-        if pending:
-            await self._request(pending)
-            await self._tell(pending)
-            await self._cross_off(pending)
+        if open_effects:
+            await self._act(_actions(open_effects))
+            await self._conclude(open_effects)
+            await self._look_up(open_effects)
         step = self._office.step(self.call)
         step.reconstructed = True
         await self._decide(step, decide)
 
-    async def _next(self) -> Event | PendingCommand | Check | None:
+    async def _next(self) -> Event | PendingCommand | PendingCheck | None:
         """What has come, or None when something is due by itself."""
         due = self.call.next_due()
         delay = None
@@ -201,12 +197,12 @@ class CallActor:
                 return None
         return self._inbox.popleft()
 
-    async def _step(self, item: Event | PendingCommand | Check | None) -> None:
+    async def _work(self, item: Event | PendingCommand | PendingCheck | None) -> None:
         office = self._office
         match item:
             case PendingCommand():
                 await self._obey(item)
-            case Check():
+            case PendingCheck():
                 await self._compare(item)
             case Event():
                 event = item
@@ -217,31 +213,31 @@ class CallActor:
             await self._decide(office.step(self.call), call_events.on_time)
 
     async def _decide(self, step: Step, decide: Decide) -> None:
-        before = to_json(self.call)
-        if self._try(step, decide, before) and (step.effects or to_json(self.call) != before):
+        if self._try(step, decide):
             await self._carry_out(step.effects)
 
-    def _try(self, step: Step, decide: Decide, before: Any) -> bool:
+    def _try(self, step: Step, decide: Decide) -> bool:
         """Decide a step. One that makes no sense costs one step: the call stays as it was."""
         try:
             decide(step)
         except Exception:
             logger.exception(
-                "call %s: an event could not be understood",
+                "call %s: a step could not be decided, the call stays as it was",
                 self.call.id,
                 extra={"call_id": self.call.id},
             )
-            self._restore(before)
+            self._restore()
             return False
         return True
 
-    async def _compare(self, check: Check) -> None:
+    async def _compare(self, check: PendingCheck) -> None:
         step = self._office.step(self.call)
         step.reconstructed = True
         try:
             await self._decide(step, await check.look(step))
-        except AriError as error:
-            fail(check.done, CommandError(Result.VENDOR, f"Asterisk: {error.detail}"))
+        except PlatformRefusedError as error:
+            detail = f"{self._office.driver.platform}: {error.detail}"
+            fail(check.done, CommandError(Result.VENDOR, detail))
         except BaseException as error:
             fail(check.done, AdapterUnavailableError(words(error)))
             raise
@@ -249,229 +245,217 @@ class CallActor:
             if not check.done.done():
                 check.done.set_result(None)
 
-    async def _obey(self, order: PendingCommand) -> None:
-        """Do a command, unless nobody waits for it any more: who gave it was told so."""
-        request, outcome = order.request, order.outcome
-        if outcome.done() or not await self._may_begin(order):
-            self.call.closed |= not self.call.begun
-            return
-        step = self._office.step(self.call)
-        step.request_id = request.id
-        step.patience_s = float(PATIENCE_S if request.expire_s is None else request.expire_s)
-        before = to_json(self.call)
-        try:
-            answer = commands.execute(step, request.message)
-        except CommandError as error:
-            self._take_back(before)
-            fail(outcome, error)
-            return
-        except Exception as error:
-            logger.exception(
-                "call %s: command %s", self.call.id, request.id, extra=fields_of(request)
-            )
-            self._take_back(before)
-            fail(outcome, CommandError(Result.INTERNAL, f"the adapter failed: {error}"))
-            return
-        try:
-            await self._fulfil(order, step.effects, before)
-            resolve(outcome, answer)
-            follows = await self._complete(step.effects, order.failed)
-            if follows:
-                await self._carry_out(follows)
-        except CommandError as error:
-            self._take_back(before)
-            await self._save(())
-            await self._cross_off(())
-            fail(outcome, error)
-        except BaseException as error:
-            # The link or the core is lost, and this actor with it: the memory knows the rest.
-            fail(outcome, lost(error, order))
-            raise
-
-    async def _may_begin(self, order: PendingCommand) -> bool:
-        """Whether there is time for a command, and Asterisk does what it is asked just now."""
-        left_s = self._left_s(order)
-        try:
-            if left_s > 0:
-                await self._office.ari.ping(left_s)
-        except TimeoutError:
-            left_s = 0
-        except BaseException as error:
-            fail(order.outcome, lost(error, order))
-            raise
-        if left_s <= 0:
-            fail(order.outcome, expired())
-        return not order.outcome.done()
-
-    def _left_s(self, order: PendingCommand) -> float:
-        return min(order.request.deadline - self._office.clock.now(), LONG_S)
-
-    async def _fulfil(self, order: PendingCommand, effects: Sequence[Effect], before: Any) -> None:
-        """The requests of a command; afterwards only what is to be told of it is pending."""
-        self._office.index(self.call)
-        requests = [effect for effect in effects if isinstance(effect, Do)]
-        if not requests:
-            await self._save(effects)
-            return
-        until = self._office.steady.at(order.request.deadline)
-        doubt = InterruptedCommand(before=before, until=until, began=self._office.steady.now())
-        await self._save(effects, doubt)
-        for effect in requests:
-            owner = await self._ask(effect, order)
-            if owner:
-                order.failed.append(owner)
-        await self._save([effect for effect in effects if not isinstance(effect, Do)])
-
+    # --- a step ----------------------------------------------------------------------------------
     async def _carry_out(self, effects: Sequence[Effect]) -> None:
+        """Write a step down and do it; what follows from refusals is the next one."""
         for _ in range(ROUNDS_MAX):
+            after = to_json(self.call)
+            if not effects and after == self._saved:
+                return
+            self._saved = after
             self._office.index(self.call)
-            await self._save(effects)
-            # Requests first: telephones need not wait until notices are on disk. What they bring
-            # about is told after them all the same, for it waits in the inbox.
-            effects = await self._complete(effects, await self._request(effects))
-            if not effects:
-                break
+            actions = _actions(effects)
+            if actions:
+                await self._office.port.record(memory=self._record(effects))
+            failed = await self._act(actions)
+            await self._conclude(effects)
+            await self._look_up(effects)
+            if not failed:
+                return
+            effects = self._follow(failed)
 
-    async def _complete(self, effects: Sequence[Effect], failed: Sequence[str]) -> list[Effect]:
-        """Tell what was done; returns what follows from what Asterisk refused."""
-        await self._tell(effects)
-        await self._cross_off(effects)
-        if not failed:
-            return []
+    def _follow(self, failed: Sequence[str]) -> Sequence[Effect]:
+        """What follows from what the platform refused."""
         step = self._office.step(self.call)
 
         def on_failed(step: Step) -> None:
             for owner in failed:
                 call_events.on_failed(step, owner)
 
-        return step.effects if self._try(step, on_failed, to_json(self.call)) else []
+        return step.effects if self._try(step, on_failed) else ()
 
-    async def _cross_off(self, effects: Sequence[Effect]) -> None:
-        """What was to be done is done; of a closed call nothing is kept."""
-        if self.call.closed:
-            await self._office.port.record(memory={self.key: None})
-        elif effects:
-            await self._save(())
-        for effect in effects:
-            if isinstance(effect, Fetch):
-                self._office.start_fetching(effect.name)
-
-    async def _request(self, effects: Sequence[Effect]) -> list[str]:
-        """Ask Asterisk for it; returns whose requests it refused."""
-        asked = [await self._ask(effect) for effect in effects if isinstance(effect, Do)]
+    async def _act(self, actions: Sequence[Action]) -> list[str]:
+        """Have actions done; returns whose the platform refused."""
+        asked = [await self._ask(each) for each in actions]
         return [owner for owner in asked if owner]
 
-    async def _tell(self, effects: Sequence[Effect]) -> None:
+    async def _conclude(self, effects: Sequence[Effect]) -> None:
+        """The actions of a step are done: tell what it tells, and cross everything off.
+
+        Look-ups stay open until the next step: one that is lost is repeated after a restart.
+        """
+        notices: list[Notice] = []
+        recordings: list[str] = []
+        looks = [each for each in effects if isinstance(each, LookUp)]
+        memory = dict(self._record(() if self.call.closed else looks))
         for effect in effects:
             match effect:
                 case Tell(message=message, at=at, reconstructed=reconstructed):
-                    await self._office.port.record([Notice(message, at, reconstructed)])
+                    notices.append(Notice(message, at, reconstructed))
                 case Fetch():
-                    await self._office.fetch(effect)
-                case Release(call_id=call_id):
-                    self._office.pass_on(call_id, Event(kind=TAKEN_OVER))
-                case Find() | FindValue():
-                    found = await self._look_up(effect)
-                    if found is not None:
-                        self._office.pass_on(self.call.id, found)
+                    memory |= self._office.note_recording(effect)
+                    recordings.append(effect.name)
+        await self._office.port.record(notices, memory)
+        for name in recordings:
+            self._office.start_fetching(name)
+        for effect in effects:
+            if isinstance(effect, Release):
+                self._office.pass_on(effect.call_id, Event(kind=EventKind.TAKEN_OVER))
 
-    async def _look_up(self, sought: Find | FindValue) -> Event | None:
-        """What is there; None where Asterisk will not say, which is no reason to end anything."""
-        if isinstance(sought, FindValue):
-            return await self._find_value(sought)
-        try:
-            return await self._find(sought.channel)
-        except AriError as error:
-            logger.warning("call %s: %s: %s", self.call.id, sought.channel, error)
-            return None
+    async def _look_up(self, effects: Sequence[Effect]) -> None:
+        for each in effects:
+            if isinstance(each, LookUp):
+                found = await look_up(self._office.driver, self.call.id, each)
+                if found is not None:
+                    self._office.pass_on(self.call.id, found)
 
-    async def _find(self, channel: str) -> Event:
-        raw = await self._office.ari.find(f"/channels/{segment(channel)}")
-        there = read_channel(raw)
-        if there is None:
-            return Event(kind=FOUND, channel=Channel(id=channel))
-        bridges = await self._office.ari.request("GET", "/bridges")
-        classes = (
-            str(each.get("bridge_class", ""))
-            for each in bridges or ()
-            if channel in each.get("channels", ())
-        )
-        return Event(
-            kind=FOUND,
-            channel=there,
-            state=there.state,
-            bridge_class=next(classes, ""),
-        )
-
-    async def _find_value(self, sought: FindValue) -> Event:
-        path = f"/channels/{segment(sought.channel)}/variable"
-        try:
-            answer = await self._office.ari.request("GET", path, {"variable": sought.function})
-        except AriError:  # the channel is gone, or Asterisk has no such function
-            answer = None
-        value = answer.get("value") if isinstance(answer, dict) else None
-        return Event(kind=sought.kind, number=sought.about, state=str(value or ""))
-
-    async def _ask(self, effect: Do, order: PendingCommand | None = None) -> str:
-        """Do one request; the first one of a command only while there is time for it.
-
-        Returns whose failure it is if it was refused.
-        """
-        within_s = None
-        if order is not None and not order.begun:
-            within_s = self._left_s(order)
-            if within_s <= 0 or order.outcome.done():
-                raise expired()
-            order.begun = True
-        try:
-            await self._office.ari.request(
-                effect.method, effect.path, effect.query, effect.body, begin_within_s=within_s
-            )
-        except AriError as error:
-            if error.status in effect.fine:
-                return ""
-            if effect.owner == COMMAND and order is not None:
-                raise CommandError(result_of(error), f"Asterisk: {error.detail}") from error
-            logger.warning(
-                "call %s: %s %s: %s",
-                self.call.id,
-                effect.method,
-                effect.path,
-                error,
-                extra={"call_id": self.call.id},
-            )
-            return effect.owner
-        except AriUnknownError:
-            raise
-        except AdapterUnavailableError as error:
-            if within_s is not None and order is not None:
-                order.begun = False  # nobody was there to take it
-                if self._left_s(order) <= 0:
-                    raise expired() from error
-            raise
-        return ""
-
-    # --- memory ----------------------------------------------------------------------------------
-    async def _save(
+    def _record(
         self, effects: Sequence[Effect], doubt: InterruptedCommand | None = None
-    ) -> None:
+    ) -> Mapping[str, Any]:
+        """The call with what is still to be done; of a closed call nothing is kept."""
+        if self.call.closed and not effects:
+            return {self.key: None}
         record: dict[str, Any] = {
-            "call": to_json(self.call),
+            "call": self._saved,
             "pending": [dump_effect(effect) for effect in effects],
             **self._office.steady.stamp(),
         }
         if doubt is not None:
             record["unfinished"] = to_json(doubt)
-        await self._office.port.record(memory={self.key: record})
+        return {self.key: record}
+
+    # --- a command -------------------------------------------------------------------------------
+    async def _obey(self, command: PendingCommand) -> None:
+        """Do a command, unless nobody waits for it any more: who gave it was told so."""
+        request, outcome = command.request, command.outcome
+        if outcome.done() or self._left_s(command) <= 0:
+            fail(outcome, expired())
+            self.call.closed |= not self.call.begun
+            return
+        step = self._office.step(self.call)
+        step.request_id = request.id
+        step.patience_s = float(PATIENCE_S if request.expire_s is None else request.expire_s)
+        try:
+            answer = commands.execute(step, request.message)
+        except CommandError as error:
+            self._take_back(self._saved)
+            fail(outcome, error)
+            return
+        except Exception as error:
+            logger.exception(
+                "call %s: command %s failed, taken back",
+                self.call.id,
+                request.id,
+                extra=fields_of(request),
+            )
+            self._take_back(self._saved)
+            fail(outcome, CommandError(Result.INTERNAL, f"the adapter failed: {error}"))
+            return
+        before, self._saved = self._saved, to_json(self.call)
+        try:
+            await self._fulfil(command, step.effects, before)
+        except CommandError as error:
+            self._take_back(before)
+            await self._office.port.record(memory=self._record(()))
+            fail(outcome, error)
+            return
+        except BaseException as error:
+            # The link or the core is lost, and this actor with it: the memory knows the rest.
+            fail(outcome, lost(error, command))
+            raise
+        resolve(outcome, answer)
+        await self._look_up(step.effects)
+        if command.failed:
+            await self._carry_out(self._follow(command.failed))
+
+    async def _fulfil(
+        self, command: PendingCommand, effects: Sequence[Effect], before: Any
+    ) -> None:
+        """Have the actions of a command done, then tell what is told of it."""
+        office = self._office
+        office.index(self.call)
+        actions = _actions(effects)
+        if actions:
+            until = office.steady.at(command.request.deadline)
+            doubt = InterruptedCommand(before=before, until=until, began=office.steady.now())
+            record = self._record(effects, doubt)
+            # While that is being written, see whether the platform answers.
+            for each in await asyncio.gather(
+                office.port.record(memory=record),
+                self._be_answered(command),
+                return_exceptions=True,
+            ):
+                if each is not None:
+                    raise each
+        else:
+            await self._be_answered(command)
+        for action in actions:
+            owner = await self._ask(action, command)
+            if owner:
+                command.failed.append(owner)
+        await self._conclude(effects)
+
+    async def _be_answered(self, command: PendingCommand) -> None:
+        """Return when the platform answers, in time for the command: it does not stand still.
+
+        Raises:
+            CommandError: the time is over.
+        """
+        try:
+            await self._office.driver.ping(self._left_s(command))
+        except TimeoutError:
+            raise expired() from None
+        if self._left_s(command) <= 0 or command.outcome.done():
+            raise expired()
+
+    def _left_s(self, command: PendingCommand) -> float:
+        return min(command.request.deadline - self._office.clock.now(), LONG_S)
+
+    async def _ask(self, action: Action, command: PendingCommand | None = None) -> str:
+        """Do one action; the first one of a command only while there is time for it.
+
+        Returns whose failure it is if it was refused.
+        """
+        within_s = None
+        if command is not None and not command.begun:
+            within_s = self._left_s(command)
+            if within_s <= 0 or command.outcome.done():
+                raise expired()
+            command.begun = True
+        try:
+            await self._office.driver.perform(action, begin_within_s=within_s)
+        except PlatformRefusedError as error:
+            platform = self._office.driver.platform
+            if action.owner == COMMAND and command is not None:
+                raise CommandError(error.result, f"{platform}: {error.detail}") from error
+            logger.warning(
+                "call %s: %s refused %s: %s",
+                self.call.id,
+                platform,
+                action,
+                error,
+                extra={"call_id": self.call.id},
+            )
+            return action.owner
+        except OutcomeUnknownError:
+            raise
+        except AdapterUnavailableError as error:
+            if within_s is not None and command is not None:
+                command.begun = False  # nobody was there to take it
+                if self._left_s(command) <= 0:
+                    raise expired() from error
+            raise
+        return ""
 
     def _take_back(self, before: Any) -> None:
         """Nothing was done; a call that the command was to make does not come about."""
-        self._restore(before)
+        self._saved = before
+        self._restore()
         if not self.call.begun:
             self.call.closed = True
 
-    def _restore(self, before: Any) -> None:
-        self.call = from_json(Call, before)
+    def _restore(self) -> None:
+        self.call = from_json(Call, self._saved)
         self._office.index(self.call)
 
     def _leave(self) -> None:
@@ -481,11 +465,16 @@ class CallActor:
             self._office.taken()
             if isinstance(item, PendingCommand):
                 fail(item.outcome, self._why_gone())
-            elif isinstance(item, Check):
+            elif isinstance(item, PendingCheck):
                 fail(item.done, self._why_gone())
         self._inbox.clear()
 
     def _why_gone(self) -> Exception:
         if self.call.closed:
             return CommandError(Result.NO_CALL, f"call {self.call.id} has ended")
-        return AdapterUnavailableError("the link to Asterisk was lost")
+        return AdapterUnavailableError(f"the link to {self._office.driver.platform} was lost")
+
+
+def _actions(effects: Sequence[Effect]) -> list[Action]:
+    """Those that change something at the platform."""
+    return [each for each in effects if isinstance(each, Action) and not isinstance(each, LookUp)]

@@ -1,4 +1,4 @@
-"""What becomes of a call when Asterisk tells something: event by event.
+"""What becomes of a call when the platform tells something: event by event.
 
 Every handler takes a `Step` and an `Event` and tolerates what comes twice, late or out of order.
 """
@@ -9,12 +9,17 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
-from adapters.asterisk.causes import reason_of
 from adapters.voice import dialplan, diversion, forking, legs, refer, ringing, transfer
+from adapters.voice.actions import (
+    DestroyBridge,
+    HangUp,
+    IndicateRinging,
+    SetVariable,
+    TakeTransfers,
+)
 from adapters.voice.callout import call_out, convening
 from adapters.voice.conference import lifecycle
-from adapters.voice.events import CONTACTS, FOUND, HANDED_OVER, IN_DIALPLAN, TAKEN_OVER, Event
-from adapters.voice.legs import GONE, MISSING
+from adapters.voice.events import Event, EventKind
 from adapters.voice.media import call_recording, playback
 from adapters.voice.model import Call, Leg, LegState
 from adapters.voice.phone_numbers import is_withheld
@@ -32,7 +37,7 @@ from protocol.reasons import Reason
 
 CALLER: Final = "caller"
 OFFICER: Final = "officer"
-"""First argument of `Stasis(…)` in the dialplan: who is it that dials."""
+"""Who is it that dials, by the dialplan."""
 PHONE_MAX: Final = 25
 NAME_MAX: Final = 200
 
@@ -53,11 +58,10 @@ def caller_name(value: str | None, number: str | None) -> str | None:
 
 
 def new_call(event: Event, call_id: str, started: datetime) -> Call:
-    """The call that a StasisStart of a channel we do not know begins."""
+    """The call that begins with a channel that entered and that we do not know."""
     channel = event.channel
     assert channel is not None
-    role, dialled, number = (*event.args, "", "", "")[:3]
-    number = number or channel.number or ""
+    number = event.number or channel.number or ""
     root = Leg(
         id=call_id,
         channel=channel.id,
@@ -65,15 +69,15 @@ def new_call(event: Event, call_id: str, started: datetime) -> Call:
         state=LegState.ALERTING,
         started=started,
     )
-    if channel.state == "Up":
+    if channel.up:
         root.state, root.answered = LegState.ANSWERED, started
     return Call(
         id=call_id,
         anchor=call_id,
-        direction=CallDirection.OUT if role == OFFICER else CallDirection.IN,
+        direction=CallDirection.OUT if event.role == OFFICER else CallDirection.IN,
         number=root.number,
         name=caller_name(channel.caller_name, number),
-        dialled=phone(dialled or channel.exten),
+        dialled=phone(event.dialled or channel.exten),
         started=started,
         legs={call_id: root},
     )
@@ -103,12 +107,12 @@ def begin(step: Step) -> None:
             caller_name=call.name,
         )
     )
-    legs.set_variable(step, root, "LINKAGE_CALLID", call.id)
+    step.do(SetVariable(channel=root.channel, name="LINKAGE_CALLID", value=call.id))
     if call.waiting and root.answered is None:
-        step.do("POST", "channels", root.channel, "ring", fine=MISSING)
+        step.do(IndicateRinging(channel=root.channel))
     ringing.ring_next(step)
     # After the first telephone is rung: nobody waits for these.
-    legs.take_transfers(step, root)
+    step.do(TakeTransfers(channel=root.channel))
     diversion.watch(step, root)
 
 
@@ -137,7 +141,7 @@ def on_time(step: Step) -> None:
 
 
 def on_failed(step: Step, owner: str) -> None:
-    """Asterisk would not dial a leg (no such endpoint, nobody registered there), or not record."""
+    """The platform would not dial a leg (nobody is registered there), or not record."""
     call_recording.give_up_recording(step, owner)
     if forking.failed(step, owner):
         return
@@ -150,7 +154,7 @@ def on_failed(step: Step, owner: str) -> None:
 
 
 # --- a leg comes up ------------------------------------------------------------------------------
-def _entered_app(step: Step, event: Event) -> None:
+def _entered(step: Step, event: Event) -> None:
     if event.replaces is not None:
         refer.replaced(step, event)
         return
@@ -163,7 +167,7 @@ def _entered_app(step: Step, event: Event) -> None:
         answered(step, leg)
     elif leg is None and event.channel is not None:
         # A colleague took it off the telephone that rings: his channel has that one's arguments.
-        leg = step.call.legs.get(event.args[-1] if event.args else "")
+        leg = step.call.legs.get(event.leg_id or "")
         if leg is not None and diversion.picked_up(step, leg, event.channel):
             legs.drop_twins(step, leg)
             answered(step, leg)
@@ -175,7 +179,7 @@ def answered(step: Step, leg: Leg) -> None:
     if not leg.ringing:
         if leg.leaving is not None and leg.answered is None:
             # Picked up while we gave up on it: the DELETE has gone already, or goes once more.
-            step.do("DELETE", "channels", leg.channel, fine=(GONE,))
+            step.do(HangUp(channel=leg.channel))
         return
     leg.state, leg.answered, leg.ring_until = LegState.ANSWERED, step.at, None
     step.tell_state(leg, CallState.ANSWERED)
@@ -194,30 +198,35 @@ def answered(step: Step, leg: Leg) -> None:
         ringing.connect(step, leg)
 
 
-def _state_changed(step: Step, event: Event) -> None:
+def _picked_up(step: Step, event: Event) -> None:
     leg = _leg(step, event)
-    if leg is None or event.channel is None:
-        return
-    if event.channel.state == "Ringing":
-        _rings(step, leg, CallState.ALERTING)
-    elif event.channel.state == "Up" and not step.dialled(leg) and leg.alive:
+    if leg is not None and not step.dialled(leg) and leg.alive:
         leg.state = LegState.ANSWERED
         leg.answered = leg.answered or step.at
 
 
-def _dial(step: Step, event: Event) -> None:
+def _ringing(step: Step, event: Event) -> None:
     leg = _leg(step, event)
     if leg is None:
-        parked = step.call.leg_of_channel(event.caller or "")
-        if parked is not None:
-            diversion.timed_out(step, parked)
-        return
-    if event.forwarded is not None:
+        _dialling(step, event)
+    else:
+        early = event.kind is EventKind.EARLY_MEDIA
+        _rings(step, leg, CallState.EARLY_MEDIA if early else CallState.ALERTING)
+
+
+def _forwarded(step: Step, event: Event) -> None:
+    leg = _leg(step, event)
+    if leg is None:
+        _dialling(step, event)
+    else:
         diversion.forwarded(step, leg, event)
-    elif event.dial_status == "RINGING":
-        _rings(step, leg, CallState.ALERTING)
-    elif event.dial_status == "PROGRESS":
-        _rings(step, leg, CallState.EARLY_MEDIA)
+
+
+def _dialling(step: Step, event: Event) -> None:
+    """Somebody else is rung on behalf of one who was parked: nobody fetched them in time."""
+    parked = step.call.leg_of_channel(event.caller or "")
+    if parked is not None and _leg(step, event) is None:
+        diversion.timed_out(step, parked)
 
 
 def _rings(step: Step, leg: Leg, state: CallState) -> None:
@@ -246,7 +255,7 @@ def _rings(step: Step, leg: Leg, state: CallState) -> None:
 
 
 # --- the bridge ----------------------------------------------------------------------------------
-def _entered_bridge(step: Step, event: Event) -> None:
+def _joined(step: Step, event: Event) -> None:
     leg = _leg(step, event)
     if leg is not None and leg.alive and event.bridge == step.bridge:
         leg.inside = True
@@ -257,7 +266,7 @@ def _entered_bridge(step: Step, event: Event) -> None:
         diversion.fetched(step, event.channel, event)
 
 
-def _left_bridge(step: Step, event: Event) -> None:
+def _parted(step: Step, event: Event) -> None:
     leg = _leg(step, event)
     if leg is not None and event.bridge == step.bridge:
         leg.inside = False
@@ -285,12 +294,11 @@ def watch_bridge(step: Step) -> None:
 # --- a leg goes ----------------------------------------------------------------------------------
 def _hangup_requested(step: Step, event: Event) -> None:
     leg = _leg(step, event)
-    # Soft ones are ours, or the dialplan's after us.
-    if leg is not None and not event.soft and event.cause is not None:
-        leg.cause, leg.tech_cause = event.cause, event.tech_cause
+    if leg is not None:
+        leg.cause, leg.tech_cause = event.cause, event.status
 
 
-def _left_app(step: Step, event: Event) -> None:
+def _left(step: Step, event: Event) -> None:
     leg = _leg(step, event)
     if leg is not None and leg.alive and not leg.away:
         diversion.left(step, leg)
@@ -300,7 +308,7 @@ def _found(step: Step, event: Event) -> None:
     leg = _leg(step, event)
     if leg is None or not leg.alive:
         return
-    if event.state:
+    if event.channel is not None and event.channel.alive:
         diversion.found(step, leg, event)
         refer.went_on(step)
     else:
@@ -315,7 +323,7 @@ def _gone(step: Step, event: Event) -> None:
     if forking.one_less(step, leg, event.channel.id):
         return
     if event.cause is not None and leg.cause is None:
-        leg.cause, leg.tech_cause = event.cause, event.tech_cause
+        leg.cause, leg.tech_cause = event.cause, event.status
     if step.dialled(leg) and diversion.goes_on(leg, event.cause):
         diversion.left(step, leg)
         return
@@ -340,7 +348,7 @@ def _ended(step: Step, leg: Leg) -> None:
         leg.reason = (
             Reason.CALLER_CANCELLED
             if gave_up
-            else reason_of(
+            else step.reason_of(
                 leg.cause,
                 answered=leg.answered is not None,
                 status=leg.tech_cause,
@@ -404,7 +412,7 @@ def close_if_over(step: Step) -> None:
         call_recording.stop_all(step)
         legs.tell_call_ended(step)
         if call.bridge_made:
-            step.do("DELETE", "bridges", step.bridge, fine=(GONE,))
+            step.do(DestroyBridge(bridge=step.bridge))
     if call.ended is not None and not call.recordings:
         call.closed = True
 
@@ -413,9 +421,10 @@ def close_if_over(step: Step) -> None:
 def _held_by_phone(step: Step, event: Event) -> None:
     """Somebody pressed the hold key: whoever he spoke with hears music, 106.
 
-    Asterisk itself plays music only where two channels are bridged directly. In a bridge that is
-    recorded the one who is held would hear the holder's room, or nothing. He stays in the bridge:
-    an Asterisk that transfers by itself would not know else whom the telephone transfers next.
+    the platform itself plays music only where two channels are bridged directly. In a bridge that
+    is recorded the one who is held would hear the holder's room, or nothing. He stays in the
+    bridge: a platform that transfers by itself would not know else whom the telephone transfers
+    next.
     """
     holder = _leg(step, event)
     if holder is None or not holder.up:
@@ -459,27 +468,30 @@ def _taken_over(step: Step, _: Event) -> None:
     close_if_over(step)
 
 
-HANDLERS: Final[Mapping[str, Handler]] = {
-    "StasisStart": _entered_app,
-    "StasisEnd": _left_app,
-    FOUND: _found,
-    IN_DIALPLAN: refer.in_dialplan,
-    CONTACTS: forking.contacts,
-    "ChannelStateChange": _state_changed,
-    "Dial": _dial,
-    "ChannelHangupRequest": _hangup_requested,
-    "ChannelDestroyed": _gone,
-    "ChannelEnteredBridge": _entered_bridge,
-    "ChannelLeftBridge": _left_bridge,
-    "ChannelHold": _held_by_phone,
-    "ChannelUnhold": _retrieved_by_phone,
-    "ChannelDtmfReceived": _digit,
-    "ChannelTransfer": refer.transferring,
-    HANDED_OVER: refer.handed_over,
-    TAKEN_OVER: _taken_over,
-    "PlaybackStarted": playback.playback_started,
-    "PlaybackFinished": playback.playback_finished,
-    "RecordingStarted": call_recording.recording_started,
-    "RecordingFinished": call_recording.recording_finished,
-    "RecordingFailed": call_recording.recording_failed,
+HANDLERS: Final[Mapping[EventKind, Handler]] = {
+    EventKind.ENTERED: _entered,
+    EventKind.LEFT: _left,
+    EventKind.FOUND: _found,
+    EventKind.EXTENSION_FOUND: refer.extension_found,
+    EventKind.CONTACTS_FOUND: forking.contacts,
+    EventKind.RINGING: _ringing,
+    EventKind.EARLY_MEDIA: _ringing,
+    EventKind.DIALLING: _dialling,
+    EventKind.ANSWERED: _picked_up,
+    EventKind.FORWARDED: _forwarded,
+    EventKind.HANGUP_REQUESTED: _hangup_requested,
+    EventKind.ENDED: _gone,
+    EventKind.JOINED: _joined,
+    EventKind.PARTED: _parted,
+    EventKind.HELD: _held_by_phone,
+    EventKind.RETRIEVED: _retrieved_by_phone,
+    EventKind.DIGIT: _digit,
+    EventKind.TRANSFER: refer.transferring,
+    EventKind.HANDED_OVER: refer.handed_over,
+    EventKind.TAKEN_OVER: _taken_over,
+    EventKind.PLAYBACK_STARTED: playback.playback_started,
+    EventKind.PLAYBACK_FINISHED: playback.playback_finished,
+    EventKind.RECORDING_STARTED: call_recording.recording_started,
+    EventKind.RECORDING_FINISHED: call_recording.recording_finished,
+    EventKind.RECORDING_FAILED: call_recording.recording_failed,
 }

@@ -1,8 +1,8 @@
 """All calls of one link: brings every event and command to the actor of its call.
 
-Calls do not wait for each other. Between the WebSocket and the actors nothing blocks: Asterisk
-cuts the link to an application that reads slowly. What waits at the actors is bounded; beyond that
-the link is given up, and the resync that follows says what may be missing.
+Calls do not wait for each other. Between the platform's link and the actors nothing blocks: a
+platform may cut the link to a client that reads slowly. What waits at the actors is bounded;
+beyond that the link is given up, and the resync that follows says what may be missing.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from contextvars import Context, copy_context
 from datetime import datetime
 from typing import Any, Final
 
-from adapters.asterisk.ari import AriClient, AriError, segment
-from adapters.asterisk.settings import Settings
-from adapters.voice import call_events, refer
+from adapters.voice import call_events
+from adapters.voice.actions import HangUp
 from adapters.voice.call_actor import CallActor
-from adapters.voice.dialplan import same
+from adapters.voice.command_routing import call_meant
+from adapters.voice.driver import Driver, PlatformRefusedError
 from adapters.voice.effects import Fetch
-from adapters.voice.events import Channel, Event, read_event
+from adapters.voice.events import Event, EventKind
 from adapters.voice.ids import Names, new_call_id
-from adapters.voice.legs import LEG
 from adapters.voice.media.recording_download import Recorder
 from adapters.voice.model import Call, LegState
 from adapters.voice.monotonic_time import MonotonicTime
+from adapters.voice.paired_channels import PairedChannels
+from adapters.voice.settings import VoiceSettings
 from adapters.voice.step import Step
 from linkage.ports import AdapterContext, AdapterPort, AdapterUnavailableError, CommandError
 from protocol.message import Message
-from protocol.messages import CallDirection, CancelCallOut
-from protocol.results import Result
+from protocol.messages import CallDirection
 
-logger = logging.getLogger("linkage.asterisk")
+logger = logging.getLogger("linkage.voice")
 
 BACKLOG_MAX: Final = 20_000
 """Events that may wait for slow notices: some 300 calls' worth, a few dozen megabytes."""
-OTHER_HALF_S: Final = 0.5
-"""How long the two halves of a Local channel may be apart."""
 REVOKED_MAX: Final = 100
-RINGS: Final = frozenset({"RINGING", "PROGRESS", "PROCEEDING", "ANSWER"})
-"""`dialstatus` of a telephone that was reached; the others tell of its end."""
 PAST_MAX: Final = 2000
 """Ended channels that are remembered, so that a late event does not begin a call anew."""
+SIGNS_OF_LIFE: Final = frozenset(
+    {EventKind.ENTERED, EventKind.RINGING, EventKind.EARLY_MEDIA, EventKind.ANSWERED}
+)
+"""They tell that a telephone rings or was picked up."""
 
 
 class CallRegistry:
@@ -53,20 +53,20 @@ class CallRegistry:
     def __init__(
         self,
         context: AdapterContext,
-        settings: Settings,
-        ari: AriClient,
+        settings: VoiceSettings,
+        driver: Driver,
         port: AdapterPort,
         steady: MonotonicTime,
     ) -> None:
-        self.ari = ari
+        self.driver = driver
         self.port = port
         self.clock = context.clock
         self.steady = steady
         self.revoked: list[str] = []
-        """Channels that Asterisk may still make for a command that was taken back."""
+        """Channels that the platform may still make for a command that was taken back."""
         self.settings = settings
         self.names = Names(settings.app)
-        self.recorder = Recorder(context, settings, ari, port)
+        self.recorder = Recorder(context, driver, port, keep=settings.keep_recordings)
         self._actors: dict[str, CallActor] = {}
         self._by_leg: dict[str, str] = {}
         self._by_channel: dict[str, str] = {}
@@ -75,8 +75,7 @@ class CallRegistry:
         self._tasks: asyncio.TaskGroup | None = None
         self._context = Context()
         self._backlog = 0
-        self._pairs: dict[str, asyncio.Event] = {}
-        self._halves: dict[str, dict[str, Channel]] = {}
+        self._pairs = PairedChannels(self.newcomer)
 
     # --- actors ----------------------------------------------------------------------------------
     def start(self, tasks: asyncio.TaskGroup) -> None:
@@ -93,9 +92,8 @@ class CallRegistry:
         self._actors[call.id] = actor
         self.index(call)
         if self._tasks is not None:
-            self._tasks.create_task(
-                self._work(actor), name=actor.key, context=self._context.copy()
-            )
+            context = self._context.copy()
+            self._tasks.create_task(self._work(actor), name=actor.key, context=context)
         return actor
 
     def open(self) -> CallActor:
@@ -131,7 +129,7 @@ class CallRegistry:
             self._past.popitem(last=False)
 
     def forget_past(self) -> None:
-        """Another run of Asterisk gives the ids of channels anew, within a second the same."""
+        """Another run of the platform gives the ids of channels anew, within a second the same."""
         self._past.clear()
 
     # --- what the actors need --------------------------------------------------------------------
@@ -143,6 +141,7 @@ class CallRegistry:
             names=self.names,
             new_id=self._new_id,
             pass_on=self.pass_on,
+            reason_of=self.driver.reason_of,
             now=self.steady.now(),
             at=at or self.clock.utc(),
         )
@@ -176,14 +175,14 @@ class CallRegistry:
             self._backlog += 1
             actor.give(event)
         elif leg is not None and self._tasks is not None:
-            self._tasks.create_task(self.drop("channels", leg.channel))
+            self._tasks.create_task(self.drop(leg.channel))
 
-    async def fetch(self, recording: Fetch) -> None:
-        """Take note that a recording is to be fetched."""
-        await self.recorder.add(recording)
+    def note_recording(self, recording: Fetch) -> Mapping[str, Any]:
+        """What the memory must hold so that a recording is fetched, whatever happens."""
+        return self.recorder.note(recording)
 
     def start_fetching(self, name: str) -> None:
-        """Begin to fetch a recording that was taken note of."""
+        """Begin to fetch a recording that was noted, and is on disk."""
         self.recorder.start(name)
 
     def taken(self) -> None:
@@ -195,47 +194,43 @@ class CallRegistry:
         return new_call_id(self.clock.utc(), taken)
 
     # --- events ----------------------------------------------------------------------------------
-    def take(self, raw: Mapping[str, Any]) -> None:
+    def take(self, event: Event) -> None:
         """Bring an event to where it belongs; one that makes no sense is dropped.
 
         Raises:
             AdapterUnavailableError: too much waits.
         """
         try:
-            self._take(raw)
+            self._take(event)
         except AdapterUnavailableError:
             raise
         except Exception:
-            logger.exception("an event could not be taken: %.300r", raw)
+            logger.exception("an event fits no call, dropped: %.300r", event)
 
-    def _take(self, raw: Mapping[str, Any]) -> None:
-        event = read_event(raw)
-        if event is None:
-            return
+    def _take(self, event: Event) -> None:
         actor = self._find_actor(event)
-        if event.kind == "ChannelTransfer":
+        if event.kind is EventKind.TRANSFER:
             actor, event = self._transferring(actor, event)
         if _is_sign_of_life(event) and self._is_late(event, actor):
             self._drop_soon(event)
         elif actor is not None:
             self._count()
             actor.give(event)
-            self._note_half(event)
-        elif event.kind == "StasisStart" and event.channel is not None and event.replaces is None:
-            if event.channel.name.startswith("Local/"):
-                self._wait_for_other_half(event, event.channel.name)
-            else:
-                self.newcomer(event)
+            self._note_stand_in(event)
+        elif (
+            event.kind is EventKind.ENTERED
+            and event.replaces is None
+            and not self._pairs.take(event, self._tasks)
+        ):
+            self.newcomer(event)
 
     def _is_late(self, event: Event, actor: CallActor | None) -> bool:
-        """Whether a telephone rings for what is over: Asterisk was asked long ago, or stood still.
+        """Whether a telephone rings for what is over: the platform stood still meanwhile.
 
         Only what we know to be ours: a channel of no call may be another linkage's.
         """
         channel = event.channel
-        if channel is None:
-            return False
-        if self.names.call_of(channel.id) is None:
+        if channel is None or self.names.call_of(channel.id) is None:
             return False
         if actor is None:
             return channel.id in self._past or channel.id in self.revoked
@@ -246,35 +241,14 @@ class CallRegistry:
         assert event.channel is not None
         logger.warning("channel %s comes too late: hung up", event.channel.id)
         if self._tasks is not None:
-            self._tasks.create_task(self.drop("channels", event.channel.id))
-
-    def _wait_for_other_half(self, event: Event, name: str) -> None:
-        """Half of a Local channel came in: perhaps of a telephone's own transfer (REFER).
-
-        Then one half replaces the telephone's leg, which its call sees to, and the other comes in
-        as if the officer had dialled. The two come in either order.
-        """
-        pair = name.rpartition(";")[0]
-        if self._pairs.pop(pair, None) is None and self._tasks is not None:
-            self._pairs[pair] = replaced = asyncio.Event()
-            self._tasks.create_task(self._take_half(event, pair, replaced))
-
-    async def _take_half(self, event: Event, pair: str, replaced: asyncio.Event) -> None:
-        try:
-            async with asyncio.timeout(OTHER_HALF_S):
-                await replaced.wait()
-        except TimeoutError:
-            self.newcomer(event)  # no transfer: a dialplan that uses Local channels
-        finally:
-            self._pairs.pop(pair, None)
+            self._tasks.create_task(self.drop(event.channel.id))
 
     def newcomer(self, event: Event) -> None:
-        """A channel that we do not know came into our application."""
+        """A channel that we do not know came under our control."""
         channel = event.channel
-        assert channel is not None
-        role = event.args[0] if event.args else call_events.CALLER
-        if channel.id in self._past:
+        if channel is None or channel.id in self._past:
             return
+        role = event.role or call_events.CALLER
         if role not in {call_events.CALLER, call_events.OFFICER}:
             # Another linkage's leg, whose place here we have taken, or a mistake in the dialplan.
             logger.warning(
@@ -284,80 +258,56 @@ class CallRegistry:
         call = call_events.new_call(event, self._new_id(), event.at or self.clock.utc())
         self.add(call, fresh=True)
 
-    async def drop(self, kind: str, name: str) -> None:
-        """Take away what nobody needs: a channel or a bridge."""
+    async def drop(self, channel: str) -> None:
+        """Hang up a channel that nobody needs."""
         try:
-            await self.ari.request("DELETE", f"/{kind}/{segment(name)}")
-        except AriError as error:
-            logger.info("%s %s: %s", kind, name, error)
+            await self.driver.perform(HangUp(channel=channel))
+        except PlatformRefusedError as error:
+            logger.info("channel %s: %s", channel, error)
 
     def _find_actor(self, event: Event) -> CallActor | None:
         call_id = None
         if event.replaces is not None and event.channel is not None:
             call_id = self._by_channel.get(event.replaces)
-            self._expect(event.channel.name)
+            self._pairs.expect(event.channel)
         elif event.channel is not None:
             call_id = self._by_channel.get(event.channel.id) or self._by_role(event)
             if event.forwarded is not None and call_id is not None:
-                self._expect(event.forwarded.name)
+                self._pairs.expect(event.forwarded)
         elif event.thing is not None:
             call_id = self.names.call_of(event.thing)
         return self._actors.get(call_id or "")
 
     def _by_role(self, event: Event) -> str | None:
         """The call of a channel that came in as a leg of ours, dials for one, or meets one."""
-        if event.kind == "Dial" and event.caller is not None:
+        if event.caller is not None:
             return self._by_channel.get(event.caller)
-        if event.kind == "ChannelEnteredBridge":
+        if event.kind is EventKind.JOINED:
             return next(filter(None, map(self._by_channel.get, event.members)), None)
-        role, _, leg_id = (*event.args, "", "", "")[:3]
-        call_id = self._by_leg.get(leg_id) if event.kind == "StasisStart" else None
-        if role == LEG and call_id is not None and event.channel is not None:
+        call_id = self._by_leg.get(event.leg_id or "")
+        if event.kind is EventKind.ENTERED and call_id is not None and event.channel is not None:
             self._by_channel[event.channel.id] = call_id
             return call_id
         return None
 
-    def _expect(self, name: str) -> None:
-        """One half of a Local channel is known; the other belongs to nobody and is no call."""
-        pair = name.rpartition(";")[0]
-        self._pairs.setdefault(pair, asyncio.Event()).set()
-        while len(self._pairs) > PAST_MAX:  # other halves that never came
-            self._pairs.pop(next(iter(self._pairs)))
-
-    def _note_half(self, event: Event) -> None:
-        """Asterisk transfers by itself (REFER with Replaces): a half took one telephone's place.
-
-        Once both have, it is as if it had left the transfer to us. The first half stands for the
-        telephone that the caller speaks with, the second for its consultation.
-        """
+    def _note_stand_in(self, event: Event) -> None:
+        """The platform transfers by itself: it put half of a pair into a telephone's place."""
         channel = event.channel
-        if event.replaces is None or channel is None or not refer.is_half(channel.name):
+        if event.replaces is None or channel is None or not channel.stand_in:
             return
         self._by_channel[channel.id] = self._by_channel[event.replaces]
-        pair, _, half = channel.name.rpartition(";")
-        halves = self._halves.setdefault(pair, {})
-        halves[half] = channel
-        while len(self._halves) > PAST_MAX:  # the other one never came
-            self._halves.pop(next(iter(self._halves)))
-        if len(halves) > 1:
-            del self._halves[pair]
-            told = Event(
-                kind="ChannelTransfer",
-                at=event.at,
-                channel=halves["1"],
-                other=halves["2"].id,
-                attended=True,
-            )
-            actor, told = self._transferring(self._find_actor(told), told)
+        transfer = self._pairs.stands_in(event)
+        if transfer is not None:
+            actor, transfer = self._transferring(self._find_actor(transfer), transfer)
             if actor is not None:
                 self._count()
-                actor.give(told)
+                actor.give(transfer)
 
     def _transferring(
         self, first: CallActor | None, event: Event
     ) -> tuple[CallActor | None, Event]:
         """Whose call it is when a telephone transfers: the consultation's, which hands over."""
-        if first is None or event.state:
+        if first is None:
             return None, event
         second = self._actors.get(self._by_channel.get(event.other or "", ""))
         if event.attended and second is not None and second is not first:
@@ -381,70 +331,21 @@ class CallRegistry:
             CommandError: there is none, or several come into question.
         """
         self._count()
+        calls = [actor.call for actor in self._actors.values()]
         try:
-            if message.conference_id is not None:
-                return self._by_conference_id(message)
-            if message.call_id is not None:
-                return self._by_call_id(message.call_id)
-            if isinstance(message, CancelCallOut):
-                return self._by_convening(message)
-            return self._by_party(message)
+            call = call_meant(message, self.settings, calls, self._call, self._by_conference)
         except CommandError:
             self.taken()
             raise
+        return self._actors[call.id]
 
-    def _by_call_id(self, call_id: str) -> CallActor:
+    def _call(self, call_id: str) -> Call | None:
         actor = self._actors.get(self._by_leg.get(call_id, call_id))
-        if actor is None:
-            raise CommandError(Result.NO_CALL, f"no call {call_id} is alive")
-        return actor
-
-    def _by_conference_id(self, message: Message) -> CallActor:
-        actor = self._actors.get(self._by_conference.get(message.conference_id or "", ""))
-        if actor is None:
-            raise CommandError(Result.NO_CONFERENCE, f"no conference {message.conference_id}")
-        named = message.call_id
-        if named not in {None, actor.call.id} and named not in actor.call.legs:
-            raise CommandError(Result.NO_CALL, f"call {named} is not of that conference")
-        return actor
-
-    def _by_convening(self, message: CancelCallOut) -> CallActor:
-        """The call into which somebody is being called, by the command or by the event."""
-        for actor in self._actors.values():
-            call = actor.call
-            by_event = message.event_id is not None and message.event_id == call.event_id
-            if any(
-                each.request_id == message.request_id if message.request_id else by_event
-                for each in call.convenings
-            ):
-                return actor
-        raise CommandError(Result.WRONG_STATE, "nobody is being called by that any more")
-
-    def _by_party(self, message: Message) -> CallActor:
-        number = getattr(message, "phone_num", None)
-        login = message.login_id or getattr(message, "from_login_id", None)
-        if number is None and login is None:
-            raise CommandError(Result.MISSING_FIELD, "CallId must say which call")
-        found = [actor for actor in self._actors.values() if self._has(actor.call, number, login)]
-        if not found:
-            raise CommandError(Result.NO_CALL, "no such call is alive")
-        if len(found) > 1:
-            raise CommandError(Result.WRONG_STATE, "several calls fit: name the CallId")
-        return found[0]
-
-    def _has(self, call: Call, number: str | None, login: str | None) -> bool:
-        alive = [leg for leg in call.legs.values() if leg.alive]
-        return (
-            number is None or any(same(self.settings, leg.number, number) for leg in alive)
-        ) and (login is None or any(leg.login == login for leg in alive))
+        return None if actor is None else actor.call
 
     def knows(self, channel: str) -> bool:
         """Whether a channel belongs to a call."""
         return channel in self._by_channel
-
-    def has(self, call_id: str) -> bool:
-        """Whether a call is alive."""
-        return call_id in self._actors
 
     def of_event(self, event_id: str) -> Iterator[CallActor]:
         """The calls for which an event was created (201)."""
@@ -454,7 +355,5 @@ class CallRegistry:
 
 
 def _is_sign_of_life(event: Event) -> bool:
-    """Whether it tells that a telephone rings or was picked up."""
-    if event.kind == "Dial":
-        return event.dial_status in RINGS
-    return event.kind in {"StasisStart", "ChannelStateChange"}
+    reached = event.kind is EventKind.DIALLING and event.reached
+    return reached or event.kind in SIGNS_OF_LIFE

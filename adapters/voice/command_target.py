@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from adapters.voice import dialplan
 from adapters.voice.model import Leg, Target
@@ -12,9 +12,6 @@ from linkage.ports import CommandError
 from protocol.message import Message
 from protocol.reasons import Reason
 from protocol.results import Result
-
-COMMAND: Final = "command"
-"""Owner of a request to Asterisk without which the command is not done."""
 
 
 @dataclass(frozen=True, slots=True)

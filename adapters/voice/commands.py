@@ -1,7 +1,7 @@
 """The 2xx of the protocol, done to a call.
 
 A command is judged against the call's state first, and refused by `CommandError` before anything
-is done. What it does at Asterisk must succeed (`owner="command"`), or it is taken back.
+is done. What it does at the platform must succeed (`owner="command"`), or it is taken back.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from adapters.voice import dialplan, legs, party_commands, ringing
+from adapters.voice.actions import COMMAND, SetVariable
 from adapters.voice.callout import call_out
-from adapters.voice.command_target import COMMAND, TargetedCommand, find_target, named_leg, refuse
+from adapters.voice.command_target import TargetedCommand, find_target, named_leg, refuse
 from adapters.voice.conference import conference_control
-from adapters.voice.legs import MISSING
 from adapters.voice.media import media_control
 from adapters.voice.model import Leg
 from adapters.voice.step import Step
@@ -125,15 +125,7 @@ def _create_event(step: Step, order: TargetedCommand) -> Outcome:
 def _set_variable(step: Step, name: str, value: str) -> None:
     for leg in step.call.legs.values():
         if leg.alive:
-            step.do(
-                "POST",
-                "channels",
-                leg.channel,
-                "variable",
-                fine=MISSING,
-                variable=name,
-                value=value,
-            )
+            step.do(SetVariable(channel=leg.channel, name=name, value=value))
 
 
 def _set_data(step: Step, order: TargetedCommand) -> Outcome:

@@ -2,8 +2,8 @@
 
 Forwarded (302), picked up by a colleague, parked, redirected or bridged by another program: the
 leg stays the leg that it was, with its CallId; what changes is its channel, its officer, or that
-it is not with us. `StasisEnd` is no hang-up: a channel that left us and is not destroyed at once
-is looked up before anything is told of it (decision 0029).
+it is not with us. That a channel leaves our control is no hang-up: one that left us and is not
+gone at once is looked up before anything is told of it (decision 0029).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from adapters.asterisk.settings import NUMBER
 from adapters.voice import dialplan, legs, ringing
-from adapters.voice.events import PARKING, Channel, Event
-from adapters.voice.legs import GONE, MISSING
+from adapters.voice.actions import FindChannel, HangUp, Watch, WatchParking
+from adapters.voice.events import Channel, Event
 from adapters.voice.model import Leg
+from adapters.voice.settings import NUMBER
 from adapters.voice.step import Step
 from protocol.messages import HangupSide, ParkNoticeAction, ParkPickupNotice
 from protocol.reasons import Reason
@@ -30,7 +30,7 @@ NO_REASON: Final = frozenset({None, 0, 16, 23})
 
 # --- forwarded -----------------------------------------------------------------------------------
 def forwarded(step: Step, leg: Leg, event: Event) -> None:
-    """A telephone that rings sends the call elsewhere (302), and Asterisk rings there by itself.
+    """A telephone that rings sends the call elsewhere (302), and the platform rings there.
 
     Where that is a number we ring it ourselves; so it is told, and may be outside. Anything else,
     a SIP address for one, is the leg's new channel.
@@ -40,7 +40,7 @@ def forwarded(step: Step, leg: Leg, event: Event) -> None:
     if not re.fullmatch(NUMBER, event.forward) and not leg.twins:
         step.call.move(leg, event.forwarded.id)
         return
-    step.do("DELETE", "channels", event.forwarded.id, fine=(GONE,))
+    step.do(HangUp(channel=event.forwarded.id))
     if leg.twins:
         return  # another telephone of the officer's rings: who is there answers
     rung = {*leg.sent_on, leg.number}
@@ -64,7 +64,7 @@ def forwarded(step: Step, leg: Leg, event: Event) -> None:
 def picked_up(step: Step, leg: Leg, by: Channel) -> bool:
     """A colleague took the call that rings at a telephone; False where it rings no more."""
     if not leg.ringing:
-        step.do("DELETE", "channels", by.id, fine=(GONE,))
+        step.do(HangUp(channel=by.id))
         return False
     step.call.move(leg, by.id)
     number = dialplan.officer_of_channel(step.settings, by)
@@ -94,7 +94,7 @@ def on_time(step: Step) -> None:
     for leg in step.call.legs.values():
         if leg.look_at is not None and leg.look_at <= step.now:
             leg.look_at, leg.looking = None, True
-            step.find(leg.channel)
+            step.do(FindChannel(channel=leg.channel))
 
 
 def found(step: Step, leg: Leg, event: Event) -> None:
@@ -107,39 +107,36 @@ def found(step: Step, leg: Leg, event: Event) -> None:
         if leg.id == step.call.anchor:
             ringing.cancel_ringing(step, Reason.ANSWERED_ELSEWHERE)
             legs.stop_music(step)
-        if event.bridge_class == PARKING:
-            # Who fetches it is told by the bridge in which the two meet, and that is none of ours.
-            step.do("POST", "applications", step.names.app, "subscription", eventSource="bridge:")
-    is_parked = event.bridge_class == PARKING
-    if is_parked and not leg.parked:
+        if event.parking:
+            step.do(WatchParking())
+    if event.parking and not leg.parked:
         _tell(step, leg, ParkNoticeAction.PARKED, step.call.officer)
-    elif leg.parked and not is_parked:
+    elif leg.parked and not event.parking:
         number = None if event.channel is None else event.channel.connected
         officer = step.settings.officer.get(number or "")
         _tell(step, leg, ParkNoticeAction.RETRIEVED, officer.login if officer else None)
-    leg.parked = is_parked
+    leg.parked = event.parking
 
 
 def moved(step: Step, leg: Leg, event: Event) -> None:
     """What is elsewhere came into a bridge there: it is fetched, or parked once more."""
     alone = len(event.members) < 2  # noqa: PLR2004 - who fetches it comes next
-    is_parked = event.bridge_class == PARKING
-    if leg.parked != is_parked and (is_parked or not alone):
-        step.find(leg.channel)
+    if leg.parked != event.parking and (event.parking or not alone):
+        step.do(FindChannel(channel=leg.channel))
 
 
 def fetched(step: Step, by: Channel, event: Event) -> None:
     """Somebody who is none of ours came into the bridge of one who was parked."""
     officer = dialplan.officer_of_channel(step.settings, by)
     for leg in step.call.legs.values():
-        if leg.parked and leg.channel in event.members and event.bridge_class != PARKING:
+        if leg.parked and leg.channel in event.members and not event.parking:
             login = None if officer is None else step.settings.officer[officer].login
             _tell(step, leg, ParkNoticeAction.RETRIEVED, login)
             leg.parked = False
 
 
 def timed_out(step: Step, leg: Leg) -> None:
-    """Nobody fetched it: Asterisk rings who parked it."""
+    """Nobody fetched it: the platform rings who parked it."""
     if leg.parked:
         _tell(step, leg, ParkNoticeAction.TIMEOUT, None)
         leg.parked = False
@@ -153,8 +150,7 @@ def came_back(step: Step, leg: Leg, event: Event) -> None:
     if any(each.up for each in call.legs.values() if each is not leg):
         legs.seat(step, leg)
         return
-    dialled = event.args[1] if len(event.args) > 1 else ""
-    target = dialplan.inside_target(step.settings, dialled)
+    target = dialplan.inside_target(step.settings, event.dialled)
     target = target or dialplan.inside_target(step.settings, call.hotline)
     if target is not None:
         call.waiting, call.at_once = list(target.each), target.at_once
@@ -164,15 +160,8 @@ def came_back(step: Step, leg: Leg, event: Event) -> None:
 
 
 def watch(step: Step, leg: Leg) -> None:
-    """Have Asterisk tell us of a channel that came in also when it has left us, or ended."""
-    step.do(
-        "POST",
-        "applications",
-        step.names.app,
-        "subscription",
-        fine=MISSING,
-        eventSource=f"channel:{leg.channel}",
-    )
+    """Have the platform tell us of a channel that came in also when it has left us, or ended."""
+    step.do(Watch(channel=leg.channel))
 
 
 def _tell(step: Step, leg: Leg, action: ParkNoticeAction, by: str | None) -> None:

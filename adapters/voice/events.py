@@ -1,209 +1,138 @@
-"""ARI's events, read tolerantly: what we use of one, as plain typed data.
+"""What a platform tells of its channels, in words that every PBX has.
 
-Source: Asterisk's `rest-api/api-docs/events.json`, versions 18–22. Fields that a version does not
-send are None; unknown types are not our business.
+A driver makes these of its platform's own events. What a platform does not tell is left out: a
+call goes on without it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import datetime
+from enum import StrEnum
 
 from adapters.voice.model import Leg
 
-ID_MAX: Final = 150
-"""Asterisk's own limit is 149 characters (AST_MAX_PUBLIC_UNIQUEID)."""
-TEXT_MAX: Final = 300
 
-KINDS: Final = frozenset(
-    {
-        "StasisStart",
-        "StasisEnd",
-        "ChannelStateChange",
-        "ChannelHangupRequest",
-        "ChannelDestroyed",
-        "ChannelEnteredBridge",
-        "ChannelLeftBridge",
-        "ChannelHold",
-        "ChannelUnhold",
-        "ChannelDtmfReceived",
-        "ChannelTransfer",
-        "Dial",
-        "PlaybackStarted",
-        "PlaybackFinished",
-        "RecordingStarted",
-        "RecordingFinished",
-        "RecordingFailed",
-        "ApplicationReplaced",
-    }
-)
-"""What we listen to. Asterisk is asked to send nothing else (`eventFilter`)."""
+class EventKind(StrEnum):
+    """What happened; in brackets the fields of `Event` that say more, beside `channel`."""
 
-FOUND: Final = "Found"
-"""What became of a channel that was looked up: `state` is empty where it is not there any more,
-`bridge_class` where it is in no bridge."""
-PARKING: Final = "parking"
-"""The class of the bridges in which parked channels are."""
-IN_DIALPLAN: Final = "InDialplan"
-"""Whether Asterisk's dialplan has an extension (`state`)."""
-CONTACTS: Final = "Contacts"
-"""Where an endpoint is registered (`state`): what `Dial()` is given to ring everywhere."""
-HANDED_OVER: Final = "HandedOver"
-TAKEN_OVER: Final = "TakenOver"
-"""What one call of ours tells another (`refer`): a leg is yours now; I have it."""
+    ENTERED = "entered"
+    """It came under our control (role, dialled, number, leg_id, replaces)."""
+    LEFT = "left"
+    """It left our control: it has ended, or goes on elsewhere."""
+    RINGING = "ringing"
+    """A telephone that is being rung rings (caller)."""
+    EARLY_MEDIA = "early media"
+    """A carrier plays its own ringing tone (caller)."""
+    DIALLING = "dialling"
+    """It is being dialled, and nothing else is known of it (caller, reached)."""
+    ANSWERED = "answered"
+    """It was picked up."""
+    FORWARDED = "forwarded"
+    """Its telephone sends the call on, and the platform rings there (forward, forwarded)."""
+    HANGUP_REQUESTED = "hangup requested"
+    """Its party hangs up: why (cause, status)."""
+    ENDED = "ended"
+    """It is no more (cause, status)."""
+    JOINED = "joined"
+    """It came into a bridge (bridge, members, parking)."""
+    PARTED = "parted"
+    """It left one (bridge)."""
+    HELD = "held"
+    """Its telephone's key has put the other side on hold."""
+    RETRIEVED = "retrieved"
+    """… and back."""
+    DIGIT = "digit"
+    """A key was pressed (digit)."""
+    TRANSFER = "transfer"
+    """Its telephone's key asks for a transfer, left to us (number, other, attended, call)."""
+    PLAYBACK_STARTED = "playback started"
+    PLAYBACK_FINISHED = "playback finished"
+    """A sound (thing, failed)."""
+    RECORDING_STARTED = "recording started"
+    RECORDING_FINISHED = "recording finished"
+    """A recording (thing, duration_s)."""
+    RECORDING_FAILED = "recording failed"
+
+    # What a look-up found.
+    FOUND = "found"
+    """A channel lives (parking); without `channel.alive` it is gone."""
+    CONTACTS_FOUND = "contacts found"
+    """Where else the telephone of a leg is registered (leg_id, contacts)."""
+    EXTENSION_FOUND = "extension found"
+    """Whether the dialplan has a number (number, exists)."""
+
+    # What one call of ours tells another (`refer`).
+    HANDED_OVER = "handed over"
+    """A leg is yours now (leg, call); without one there is nobody to be had."""
+    TAKEN_OVER = "taken over"
+    """I have it, and have told so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """A channel as Asterisk describes it in events and in GET /channels."""
+    """A channel of the platform's, as far as it describes it.
+
+    `up`: it was answered. `alive` is False of one that was looked up and is gone. `away`: it is
+    in the platform's own hands (dialplan, parking lot) and not in ours. `endpoint` is how its
+    telephone is dialled, `exten` and `context` are where it is in the dialplan, `connected` is the
+    number of whom it speaks with.
+
+    Some platforms put a pair of linked channels into the places of telephones that transfer:
+    `pair` is the name that both halves have, `half` which one this is, `stand_in` whether it is in
+    the place of a telephone that transfers with consultation.
+    """
 
     id: str
     name: str = ""
-    state: str = ""
+    endpoint: str = ""
+    up: bool = False
+    alive: bool = True
+    away: bool = False
     number: str | None = None
     caller_name: str | None = None
     connected: str | None = None
     exten: str | None = None
     context: str = ""
-    app: str = ""
-    app_data: str = ""
+    pair: str = ""
+    half: str = ""
+    stand_in: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One event.
+    """One event; `at` is the platform's time of it, None where it gives none.
 
-    `at` is Asterisk's time of it; `replaces` the id of the channel whose place this one takes;
-    `thing` the id of a playback, or the name of a recording, and `state` that thing's; `cause` is
-    by Q.850, `tech_cause` what it was made of (a SIP status; Asterisk 22.7 and later). Of a
-    transfer by a telephone (REFER) `channel` is that telephone's, `number` where it wants the
-    other party to go, or `other` its channel of the consultation (`attended`); `state` is what we
-    said about it ourselves. Of a Dial `caller` is the channel that dials, and
-    `forwarded` what is dialled instead, since the telephone said `forward`. `call` and `leg` are
-    what calls of ours tell each other.
+    `role` of a channel that enters: `caller` or `officer` by the dialplan, `leg` of one that we
+    ring, which carries the `leg_id`. `replaces` is the id of the channel whose place it takes.
+    `caller` is the channel that dials, `reached` whether somebody was there. `parking`: the bridge
+    is a parking lot's. `number` is what was dialled from, asked for, or looked up.
     """
 
-    kind: str
+    kind: EventKind
     at: datetime | None = None
     channel: Channel | None = None
-    replaces: str | None = None
-    bridge: str | None = None
-    args: tuple[str, ...] = ()
-    cause: int | None = None
-    tech_cause: int | None = None
-    soft: bool = False
-    dial_status: str = ""
-    digit: str = ""
-    thing: str | None = None
-    state: str = ""
-    duration_s: int | None = None
-    detail: str = ""
+    role: str = ""
+    dialled: str = ""
     number: str | None = None
-    attended: bool = False
+    leg_id: str | None = None
+    replaces: str | None = None
     caller: str | None = None
+    reached: bool = False
     forward: str = ""
     forwarded: Channel | None = None
-    bridge_class: str = ""
+    cause: int | None = None
+    status: int | None = None
+    bridge: str | None = None
     members: tuple[str, ...] = ()
+    parking: bool = False
+    digit: str = ""
+    thing: str | None = None
+    failed: bool = False
+    duration_s: int | None = None
     other: str | None = None
+    attended: bool = False
+    contacts: tuple[str, ...] = ()
+    exists: bool = False
     call: str | None = None
     leg: Leg | None = None
-
-
-def read_event(raw: Mapping[str, Any]) -> Event | None:
-    """The event, or None where it is none of those we use or makes no sense."""
-    kind = raw.get("type")
-    if not isinstance(kind, str) or kind not in KINDS:
-        return None
-    if kind == "ChannelTransfer":
-        return _read_transfer(raw)
-    # A Dial event is about the party that is dialled.
-    channel = read_channel(raw.get("peer") if kind == "Dial" else raw.get("channel"))
-    thing = _mapping(raw.get("playback")) or _mapping(raw.get("recording"))
-    bridge = _mapping(raw.get("bridge"))
-    return Event(
-        kind=kind,
-        at=_time(raw.get("timestamp")),
-        channel=channel,
-        replaces=_text(_mapping(raw.get("replace_channel")).get("id"), ID_MAX),
-        bridge=_text(bridge.get("id"), ID_MAX),
-        bridge_class=_text(bridge.get("bridge_class")) or "",
-        members=_texts(bridge.get("channels"), ID_MAX),
-        args=_texts(raw.get("args")),
-        cause=_number(raw.get("cause")),
-        tech_cause=_number(raw.get("tech_cause")),
-        soft=raw.get("soft") is True,
-        dial_status=_text(raw.get("dialstatus")) or "",
-        caller=_text(_mapping(raw.get("caller")).get("id"), ID_MAX),
-        forward=_text(raw.get("forward")) or "",
-        forwarded=read_channel(raw.get("forwarded")),
-        digit=_text(raw.get("digit"), 1) or "",
-        thing=_text(thing.get("id") or thing.get("name"), ID_MAX),
-        state=_text(thing.get("state")) or "",
-        duration_s=_number(thing.get("duration")),
-        detail=_text(thing.get("cause")) or "",
-    )
-
-
-def _read_transfer(raw: Mapping[str, Any]) -> Event:
-    to = _mapping(raw.get("refer_to"))
-    wanted = _mapping(to.get("requested_destination"))
-    return Event(
-        kind="ChannelTransfer",
-        at=_time(raw.get("timestamp")),
-        channel=read_channel(_mapping(raw.get("referred_by")).get("source_channel")),
-        number=_text(wanted.get("destination")),
-        attended="protocol_id" in wanted,
-        other=_text(_mapping(to.get("destination_channel")).get("id"), ID_MAX),
-        state=_text(raw.get("state")) or "",
-    )
-
-
-def read_channel(raw: Any) -> Channel | None:
-    """A channel's description, or None where it has no id."""
-    data = _mapping(raw)
-    channel_id = _text(data.get("id"), ID_MAX)
-    if channel_id is None:
-        return None
-    caller, dialplan = _mapping(data.get("caller")), _mapping(data.get("dialplan"))
-    connected = _mapping(data.get("connected"))
-    return Channel(
-        id=channel_id,
-        name=_text(data.get("name")) or "",
-        state=_text(data.get("state")) or "",
-        number=_text(caller.get("number")),
-        caller_name=_text(caller.get("name")),
-        connected=_text(connected.get("number")),
-        exten=_text(dialplan.get("exten")),
-        context=_text(dialplan.get("context")) or "",
-        app=_text(dialplan.get("app_name")) or "",
-        app_data=_text(dialplan.get("app_data")) or "",
-    )
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any, size: int = TEXT_MAX) -> str | None:
-    return value[:size] if isinstance(value, str) and value else None
-
-
-def _texts(value: Any, size: int = TEXT_MAX) -> tuple[str, ...]:
-    return tuple(str(each)[:size] for each in value) if isinstance(value, list) else ()
-
-
-def _number(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _time(value: Any) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        at = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return at.astimezone(UTC) if at.tzinfo is not None else None

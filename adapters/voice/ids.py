@@ -1,9 +1,9 @@
-"""Which of our ids is which of Asterisk's.
+"""Which of our ids is which of the platform's.
 
-A CallId of the protocol holds 20 characters; Asterisk's channel ids do not fit. Channels that we
-make carry the CallId in their id (`linkage-<CallId>`), and so do bridges, playbacks and recordings
-of a call (`linkage-<CallId>-…`); of channels that came in, the call's record knows the id. So the
-mapping is one to one and survives a restart on both sides.
+A CallId of the protocol holds 20 characters; the platform's channel ids do not fit. Channels that
+we make carry the CallId in their id (`linkage-<CallId>`), and so do bridges, playbacks and
+recordings of a call (`linkage-<CallId>-…`); of channels that came in, the call's record knows the
+id. So the mapping is one to one and survives a restart on both sides.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _base36(value: int) -> str:
 
 
 class Names:
-    """What things are called at Asterisk, for one Stasis application."""
+    """What things are called at the platform, for one Stasis application."""
 
     __slots__ = ("app",)
 
@@ -56,8 +56,8 @@ class Names:
     def bridge(self, call_id: str) -> str:
         """The bridge of a call.
 
-        Never the id of a channel: Asterisk keeps an application's subscriptions by id alone, and
-        tells nothing of a bridge whose name is that of a channel.
+        Never the id of a channel: the platform keeps an application's subscriptions by id alone,
+        and tells nothing of a bridge whose name is that of a channel.
         """
         return f"{self.app}-{call_id}-b"
 

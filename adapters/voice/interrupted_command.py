@@ -1,7 +1,7 @@
 """Commands whose requests were out when the link was lost or linkage was killed.
 
-Nobody knows how much of such a command Asterisk did, and its sender was told so (503). So nothing
-of it is begun any more; what can be seen at Asterisk says what becomes of the call:
+Nobody knows how much of such a command the platform did, and its sender was told so (503). So
+nothing of it is begun any more; what can be seen there says what becomes of the call:
 
 | what is seen | what becomes of it |
 |---|---|
@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from adapters.voice.effects import Do, Effect
+from adapters.voice.actions import HangUp, Mute, Originate, Record, Unmute
+from adapters.voice.effects import Effect
 from adapters.voice.json_codec import from_json
-from adapters.voice.legs import MISSING
-from adapters.voice.model import Call, Leg
+from adapters.voice.model import Call
 from adapters.voice.step import Step
 
 
@@ -65,14 +65,14 @@ def settle(
     recordings: Collection[str],
     late: bool,
 ) -> Settled:
-    """Judge by the channels and recordings that there are at Asterisk.
+    """Judge by the channels and recordings that there are at the platform.
 
     Raises:
         ValueError: the call before it cannot be read.
     """
     seen = [at for at, each in enumerate(pending) if _is_seen(each, channels, recordings)]
     last = max(seen, default=-1)
-    makes = [at for at, each in enumerate(pending) if isinstance(each, Do) and _makes(each)]
+    makes = [at for at, each in enumerate(pending) if isinstance(each, Originate | Record)]
     if last < 0 or (late and not any(at <= last for at in makes)):
         return Settled(call=_before(command, call, channels), pending=(), undone=call)
     left = [each for at, each in enumerate(pending) if at not in makes or (at > last and not late)]
@@ -80,17 +80,15 @@ def settle(
 
 
 def _is_seen(effect: Effect, channels: Collection[str], recordings: Collection[str]) -> bool:
-    if not isinstance(effect, Do):
-        return False
-    if effect.dials is not None:
-        return effect.dials in channels
-    if effect.hangs_up is not None:
-        return effect.hangs_up not in channels
-    return effect.records in recordings
-
-
-def _makes(effect: Do) -> bool:
-    return effect.dials is not None or effect.records is not None
+    match effect:
+        case Originate():
+            return effect.channel in channels
+        case HangUp():
+            return effect.channel not in channels
+        case Record():
+            return effect.name in recordings
+        case _:
+            return False
 
 
 def _before(command: InterruptedCommand, after: Call, channels: Collection[str]) -> Call:
@@ -110,12 +108,10 @@ def take_back(step: Step, undone: Call) -> None:
         if other is None or not leg.up:
             continue
         if other.muted != leg.muted:
-            _mute(step, leg, "DELETE", other.muted)
-            _mute(step, leg, "POST", leg.muted)
+            if other.muted is not None:
+                step.do(Unmute(channel=leg.channel, direction=other.muted))
+            if leg.muted is not None:
+                step.do(Mute(channel=leg.channel, direction=leg.muted))
         if other.deaf != leg.deaf:
-            _mute(step, leg, "POST" if leg.deaf else "DELETE", "out")
-
-
-def _mute(step: Step, leg: Leg, verb: str, direction: str | None) -> None:
-    if direction is not None:
-        step.do(verb, "channels", leg.channel, "mute", fine=MISSING, direction=direction)
+            act = Mute if leg.deaf else Unmute
+            step.do(act(channel=leg.channel, direction="out"))

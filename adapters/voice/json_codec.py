@@ -72,4 +72,6 @@ def _read_plain(hint: type[Any], data: Any) -> Any:
         return datetime.fromisoformat(data)
     if issubclass(hint, Enum):
         return hint(data)
+    if hint is str and not isinstance(data, str):
+        raise TypeError(f"{data!r} is no text")
     return data

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-from adapters.asterisk.causes import hangup_word
-from adapters.voice.events import CONTACTS
+from adapters.voice.actions import (
+    CreateBridge,
+    FindContacts,
+    HangUp,
+    Join,
+    Leave,
+    Originate,
+    PlayRinging,
+    StartMusic,
+    StopMusic,
+    StopPlaying,
+)
 from adapters.voice.model import Leg, LegState, Target
 from adapters.voice.step import Step
 from protocol.messages import (
@@ -20,22 +29,9 @@ from protocol.messages import (
 from protocol.reasons import Reason
 
 GONE_WITHIN_S: Final = 5.0
-"""How long Asterisk may take to say that a channel went which we hung up."""
+"""How long the platform may take to say that a channel went which we hung up."""
 SPARE_S: Final = 10.0
-"""Asterisk stops a ringing telephone so long after we should have: in case we are not there."""
-GONE: Final = 404
-CONFLICT: Final = 409
-UNPROCESSABLE: Final = 422
-LEG: Final = "leg"
-"""First argument of a channel that we dial, before the CallIds of its call and its leg."""
-PJSIP: Final = "PJSIP/"
-REGISTERED: Final = re.compile(r"PJSIP/([A-Za-z0-9_.-]{1,80})")
-"""An endpoint that is dialled where it is registered, perhaps at several places."""
-TRANSFERS: Final = "PJSIP_TRANSFER_HANDLING()"
-TO_US: Final = "ari-only"
-"""A function of channels, and its value; an Asterisk without it (see `refer`) only logs that."""
-MISSING: Final = (400, GONE, CONFLICT, UNPROCESSABLE)
-"""What Asterisk answers about a channel that is not (or no more) where it was thought to be."""
+"""The platform stops a ringing telephone so long after we should have: we may not be there."""
 
 
 def dial(
@@ -110,10 +106,8 @@ def _ring_others(step: Step, leg: Leg, target: Target) -> None:
     others = target.endpoint.split("&")[1:]
     for endpoint in others:
         ring_twin(step, leg, endpoint, target.ring_s)
-    found = None if others else REGISTERED.fullmatch(target.endpoint)
-    if found is not None:
-        function = f"PJSIP_DIAL_CONTACTS({found[1]})"
-        step.find_value(leg.channel, function, CONTACTS, leg.id)
+    if not others:
+        step.do(FindContacts(channel=leg.channel, leg_id=leg.id, endpoint=target.endpoint))
 
 
 def ring_twin(step: Step, leg: Leg, endpoint: str, ring_s: float) -> None:
@@ -126,7 +120,7 @@ def ring_twin(step: Step, leg: Leg, endpoint: str, ring_s: float) -> None:
 def drop_twins(step: Step, leg: Leg) -> None:
     """Stop a leg's other telephones."""
     for twin in leg.twins:
-        step.do("DELETE", "channels", twin, fine=(GONE,))
+        step.do(HangUp(channel=twin))
     step.call.channels += leg.twins
     leg.twins = []
 
@@ -142,7 +136,7 @@ def originate(
     shown: str | None = None,
     auto_answer: bool = False,
 ) -> None:
-    """Have Asterisk dial for a leg. `owner` is whose failure it is that it would not."""
+    """Have the platform dial for a leg. `owner` is whose failure it is that it would not."""
     call = step.call
     origin = call.legs.get(call.id) if leg.id != call.id else None
     shown = shown or (call.dialled if origin is None else None) or call.show or call.number
@@ -150,43 +144,19 @@ def originate(
     variables |= {f"LINKAGE_{key}": value for key, value in call.data.items()}
     if call.event_id is not None:
         variables["LINKAGE_EVENTID"] = call.event_id
-    if endpoint.startswith(PJSIP):
-        variables[TRANSFERS] = TO_US
-    if auto_answer:
-        # What most actor telephones understand as "do not ring, take it".
-        variables["PJSIP_HEADER(add,Call-Info)"] = "<sip:localhost>;answer-after=0"
-        variables["PJSIP_HEADER(add,Alert-Info)"] = "<http://localhost>;info=alert-autoanswer"
     step.do(
-        "POST",
-        "channels",
-        channel,
-        fine=(CONFLICT,),
-        owner=owner,
-        body={"variables": variables},
-        endpoint=endpoint,
-        app=step.names.app,
-        appArgs=f"{LEG},{call.id},{leg.id}",
-        timeout=str(round(ring_s + SPARE_S)),
-        **({"callerId": shown} if shown else {}),
-        **({"originator": origin.channel} if origin is not None and origin.alive else {}),
-    )
-
-
-def take_transfers(step: Step, leg: Leg) -> None:
-    """Have Asterisk leave it to us when a telephone that called presses its transfer key."""
-    set_variable(step, leg, TRANSFERS, TO_US)
-
-
-def set_variable(step: Step, leg: Leg, name: str, value: str) -> None:
-    """Set a variable of a leg's channel, if it is there."""
-    step.do(
-        "POST",
-        "channels",
-        leg.channel,
-        "variable",
-        fine=MISSING,
-        variable=name,
-        value=value,
+        Originate(
+            channel=channel,
+            call_id=call.id,
+            leg_id=leg.id,
+            endpoint=endpoint,
+            give_up_s=ring_s + SPARE_S,
+            shown=shown,
+            originator=origin.channel if origin is not None and origin.alive else None,
+            auto_answer=auto_answer,
+            variables=variables,
+            owner=owner,
+        )
     )
 
 
@@ -194,20 +164,19 @@ def seat(step: Step, leg: Leg) -> None:
     """Put a leg into the call's bridge, which is made first where there is none."""
     make_bridge(step)
     leg.seated, leg.held_by = True, None
-    step.do("POST", "bridges", step.bridge, "addChannel", fine=MISSING, channel=leg.channel)
+    step.do(Join(bridge=step.bridge, channel=leg.channel))
 
 
 def unseat(step: Step, leg: Leg) -> None:
     """Take a leg out of the bridge and let it hear music."""
     leg.seated, leg.held_by = False, None
-    step.do("POST", "bridges", step.bridge, "removeChannel", fine=MISSING, channel=leg.channel)
+    step.do(Leave(bridge=step.bridge, channel=leg.channel))
     play_music_to(step, leg)
 
 
 def play_music_to(step: Step, leg: Leg, music: str | None = None) -> None:
     """Music on hold for one leg that is not in the bridge."""
-    music = music or step.settings.music
-    step.do("POST", "channels", leg.channel, "moh", fine=MISSING, mohClass=music)
+    step.do(StartMusic(channel=leg.channel, music=music or step.settings.music))
 
 
 def reseat(step: Step, leg: Leg) -> None:
@@ -219,58 +188,41 @@ def reseat(step: Step, leg: Leg) -> None:
 
 def stop_music_to(step: Step, leg: Leg) -> None:
     """End the music on hold of one leg."""
-    step.do("DELETE", "channels", leg.channel, "moh", fine=MISSING)
+    step.do(StopMusic(channel=leg.channel))
 
 
 def make_bridge(step: Step) -> None:
     """The call's bridge; asking for it twice makes no second one."""
     if not step.call.bridge_made:
         step.call.bridge_made = True
-        step.do(
-            "POST",
-            "bridges",
-            fine=(CONFLICT,),
-            bridgeId=step.bridge,
-            # Without the second word two telephones are joined so closely that Asterisk does not
-            # see the digits that they send in the sound (RFC 4733). They still reach each other.
-            type="mixing,dtmf_events",
-            name=step.bridge,
-        )
+        step.do(CreateBridge(bridge=step.bridge))
 
 
 def start_music(step: Step) -> None:
     """Music for whoever is alone in the bridge."""
     if not step.call.music:
         step.call.music = True
-        step.do("POST", "bridges", step.bridge, "moh", fine=MISSING, mohClass=step.settings.music)
+        step.do(StartMusic(bridge=step.bridge, music=step.settings.music))
 
 
 def stop_music(step: Step) -> None:
     """End the music in the bridge."""
     if step.call.music:
         step.call.music = False
-        step.do("DELETE", "bridges", step.bridge, "moh", fine=MISSING)
+        step.do(StopMusic(bridge=step.bridge))
 
 
 def start_tone(step: Step) -> None:
     """Ringing tone in the bridge: for an officer who waits for another to answer."""
     if step.call.tone is None:
         step.call.tone = step.next_name("t")
-        step.do(
-            "POST",
-            "bridges",
-            step.bridge,
-            "play",
-            step.call.tone,
-            fine=MISSING,
-            media="tone:ring",
-        )
+        step.do(PlayRinging(bridge=step.bridge, play_id=step.call.tone))
 
 
 def stop_tone(step: Step) -> None:
     """End the ringing tone."""
     if step.call.tone is not None:
-        step.do("DELETE", "playbacks", step.call.tone, fine=(GONE,))
+        step.do(StopPlaying(play_id=step.call.tone))
         step.call.tone = None
 
 
@@ -307,7 +259,7 @@ def tell_hold(step: Step, leg: Leg, action: HoldNoticeAction, by: str | None) ->
 
 
 def hang_up(step: Step, leg: Leg, reason: int, side: HangupSide, *, owner: str = "") -> None:
-    """End a leg; why is kept until Asterisk says that it went. Twice is once."""
+    """End a leg; why is kept until the platform says that it went. Twice is once."""
     if not leg.alive or leg.leaving is not None:
         return
     leg.leaving = step.later(GONE_WITHIN_S)
@@ -315,8 +267,8 @@ def hang_up(step: Step, leg: Leg, reason: int, side: HangupSide, *, owner: str =
     if owner:
         leg.request_id = step.request_id
     drop_twins(step, leg)
-    word = hangup_word(reason) if leg.answered is None else "normal"
-    step.do("DELETE", "channels", leg.channel, fine=(GONE,), owner=owner, reason=word)
+    said = reason if leg.answered is None else Reason.NORMAL
+    step.do(HangUp(channel=leg.channel, reason=said, owner=owner))
 
 
 def tell_leg_ended(step: Step, leg: Leg) -> None:

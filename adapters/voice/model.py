@@ -48,18 +48,17 @@ class Target:
 
 @dataclass(slots=True, kw_only=True)
 class Leg:
-    """One party's channel. `id` is its CallId, `channel` Asterisk's id of it.
+    """One party's channel. `id` is its CallId, `channel` the platform's id of it.
 
-    `seated` is whether it should be in the call's bridge, `inside` whether Asterisk says it is.
-    `reason` and `side` are set by whoever ends it first; `leaving` is when we stop to wait for
-    Asterisk to say that it went. `cause` is what Asterisk said on the way (Q.850), `tech_cause`
-    what it was made of (a SIP status). `rang`: its ringing (180) was told. `lost`: it went while
-    nobody looked, so its end is made up. `announced`: 104 has told of it as a member.
-    `held_by` is the leg whose telephone's own hold key has put this one on hold.
-    `twins` are its other channels while several telephones of one officer ring.
-    `sent_on`: numbers whose telephones sent it on. `away`: it lives, but left our application
-    (`parked`, for one); `look_at` is when we look whether it does
-    (`looking`).
+    `seated` is whether it should be in the call's bridge, `inside` whether the platform says it
+    is. `reason` and `side` are set by whoever ends it first; `leaving` is when we stop to wait for
+    the platform to say that it went. `cause` is what the platform said on the way (Q.850),
+    `tech_cause` what it was made of (a SIP status). `rang`: its ringing (180) was told. `lost`: it
+    went while nobody looked, so its end is made up. `announced`: 104 has told of it as a member.
+    `held_by` is the leg whose telephone's own hold key has put this one on hold. `twins` are its
+    other channels while several telephones of one officer ring. `sent_on`: numbers whose
+    telephones sent it on. `away`: it lives, but left our application (`parked`, for one);
+    `look_at` is when we look whether it does (`looking`).
     """
 
     id: str
@@ -147,14 +146,14 @@ class Transfer:
 
 @dataclass(slots=True, kw_only=True)
 class Recording:
-    """A recording that Asterisk is making; `name` is its RecordId and its name there.
+    """A recording that the platform is making; `name` is its RecordId and its name there.
 
-    Asterisk ends one by itself when it hears nothing for some seconds, or when nobody is in the
-    bridge; it is then taken up again in the same file. `running`: its start was told. `live`: it
-    is being made, as far as we know; `asked`: Asterisk was asked for it (at `asked_at`) and has
-    not said yet that it began. `quiet`: it was told that it stands still for want of sound, and
-    at `sounds_at` it is known to go on. `again_at` is when to ask once more. `duration_s` is how
-    much is in the file, by Asterisk.
+    the platform ends one by itself when it hears nothing for some seconds, or when nobody is in
+    the bridge; it is then taken up again in the same file. `running`: its start was told. `live`:
+    it is being made, as far as we know; `asked`: the platform was asked for it (at `asked_at`) and
+    has not said yet that it began. `quiet`: it was told that it stands still for want of sound,
+    and at `sounds_at` it is known to go on. `again_at` is when to ask once more. `duration_s` is
+    how much is in the file, by the platform.
     """
 
     name: str
@@ -175,7 +174,7 @@ class Recording:
 
 @dataclass(slots=True, kw_only=True)
 class Play:
-    """An announcement; `heard` once Asterisk has begun it."""
+    """An announcement; `heard` once the platform has begun it."""
 
     heard: bool = False
     request_id: str | None = None
@@ -276,13 +275,13 @@ class Call:
         return self.legs[self.anchor]
 
     def leg_of_channel(self, channel: str) -> Leg | None:
-        """The leg that has a channel of Asterisk's."""
+        """The leg that has a channel of the platform's."""
         return next(
             (leg for leg in self.legs.values() if channel in {leg.channel, *leg.twins}), None
         )
 
     def move(self, leg: Leg, channel: str) -> None:
-        """A leg goes on with another channel of Asterisk's."""
+        """A leg goes on with another channel of the platform's."""
         self.channels.append(leg.channel)
         leg.channel, leg.inside = channel, False
         leg.look_at, leg.looking = None, False

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from adapters.voice import dialplan, legs, transfer
+from adapters.voice.actions import COMMAND, Mute, Unmute
 from adapters.voice.command_target import (
-    COMMAND,
     TargetedCommand,
     find_target,
     refuse,
@@ -145,9 +145,9 @@ def do_mute(step: Step, order: TargetedCommand) -> Outcome:
     if not leg.up:
         raise refuse("the party has not answered yet")
     direction = message.direction or AudioDirection.IN
-    verb = "POST" if message.action is MuteAction.MUTE else "DELETE"
+    act = Mute if message.action is MuteAction.MUTE else Unmute
     leg.muted = direction.value if message.action is MuteAction.MUTE else None
-    step.do(verb, "channels", leg.channel, "mute", owner=COMMAND, direction=direction.value)
+    step.do(act(channel=leg.channel, direction=direction.value, owner=COMMAND))
     step.tell(
         MuteNotice(
             call_id=leg.id,

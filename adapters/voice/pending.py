@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
 
-from adapters.asterisk.ari import AriError
 from adapters.voice.step import Step
 from linkage.ports import AdapterError, AdapterUnavailableError, Command, CommandError, Outcome
 from protocol.results import Result
@@ -28,12 +26,12 @@ class PendingCommand:
     outcome: asyncio.Future[Outcome]
     begun: bool = False
     failed: list[str] = field(default_factory=list)
-    """Whose requests Asterisk refused, as of `Do.owner`."""
+    """Whose actions the platform refused, as of `Action.owner`."""
 
 
 @dataclass(slots=True, eq=False)
-class Check:
-    """A look at what lives of the call at Asterisk, and who waits for that it was taken."""
+class PendingCheck:
+    """A look at what lives of the call at the platform, and who waits for that it was taken."""
 
     look: Callable[[Step], Awaitable[Decide]]
     done: asyncio.Future[None]
@@ -56,25 +54,13 @@ def expired() -> CommandError:
     return CommandError(Result.EXPIRED, "the command expired before it could be begun")
 
 
-def lost(error: BaseException, order: PendingCommand) -> Exception:
+def lost(error: BaseException, command: PendingCommand) -> Exception:
     """What the sender of a command is told when the link broke over it."""
-    if order.begun:
+    if command.begun:
         return CommandError(Result.TIMEOUT, f"{words(error)}: nobody knows whether it was done")
     return AdapterUnavailableError(f"{words(error)}: it was not begun")
 
 
 def words(error: BaseException) -> str:
     """Why a link is lost, where it says so."""
-    return str(error) if isinstance(error, AdapterError) else "the link to Asterisk was lost"
-
-
-def result_of(error: AriError) -> Result:
-    """The result code for what Asterisk answered to a command."""
-    by_status: dict[int, Result] = {
-        HTTPStatus.NOT_FOUND: Result.NO_CALL,
-        HTTPStatus.CONFLICT: Result.WRONG_STATE,
-        HTTPStatus.PRECONDITION_FAILED: Result.WRONG_STATE,
-        HTTPStatus.UNPROCESSABLE_ENTITY: Result.BAD_VALUE,
-        HTTPStatus.BAD_REQUEST: Result.BAD_VALUE,
-    }
-    return by_status.get(error.status, Result.VENDOR)
+    return str(error) if isinstance(error, AdapterError) else "the link to the platform was lost"

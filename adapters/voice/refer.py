@@ -23,43 +23,38 @@ import dataclasses
 import re
 from typing import Final
 
-from adapters.asterisk.settings import NUMBER
 from adapters.voice import dialplan, diversion, legs, ringing, transfer
-from adapters.voice.events import HANDED_OVER, IN_DIALPLAN, Channel, Event
-from adapters.voice.legs import GONE, MISSING
+from adapters.voice.actions import (
+    EnterDialplan,
+    FindExtension,
+    HangUp,
+    MarkTransferred,
+    ReportTransfer,
+    TransferProgress,
+)
+from adapters.voice.events import Channel, Event, EventKind
 from adapters.voice.model import Call, Leg, LegState, Transfer
+from adapters.voice.settings import NUMBER
 from adapters.voice.step import Step
 from protocol.messages import CallPhase, HangupSide, TransferNoticeMode
 from protocol.reasons import Reason
 
-ATTENDED_HALF: Final = "Local/_attended@"
-"""What Asterisk puts into the places of both telephones when it transfers by itself."""
 HANDED_OVER_WITHIN_S: Final = 5.0
 """How long the other call may take to hand somebody over; both are in this process."""
-EXISTS: Final = "1"
-"""What `DIALPLAN_EXISTS()` says of an extension that there is."""
 CONTEXT: Final = r"[A-Za-z0-9_.-]{1,80}"
 """Name of a context of the dialplan, as far as it can stand in a function's argument."""
-PROGRESS_FINE: Final = (*MISSING, 412)
-DONE, UNAVAILABLE, DECLINED = "channel_answered", "channel_unavailable", "channel_declined"
-"""What the telephone is told (NOTIFY): 200, 503, 603."""
 
 
-def is_half(name: str) -> bool:
-    """Whether a channel is one of those that Asterisk puts into the telephones' places."""
-    return name.startswith(ATTENDED_HALF) and name.endswith((";1", ";2"))
-
-
-# --- as Asterisk tells it ------------------------------------------------------------------------
+# --- as the platform tells it --------------------------------------------------------------------
 def transferring(step: Step, event: Event) -> None:
-    """A telephone pressed its transfer key, and Asterisk leaves it to us."""
+    """A telephone pressed its transfer key, and the platform leaves it to us."""
     assert event.channel is not None
     source = step.call.leg_of_channel(event.channel.id)
     if source is None:
         if event.call is not None:
             _hand_over(step, event, event.call)
     elif not _may_transfer(step.call, source):
-        _answer(step, source, DECLINED)
+        _report(step, source, TransferProgress.DECLINED)
     elif event.attended and event.call is not None:
         _await(step, source, event.number)
     else:
@@ -70,23 +65,21 @@ def transferring(step: Step, event: Event) -> None:
 def replaced(step: Step, event: Event) -> None:
     """Another channel took the place of one of ours.
 
-    Half of a Local channel does so where Asterisk transfers by itself, and a telephone that came
-    by INVITE with Replaces.
+    Half of a pair of channels does so where the platform transfers by itself (`paired_channels`),
+    and a telephone that came by INVITE with Replaces.
     """
     assert event.channel is not None
     assert event.replaces is not None
-    call, name = step.call, event.channel.name
+    call, channel = step.call, event.channel
     leg = call.leg_of_channel(event.replaces)
-    if name.startswith("Local/") and not name.startswith(ATTENDED_HALF):
-        step.do("DELETE", "channels", event.channel.id, fine=(GONE,))
+    if channel.pair and not channel.stand_in:
+        step.do(HangUp(channel=channel.id))
         if leg is not None and _may_transfer(call, leg):
             leg.inside = leg.seated = False
-            number, _, context = name.removeprefix("Local/").partition("@")
-            channel = dataclasses.replace(event.channel, context=context.rpartition("-")[0])
-            _blind(step, leg, number, channel)
+            _blind(step, leg, event.dialled, channel)
     elif leg is not None and leg.alive:
-        step.do("DELETE", "channels", event.replaces, fine=(GONE,))
-        call.move(leg, event.channel.id)
+        step.do(HangUp(channel=event.replaces))
+        call.move(leg, channel.id)
 
 
 def _may_transfer(call: Call, source: Leg) -> bool:
@@ -104,16 +97,9 @@ def _other_party(call: Call, leg: Leg) -> Leg | None:
     return max(others, key=lambda each: (each.up, each.state), default=None)
 
 
-def _answer(step: Step, source: Leg, state: str) -> None:
+def _report(step: Step, source: Leg, progress: TransferProgress) -> None:
     """Tell the telephone what became of its transfer."""
-    step.do(
-        "POST",
-        "channels",
-        source.channel,
-        "transfer_progress",
-        fine=PROGRESS_FINE,
-        states=state,
-    )
+    step.do(ReportTransfer(channel=source.channel, progress=progress))
 
 
 # --- blind ---------------------------------------------------------------------------------------
@@ -134,10 +120,9 @@ def _blind(step: Step, source: Leg, number: str, channel: Channel) -> None:
         _ring(step, source, number)
         return
     begun.until, begun.context = step.later(HANDED_OVER_WITHIN_S), context
-    # As Asterisk itself does it: `Park()` has to know who parks, and will ring there again.
-    legs.set_variable(step, call.anchor_leg, "BLINDTRANSFER", channel.name)
-    function = f"DIALPLAN_EXISTS({context},{number},1)"
-    step.find_value(call.anchor_leg.channel, function, IN_DIALPLAN, number)
+    party = call.anchor_leg.channel
+    step.do(MarkTransferred(channel=party, by=channel.name))
+    step.do(FindExtension(channel=party, context=context, number=number))
 
 
 def _ring(step: Step, source: Leg, number: str) -> None:
@@ -145,32 +130,24 @@ def _ring(step: Step, source: Leg, number: str) -> None:
     if target is None:
         _failed(step, source, Reason.UNALLOCATED)
         return
-    _answer(step, source, DONE)
+    _report(step, source, TransferProgress.DONE)
     transfer.start(step, source, target, attended=False)
 
 
-def in_dialplan(step: Step, event: Event) -> None:
+def extension_found(step: Step, event: Event) -> None:
     """The dialplan has the number: whoever is transferred goes on there. Otherwise we ring it."""
     awaited = _awaited(step.call)
     if awaited is None or awaited.context is None or awaited.to_number != event.number:
         return
     source, party = step.call.legs[awaited.from_leg], step.call.anchor_leg
-    if event.state != EXISTS or not party.alive:
+    if not event.exists or not party.alive:
         awaited.until = None
         _ring(step, source, awaited.to_number or "")
         return
-    step.do(
-        "POST",
-        "channels",
-        party.channel,
-        "continue",
-        fine=MISSING,
-        context=awaited.context,
-        extension=awaited.to_number or "",
-        priority="1",
-    )
+    number = awaited.to_number or ""
+    step.do(EnterDialplan(channel=party.channel, context=awaited.context, number=number))
     diversion.left(step, party)
-    _answer(step, source, DONE)
+    _report(step, source, TransferProgress.DONE)
     legs.hang_up(step, source, Reason.TRANSFERRED, HangupSide.OPERATOR)
 
 
@@ -185,13 +162,12 @@ def went_on(step: Step) -> None:
 def bounced(step: Step, leg: Leg, event: Event) -> bool:
     """Whether the dialplan gave who was transferred back to us: the number is one of ours."""
     awaited = _awaited(step.call)
-    dialled = event.args[1] if len(event.args) > 1 else None
-    if awaited is None or awaited.context is None or awaited.to_number != dialled:
+    if awaited is None or awaited.context is None or awaited.to_number != event.dialled:
         return False
     leg.look_at, leg.looking, leg.away = None, False, False
     awaited.until = None
     legs.seat(step, leg)
-    _ring(step, step.call.legs[awaited.from_leg], dialled or "")
+    _ring(step, step.call.legs[awaited.from_leg], event.dialled)
     return True
 
 
@@ -228,7 +204,7 @@ def _failed(step: Step, source: Leg, reason: int) -> None:
     transfer.tell(step, CallPhase.FAILED, reason)
     call.transfer = None
     if source.alive:
-        _answer(step, source, UNAVAILABLE)
+        _report(step, source, TransferProgress.UNAVAILABLE)
         if source.login is None:
             return  # whoever is outside keeps the call: we cannot ring there again
         legs.hang_up(step, source, Reason.TRANSFERRED, HangupSide.CALLEE)
@@ -268,7 +244,7 @@ def _take_in(step: Step, leg: Leg, consultation: str | None) -> None:
     source = call.legs[taken.from_leg]
     taken.until, taken.to_leg, taken.consultation = None, leg.id, consultation
     taken.to_login, taken.to_number = leg.login, leg.number
-    _answer(step, source, DONE)
+    _report(step, source, TransferProgress.DONE)
     legs.hang_up(step, source, Reason.TRANSFERRED, HangupSide.OPERATOR)
     if call.anchor_leg.held:
         legs.retrieve(step, call.anchor_leg, by=source.login)
@@ -298,7 +274,7 @@ def _given_up(step: Step) -> None:
     if target is None or (source.login is None and dialplan.is_outside(target)):
         _failed(step, source, Reason.CALL_FAILED)
     else:
-        _answer(step, source, DONE)
+        _report(step, source, TransferProgress.DONE)
         transfer.start(step, source, target, attended=False)
 
 
@@ -309,12 +285,14 @@ def _hand_over(step: Step, event: Event, first: str) -> None:
     mine = call.leg_of_channel(event.other or "")
     leg = None if mine is None or call.conference is not None else _other_party(call, mine)
     if leg is None or call.reason is not None:
-        step.pass_on(first, dataclasses.replace(event, kind=HANDED_OVER, call=None))
+        step.pass_on(first, dataclasses.replace(event, kind=EventKind.HANDED_OVER, call=None))
         return
     call.handing_over = True
     given = _take_out(step, leg)
     ringing.end_call(step, Reason.TRANSFERRED, HangupSide.OPERATOR)
-    step.pass_on(first, dataclasses.replace(event, kind=HANDED_OVER, call=call.id, leg=given))
+    step.pass_on(
+        first, dataclasses.replace(event, kind=EventKind.HANDED_OVER, call=call.id, leg=given)
+    )
 
 
 def _take_out(step: Step, leg: Leg) -> Leg:

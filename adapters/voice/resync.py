@@ -1,26 +1,26 @@
-"""Finds the way back after linkage, Asterisk or the link between them was away.
+"""Finds the way back after linkage, the platform or the link between them was away.
 
-What the memory says is compared with what lives at Asterisk: calls that live on are taken up again
-under their CallIds, legs that died are ended (marked reconstructed), channels that came in while
-nobody looked become calls. What is none of these may be another linkage's, and is left alone. ARI
-replays nothing, so 195 says from when to when notices may be missing.
+What the memory says is compared with what lives at the platform: calls that live on are taken up
+again under their CallIds, legs that died are ended (marked reconstructed), channels that came in
+while nobody looked become calls. What is none of these may be another linkage's, and is left
+alone. ARI replays nothing, so 195 says from when to when notices may be missing.
 """
 
 from __future__ import annotations
 
 import logging
 from datetime import datetime
-from typing import Final
 
-from adapters.asterisk.ari import AriError, segment
 from adapters.voice import call_events, diversion, forking, legs
+from adapters.voice.actions import Action, Originate
 from adapters.voice.call_registry import CallRegistry
 from adapters.voice.callout import call_out, convening
 from adapters.voice.conference import lifecycle
-from adapters.voice.effects import Do, Effect
-from adapters.voice.events import FOUND, Event
+from adapters.voice.driver import Inventory
+from adapters.voice.effects import Effect
+from adapters.voice.events import Event, EventKind
 from adapters.voice.interrupted_command import settle, take_back
-from adapters.voice.inventory import Found, look, see_to_the_rest
+from adapters.voice.inventory import see_to_the_rest
 from adapters.voice.media import call_recording
 from adapters.voice.media.recording_download import PREFIX
 from adapters.voice.memory_records import (
@@ -37,18 +37,15 @@ from linkage.ports import Notice
 from protocol.messages import GapCause, GapNotice, LinkState, PlatformLink, PlatformStatusNotice
 from protocol.reasons import Reason
 
-logger = logging.getLogger("linkage.asterisk")
-
-HOLDS: Final = {"variable": "CHANNEL(rtp,hold)"}
-"""What says of a channel, of PJSIP only, whether its telephone has put the other side on hold."""
+logger = logging.getLogger("linkage.voice")
 
 
 async def resync(registry: CallRegistry, *, first: bool) -> str:
     """Compare and repair; `first` is whether this process has not been connected before.
 
-    Returns Asterisk's start time. Raises what the ARI client raises.
+    Returns what tells this run of the platform from another. Raises what the driver raises.
     """
-    found = await look(registry)
+    found = await registry.driver.inventory()
     memory = await registry.port.load()
     link = read_link(memory.get(LINK_KEY))
     if first:
@@ -56,7 +53,7 @@ async def resync(registry: CallRegistry, *, first: bool) -> str:
     registry.revoked = list(link.revoked)
     same_run = link.startup == found.startup
     reason = Reason.STATE_LOST if same_run else Reason.PLATFORM_FAULT
-    # What another run of Asterisk calls by the name of a channel of ours is another channel.
+    # What another run of the platform calls by the name of a channel of ours is another channel.
     ours = found if same_run or link.startup is None else found.without_life()
     unreadable: set[str] = set()
     for key, record in memory.items():
@@ -77,7 +74,7 @@ async def resync(registry: CallRegistry, *, first: bool) -> str:
         cause = GapCause.RESTART if first else GapCause.VENDOR_DISCONNECT
         gap = GapNotice(cause=cause, since=link.seen, until=registry.clock.utc())
         await registry.port.record([Notice(gap, reconstructed=True)])
-    up = PlatformLink(id=registry.names.app, kind="ARI", state=LinkState.UP)
+    up = PlatformLink(id=registry.names.app, kind=registry.driver.link_kind, state=LinkState.UP)
     await registry.port.record([Notice(PlatformStatusNotice(links=(up,)))])
     return found.startup
 
@@ -95,7 +92,7 @@ async def seen(registry: CallRegistry, startup: str) -> None:
 
 # --- one call ------------------------------------------------------------------------------------
 async def _take_up(
-    registry: CallRegistry, found: Found, kept: Kept, reason: Reason, seen: datetime | None
+    registry: CallRegistry, found: Inventory, kept: Kept, reason: Reason, seen: datetime | None
 ) -> None:
     call, pending, command = kept.call, kept.pending, kept.command
     undone: Call | None = None
@@ -121,7 +118,7 @@ async def _take_up(
     pending = _still_wanted(call, pending, found, outage_s)
     actor = registry.add(call)
     added = frozenset(
-        effect.owner for effect in pending if isinstance(effect, Do) and effect.owner
+        effect.owner for effect in pending if isinstance(effect, Action) and effect.owner
     )
     freed = await no_longer_held(registry, call)
 
@@ -141,8 +138,8 @@ async def _take_up(
         registry.forget(actor.call)
 
 
-def _without_call(call: Call, after: Call, found: Found) -> set[str]:
-    """Channels of a command that was taken back: Asterisk may still come to dial them."""
+def _without_call(call: Call, after: Call, found: Inventory) -> set[str]:
+    """Channels of a command that was taken back: the platform may still come to dial them."""
     return _channels(after) - _channels(call) - found.channels.keys()
 
 
@@ -153,11 +150,11 @@ def _channels(call: Call) -> set[str]:
 async def _recordings(
     registry: CallRegistry, call: Call, running: frozenset[str]
 ) -> frozenset[str]:
-    """Which of the call's recordings there are at Asterisk, complete or not."""
+    """Which of the call's recordings there are at the platform, complete or not."""
     stored = [
         name
         for name in call.recordings.keys() - running
-        if await _find(registry, f"/recordings/stored/{segment(name)}")
+        if await registry.driver.has_recording(name)
     ]
     return running | frozenset(stored)
 
@@ -169,7 +166,7 @@ def _outage_s(registry: CallRegistry, saved: datetime | None, seen: datetime | N
 
 
 def _still_wanted(
-    call: Call, pending: list[Effect], found: Found, outage_s: float
+    call: Call, pending: list[Effect], found: Inventory, outage_s: float
 ) -> list[Effect]:
     """Effects without the requests that are of no use any more."""
     if call.conference is None and not call.closed:
@@ -188,44 +185,29 @@ def _still_wanted(
     return [
         each
         for each in pending
-        if not isinstance(each, Do)
-        or each.method == "DELETE"
-        or not (nobody or each.dials in late)
+        if not isinstance(each, Action)
+        or each.takes_away
+        or not (nobody or (isinstance(each, Originate) and each.channel in late))
     ]
 
 
-def _not_done(pending: list[Effect], found: Found) -> list[Effect]:
+def _not_done(pending: list[Effect], found: Inventory) -> list[Effect]:
     """Effects without the dialling that was done: nobody is called into a conference twice.
 
-    Requests go out in order, so where one telephone is known to Asterisk, those before it rang,
-    even if they are busy or silent again by now.
+    Requests go out in order, so where one telephone is known to the platform, those before it
+    rang, even if they are busy or silent again by now.
     """
     dials = {
-        at: effect.dials
-        for at, effect in enumerate(pending)
-        if isinstance(effect, Do) and effect.dials is not None
+        at: effect.channel for at, effect in enumerate(pending) if isinstance(effect, Originate)
     }
     last = max((at for at, channel in dials.items() if channel in found.channels), default=-1)
     return [effect for at, effect in enumerate(pending) if at not in dials or at > last]
 
 
 async def running(registry: CallRegistry, call: Call) -> frozenset[str]:
-    """Which of the call's recordings Asterisk is still making."""
-    names = [
-        name
-        for name in call.recordings
-        if await _find(registry, f"/recordings/live/{segment(name)}")
-    ]
+    """Which of the call's recordings the platform is still making."""
+    names = [name for name in call.recordings if await registry.driver.is_recording(name)]
     return frozenset(names)
-
-
-async def _find(registry: CallRegistry, path: str) -> bool:
-    """Whether something is there; one that Asterisk will not show is taken to be."""
-    try:
-        return await registry.ari.find(path) is not None
-    except AriError as error:
-        logger.warning("%s: %s", path, error)
-        return True
 
 
 async def no_longer_held(registry: CallRegistry, call: Call) -> frozenset[str]:
@@ -234,23 +216,14 @@ async def no_longer_held(registry: CallRegistry, call: Call) -> frozenset[str]:
     for leg in call.legs.values():
         if leg.alive and leg.held_by is not None:
             holder = call.legs.get(leg.held_by)
-            if holder is None or not await _holds(registry, holder):
+            if holder is None or not await registry.driver.has_hold(holder.channel):
                 freed.append(leg.id)
     return frozenset(freed)
 
 
-async def _holds(registry: CallRegistry, holder: Leg) -> bool:
-    path = f"/channels/{segment(holder.channel)}/variable"
-    try:
-        answer = await registry.ari.request("GET", path, HOLDS)
-    except AriError:  # it is gone, or of a technology that does not know
-        return False
-    return isinstance(answer, dict) and answer.get("value") == "1"
-
-
 def compare(
     step: Step,
-    found: Found,
+    found: Inventory,
     running: frozenset[str],
     added: frozenset[str],
     reason: Reason,
@@ -274,7 +247,7 @@ def compare(
 
 
 def _compare_leg(
-    step: Step, leg: Leg, found: Found, seated: frozenset[str], reason: Reason
+    step: Step, leg: Leg, found: Inventory, seated: frozenset[str], reason: Reason
 ) -> None:
     for twin in list(leg.twins):
         if twin not in found.channels:
@@ -286,10 +259,10 @@ def _compare_leg(
         call_events.lost(step, leg, reason)
         return
     leg.inside = leg.channel in seated
-    if channel.state != "Up":
+    if not channel.up:
         return
-    if leg.answered is not None and channel.app not in {"", "Stasis"}:
-        diversion.found(step, leg, Event(kind=FOUND, channel=channel, state=channel.state))
+    if leg.answered is not None and channel.away:
+        diversion.found(step, leg, Event(kind=EventKind.FOUND, channel=channel))
         return
     if not step.dialled(leg) and leg.answered is None:
         leg.state, leg.answered = LegState.ANSWERED, step.at

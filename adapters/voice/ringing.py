@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from adapters.asterisk.causes import common_reason
+from adapters.voice.actions import Answer
 from adapters.voice.callout import convening
 from adapters.voice.legs import dial, hang_up, retrieve, seat, stop_music, stop_tone
 from adapters.voice.model import Leg
+from adapters.voice.reasons import common_reason
 from adapters.voice.step import Step
 from protocol.messages import CallDirection, HangupSide
 from protocol.reasons import Reason
@@ -80,7 +81,7 @@ def connect(step: Step, leg: Leg) -> None:
         call.anchor = leg.id
     if root.alive and root.answered is None:
         root.answered = step.at
-        step.do("POST", "channels", root.channel, "answer", fine=(404, 409))
+        step.do(Answer(channel=root.channel))
     stop_music(step)
     stop_tone(step)
     if call.anchor_leg.held:  # by the key of an officer who has left

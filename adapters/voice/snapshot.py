@@ -1,18 +1,17 @@
-"""What lives of one call, looked up at Asterisk: linkage asks after hours of silence.
+"""What lives of one call, looked up at the platform: linkage asks after hours of silence.
 
-An event that Asterisk sent and nobody took, with the link up all the time, is not repaired by a
-resync, for there is none. So the answer is not what the actor remembers: every channel that it
+An event that the platform sent and nobody took, with the link up all the time, is not repaired by
+a resync, for there is none. So the answer is not what the actor remembers: every channel that it
 takes for alive is asked for, what is gone is ended (as reconstructed, reason 141) like in a
 resync, and only then is said what lives.
 """
 
 from __future__ import annotations
 
-from adapters.asterisk.ari import segment
 from adapters.voice import resync
 from adapters.voice.call_registry import CallRegistry
-from adapters.voice.events import Channel, read_channel
-from adapters.voice.inventory import Found
+from adapters.voice.driver import Inventory
+from adapters.voice.events import Channel
 from adapters.voice.model import Call, Leg
 from adapters.voice.pending import Decide
 from adapters.voice.step import Step
@@ -21,24 +20,23 @@ from protocol.reasons import Reason
 
 
 async def look(registry: CallRegistry, step: Step) -> Decide:
-    """Ask Asterisk for what should live of a call; returns the step that brings it up to that.
+    """Ask the platform for what should live of a call; returns the step that brings it up to that.
 
-    Raises what the ARI client raises.
+    Raises what the driver raises.
     """
     channels: dict[str, Channel] = {}
     for leg in list(step.call.legs.values()):
         if not leg.alive:
             continue
         for channel in (leg.channel, *leg.twins):
-            there = read_channel(await registry.ari.find(f"/channels/{segment(channel)}"))
+            there = await registry.driver.find_channel(channel)
             if there is not None:
                 channels[there.id] = there
-    bridge = await registry.ari.find(f"/bridges/{segment(step.bridge)}")
-    seated = () if not isinstance(bridge, dict) else bridge.get("channels") or ()
-    found = Found(
+    seated = await registry.driver.find_bridge(step.bridge)
+    found = Inventory(
         startup="",
         channels=channels,
-        bridges={} if bridge is None else {step.bridge: frozenset(map(str, seated))},
+        bridges={} if seated is None else {step.bridge: seated},
     )
     running = await resync.running(registry, step.call)
     return lambda step: resync.compare(step, found, running, frozenset(), Reason.STATE_LOST)

@@ -10,36 +10,49 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
-from adapters.asterisk.ari import segment
-from adapters.asterisk.settings import Settings
-from adapters.voice.effects import Do, Effect, Fetch, Find, FindValue, Release, Tell
+from adapters.voice.actions import Action
+from adapters.voice.effects import Effect, Fetch, Release, Tell
 from adapters.voice.events import Event
 from adapters.voice.ids import Names
 from adapters.voice.model import Call, Leg
+from adapters.voice.settings import VoiceSettings
 from protocol.message import Message
 from protocol.messages import CallState, CallStateNotice
+from protocol.reasons import Reason
 
 PATIENCE_S: Final = 30.0
 """What a command without `Expire` allows (protocol.md#expiry)."""
 
 
+class ReasonOf(Protocol):
+    """`adapters.voice.driver.Driver.reason_of`."""
+
+    def __call__(
+        self, cause: int | None, *, answered: bool, status: int | None, rang: bool
+    ) -> Reason:
+        """Why a party is gone that we did not hang up."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Step:
-    """A step. `now` is steady time (deadlines), `at` the time at Asterisk (what is told).
+    """A step. `now` is steady time (deadlines), `at` the time at the platform (what is told).
 
-    `pass_on` has another call take notice of something, before anything that Asterisk says later.
+    `pass_on` has another call take notice of something, before anything that the platform says
+    later.
 
     `request_id` is that of the command being done, `patience_s` how long its sender lets linkage
     wait (`Expire`); `reconstructed` marks a step of a resync.
     """
 
     call: Call
-    settings: Settings
+    settings: VoiceSettings
     names: Names
     new_id: Callable[[], str]
     pass_on: Callable[[str, Event], None]
+    reason_of: ReasonOf
     now: datetime
     at: datetime
     request_id: str | None = None
@@ -48,20 +61,9 @@ class Step:
     effects: list[Effect] = field(default_factory=list)
 
     # --- effects ---------------------------------------------------------------------------------
-    def do(
-        self,
-        method: str,
-        *path: str,
-        fine: tuple[int, ...] = (),
-        owner: str = "",
-        body: dict[str, object] | None = None,
-        **query: str,
-    ) -> None:
-        """Ask Asterisk for something: the path in its segments, the query by name."""
-        way = "".join(f"/{segment(each)}" for each in path)
-        self.effects.append(
-            Do(method=method, path=way, query=query, body=body, fine=fine, owner=owner)
-        )
+    def do(self, action: Action) -> None:
+        """Ask the platform for something."""
+        self.effects.append(action)
 
     def tell(self, message: Message, at: datetime | None = None, *, made_up: bool = False) -> None:
         """Give a notice to the core; `made_up` marks one as reconstructed outside a resync."""
@@ -87,14 +89,6 @@ class Step:
             )
         )
 
-    def find(self, channel: str) -> None:
-        """Look a channel up; what is found comes as an event."""
-        self.effects.append(Find(channel=channel))
-
-    def find_value(self, channel: str, function: str, kind: str, about: str) -> None:
-        """See what a function of the dialplan says; it comes as an event of this kind."""
-        self.effects.append(FindValue(channel=channel, function=function, kind=kind, about=about))
-
     def release(self, call_id: str) -> None:
         """Let a call end that has handed its other party over: what was to be told is told."""
         self.effects.append(Release(call_id=call_id))
@@ -102,7 +96,7 @@ class Step:
     # --- words -----------------------------------------------------------------------------------
     @property
     def bridge(self) -> str:
-        """The id of the call's bridge at Asterisk."""
+        """The id of the call's bridge."""
         return self.names.bridge(self.call.id)
 
     @property

@@ -59,7 +59,7 @@ def begin(step: Step, message: CallOut | ConferenceControl) -> Outcome:
 
 
 def _shown(number: str | None) -> str | None:
-    """ShowNum, as Asterisk can take it for a caller's number."""
+    """ShowNum, as the platform can take it for a caller's number."""
     if number is None:
         return None
     shown = dialable(number)

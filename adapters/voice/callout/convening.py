@@ -16,13 +16,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from adapters.asterisk.causes import common_reason
-from adapters.asterisk.settings import Settings
 from adapters.voice import legs
 from adapters.voice.callout.people import Convening, Fate, Person, Race, Try
 from adapters.voice.command_target import no_number
 from adapters.voice.dialplan import known, number_target
 from adapters.voice.model import Leg, Target
+from adapters.voice.reasons import common_reason
+from adapters.voice.settings import VoiceSettings
 from adapters.voice.step import Step
 from linkage.ports import CommandError
 from protocol.messages import (
@@ -47,7 +47,7 @@ HOPELESS: Final = frozenset(
 
 
 # --- what is asked for ---------------------------------------------------------------------------
-def plan(settings: Settings, groups: Iterable[Group], retry: int) -> list[Race]:
+def plan(settings: VoiceSettings, groups: Iterable[Group], retry: int) -> list[Race]:
     """The groups of a 210 as races; `retry` is how often all of a person's numbers are repeated.
 
     Raises:
@@ -76,7 +76,7 @@ def plan(settings: Settings, groups: Iterable[Group], retry: int) -> list[Race]:
     return races
 
 
-def _person(settings: Settings, staff: Staff, retry: int) -> Person:
+def _person(settings: VoiceSettings, staff: Staff, retry: int) -> Person:
     # 01 before 02, as listed among equals; those without a type last.
     phones = sorted(
         staff.phone_nums, key=lambda each: (each.num_type is None, each.num_type or "")
@@ -95,7 +95,7 @@ def _person(settings: Settings, staff: Staff, retry: int) -> Person:
     )
 
 
-def tries_of(settings: Settings, written: str, num_type: str | None = None) -> list[Try]:
+def tries_of(settings: VoiceSettings, written: str, num_type: str | None = None) -> list[Try]:
     """How a number is dialled, or why it cannot be; a hotline's is those of its officers."""
     dialled = known(settings, written)
     target = number_target(settings, written)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from adapters.voice import dialplan, legs
+from adapters.voice.actions import COMMAND, Action, Mute, Unmute
 from adapters.voice.callout import call_out, convening
 from adapters.voice.callout.people import Convening, Fate, Person, Race
-from adapters.voice.command_target import COMMAND, TargetedCommand, no_number, refuse
+from adapters.voice.command_target import TargetedCommand, no_number, refuse
 from adapters.voice.conference import lifecycle
 from adapters.voice.media import call_recording, media_control
 from adapters.voice.model import Leg
@@ -97,7 +98,7 @@ def _unmute_all(step: Step, _: ConferenceControl) -> None:
 def _play(step: Step, message: ConferenceControl) -> None:
     if not lifecycle.members(step.call):
         raise refuse("nobody is in the conference to hear it")
-    media_control.play_file(step, message.file_id, ("bridges", step.bridge))
+    media_control.play_file(step, message.file_id, bridge=step.bridge)
 
 
 def _tell(step: Step, action: ConferenceNoticeAction) -> None:
@@ -220,28 +221,48 @@ def _kick(step: Step, leg: Leg) -> None:
 
 def _mute(step: Step, leg: Leg) -> None:
     leg.muted = "in"
-    _suppress(step, leg, "POST", "in", MemberNoticeAction.MUTED)
+    _suppress(
+        step,
+        leg,
+        Mute(channel=leg.channel, direction="in", owner=COMMAND),
+        MemberNoticeAction.MUTED,
+    )
 
 
 def _unmute(step: Step, leg: Leg) -> None:
     leg.muted = None
-    _suppress(step, leg, "DELETE", "in", MemberNoticeAction.UNMUTED)
+    _suppress(
+        step,
+        leg,
+        Unmute(channel=leg.channel, direction="in", owner=COMMAND),
+        MemberNoticeAction.UNMUTED,
+    )
 
 
 def _deafen(step: Step, leg: Leg) -> None:
     leg.deaf = True
-    _suppress(step, leg, "POST", "out", MemberNoticeAction.DEAF)
+    _suppress(
+        step,
+        leg,
+        Mute(channel=leg.channel, direction="out", owner=COMMAND),
+        MemberNoticeAction.DEAF,
+    )
 
 
 def _undeafen(step: Step, leg: Leg) -> None:
     leg.deaf = False
-    _suppress(step, leg, "DELETE", "out", MemberNoticeAction.UNDEAF)
+    _suppress(
+        step,
+        leg,
+        Unmute(channel=leg.channel, direction="out", owner=COMMAND),
+        MemberNoticeAction.UNDEAF,
+    )
 
 
-def _suppress(step: Step, leg: Leg, verb: str, direction: str, action: MemberNoticeAction) -> None:
-    """Sound from the member (`in`, as Asterisk sees it) or to him (`out`)."""
-    step.do(verb, "channels", leg.channel, "mute", owner=COMMAND, direction=direction)
-    lifecycle.tell_member(step, leg, action, request_id=step.request_id)
+def _suppress(step: Step, leg: Leg, action: Action, told: MemberNoticeAction) -> None:
+    """Sound from the member (`in`, as the platform sees it) or to them (`out`)."""
+    step.do(action)
+    lifecycle.tell_member(step, leg, told, request_id=step.request_id)
 
 
 def _hold(step: Step, leg: Leg) -> None:

@@ -9,6 +9,7 @@ its time is over; one that was made empty (203) waits for its first member.
 from __future__ import annotations
 
 from adapters.voice import legs
+from adapters.voice.actions import DestroyBridge
 from adapters.voice.callout import convening
 from adapters.voice.callout.people import Convening
 from adapters.voice.media import call_recording, playback
@@ -89,7 +90,7 @@ def close_if_over(step: Step) -> None:
         call_recording.stop_all(step)
         _tell_end(step)
         if call.bridge_made:
-            step.do("DELETE", "bridges", step.bridge, fine=(legs.GONE,))
+            step.do(DestroyBridge(bridge=step.bridge))
     if call.ended is not None and not call.recordings:
         call.closed = True
 

@@ -1,13 +1,13 @@
-"""Recordings of calls and conferences, while Asterisk makes them (108).
+"""Recordings of calls and conferences, while the platform makes them (108).
 
 ```
               RecordingStarted          4 s without sound, an empty bridge
  asked ───────────────────────▶ live ─────────────────────────────────────▶ (neither)
    ▲        108 start                        108 pause 301: quiet              │
    └────────────────── at once, or when somebody enters the bridge ────────────┘
- quiet and live for longer than Asterisk waits for sound, or more in the file: 108 resume
+ quiet and live for longer than the platform waits for sound, or more in the file: 108 resume
 ```
-A recording is to cover its call, and Asterisk gives it up at the first long silence: a hold, a
+A recording is to cover its call, and the platform gives it up at the first long silence: a hold, a
 member who only listens. It is taken up again in the same file (`ifExists=append`) as often as that
 happens, so that it stays one RecordId and one file, and the application hears of it by 108.
 """
@@ -17,8 +17,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from adapters.voice.actions import PauseRecording, Record, ResumeRecording, StopRecording
 from adapters.voice.events import Event
-from adapters.voice.legs import GONE
 from adapters.voice.model import Recording
 from adapters.voice.step import Step
 from protocol.messages import RecordingNotice, RecordingNoticeAction
@@ -26,9 +26,9 @@ from protocol.reasons import Reason
 
 FORMAT: Final = "wav"
 FINISHED_WITHIN_S: Final = 5.0
-"""How long Asterisk may take to say that a recording is complete; then we look for it."""
+"""How long the platform may take to say that a recording is complete; then we look for it."""
 SOUND_WITHIN_S: Final = 6.0
-"""Asterisk waits 4 s for sound: a recording that is made for longer has some."""
+"""The platform waits 4 s for sound: a recording that is made for longer has some."""
 AT_ONCE_S: Final = 1.0
 """One that ended sooner after it was asked for waits so long: it must not go round in circles."""
 
@@ -38,22 +38,19 @@ def start_recording(step: Step, *, owner: str = "") -> str:
     name = step.next_name("r")
     recording = Recording(name=name, started=step.at, request_id=step.request_id)
     step.call.recordings[name] = recording
-    _ask(step, recording, owner=owner, if_exists="fail")
+    _ask(step, recording, owner=owner)
     return name
 
 
-def _ask(step: Step, recording: Recording, *, owner: str = "", if_exists: str = "append") -> None:
+def _ask(step: Step, recording: Recording, *, owner: str = "", append: bool = False) -> None:
     recording.asked, recording.asked_at, recording.again_at = True, step.now, None
     step.do(
-        "POST",
-        "bridges",
-        step.bridge,
-        "record",
-        fine=(409,),
-        owner=owner or recording.name,
-        name=recording.name,
-        format=FORMAT,
-        ifExists=if_exists,
+        Record(
+            bridge=step.bridge,
+            name=recording.name,
+            append=append,
+            owner=owner or recording.name,
+        )
     )
 
 
@@ -82,9 +79,9 @@ def tell_recording(
     )
 
 
-# --- what Asterisk says --------------------------------------------------------------------------
+# --- what the platform says ----------------------------------------------------------------------
 def recording_started(step: Step, event: Event) -> None:
-    """Asterisk records; it says so twice."""
+    """The platform records; it says so twice."""
     recording = step.call.recordings.get(event.thing or "")
     if recording is None or recording.live:
         return
@@ -102,7 +99,7 @@ def _begun(step: Step, recording: Recording) -> None:
 
 
 def recording_finished(step: Step, event: Event) -> None:
-    """Complete because we wanted it, or given up by Asterisk; said twice as well."""
+    """Complete because we wanted it, or given up by the platform; said twice as well."""
     recording = step.call.recordings.get(event.thing or "")
     # An end that is told after it was asked for anew is the old one once more.
     if recording is None or (recording.asked and recording.running):
@@ -116,12 +113,12 @@ def recording_finished(step: Step, event: Event) -> None:
 
 
 def recording_failed(step: Step, event: Event) -> None:
-    """Asterisk cannot record: no disk, or nothing to record."""
+    """The platform cannot record: no disk, or nothing to record."""
     give_up_recording(step, event.thing or "")
 
 
 def found(step: Step, name: str, *, live: bool) -> None:
-    """What a look at Asterisk shows of a recording (resync)."""
+    """What a look at the platform shows of a recording (resync)."""
     recording = step.call.recordings[name]
     if live:
         recording.live, recording.asked = True, False
@@ -148,7 +145,7 @@ def _anybody(step: Step) -> bool:
 
 
 def interrupted(step: Step, recording: Recording, duration_s: int | None) -> None:
-    """Asterisk gave a recording up: take it up again, and say so once for each silence."""
+    """The platform gave a recording up: take it up again, and say so once for each silence."""
     recording.live, recording.asked, recording.sounds_at = False, False, None
     if duration_s is not None:
         if recording.quiet and duration_s > (recording.duration_s or 0):
@@ -175,7 +172,7 @@ def go_on(step: Step) -> None:
         stands = recording.running and not (recording.live or recording.asked)
         waits = recording.paused or recording.again_at is not None
         if stands and not waits and _anybody(step) and _goes_on(step, recording):
-            _ask(step, recording)
+            _ask(step, recording, append=True)
 
 
 def _sounds(step: Step, recording: Recording) -> None:
@@ -200,7 +197,7 @@ def finish_recording(step: Step, name: str, duration_s: int | None) -> None:
 
 
 def give_up_recording(step: Step, name: str) -> None:
-    """Asterisk cannot record, or not go on with it: 108 failed, unless something is there."""
+    """The platform cannot record, or not go on with it: 108 failed, unless something is there."""
     recording = step.call.recordings.get(name)
     if recording is None:
         return
@@ -214,14 +211,14 @@ def give_up_recording(step: Step, name: str) -> None:
 
 
 def stop_recording(step: Step, recording: Recording, *, owner: str = "") -> None:
-    """Ask Asterisk to complete a recording; `recording_finished` follows."""
+    """Ask the platform to complete a recording; `recording_finished` follows."""
     if recording.stopping is not None:
         return
     if recording.running and not (recording.live or recording.asked):
         finish_recording(step, recording.name, recording.duration_s)
         return
     recording.stopping = step.later(FINISHED_WITHIN_S)
-    step.do("POST", "recordings", "live", recording.name, "stop", fine=(GONE,), owner=owner)
+    step.do(StopRecording(name=recording.name, owner=owner))
 
 
 def stop_all(step: Step) -> None:
@@ -234,7 +231,7 @@ def pause(step: Step, recording: Recording, *, owner: str) -> None:
     """Leave out what is said from now on."""
     recording.paused = True
     if recording.live or recording.asked:
-        _live(step, recording, "POST", owner)
+        step.do(PauseRecording(name=recording.name, owner=owner))
     tell_recording(step, recording, RecordingNoticeAction.PAUSE)
 
 
@@ -242,15 +239,9 @@ def resume(step: Step, recording: Recording, *, owner: str) -> None:
     """Record again."""
     recording.paused = recording.quiet = False
     if recording.live or recording.asked:
-        _live(step, recording, "DELETE", owner)
+        step.do(ResumeRecording(name=recording.name, owner=owner))
     go_on(step)
     tell_recording(step, recording, RecordingNoticeAction.RESUME)
-
-
-def _live(step: Step, recording: Recording, verb: str, owner: str) -> None:
-    # Gone: Asterisk has just given it up, and will say so; what was asked for holds then, too.
-    live = ("recordings", "live", recording.name)
-    step.do(verb, *live, "pause", fine=(GONE,), owner=owner)
 
 
 def _close(step: Step) -> None:
@@ -259,7 +250,7 @@ def _close(step: Step) -> None:
 
 
 def on_time(step: Step) -> None:
-    """Recordings whose end Asterisk did not tell, that have sound again, or are asked for anew."""
+    """Recordings whose end was not told, that have sound again, or are asked for anew."""
     for recording in list(step.call.recordings.values()):
         if recording.stopping is not None and recording.stopping <= step.now:
             finish_recording(step, recording.name, None)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from adapters.voice import legs
-from adapters.voice.command_target import COMMAND, TargetedCommand, party, refuse
+from adapters.voice.actions import COMMAND, Play, SendDtmf, StopPlaying
+from adapters.voice.command_target import TargetedCommand, party, refuse
 from adapters.voice.media import call_recording, playback
 from adapters.voice.step import Step
 from linkage.ports import CommandError, Outcome
@@ -69,12 +69,12 @@ def do_media(step: Step, order: TargetedCommand) -> Outcome:
             if not step.call.plays:
                 raise refuse("nothing is being played")
             for play_id in step.call.plays:
-                step.do("DELETE", "playbacks", play_id, fine=(legs.GONE,))
+                step.do(StopPlaying(play_id=play_id))
         case MediaAction.SEND_DTMF:
             if message.digits is None:
                 raise CommandError(Result.MISSING_FIELD, "Digits must say what to send")
             leg = party(step, order)
-            step.do("POST", "channels", leg.channel, "dtmf", owner=COMMAND, dtmf=message.digits)
+            step.do(SendDtmf(channel=leg.channel, digits=message.digits, owner=COMMAND))
         case _:
             wait_s = float(message.timeout or COLLECT_S)
             playback.collect(step, party(step, order), message.max_digits or 1, wait_s)
@@ -85,13 +85,14 @@ def do_media(step: Step, order: TargetedCommand) -> Outcome:
 
 def _play(step: Step, order: TargetedCommand) -> Outcome:
     """To everybody in the call, or to the party that is named."""
-    where = ("bridges", step.bridge)
     if order.leg is not None or not (step.call.bridged or step.call.conference):
-        where = ("channels", party(step, order).channel)
-    return play_file(step, order.message.file_id, where)
+        return play_file(step, order.message.file_id, channel=party(step, order).channel)
+    return play_file(step, order.message.file_id, bridge=step.bridge)
 
 
-def play_file(step: Step, file_id: str | None, where: tuple[str, str]) -> Outcome:
+def play_file(
+    step: Step, file_id: str | None, *, channel: str | None = None, bridge: str | None = None
+) -> Outcome:
     """Have a sound played to a channel or into a bridge; 109 tells of it.
 
     Raises:
@@ -100,16 +101,10 @@ def play_file(step: Step, file_id: str | None, where: tuple[str, str]) -> Outcom
     if file_id is None:
         raise CommandError(Result.MISSING_FIELD, "FileId must say what to play")
     if not SOUND.fullmatch(file_id):
-        raise CommandError(Result.NO_FILE, f"FileId {file_id!r} cannot be a sound of Asterisk's")
+        raise CommandError(
+            Result.NO_FILE, f"FileId {file_id!r} cannot be a sound of the platform's"
+        )
     name = step.next_name("p")
     playback.add_play(step, name)
-    step.do(
-        "POST",
-        *where,
-        "play",
-        name,
-        fine=(409,),
-        owner=COMMAND,
-        media=step.settings.sounds.replace("{file_id}", file_id),
-    )
+    step.do(Play(channel=channel, bridge=bridge, play_id=name, file_id=file_id, owner=COMMAND))
     return Outcome(ids={"play_id": name})

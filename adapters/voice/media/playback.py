@@ -38,7 +38,7 @@ def playback_finished(step: Step, event: Event) -> None:
     play = step.call.plays.pop(play_id, None)
     if play is None:
         return
-    failed = event.state == "failed"
+    failed = event.failed
     _tell_media(
         step,
         MediaNoticeAction.FAILED if failed else MediaNoticeAction.DONE,

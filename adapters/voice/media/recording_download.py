@@ -1,23 +1,21 @@
-"""Brings complete recordings from Asterisk into linkage's file store, and announces them.
+"""Brings complete recordings from the platform into linkage's file store, and announces them.
 
 What is to be fetched stands in the memory until it is done, so it survives a crash on either side:
 `rec:<name>` with the `Fetch`, later with the file's id, size and SHA-256 as well.
 
-How long a recording is says the file itself (`wav`): Asterisk told of it, if at all, before the
-file was closed, and one that was killed has left no length.
+How long a recording is says the file itself (`wav`): the platform told of it, if at all, before
+the file was closed, and one that was killed has left no length.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final
 
-from adapters.asterisk.ari import AriClient, AriError, segment
-from adapters.asterisk.settings import Settings
+from adapters.voice.driver import Driver, RecordingRefusedError
 from adapters.voice.effects import Fetch, dump_effect, load_fetch
 from adapters.voice.media import wav
 from adapters.voice.media.call_recording import FORMAT
@@ -25,7 +23,7 @@ from linkage.ports import AdapterContext, AdapterPort, AdapterUnavailableError, 
 from protocol.messages import RecordingNotice, RecordingNoticeAction
 from protocol.reasons import Reason
 
-logger = logging.getLogger("linkage.asterisk")
+logger = logging.getLogger("linkage.voice")
 
 PREFIX: Final = "rec:"
 
@@ -47,26 +45,27 @@ class Recorder:
     """Fetches one recording after the other. `run` works until cancelled or the link is lost."""
 
     def __init__(
-        self, context: AdapterContext, settings: Settings, ari: AriClient, port: AdapterPort
+        self, context: AdapterContext, driver: Driver, port: AdapterPort, *, keep: bool
     ) -> None:
         self._context = context
-        self._settings = settings
-        self._ari = ari
+        self._driver = driver
         self._port = port
+        self._keep = keep
         self._jobs: dict[str, Job] = {}
         self._ready: asyncio.Queue[str] = asyncio.Queue()
 
-    async def add(self, fetch: Fetch) -> None:
-        """Take note of a recording; returns when that is on disk. Twice is once."""
-        if fetch.name not in self._jobs:
-            self._jobs[fetch.name] = job = Job(fetch=fetch)
-            await self._remember(job)
+    def note(self, fetch: Fetch) -> Mapping[str, Any]:
+        """What the memory must hold of a recording to be fetched; `start` once it does.
+
+        Twice is once.
+        """
+        if fetch.name in self._jobs:
+            return {}
+        self._jobs[fetch.name] = job = Job(fetch=fetch)
+        return _record(job)
 
     def start(self, name: str) -> None:
-        """Fetch one that was added: whoever asked for it has crossed that off by now.
-
-        Before that, a crash would have it asked for again, perhaps when it is gone from Asterisk.
-        """
+        """Fetch one that was noted, and that is on disk."""
         self._ready.put_nowait(name)
 
     def resume(self, record: Any) -> None:
@@ -94,54 +93,58 @@ class Recorder:
 
     async def _work(self, job: Job) -> None:
         fetch = job.fetch
-        path = f"/recordings/stored/{segment(fetch.name)}"
         if job.saved is None:
             try:
-                job.saved = await self._save(fetch, path)
-            except AriError as error:
+                job.saved = await self._save(fetch)
+            except RecordingRefusedError as error:
                 logger.warning("recording %s is not to be had: %s", fetch.name, error)
-                await self._fail(job, _why_not(error))
+                await self._fail(job, error.reason)
                 return
             except AdapterUnavailableError as error:
-                # If Asterisk answers otherwise, it is this file with which something is wrong.
-                await self._ari.ping()
+                # If the platform answers otherwise, it is this file with which something is wrong.
+                await self._driver.ping()
                 logger.warning("recording %s does not come: %s", fetch.name, error)
                 await self._fail(job, Reason.RECORDING_UPLOAD)
                 return
             except EmptyRecordingError as error:
                 logger.warning("recording %s: %s", fetch.name, error)
-                await self._tell_failed(fetch, Reason.RECORDING_NO_MEDIA)
-                await self._done(fetch, path)
+                await self._done(fetch, self._failed(fetch, Reason.RECORDING_NO_MEDIA))
                 return
             except OSError as error:
                 logger.error("recording %s cannot be kept: %s", fetch.name, error)  # noqa: TRY400 - the reason is in the error's text
                 await self._fail(job, Reason.RECORDING_DISK)
                 return
-            await self._remember(job)
-        await self._tell_saved(fetch, job.saved)
-        await self._done(fetch, path)
+            await self._port.record(memory=_record(job))
+        saved = job.saved
+        told = self._notice(
+            fetch,
+            RecordingNoticeAction.SAVED,
+            file_id=saved["file_id"],
+            size=int(saved["size_bytes"]),
+            sha256=saved["sha256"],
+            duration=saved.get("duration_s", fetch.duration_s),
+        )
+        await self._done(fetch, told)
 
-    async def _done(self, fetch: Fetch, path: str) -> None:
-        if not self._settings.keep_recordings:
-            await self._delete(path)
-        await self._port.record(memory={PREFIX + fetch.name: None})
+    async def _done(self, fetch: Fetch, told: Notice) -> None:
+        if not self._keep:
+            await self._driver.delete_recording(fetch.name)
+        await self._port.record([told], {PREFIX + fetch.name: None})
 
     async def _fail(self, job: Job, reason: Reason) -> None:
-        """108 failed, once; what is at Asterisk still is tried again by the next run."""
-        if not job.failed:
-            await self._tell_failed(job.fetch, reason)
-        if reason is Reason.RECORDING_NO_MEDIA:
-            await self._port.record(memory={PREFIX + job.fetch.name: None})
-        elif not job.failed:
-            job.failed = True
-            await self._remember(job)
+        """108 failed, once; what is at the platform still is tried again by the next run."""
+        told = [] if job.failed else [self._failed(job.fetch, reason)]
+        job.failed = True
+        gone = {PREFIX + job.fetch.name: None}
+        memory = gone if reason is Reason.RECORDING_NO_MEDIA else _record(job)
+        await self._port.record(told, memory)
 
-    async def _save(self, fetch: Fetch, path: str) -> dict[str, Any]:
-        pieces = _Pieces(self._ari.download(f"{path}/file"))
+    async def _save(self, fetch: Fetch) -> dict[str, Any]:
+        pieces = _Pieces(self._driver.download(fetch.name))
         header = await pieces.begin()
         if not header.agrees_with(fetch.duration_s):
             # Whatever the header should say must be known before the rest comes: count first.
-            size = sum([len(each) async for each in self._ari.download(f"{path}/file")])
+            size = sum([len(each) async for each in self._driver.download(fetch.name)])
             pieces.put_right(header, size)
         stored: StoredFile = await self._context.files.save(f"{fetch.name}.{FORMAT}", pieces)
         return {
@@ -151,35 +154,10 @@ class Recorder:
             "duration_s": max(1, round(header.duration_s(stored.size_bytes))),
         }
 
-    async def _delete(self, path: str) -> None:
-        try:
-            await self._ari.request("DELETE", path)
-        except AriError as error:
-            if error.status != HTTPStatus.NOT_FOUND:
-                logger.warning("%s stays at Asterisk: %s", path, error)
+    def _failed(self, fetch: Fetch, reason: Reason) -> Notice:
+        return self._notice(fetch, RecordingNoticeAction.FAILED, reason=reason)
 
-    async def _remember(self, job: Job) -> None:
-        record = {
-            "fetch": dump_effect(job.fetch),
-            "saved": job.saved,
-            "failed": job.failed,
-        }
-        await self._port.record(memory={PREFIX + job.fetch.name: record})
-
-    async def _tell_saved(self, fetch: Fetch, saved: dict[str, Any]) -> None:
-        await self._tell(
-            fetch,
-            RecordingNoticeAction.SAVED,
-            file_id=saved["file_id"],
-            size=int(saved["size_bytes"]),
-            sha256=saved["sha256"],
-            duration=saved.get("duration_s", fetch.duration_s),
-        )
-
-    async def _tell_failed(self, fetch: Fetch, reason: Reason) -> None:
-        await self._tell(fetch, RecordingNoticeAction.FAILED, reason=reason)
-
-    async def _tell(self, fetch: Fetch, action: RecordingNoticeAction, **fields: Any) -> None:
+    def _notice(self, fetch: Fetch, action: RecordingNoticeAction, **fields: Any) -> Notice:
         notice = RecordingNotice(
             call_id=fetch.call_id,
             conference_id=fetch.conference_id,
@@ -190,25 +168,18 @@ class Recorder:
             start_time=fetch.started,
             **fields,
         )
-        told = Notice(notice, self._context.clock.utc(), fetch.reconstructed)
-        await self._port.record([told])
+        return Notice(notice, self._context.clock.utc(), fetch.reconstructed)
+
+
+def _record(job: Job) -> Mapping[str, Any]:
+    fetch, saved, failed = dump_effect(job.fetch), job.saved, job.failed
+    return {PREFIX + job.fetch.name: {"fetch": fetch, "saved": saved, "failed": failed}}
 
 
 def _is_saved(saved: Any) -> bool:
     if not isinstance(saved, dict) or not isinstance(saved.get("size_bytes"), int):
         return False
     return all(isinstance(saved.get(key), str) for key in ("file_id", "sha256"))
-
-
-def _why_not(error: AriError) -> Reason:
-    """The reason for what Asterisk answers about the file of a recording."""
-    match error.status:
-        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-            return Reason.RECORDING_FORBIDDEN  # Asterisk may not open this file
-        case HTTPStatus.NOT_FOUND:
-            return Reason.RECORDING_NO_MEDIA
-        case _:
-            return Reason.RECORDING_UPLOAD
 
 
 class _Pieces:
@@ -234,7 +205,7 @@ class _Pieces:
             if header is not None and len(self._first) > header.start:
                 break
             if len(self._first) > wav.HEADER_MAX:
-                raise EmptyRecordingError("what Asterisk has of it is no WAV file")
+                raise EmptyRecordingError("what there is of it is no WAV file")
         if header is None or len(self._first) <= header.start:
             raise EmptyRecordingError("nothing was recorded")
         return header

@@ -22,7 +22,7 @@ WAIT_S = 30.0
 class FakeMemory:
     """A table that survives a crash of the adapter, if the test lets the next one have it.
 
-    Values go through JSON, as on disk. `fail_at` makes the nth `put` (from 0) and all after it
+    Values go through JSON, as on disk. `fail_at` makes the nth write (from 0) and all after it
     fail, as when the process is killed there.
     """
 
@@ -42,13 +42,19 @@ class FakeMemory:
         return {key: json.loads(value) for key, value in self.table.items()}
 
     async def put(self, key: str, value: Any) -> None:
-        self._count()
-        self.table[key] = json.dumps(value)
-        await self._notify()
+        await self.write({key: value})
 
     async def delete(self, key: str) -> None:
+        await self.write({key: None})
+
+    async def write(self, changes: Mapping[str, Any | None]) -> None:
+        """All of these changes or, killed, none (None deletes)."""
         self._count()
-        self.table.pop(key, None)
+        for key, value in changes.items():
+            if value is None:
+                self.table.pop(key, None)
+            else:
+                self.table[key] = json.dumps(value)
         await self._notify()
 
     async def _notify(self) -> None:
@@ -80,11 +86,7 @@ class FakePort:
     ) -> None:
         if notices:
             await self._notices.gate.wait()
-        for key, value in memory.items():
-            if value is None:
-                await self._memory.delete(key)
-            else:
-                await self._memory.put(key, value)
+        await self._memory.write(memory)
         for notice in notices:
             await self._notices(
                 notice.message, time=notice.time, reconstructed=notice.reconstructed
@@ -143,7 +145,7 @@ class Told:
 
 
 class Notices:
-    """Takes notices as the core does , and lets a test wait for one."""
+    """Takes notices as the core does, and lets a test wait for one."""
 
     def __init__(self) -> None:
         self.told: list[Told] = []

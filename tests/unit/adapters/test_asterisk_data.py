@@ -11,12 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.asterisk.causes import common_reason, hangup_word, reason_of
-from adapters.voice.effects import Do, Effect, Fetch, Tell, dump_effect, load_effect
-from adapters.voice.events import KINDS, read_event
+from adapters.asterisk.causes import hangup_word, reason_of
+from adapters.asterisk.translate import EVENTS, KINDS, REPLACED, read_event
+from adapters.voice import model
+from adapters.voice.actions import Originate, Play
+from adapters.voice.effects import Effect, Fetch, Tell, dump_effect, load_effect
 from adapters.voice.ids import Names, new_call_id
 from adapters.voice.json_codec import from_json, to_json
-from adapters.voice.model import Call, Collect, Leg, LegState, Play, Recording, Target, Transfer
+from adapters.voice.model import Call, Collect, Leg, LegState, Recording, Target, Transfer
+from adapters.voice.reasons import common_reason
 from protocol.messages import (
     CallDataNotice,
     CallDirection,
@@ -87,7 +90,7 @@ def whole_call() -> Call:
         waiting=[Target(number="1002", endpoint="PJSIP/1002", login="13", ring_s=2.5)],
         transfer=Transfer(from_leg="leg", to_leg="x", mode=TransferNoticeMode.ATTENDED),
         recordings={"linkage-root-r1": Recording(name="linkage-root-r1", started=NOW)},
-        plays={"linkage-root-p2": Play(heard=True, request_id="7")},
+        plays={"linkage-root-p2": model.Play(heard=True, request_id="7")},
         collect=Collect(leg="root", most=4, until=NOW, wait_s=3.0, digits="1"),
         data={"Lage": "B 7"},
         reason=100,
@@ -113,9 +116,16 @@ def test_what_is_no_record_is_refused(data: Any) -> None:
 
 
 EFFECTS: list[Effect] = [
-    Do(
-        method="POST", path="/channels/x", query={"a": "b"}, body={"v": {}}, fine=(404,), owner="y"
+    Originate(
+        channel="linkage-x",
+        call_id="c",
+        leg_id="x",
+        endpoint="PJSIP/1001",
+        give_up_s=40.0,
+        variables={"a": "b"},
+        owner="x",
     ),
+    Play(bridge="b", play_id="p", file_id="hello", owner="command"),
     Tell(message=CallDataNotice(call_id="c", data=(KeyValue(key="a"),)), at=NOW),
     Tell(
         message=HangupNotice(call_id="c", scope=HangupScope.CALL, end_time=NOW, duration=3),
@@ -132,7 +142,17 @@ def test_an_effect_is_the_same_after_a_restart(effect: Effect) -> None:
     assert load_effect(json.loads(json.dumps(dump_effect(effect)))) == effect
 
 
-@pytest.mark.parametrize("data", [{}, {"do": []}, {"tell": 999, "fields": {}}, {"fetch": "x"}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"do": []},
+        {"do": "HangUp"},
+        {"do": "HangUp", "channel": 5},
+        {"tell": 999, "fields": {}},
+        {"fetch": "x"},
+    ],
+)
 def test_what_is_no_effect_is_refused(data: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r".+"):
         load_effect(data)
@@ -215,7 +235,11 @@ def test_every_recorded_event_of_use_is_read(path: Path) -> None:
     for line in path.read_text().splitlines():
         raw = json.loads(line)
         event = read_event(raw)
-        assert (event is not None) == (raw["type"] in KINDS)
+        # Hang-ups of ours or without a cause, and what we said of a transfer, say nothing to us.
+        ours = raw.get("soft") is True or raw["type"] == REPLACED
+        ours |= raw["type"] == "ChannelTransfer" and bool(raw.get("state"))
+        ours |= raw["type"] == "ChannelHangupRequest" and "cause" not in raw
+        assert (event is not None) == (raw["type"] in KINDS and not ours)
         if event is None:
             continue
         read += 1
@@ -234,7 +258,7 @@ ANYTHING = st.recursive(
 
 
 @given(
-    kind=st.sampled_from(sorted(KINDS)),
+    kind=st.sampled_from(sorted(EVENTS)),
     fields=st.dictionaries(
         st.sampled_from(["channel", "peer", "bridge", "args", "cause", "timestamp", "playback"]),
         ANYTHING | st.dictionaries(st.sampled_from(["id", "name", "state", "caller"]), ANYTHING),
@@ -242,5 +266,4 @@ ANYTHING = st.recursive(
 )
 def test_no_event_however_odd_raises(kind: str, fields: dict[str, Any]) -> None:
     event = read_event({"type": kind, **fields})
-    assert event is not None
-    assert event.kind == kind
+    assert event is None or event.at is None or event.at.tzinfo is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -189,10 +189,10 @@ class SlowMemory(FakeMemory):
         super().__init__()
         self._clock = clock
 
-    async def put(self, key: str, value: Any) -> None:
-        if "unfinished" in value:
+    async def write(self, changes: Mapping[str, Any | None]) -> None:
+        if any(value is not None and "unfinished" in value for value in changes.values()):
             self._clock.advance(60)
-        await super().put(key, value)
+        await super().write(changes)
 
 
 @pytest.mark.parametrize("name", ["blind transfer", "hold", "mute", "hang up"])

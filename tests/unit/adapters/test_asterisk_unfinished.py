@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.voice.effects import Do, Effect, Tell
+from adapters.voice.actions import HangUp, Originate
+from adapters.voice.effects import Effect, Tell
 from adapters.voice.interrupted_command import InterruptedCommand, Settled, settle
 from adapters.voice.json_codec import to_json
 from adapters.voice.model import Call, Conference, Leg, LegState
@@ -25,12 +26,14 @@ def call_of(*names: str) -> Call:
     return Call(id="x", anchor="x", started=NOW, legs=legs, conference=Conference(id="7"))
 
 
-def dial(name: str) -> Do:
-    return Do(method="POST", path=f"/channels/{name}", owner=name)
+def dial(name: str) -> Originate:
+    return Originate(
+        channel=name, call_id="x", leg_id=name, endpoint="PJSIP/1", give_up_s=40.0, owner=name
+    )
 
 
-def hang_up(name: str) -> Do:
-    return Do(method="DELETE", path=f"/channels/{name}")
+def hang_up(name: str) -> HangUp:
+    return HangUp(channel=name)
 
 
 def judged(
@@ -99,10 +102,3 @@ def test_time_that_makes_no_sense_is_over() -> None:
     command = InterruptedCommand(before={}, began=NOW, until=NOW + timedelta(seconds=5))
     moments = [NOW - timedelta(seconds=1), NOW, NOW + timedelta(seconds=5)]
     assert [command.is_late(each) for each in moments] == [True, False, True]
-
-
-def test_a_request_that_is_about_a_channel_does_not_end_or_ring_it() -> None:
-    answer = Do(method="POST", path="/channels/a/answer")
-    mute = Do(method="DELETE", path="/channels/a/mute")
-    assert (answer.dials, answer.hangs_up, mute.dials, mute.hangs_up) == (None,) * 4
-    assert Do(method="DELETE", path="/bridges/a").hangs_up is None

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from adapters.asterisk.settings import Hotline, Officer, Settings
+from adapters.asterisk.settings import Settings
+from adapters.voice.settings import Hotline, Officer
 from linkage.cli.reference import main
 from linkage.config.file import AdapterSettings, Config, LimitSettings
 from linkage.config.gateway import ListenerSettings, TimerSettings, TlsFiles
