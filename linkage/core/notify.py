@@ -93,7 +93,7 @@ class Notifier:
 
     # --- writing ---------------------------------------------------------------------------------
     def _entry(
-        self, work: Submit, message: Message, owner: str | None, command_event: int | None
+        self, work: Submit, message: Message, owner: str | None, command: JournalRow | None
     ) -> Entry:
         occurred = work.request.time
         return Entry(
@@ -102,7 +102,8 @@ class Notifier:
             source=work.source,
             message=message,
             owner=owner,
-            command_event=command_event,
+            command_event=None if command is None else command.event_pk,
+            command_seq=None if command is None else command.seq,
             reconstructed=work.reconstructed,
             given_again=self._given_again is not None,
         )

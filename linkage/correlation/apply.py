@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from linkage.correlation import entry as causes
 from linkage.correlation.binding import (
+    bind,
     bind_by_hand,
     bind_named,
     create_event,
     derive,
-    inherit,
     named_event,
 )
 from linkage.correlation.command_target import targets
@@ -27,7 +28,8 @@ from linkage.correlation.events import (
     open_event,
     update_event,
 )
-from linkage.correlation.rules import close_lost, locate
+from linkage.correlation.rules import RULES, close_lost, locate
+from linkage.store.rows import Operation
 from protocol import messages as m
 from protocol.kinds import NOTICES
 
@@ -70,16 +72,33 @@ def _apply_notice(records: Records, entry: Entry) -> Applied:
         named = named_event(records, entry.message.event_id, entry, operation)
     if operation is None:
         return Applied(None, named or event_of(records, entry.command_event))
-    applied = Applied(operation)
+    applied = Applied(operation, is_new=is_new)
     records.change_operation(operation)
     if named is not None:
         bind_named(records, entry, operation, named, applied, is_new=is_new)
     elif operation.event_pk is None:
-        inherit(records, entry, operation, applied, is_new=is_new)
+        _bind_by_rules(records, entry, operation, applied)
     if operation.event_pk is not None:
         applied.event = event_of(records, operation.event_pk)
         derive(records, entry, operation, applied)
     return applied
+
+
+def _bind_by_rules(records: Records, entry: Entry, operation: Operation, applied: Applied) -> None:
+    """The first rule that finds an event binds; where it finds several, they are candidates."""
+    if operation.cause == causes.MANUAL:
+        return  # a person said that it belongs to none
+    for rule in RULES:
+        if rule.kinds and operation.kind not in rule.kinds:
+            continue
+        found = rule.find(records, entry, operation)
+        if len(found) == 1:
+            is_new = applied.is_new
+            bind(records, entry, operation, found[0], rule.cause, applied, is_new=is_new)
+        else:
+            applied.candidates = found
+        if found:
+            return
 
 
 def _apply_lost(records: Records, op_id: int, entry: Entry) -> Applied:

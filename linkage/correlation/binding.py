@@ -5,6 +5,8 @@ The only place where bindings change.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from linkage.correlation import entry as causes
 from linkage.correlation.command_target import bind_target, targets
 from linkage.correlation.entry import Applied, Bound, Entry, Records
@@ -30,19 +32,17 @@ def bind_named(
         bind(records, entry, operation, named, causes.EXPLICIT, applied, is_new=is_new)
 
 
-def inherit(
-    records: Records, entry: Entry, operation: Operation, applied: Applied, *, is_new: bool
-) -> None:
-    """Bind an operation without an event to its parent's (`derived`), or its command's."""
-    if operation.cause == causes.MANUAL:
-        return  # a person said that it belongs to none
+def of_parent(records: Records, _: Entry, operation: Operation) -> Sequence[Event]:
+    """The event of what an operation stands under."""
     parent = None if operation.parent is None else records.operation(operation.parent)
-    if parent is not None and parent.event_pk is not None:
-        event, cause = event_of(records, parent.event_pk), causes.DERIVED
-    else:
-        event, cause = event_of(records, entry.command_event), causes.COMMAND
-    if event is not None:
-        bind(records, entry, operation, event, cause, applied, is_new=is_new)
+    event = None if parent is None else event_of(records, parent.event_pk)
+    return () if event is None else (event,)
+
+
+def of_command(records: Records, entry: Entry, _: Operation) -> Sequence[Event]:
+    """The event of the command that a notice is the outcome of."""
+    event = event_of(records, entry.command_event)
+    return () if event is None else (event,)
 
 
 def named_event(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -27,6 +28,7 @@ class Entry:
         message: what it said.
         owner: the application that routing chose for a call nobody owns yet; for an application's
         message itself. command_event: the event (key) of the command that this is the outcome of.
+        command_seq: the place of that command in the journal.
         reconstructed: made up by an adapter's resync.
         given_again: it reads like an earlier one, and is no repetition of it.
         lost: the OpId that a made-up notice closes: its platform, asked, does not know it.
@@ -39,6 +41,7 @@ class Entry:
     message: Message
     owner: str | None = None
     command_event: int | None = None
+    command_seq: int | None = None
     reconstructed: bool = False
     given_again: bool = False
     lost: int | None = None
@@ -59,12 +62,16 @@ class Bound:
 class Applied:
     """What an entry concerned and changed.
 
-    `bound` lists operations from before that now belong to another event.
+    `bound` lists operations from before that now belong to another event; `candidates` are the
+    events of which one may be meant, where several fit; `is_new`: the operation began with this
+    entry.
     """
 
     operation: Operation | None = None
     event: Event | None = None
     bound: list[Bound] = field(default_factory=list)
+    candidates: Sequence[Event] = ()
+    is_new: bool = False
 
 
 class Records(Protocol):

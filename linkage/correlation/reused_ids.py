@@ -76,11 +76,16 @@ def is_same_number(one: str, other: str) -> bool:
     return longer.endswith(shorter)
 
 
+def is_same_party(one: str, other: str) -> bool:
+    """Whether two numbers, or two mail addresses, are of one receiver."""
+    if "@" in one or "@" in other:
+        return one.lower() == other.lower()
+    return is_same_number(one, other)
+
+
 def is_another_message(known: Operation, entry: Entry) -> bool:
     """Whether an SMS, fax or mail that was received is not the one that is known by its id."""
     message = entry.message
-    if not message.english.endswith("ReceivedNotice"):
-        return False
     sender = text_of(message, "phone_num") or text_of(message, "sender")
     content = content_of(message)
     differs = any(

@@ -1,51 +1,111 @@
-"""Which operation a notice concerns, and what the notice changes in it.
+"""The rules of correlation as two tables: what a notice is about, and to which event that belongs.
 
 Native keys, one namespace per platform: `call:<CallId>` (calls and legs), `conf:<ConferenceID>`,
 `member:<ConferenceID>/<number>`, `transfer:<OpId of the call>/<journal seq>`, `rec:<RecordId>`,
-`sms:`, `fax:`, `mail:`, `video:`, `broadcast:` and `place:<seq>`. A platform may use a CallId
-again once its call has ended: then a new operation begins; the same goes for conferences.
+`sms:<SmsId>`, `sms:<SmsId>/<further receiver>`, the same of `mms:`, `fax:` and `mail:`,
+`video:<VideoId>`, `broadcast:<BroadcastId>`, `file:<FileId>` and `place:<seq>`. A platform may use
+a CallId again once its call has ended: then a new operation begins; the same goes for the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from linkage.correlation import calls, conferences, messages
+from linkage.correlation import binding, calls, conferences, files, messages, replies
+from linkage.correlation import entry as causes
 from linkage.correlation.entry import Entry, Records
-from linkage.correlation.messages import OWN_IDS
+from linkage.correlation.messages import Names
 from linkage.correlation.operations import attached, end, open_transfers, text_of
-from linkage.store.rows import Operation
+from linkage.store.rows import Event, Operation
 from protocol.message import Message
 from protocol.results import is_accepted
 
-TELL_OF_REFUSAL: Final = frozenset({100, 102, 103, 105, 115})
-"""Notices that, with a `Result` of 10 or more, say only that a command came to nothing: no call
-was answered, ended or transferred by them (docs/decisions/0002)."""
-LOST: Final = "lost"
-"""Outcome of what ended unseen."""
-HANDLERS: Final[dict[int, Callable[[Records, Entry], tuple[Operation | None, bool]]]] = {
+Locate = Callable[[Records, Entry], tuple[Operation | None, bool]]
+Find = Callable[[Records, Entry, Operation], Sequence[Event]]
+
+LOCATE: Final[Mapping[int, Locate]] = {
     100: calls.incoming_call,
     102: calls.call_over,
     103: conferences.conference_change,
     104: conferences.member_change,
     105: calls.call_transfer,
-    108: messages.recording_change,
+    108: files.recording_change,
     110: conferences.call_out_result,
     115: calls.call_state,
+    118: messages.session_change,
+    120: messages.message_received,
+    121: messages.message_sent,
+    122: messages.message_sent,
+    123: messages.message_received,
+    130: messages.message_received,
+    131: messages.message_sent,
+    132: messages.message_sent,
+    140: messages.message_received,
+    141: messages.message_sent,
+    142: messages.message_sent,
+    150: messages.session_change,
+    151: files.file_told,
+    153: files.file_told,
     160: messages.place_told,
-    **dict.fromkeys(
-        (118, 120, 121, 122, 130, 131, 132, 140, 141, 142, 150, 153), messages.content_change
-    ),
+    181: files.file_told,
+    182: files.file_told,
 }
 """Notices that make or change an operation; every other 1xx is attached to the call or conference
 it names."""
+TELL_OF_REFUSAL: Final = frozenset(
+    {100, 102, 103, 105, 115, 120, 123, 130, 140, 151, 153, 181, 182}
+)
+"""Notices that, with a `Result` of 10 or more, say only that a command came to nothing: no call
+was answered, ended or transferred by them, no message came in (docs/decisions/0002)."""
+
+
+LOST: Final = "lost"
+"""Outcome of what ended unseen."""
+OTHER_IDS: Final[Mapping[int, Names]] = {
+    105: Names("call", "new_call_id"),
+    108: Names("rec", "record_id"),
+    **messages.NAMED,
+}
+"""Notices that have an id beside those of calls and conferences."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Operations of these kinds, found to belong to an event by this key, are bound by this cause.
+
+    `kinds` empty: of every kind. `find` gives the events that the key leads to: one is meant, of
+    several none is guessed.
+    """
+
+    kinds: frozenset[str]
+    key: str
+    cause: str
+    find: Find
+
+
+EVERY: Final[frozenset[str]] = frozenset()
+MESSAGES: Final = frozenset({"sms", "mms", "fax", "mail"})
+
+RULES: Final = (
+    Rule(EVERY, "the operation above it", causes.DERIVED, binding.of_parent),
+    Rule(EVERY, "RequestId: a command", causes.COMMAND, binding.of_command),
+    Rule(MESSAGES, "InReplyTo: a SmsId, Message-IDs", causes.REPLY, replies.of_named),
+    Rule(replies.BY_NUMBER, "PhoneNum: who was written to", causes.REPLY, replies.of_number),
+)
+"""What binds an operation that has no event, strongest first (protocol.md#bindings).
+
+A notice that names its EventId comes before all of them, and binds anew what a weaker cause has
+bound (`binding.bind_named`); 201 (`created`) and 281 (`manual`) are commands. What a person took
+from an event is bound by none of these.
+"""
 
 
 def locate(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
     """The operation of a notice, made where it is new (then True), and brought up to date."""
     message = entry.message
-    handler = HANDLERS.get(message.number)
+    handler = LOCATE.get(message.number)
     refused = message.result is not None and not is_accepted(message.result)
     if handler is None or (refused and message.number in TELL_OF_REFUSAL):
         return attached(records, entry), False
@@ -80,10 +140,11 @@ def natives_of(message: Message) -> list[str]:
         who = text_of(message, "phone_num") or text_of(message, "staff_id")
         if who is not None:
             found.append(f"member:{message.conference_id}/{who}")
-    own = OWN_IDS.get(message.number)
-    if own is not None:
-        kind, name = own
-        own_id = getattr(message, name)
-        if own_id is not None:
-            found.append(f"{kind}:{own_id}")
+    own = OTHER_IDS.get(message.number)
+    if own is not None and own.native(message) is not None:
+        native = str(own.native(message))
+        found.append(native)
+        party = own.party_of(message)
+        if message.number in messages.SENT and party is not None:
+            found.append(messages.receiver_native(native, party))
     return found

@@ -155,12 +155,11 @@ class Handler(LivenessAudit):
             self._journal(work, result=0)
             return Done(self._response(request, Result.OK))
         command = None if message.request_id is None else self._command_row(work)
-        command_event = None if command is None else command.event_pk
         owner, unowned = routing.owner_of_new(self._peers, message)
         done = Done()
         if begins(message):
             self._end_displaced(work, done)
-        applied = apply(self._unit, self._entry(work, message, owner, command_event))
+        applied = apply(self._unit, self._entry(work, message, owner, command))
         row = self._journal(
             work,
             applied=applied,

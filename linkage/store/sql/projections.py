@@ -374,7 +374,7 @@ class Projections(Transaction):
 
     def find_file(self, platform: str, file_id: str) -> FileRecord | None:
         """A platform's file."""
-        rows = self._driver.execute(_FILE, ("platform", "file_id"), (platform, file_id))
+        rows = self._driver.execute(_FILE, ("file_id", "platform"), (file_id, platform))
         return make_file(rows[0]) if rows else None
 
     def find_files(self, file_id: str) -> list[FileRecord]:

@@ -77,6 +77,7 @@ def _play(unit: UnitOfWork, row: JournalRow, command_event: int | None) -> None:
         message=as_command(item.message),
         owner=row.owner,
         command_event=command_event,
+        command_seq=row.command_seq,
         reconstructed=row.reconstructed,
         given_again=row.given_again,
         lost=row.op_id if is_own else None,

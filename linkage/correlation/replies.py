@@ -1,0 +1,189 @@
+"""What a received SMS, MMS, fax or mail answers: by what it names, else by the number it is from.
+
+| what it says | what it answers |
+|---|---|
+| InReplyTo of 120: a SmsId | the SMS that was sent under that id |
+| InReplyTo of 140: Message-IDs | the mail with one of them, sent or received |
+| a Message-ID in it with `+EventId` before its `@` | the event itself |
+| nothing of these | what went to the sender's number, in the same way and by the same platform |
+
+It holds for 24 hours from when the answered one began, and only of events that are open.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from linkage.correlation.entry import Entry, Records
+from linkage.correlation.events import final_event
+from linkage.correlation.operations import text_of
+from linkage.correlation.reused_ids import SUBSCRIBER_DIGITS, digits_of, is_same_party
+from linkage.store.rows import MICROSECONDS, Event, Operation, OperationKey
+from protocol import messages as m
+
+WITHIN_US: Final = 24 * 3600 * MICROSECONDS
+"""How long after a message something that comes in may be its answer (protocol.md#bindings)."""
+CLOSED: Final = "closed"
+
+# Kinds of the keys by which messages are found (`operation_key`).
+MESSAGE_ID: Final = "message-id"
+"""The Message-ID of a mail, without its angle brackets."""
+NUMBER: Final = "number"
+"""The last digits of the number that a message was sent to."""
+COMMAND: Final = "command"
+"""The journal seq of the command that a message came of."""
+COMMANDED: Final = "commanded"
+"""The OpId of a message that came of a command."""
+
+BY_NUMBER: Final = frozenset({"sms", "mms", "fax"})
+"""Kinds whose answers come from the number that was written to."""
+_ID: Final = re.compile(r"<([^<>\s]{1,400})>")
+_IDS_MAX: Final = 20
+"""Message-IDs of one thread that are looked up; a thread names the answered one first or last."""
+
+
+def keep_thread(records: Records, entry: Entry, operation: Operation) -> None:
+    """Note by which names an answer to this message will find it."""
+    message_ids = ids_in(text_of(entry.message, "message_id"))
+    for message_id in message_ids[:1]:
+        _keep(records, operation, MESSAGE_ID, message_id)
+    if operation.kind in BY_NUMBER and operation.direction == "out" and operation.to_num:
+        _keep(records, operation, NUMBER, tail_of(operation.to_num))
+
+
+def _keep(records: Records, operation: Operation, kind: str, key: str) -> None:
+    row = OperationKey(platform=operation.platform, kind=kind, key=key, op_id=operation.op_id)
+    records.add_key(row)
+
+
+def ids_in(header: str | None) -> list[str]:
+    """The Message-IDs in a header, in its order; a single one may lack its angle brackets."""
+    if header is None:
+        return []
+    return _ID.findall(header)[:_IDS_MAX] or [header.strip("<> ")]
+
+
+def tail_of(number: str) -> str:
+    """The digits that a number has with every prefix, by which it is looked up."""
+    return digits_of(number)[-SUBSCRIBER_DIGITS:]
+
+
+# --- what is answered ----------------------------------------------------------------------------
+def of_named(records: Records, entry: Entry, _: Operation) -> Sequence[Event]:
+    """The open events of what a received message says that it answers."""
+    tags = [_event_tagged(records, each) for each in _threads(entry)]
+    tagged = [event for event in tags if event is not None]
+    return _open_events(records, entry, _named(records, entry), tagged)
+
+
+def of_number(records: Records, entry: Entry, _: Operation) -> Sequence[Event]:
+    """The open events for which something was sent to the number that a message came from.
+
+    Whose number it came to is known: only the events of that application.
+    """
+    if _threads(entry) and _named(records, entry):
+        return ()  # it says what it answers, and that one has no event that fits
+    found = _open_events(records, entry, _sent_to_sender(records, entry), ())
+    return [event for event in found if entry.owner in {None, event.owner}]
+
+
+def owner_of(records: Records, entry: Entry) -> str | None:
+    """The only application that has what a received message answers, whatever its events."""
+    owners = owners_of(records, entry)
+    return owners[0] if len(owners) == 1 else None
+
+
+def owners_of(records: Records, entry: Entry) -> list[str]:
+    """The applications that have what a received message answers."""
+    answered = _named(records, entry) or _sent_to_sender(records, entry)
+    found = (_holder(records, each) for each in answered if _is_recent(entry, each))
+    tagged = (_event_tagged(records, each) for each in _threads(entry))
+    owners = [*found, *(event.owner for event in tagged if event is not None)]
+    return list(dict.fromkeys(owner for owner in owners if owner is not None))
+
+
+def _holder(records: Records, operation: Operation) -> str | None:
+    event = None if operation.event_pk is None else records.event(operation.event_pk)
+    return operation.owner if event is None else event.owner
+
+
+def _threads(entry: Entry) -> list[str]:
+    """What a message names as answered: a SmsId, or Message-IDs."""
+    named = text_of(entry.message, "in_reply_to")
+    if named is None:
+        return []
+    return ids_in(named) if isinstance(entry.message, m.MailReceivedNotice) else [named]
+
+
+def _named(records: Records, entry: Entry) -> list[Operation]:
+    found: list[Operation] = []
+    for thread in _threads(entry):
+        if isinstance(entry.message, m.MailReceivedNotice):
+            found += records.find_by_key(entry.source, MESSAGE_ID, thread)
+            continue
+        sent = records.find_operation(entry.source, f"sms:{thread}")
+        if sent is not None:
+            found.append(_receivers_part(records, sent, entry))
+    return found
+
+
+def _receivers_part(records: Records, sent: Operation, entry: Entry) -> Operation:
+    """Of a message to several the operation of the one who answers."""
+    sender = text_of(entry.message, "phone_num") or text_of(entry.message, "sender")
+    parts = records.tree(sent.root)
+    if sender is None or len(parts) == 1:
+        return sent
+    fits = (each for each in parts if each.to_num and is_same_party(each.to_num, sender))
+    return next(fits, sent)
+
+
+def _sent_to_sender(records: Records, entry: Entry) -> list[Operation]:
+    message = entry.message
+    sender = text_of(message, "phone_num") or text_of(message, "sender")
+    if sender is None or not isinstance(message, tuple(KIND_BY_NUMBER)):
+        return []
+    kind = KIND_BY_NUMBER[type(message)]
+    return [
+        each
+        for each in records.find_by_key(entry.source, NUMBER, tail_of(sender))
+        if each.kind == kind and each.to_num and is_same_party(each.to_num, sender)
+    ]
+
+
+KIND_BY_NUMBER: Final[dict[type, str]] = {
+    m.SmsReceivedNotice: "sms",
+    m.ImMmsReceivedNotice: "mms",
+    m.FaxReceivedNotice: "fax",
+}
+
+
+def _event_tagged(records: Records, thread: str) -> Event | None:
+    """The event whose EventId a Message-ID of ours carries, if only one application has it."""
+    local, _, _ = thread.partition("@")
+    _, plus, event_id = local.rpartition("+")
+    found = records.find_events(event_id) if plus and "@" in thread else []
+    return found[0] if len(found) == 1 else None
+
+
+def _is_recent(entry: Entry, operation: Operation) -> bool:
+    return entry.at - operation.started_at <= WITHIN_US
+
+
+def _open_events(
+    records: Records, entry: Entry, answered: Iterable[Operation], tagged: Iterable[Event]
+) -> list[Event]:
+    events = [
+        event
+        for each in answered
+        if _is_recent(entry, each) and each.event_pk is not None
+        for event in [records.event(each.event_pk)]
+        if event is not None
+    ]
+    found: dict[int, Event] = {}
+    for event in (*events, *tagged):
+        final = final_event(records, event)
+        if final.status != CLOSED:
+            found[final.event_pk] = final
+    return list(found.values())
