@@ -47,8 +47,6 @@ class Yardstick:
 
 YARDSTICKS: Final = (
     Yardstick("codec", "benchmarks.codec", "", 0.2),
-    Yardstick("engine", "benchmarks.engine", "", 2),
-    Yardstick("edge", "benchmarks.edge", "", 1),
     Yardstick("durable", "benchmarks.durable", "", 6),
     Yardstick("start", "benchmarks.start", "", 2),
     Yardstick("crowd", "benchmarks.crowd", "--connections 10000 --minutes 10", 12),

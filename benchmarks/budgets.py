@@ -69,10 +69,6 @@ BUDGETS: Final = (
         *("durable", "≥ 10,000 /s", lambda f: _linkage(f)["per_s"], at_least(10_000), "/s"),
     ),
     Budget(
-        "the same against FastAPI + SQLite webhook",
-        *("durable", "≥ 4 ×", lambda f: f["ratios"]["webhook"], at_least(4), "×"),
-    ),
-    Budget(
         "the same against RabbitMQ, quorum queue",
         *("durable", "≥ 2 ×", lambda f: f["ratios"]["rabbitmq"], at_least(2), "×"),
     ),

@@ -1,7 +1,7 @@
 """How many notices a second go all the way: journalled (fsync), answered, delivered, acknowledged.
 
 Linkage, in one process and split in two, side by side in one run with a bare uvloop echo of the
-same frames, a FastAPI + SQLite webhook, RabbitMQ and NATS JetStream. The same notice, as many
+same frames, RabbitMQ and NATS JetStream. The same notice, as many
 connections with the same window, the same load; the servers have one core, the load with the
 receiver another. Rounds go in turn, so that a drifting machine hits all; look at the medians and
 the ratios.
@@ -28,7 +28,6 @@ from benchmarks.comparison.linkage_rig import EchoRig, LinkageRig, SplitRig
 from benchmarks.comparison.load import Flow, Load, latencies
 from benchmarks.comparison.rabbitmq import RabbitRig
 from benchmarks.comparison.rig import Rig
-from benchmarks.comparison.webhook_rig import GroupedWebhookRig, WebhookRig
 from benchmarks.machine import data_folder, describe_conditions
 from benchmarks.picture import bars
 from benchmarks.process import LOAD_CORE, BenchmarkError, die_orderly, pin, run
@@ -39,8 +38,6 @@ RIGS: Final[Mapping[str, type[Rig]]] = {
         LinkageRig,
         SplitRig,
         EchoRig,
-        WebhookRig,
-        GroupedWebhookRig,
         RabbitRig,
         JetStreamRig,
     )
@@ -156,14 +153,19 @@ def choose(options: argparse.Namespace) -> list[type[Rig]]:
 
 
 def compare(rigs: Sequence[type[Rig]], options: argparse.Namespace) -> dict[str, Any]:
-    """All rounds of all systems, in turn."""
+    """All rounds of all systems, in turn; those that are complete where somebody interrupts."""
     conditions = describe_conditions()
     found: dict[str, list[Figures]] = {rig.name: [] for rig in rigs}
-    for number in range(options.rounds):
-        for rig in rigs:
-            print(f"round {number + 1} of {options.rounds}: {rig.title}", file=sys.stderr)
-            found[rig.name].append(run(measure(rig, options)))
-    medians = {name: median_of(rounds) for name, rounds in found.items()}
+    try:
+        for number in range(options.rounds):
+            for rig in rigs:
+                print(f"round {number + 1} of {options.rounds}: {rig.title}", file=sys.stderr)
+                found[rig.name].append(run(measure(rig, options)))
+    except KeyboardInterrupt:
+        if not any(found.values()):
+            raise
+        print("interrupted: these are the rounds that are complete", file=sys.stderr)
+    medians = {name: median_of(rounds) for name, rounds in found.items() if rounds}
     return {
         "machine": conditions,
         "connections": options.connections,

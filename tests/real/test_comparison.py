@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 REQUIRED = os.environ.get("LINKAGE_REQUIRE_REAL") == "1"
 
 
-@pytest.mark.parametrize("name", ["webhook", "webhook-grouped", "rabbitmq", "jetstream"])
+@pytest.mark.parametrize("name", ["rabbitmq", "jetstream"])
 def test_every_notice_goes_all_the_way_through_what_linkage_is_compared_with(name: str) -> None:
     remedy = RIGS[name].missing()
     if remedy is not None and not REQUIRED:  # else the benchmark itself fails, and says why

@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def report_of(module: str, *options: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", f"benchmarks.{module}", "--json", *options]
+    command = [sys.executable, "-m", module, "--json", *options]
     done = subprocess.run(
         command, cwd=REPOSITORY, capture_output=True, text=True, timeout=90, check=False
     )
@@ -27,7 +27,7 @@ def report_of(module: str, *options: str) -> dict[str, Any]:
 
 def test_linkage_is_compared_with_the_echo_and_loses_nothing() -> None:
     report = report_of(
-        *("durable", "--only", "linkage,echo", "--rounds", "1", "--connections", "2"),
+        *("benchmarks.durable", "--only", "linkage,echo", "--rounds", "1", "--connections", "2"),
         *("--seconds", "0.2", "--warm-up", "0.1", "--rate", "100"),
     )
     linkage = report["medians"]["linkage"]
@@ -39,7 +39,7 @@ def test_linkage_is_compared_with_the_echo_and_loses_nothing() -> None:
 
 
 def test_a_start_is_timed_until_the_first_delivery() -> None:
-    report = report_of("start", "--open", "300", "--runs", "1")
+    report = report_of("benchmarks.start", "--open", "300", "--runs", "1")
     assert report["open_deliveries"] == 300
     assert report["listening_s"] < report["registered_s"] < report["first_delivery_s"]
     assert report["help_cpu_ms"] > 0
@@ -47,7 +47,7 @@ def test_a_start_is_timed_until_the_first_delivery() -> None:
 
 def test_a_crowd_is_kept_while_others_work() -> None:
     report = report_of(
-        *("crowd", "--connections", "200", "--minutes", "0.02"),
+        *("benchmarks.crowd", "--connections", "200", "--minutes", "0.02"),
         *("--heartbeat", "0.5", "--rate", "50"),
     )
     assert (report["present"], report["dropped"]) == (200, 0)
@@ -58,7 +58,8 @@ def test_a_crowd_is_kept_while_others_work() -> None:
 
 def test_a_storm_is_answered_in_full_and_another_peer_too() -> None:
     report = report_of(
-        *("pressure", "storm", "--seconds", "0.5"), *("--storm-rate", "400", "--calm-rate", "20")
+        *("tests.load.pressure", "storm", "--seconds", "0.5"),
+        *("--storm-rate", "400", "--calm-rate", "20"),
     )["storm"]
     storm = report["storm"]
     assert storm["accepted"] == storm["sent"] == 1000

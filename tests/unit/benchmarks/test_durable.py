@@ -44,6 +44,6 @@ def test_rounds_come_to_their_medians() -> None:
 
 
 def test_linkage_is_set_against_each_other() -> None:
-    medians = {"linkage": {"per_s": 30.0}, "webhook": {"per_s": 10.0}, "broken": {"per_s": 0.0}}
-    assert ratios(medians) == {"webhook": 3.0}
-    assert ratios({"webhook": {"per_s": 10.0}}) == {}
+    medians = {"linkage": {"per_s": 30.0}, "rabbitmq": {"per_s": 10.0}, "broken": {"per_s": 0.0}}
+    assert ratios(medians) == {"rabbitmq": 3.0}
+    assert ratios({"rabbitmq": {"per_s": 10.0}}) == {}

@@ -16,11 +16,11 @@ LINKAGE = {
     "per_s": 12_345.6, "server_us": 80.0, "load_us": 40.0, "server_core": 0.99, "load_core": 0.5,
     "paced": {"delivery": {"p50_ms": 1.5, "p99_ms": 6.25}},
 }  # fmt: skip
-WEBHOOK = {**LINKAGE, "per_s": 3_000.0}
+RABBITMQ = {**LINKAGE, "per_s": 3_000.0}
 FIGURES = {
-    "titles": {"linkage": "linkage", "webhook": "a webhook"},
-    "medians": {"linkage": LINKAGE, "webhook": WEBHOOK},
-    "ratios": {"webhook": 4.1},
+    "titles": {"linkage": "linkage", "rabbitmq": "a broker"},
+    "medians": {"linkage": LINKAGE, "rabbitmq": RABBITMQ},
+    "ratios": {"rabbitmq": 4.1},
 }
 FOUND: dict[str, Any] = {"durable": {**ITEM, "figures": FIGURES}}
 
@@ -35,12 +35,12 @@ def test_every_budget_belongs_to_a_benchmark_that_there_is() -> None:
 
 def test_a_budget_is_met_or_missed_by_its_figure() -> None:
     found = verdict_of(FOUND)
-    assert found["the same against FastAPI + SQLite webhook"] == ("4.1 ×", True)
+    assert found["the same against RabbitMQ, quorum queue"] == ("4.1 ×", True)
     assert found["delay until delivered at 1,000 messages/s, p99"] == ("6.25 ms", False)
 
 
 def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
-    assert verdict_of(FOUND)["the same against RabbitMQ, quorum queue"][1] is None
+    assert verdict_of(FOUND)["idle registered connection"][1] is None
     assert {met for _, met in verdict_of({}).values()} == {None}
 
 
@@ -55,7 +55,7 @@ def test_only_what_stands_between_marks_is_written() -> None:
     written = report.page(text, FOUND)
     assert "old" not in written
     assert "| linkage | 12,346 |  | 80 | 40 | 99% | 50% | 1.5 | 6.25 |" in written
-    assert "| a webhook | 3,000 | 4.10 × |" in written
+    assert "| a broker | 3,000 | 4.10 × |" in written
     assert "Not measured yet: `python -m benchmarks.crowd --connections 10000" in written
     assert written.startswith("a\n<!-- durable -->")
     assert "\nb\n" in written
