@@ -14,16 +14,16 @@ import socket
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from linkage.ports.probe import Finding, State
+
 if TYPE_CHECKING:
-    from linkage.config.file import Config
+    from linkage.config.file import AdapterSettings, Config
 
 PYTHON_MIN: Final = (3, 11)
 CONNECT_S: Final = 2.0
@@ -46,27 +46,9 @@ NEEDED: Final = {
 """Module → distribution."""
 HELPFUL: Final = {"uvloop": "a faster event loop"}
 OF_TRACES: Final = "opentelemetry.exporter.otlp.proto.http"
-PLATFORM_AWAY: Final = "start the platform, or correct `url`; linkage goes on trying"
+PROBE_S: Final = 20.0
+"""What a platform is given to answer all that a probe asks."""
 DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-
-
-class State(StrEnum):
-    """How a check came out. Only `BROKEN` keeps linkage from doing its work."""
-
-    OK = "ok"
-    NOTE = "note"
-    WARNING = "warning"
-    BROKEN = "broken"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check: what was looked at, how it stands, and what to do."""
-
-    name: str
-    state: State
-    detail: str
-    remedy: str = ""
 
 
 def examine(config_file: Path, now: datetime) -> Iterator[Finding]:
@@ -89,8 +71,7 @@ def examine(config_file: Path, now: datetime) -> Iterator[Finding]:
             yield check_listen(*config.watch.listen)
         if config.trace is not None:
             yield check_trace(config.trace.endpoint)
-        for adapter in config.adapter:
-            yield from check_adapter(adapter.id, adapter.kind, adapter.settings)
+        yield from check_adapters(config)
 
 
 def check_tls(config: Config) -> Finding:
@@ -164,11 +145,11 @@ def check_packages() -> Iterator[Finding]:
 
 def read(config_file: Path) -> tuple[Config | None, list[Finding]]:
     """Is the configuration valid?"""
-    from linkage.config.load import load_config
+    from linkage.config.file import read_config
     from linkage.config.problems import ConfigError
 
     try:
-        config = load_config(config_file)
+        config = read_config(config_file)
     except ConfigError as error:
         return None, [
             Finding("configuration", State.BROKEN, problem) for problem in error.problems
@@ -259,28 +240,39 @@ def check_listen(host: str, port: int) -> Finding:
     return Finding(name, State.OK, "free")
 
 
-def check_adapter(adapter_id: str, kind: str, settings: Mapping[str, Any]) -> Iterator[Finding]:
-    """Can the adapter be loaded, are its settings right, does its platform answer?"""
-    from adapters.registry import AdapterLoadError, load_adapter
+def check_adapters(config: Config) -> Iterator[Finding]:
+    """Can the adapters be loaded, are their settings right, what do their platforms say?"""
+    from linkage.config.adapters import check_adapters as check
 
-    name = f"adapter {adapter_id}"
+    items, problems = check(config)
+    for problem in problems:
+        name, _, detail = problem.partition(": ")
+        yield Finding(
+            name, State.BROKEN, detail, "correct the settings, or install what is missing"
+        )
+    for item in items:
+        if item.checked is not None:
+            yield from _probe(item)
+
+
+def _probe(item: AdapterSettings) -> list[Finding]:
+    import asyncio
+
+    from adapters.registry import load_adapter
+
+    name, cls = f"adapter {item.id}", load_adapter(item.kind)
+
+    async def probe() -> list[Finding]:
+        async with asyncio.timeout(PROBE_S):
+            return list(await cls.probe(name, item.checked))
+
     try:
-        load_adapter(kind)
-    except AdapterLoadError as error:
-        yield Finding(name, State.BROKEN, str(error), "see the text")
-        return
-    if kind == "asterisk":
-        from adapters.asterisk.settings import SettingsError, read_settings
-
-        try:
-            read_settings(adapter_id, settings)
-        except SettingsError as error:
-            for problem in error.problems:
-                yield Finding(name, State.BROKEN, problem, "correct the settings")
-            return
-    url = settings.get("url", "http://127.0.0.1:8088" if kind == "asterisk" else None)
-    if isinstance(url, str):
-        yield _check_url(name, url)
+        return asyncio.run(probe()) or [
+            Finding(name, State.OK, f"its settings are right; {item.kind} has no more to say")
+        ]
+    except TimeoutError:
+        remedy = "start the platform, or correct the settings; linkage goes on trying"
+        return [Finding(name, State.WARNING, f"no answer within {PROBE_S:g} s", remedy)]
 
 
 def check_trace(endpoint: str) -> Finding:
@@ -290,14 +282,8 @@ def check_trace(endpoint: str) -> Finding:
             "trace", State.BROKEN, "OpenTelemetry is not installed",
             "pip install 'linkage[otel]', or remove [trace]",
         )  # fmt: skip
-    return _check_url(
-        "trace",
-        endpoint,
-        "start the collector, or correct `endpoint`; spans are dropped meanwhile",
-    )
-
-
-def _check_url(name: str, url: str, remedy: str = PLATFORM_AWAY) -> Finding:
+    name, url = "trace", endpoint
+    remedy = "start the collector, or correct `endpoint`; spans are dropped meanwhile"
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)

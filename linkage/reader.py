@@ -76,12 +76,12 @@ def open_store(path: str | Path) -> Store:
 
 def open_reader(path: Path) -> StoreReader:
     """The read side with everything in it, for the command line; as `open_store`."""
-    from linkage.config.load import load_config
+    from linkage.config.file import read_config
 
     if path.is_dir():
         path = _within(path)
     if path.suffix == ".toml":
-        return reader_of(load_config(path))
+        return reader_of(read_config(path))
     return StoreReader.open(path, files=path.parent / "files")
 
 

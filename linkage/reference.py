@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import inspect
 import re
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from importlib import import_module
@@ -18,6 +16,7 @@ from pydantic import BaseModel
 
 from linkage.client.carriers import Host
 from linkage.client.session import Owner
+from linkage.config.declared import written
 from linkage.generated import keep_page
 
 MODULES: Final = ("linkage", "linkage.client", "linkage.blocking", "linkage.reader")
@@ -115,7 +114,7 @@ def _fields(cls: type[Any]) -> Iterator[str]:
         return
     if not _has_fields(cls):
         return
-    for name, kind, default, told in _written(cls):
+    for name, kind, default, told in written(cls):
         value = f" = {default}" if default else ""
         yield f"- `{name}: {kind}{value}`{': ' if told else ''}{told}"
     yield ""
@@ -127,22 +126,6 @@ def _has_fields(cls: type[Any]) -> bool:
 
 def _is_typed_dict(cls: type[Any]) -> bool:
     return hasattr(cls, "__total__")
-
-
-def _written(cls: type[Any]) -> Iterator[tuple[str, str, str, str]]:
-    """Fields as they stand in the source: name, kind, default, and the text below."""
-    (node,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
-    assert isinstance(node, ast.ClassDef)
-    for field, below in zip(node.body, [*node.body[1:], None], strict=True):
-        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
-            continue
-        if field.target.id.startswith("_"):
-            continue
-        told = ""
-        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-            told = " ".join(str(below.value.value).split())
-        default = "" if field.value is None else ast.unparse(field.value)
-        yield field.target.id, ast.unparse(field.annotation), default, told
 
 
 def _members(cls: type[Any]) -> Iterator[tuple[str, Any]]:

@@ -13,6 +13,5 @@ to `Stasis(linkage,officer,${EXTEN},${CALLERID(num)})`.
 from __future__ import annotations
 
 from adapters.asterisk.adapter import AsteriskAdapter
-from adapters.asterisk.settings import SettingsError
 
-__all__ = ["AsteriskAdapter", "SettingsError"]
+__all__ = ["AsteriskAdapter"]

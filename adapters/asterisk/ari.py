@@ -88,6 +88,11 @@ def _tls(settings: Settings) -> ssl.SSLContext | bool:
     return made
 
 
+def _basic(settings: Settings) -> str:
+    secret = f"{settings.user}:{settings.password.get_secret_value()}"
+    return f"Basic {base64.b64encode(secret.encode()).decode('ascii')}"
+
+
 class AriClient:
     """One session with ARI. Use `async with`; a client that failed is thrown away."""
 
@@ -98,14 +103,19 @@ class AriClient:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
 
     async def __aenter__(self) -> Self:
-        secret = f"{self._settings.user}:{self._settings.password.get_secret_value()}"
-        basic = base64.b64encode(secret.encode()).decode("ascii")
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=_tls(self._settings)),
-            headers={"Authorization": f"Basic {basic}"},
+            headers={"Authorization": _basic(self._settings)},
             timeout=aiohttp.ClientTimeout(total=self._settings.timeout_s),
         )
         return self
+
+    def authorize(self, settings: Settings) -> None:
+        """Go on with other credentials, from the next request on.
+
+        Asterisk looks at those of each request, and at the event stream's when it is opened.
+        """
+        self._session.headers["Authorization"] = _basic(settings)
 
     async def __aexit__(
         self,

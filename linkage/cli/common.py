@@ -85,14 +85,14 @@ def json_option(function: F) -> F:
 
 
 def read_config(path: Path) -> Config:
-    """The configuration.
+    """The configuration, but for what adapters make of their settings: most need none of it.
 
     Raises:
         ConfigError: with every problem.
     """
-    from linkage.config.load import load_config
+    from linkage.config.file import read_config as read
 
-    return load_config(path)
+    return read(path)
 
 
 def open_reader(path: Path) -> StoreReader:

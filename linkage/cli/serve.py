@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from linkage.server.process import LinkagePart
     from linkage.server.server import Server
 
+Read = Callable[[], "Config"]
 logger = logging.getLogger("linkage.serve")
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -76,38 +79,49 @@ def serve(
     from linkage.cli.running import run, until_stopped
     from linkage.logs.setup import log_as_configured
 
-    config = read_config(config_file)
+    read = partial(_read, config_file, part)
+    config = read()
     if listen:
         config = config.model_copy(update={"listen": tuple(listen)})
     hidden = log_as_configured(config, level=log_level, as_json=as_json)
 
     async def work() -> None:
         if part is None:
-            await _serve(config, config_file, hidden, as_json=as_json)
+            await _serve(config, read, hidden, as_json=as_json)
         else:
-            await _serve_part(config, config_file, part, hidden, as_json=as_json)
+            await _serve_part(config, read, part, hidden, as_json=as_json)
 
     run(until_stopped(work))
     logger.info("stopped")
 
 
-async def _serve(config: Config, config_file: Path, hidden: SecretsOf, *, as_json: bool) -> None:
+def _read(config_file: Path, part: str | None) -> Config:
+    """The file, with the settings of those adapters that run in this process."""
+    from linkage.config.adapters import with_settings
+
+    config = read_config(config_file)
+    if part is None:
+        return with_settings(config)
+    own = part.removeprefix("adapter:")
+    return config if own == part else with_settings(config, only=own)
+
+
+async def _serve(config: Config, read: Read, hidden: SecretsOf, *, as_json: bool) -> None:
     from linkage.cli.running import hung_up, settled_in
     from linkage.server.server import Server
 
     async with Server(config) as server:
         with settled_in(), hung_up() as hangup:
             _announce(config, server.addresses, as_json=as_json)
-            await _reload_at_each(hangup, server, config_file, hidden)
+            await _reload_at_each(hangup, server, read, hidden)
 
 
-async def _reload(served: Server | LinkagePart, config_file: Path, hidden: SecretsOf) -> list[str]:
+async def _reload(served: Server | LinkagePart, read: Read, hidden: SecretsOf) -> list[str]:
     """SIGHUP, or asked for at the door: what is wrong with the new settings changes nothing."""
-    from linkage.config.load import load_config
     from linkage.config.problems import ConfigError
 
     try:
-        config = load_config(config_file)
+        config = read()
     except ConfigError as error:
         logger.error("not read again: %s", error)  # noqa: TRY400 - a person's mistake, no bug
         return [f"not read again: {problem}" for problem in error.problems]
@@ -125,7 +139,7 @@ async def _reload(served: Server | LinkagePart, config_file: Path, hidden: Secre
 
 
 async def _reload_at_each(
-    hangup: asyncio.Event, served: Server | LinkagePart, config_file: Path, hidden: SecretsOf
+    hangup: asyncio.Event, served: Server | LinkagePart, read: Read, hidden: SecretsOf
 ) -> None:
     from asyncio import Lock
 
@@ -133,7 +147,7 @@ async def _reload_at_each(
 
     async def reload() -> list[str]:
         async with lock:  # one at a time, whoever asks
-            return await _reload(served, config_file, hidden)
+            return await _reload(served, read, hidden)
 
     if served.door is not None:
         served.door.reload = reload
@@ -144,7 +158,7 @@ async def _reload_at_each(
 
 
 async def _serve_part(
-    config: Config, config_file: Path, name: str, hidden: SecretsOf, *, as_json: bool
+    config: Config, read: Read, name: str, hidden: SecretsOf, *, as_json: bool
 ) -> None:
     import asyncio
 
@@ -161,7 +175,7 @@ async def _serve_part(
                 where = f", listens on {', '.join(places)}" if places else ""
                 click.echo(f"linkage {__version__}: {name}{where}; Ctrl-C stops it")
             reloading = asyncio.get_running_loop().create_task(
-                _reload_at_each(hangup, part, config_file, hidden)
+                _reload_at_each(hangup, part, read, hidden)
             )
             try:
                 await part.wait()

@@ -39,14 +39,17 @@ from linkage.ports import Role
 
 
 class AdapterSettings(Section):
-    """One `[[adapter]]`: a platform behind an adapter of ours.
-
-    `settings` go to the adapter as they are.
-    """
+    """One `[[adapter]]`: a platform behind an adapter of ours."""
 
     id: PeerId
+    """its PeerId; no other peer or adapter has it"""
     kind: str
+    """`asterisk`, or the name of an installed adapter of others (entry point group
+    `linkage.adapters`)"""
     settings: HiddenMapping = HiddenMapping()  # there are passwords in it
+    """what the adapter itself declares; below"""
+    checked: Any = Field(default=None, exclude=True, repr=False)
+    """The settings as the adapter is given them; None: not checked yet."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -91,20 +91,8 @@ class Keyring:
         return tuple(key.secret for key in self.keys() if key.is_valid(now))
 
     def _read(self) -> tuple[Key, ...]:
-        with self.path.open("rb") as file:
-            found = os.fstat(file.fileno())
-            if os.name == "posix" and found.st_mode & _FOREIGN:
-                raise KeyringError(
-                    f"{self.path}: others may read or write it: run chmod 600 {self.path}, and "
-                    "rotate the secret if anybody has"
-                )
-            data = file.read(SIZE_MAX + 1)
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:
-            raise KeyringError(f"{self.path}: is no text in UTF-8") from None
-        keys = tuple(self._parse(text))
-        if not keys or len(data) > SIZE_MAX:
+        keys = tuple(self._parse(_text_of(self.path)))
+        if not keys:
             raise KeyringError(f"{self.path}: has no secret in it: write one on a line of its own")
         return keys
 
@@ -134,6 +122,41 @@ class Keyring:
                 "2026-11-23T08:00:00+00:00"
             )
         return until
+
+
+def read_secret(path: Path) -> Secret:
+    """A secret of somebody else's, alone in a file: its first line that is no comment.
+
+    Raises:
+        KeyringError: it is missing, unreadable, empty, or others may read it.
+    """
+    try:
+        lines = [line.strip() for line in _text_of(path).splitlines()]
+    except FileNotFoundError:
+        raise KeyringError(f"{path}: no such file: write the secret into it") from None
+    except OSError as error:
+        raise KeyringError(f"{path}: cannot be read: {error.strerror}") from None
+    found = next((line for line in lines if line and not line.startswith("#")), None)
+    if found is None:
+        raise KeyringError(f"{path}: has no secret in it: write it on a line of its own")
+    return Secret(found)
+
+
+def _text_of(path: Path) -> str:
+    with path.open("rb") as file:
+        found = os.fstat(file.fileno())
+        if os.name == "posix" and found.st_mode & _FOREIGN:
+            raise KeyringError(
+                f"{path}: others may read or write it: run chmod 600 {path}, and rotate the "
+                "secret if anybody has"
+            )
+        data = file.read(SIZE_MAX + 1)
+    if len(data) > SIZE_MAX:
+        raise KeyringError(f"{path}: has more than {SIZE_MAX} bytes: it is no file of secrets")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise KeyringError(f"{path}: is no text in UTF-8") from None
 
 
 def rotate(

@@ -10,10 +10,12 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_args
+from typing import Any, Final, TypeVar, cast, get_args, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from linkage.config.declared import meanings
+from linkage.config.fields import Section
 from protocol.suggest import suggestion
 
 _OF_KEY: Final = re.compile(r"([a-z_]+(?:\.[^\s:]+)*): (.*)")
@@ -40,30 +42,25 @@ def check(model: type[T], values: Mapping[str, Any], where: str, *, at: str = ""
     Raises:
         ConfigError: with every problem.
     """
+    # In a tuple, because a dataclass by itself is given no configuration of pydantic's.
+    adapter = TypeAdapter(tuple[model], config=Section.model_config)  # type: ignore[valid-type]
     try:
-        made: T = _adapter_of(model).validate_python(values)
+        return cast("T", adapter.validate_python((values,))[0])
     except ValidationError as error:
         problems = [line for item in error.errors() for line in _lines(model, item, where, at)]
         raise ConfigError(problems) from None
-    return made
-
-
-def _adapter_of(model: Any) -> TypeAdapter[Any]:
-    if dataclasses.is_dataclass(model) and not hasattr(model, "__pydantic_config__"):
-        from linkage.config.fields import Section
-
-        return TypeAdapter(model, config=Section.model_config)
-    return TypeAdapter(model)
 
 
 def _lines(model: type[Any], item: Any, where: str, at: str) -> list[str]:
-    steps = [step for step in (at, *item["loc"]) if step != ""]
+    loc = item["loc"][1:]
+    steps = [step for step in (at, *loc) if step != ""]
     problem = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
-        known = names_of(_inner(model, item["loc"][:-1]))
-        problem = f"is not a setting: {suggestion(str(item['loc'][-1]), known)}"
+        known = names_of(_inner(model, loc[:-1]))
+        problem = f"is not a setting: {suggestion(str(loc[-1]), known)}"
     elif item["type"] in {"missing", "missing_argument"}:
-        problem = "is missing"
+        meaning = meanings(_inner(model, loc[:-1])).get(str(loc[-1]))
+        problem = f"is missing: {meaning}" if meaning else "is missing"
     return [_line(where, steps, line) for line in problem.splitlines()]
 
 
@@ -94,15 +91,15 @@ def _inner(model: Any, loc: tuple[Any, ...]) -> Any:
 
 def types_of(model: Any) -> dict[str, Any]:
     """The section that each setting holds, where it holds one, as a table or an array of them."""
-    from typing import get_type_hints
+    return {name: _section_of(hint) for name, hint in hints_of(model).items()}
 
+
+def hints_of(model: Any) -> dict[str, Any]:
+    """The types of the settings of a section, by the name that is written."""
     if isinstance(model, type) and issubclass(model, BaseModel):
-        hints = {
-            field.alias or name: field.annotation for name, field in model.model_fields.items()
-        }
-    else:
-        hints = get_type_hints(model)
-    return {name: _section_of(hint) for name, hint in hints.items()}
+        fields = model.model_fields.items()
+        return {field.alias or name: field.annotation for name, field in fields}
+    return get_type_hints(model)
 
 
 def _section_of(hint: Any) -> Any:

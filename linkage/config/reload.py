@@ -51,7 +51,7 @@ def plan_reload(old: Config, new: Config, hosts: Iterable[AdapterHost]) -> Chang
             changes.remarks.append(f"adapter {item.id}: it is new, which {RESTART}")
         elif was.kind != item.kind:
             changes.remarks.append(f"adapter {item.id}: of another kind, which {RESTART}")
-        elif was.settings != item.settings or item.id in refused:
+        elif item.id in refused or _differ(was, item):
             changes.again.append(item)
     changes.remarks += [f"adapter {gone}: it is gone, which {RESTART}" for gone in before]
     changes.gone = frozenset(peer.id for peer in old.peer) - {peer.id for peer in new.peer}
@@ -59,6 +59,13 @@ def plan_reload(old: Config, new: Config, hosts: Iterable[AdapterHost]) -> Chang
     if _rest(changes.config, changes.gone) != _rest(new):
         changes.remarks.append(f"what changed beside adapters and who may come in {RESTART}")
     return changes
+
+
+def _differ(was: AdapterSettings, item: AdapterSettings) -> bool:
+    """Whether an adapter is to be given other settings; a secret in a file counts as it reads."""
+    if was.checked is not None and item.checked is not None:
+        return bool(was.checked != item.checked)
+    return was.settings != item.settings
 
 
 def profiles_of(changes: Changes) -> list[PeerProfile]:

@@ -130,3 +130,18 @@ def shown(settings: Any) -> Any:
     if isinstance(settings, list | tuple):
         return [shown(value) for value in settings]
     return HIDDEN
+
+
+def secrets_in(settings: Any) -> Iterator[Secret]:
+    """Every secret in settings that were checked."""
+    if isinstance(settings, Secret):
+        yield settings
+    elif isinstance(settings, Mapping):
+        for value in settings.values():
+            yield from secrets_in(value)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from secrets_in(value)
+    elif hasattr(settings, "__dataclass_fields__"):
+        for name in settings.__dataclass_fields__:
+            yield from secrets_in(getattr(settings, name))

@@ -8,7 +8,7 @@ import random
 from contextlib import suppress
 from enum import StrEnum
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from structlog.contextvars import bind_contextvars
 
@@ -237,6 +237,10 @@ class AdapterHost:
     def _check_link(self) -> None:
         if not self._linked:
             raise LinkClosedError(f"the core closed its link: {self._why}")
+
+    def take_up(self, settings: Any) -> bool:
+        """See `Adapter.take_up`; one that is refused is better started again at once."""
+        return self.state is not AdapterState.REFUSED and self._adapter.take_up(settings)
 
     # --- commands: core → adapter ----------------------------------------------------------------
     def push(self, request: Request) -> None:

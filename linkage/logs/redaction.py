@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from linkage.config.file import Config
 from linkage.config.keyring import KeyringError
+from linkage.config.secrets import secrets_in
 from linkage.logs.values import changed_texts
 
 HIDDEN: Final = "[secret]"
@@ -106,6 +107,7 @@ def secrets_of(config: Config) -> Iterator[str]:
     if config.trace is not None:
         yield from (value.get_secret_value() for value in config.trace.headers.values())
     for adapter in config.adapter:
+        yield from (value.get_secret_value() for value in secrets_in(adapter.checked))
         yield from _sensitive(adapter.settings)
 
 

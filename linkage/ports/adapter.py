@@ -7,12 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from linkage.ports.clock import Clock
 from linkage.ports.files import FileStore
+from linkage.ports.probe import Finding
 from protocol.envelope import Request
 from protocol.message import Message
 from protocol.results import Result
@@ -167,11 +167,10 @@ class AdapterContext:
     """What an adapter is made with: its peer id, its `[adapter.settings]`, and what it may use."""
 
     peer_id: str
-    settings: Mapping[str, Any]
+    settings: Any
+    """An instance of the adapter's `settings_class`."""
     clock: Clock
     files: FileStore
-    folder: Path = Path()
-    """Where the configuration lies: paths in `settings` are relative to it."""
 
 
 class Adapter(ABC):
@@ -184,11 +183,45 @@ class Adapter(ABC):
 
     name: ClassVar[str]
     capabilities: ClassVar[Capability]
+    settings_class: ClassVar[type[Any]] = dict
+    """What `[adapter.settings]` may hold: a dataclass, whose annotations are checked with the
+    whole file (pydantic's constraints may stand in `Annotated`). What is a `Secret` in it may be
+    given in a file of its own, a `Path` is relative to the configuration; the text below a field
+    is its line in the reference. `dict`: anything, unchecked."""
     longest_pause_s: ClassVar[float] = 60.0
     """Between two runs that fail. Where callers wait for the platform, it is a few seconds."""
 
     def __init__(self, context: AdapterContext) -> None:
         self.context = context
+
+    @classmethod
+    def place_of(cls, settings: Any) -> str | None:  # noqa: ARG003 - for subclasses
+        """What one adapter alone can have at the platform, in words; None: nothing.
+
+        Two adapters of one configuration that would take it from each other are refused.
+        """
+        return None
+
+    @classmethod
+    async def probe(cls, name: str, settings: Any) -> Sequence[Finding]:  # noqa: ARG003
+        """Look at the platform for `linkage doctor`, and say what to do about what is wrong.
+
+        Whether it is reached, lets us in, which version it is, what it can do. A linkage may be
+        serving with it meanwhile: nothing is changed, subscribed to or taken over. What the
+        platform does wrong is a finding, no error. None: nothing can be said.
+
+        Args:
+            name: what the findings are about, such as `adapter pbx`.
+            settings: an instance of `settings_class`.
+        """
+        return ()
+
+    def take_up(self, settings: Any) -> bool:  # noqa: ARG002 - for subclasses
+        """Go on with new settings, of `settings_class`, where that needs no new start.
+
+        Returns whether it does. Otherwise this adapter is stopped and another one made.
+        """
+        return False
 
     @abstractmethod
     async def run(self, port: AdapterPort) -> None:

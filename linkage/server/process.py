@@ -29,6 +29,7 @@ from linkage.bus.files import RemoteFiles
 from linkage.bus.keys import CORE, Pair, read_allowed, read_pair, read_public
 from linkage.bus.sockets import BusError
 from linkage.clock import SystemClock
+from linkage.config.adapters import settings_of
 from linkage.config.fields import PEER_ID
 from linkage.config.file import AdapterSettings, Config
 from linkage.config.reload import plan_reload, profiles_of
@@ -264,7 +265,7 @@ class AdapterPart(RemotePart):
         item = next(item for item in self.config.adapter if item.id == peer_id)
         cls = load_adapter(item.kind)
         client = self._make_client(capabilities={peer_id: cls.capabilities})
-        adapter = self._make_adapter(item)
+        adapter = cls(self._context(item, cls))
         self._stack.push_async_callback(client.stop)
         client.start()
         self._spans = start_traces(self.config, self._stack, self.watch)
@@ -273,18 +274,13 @@ class AdapterPart(RemotePart):
         if self.watch is not None:
             watch_adapters(self.watch, lambda: self.hosts)
 
-    def _make_adapter(self, item: AdapterSettings) -> Adapter:
+    def _context(self, item: AdapterSettings, cls: type[Adapter]) -> AdapterContext:
         local = is_ipc(endpoint(self.config.messaging.address, self.config.data_path))
-        return load_adapter(item.kind)(
-            AdapterContext(
-                peer_id=item.id,
-                settings=item.settings,
-                clock=self._clock,
-                files=(
-                    DirectoryFiles(self.config.files_path) if local else RemoteFiles(self._client)
-                ),
-                folder=self.config.source.parent,
-            )
+        return AdapterContext(
+            peer_id=item.id,
+            settings=settings_of(item, cls, self.config.source.parent),
+            clock=self._clock,
+            files=DirectoryFiles(self.config.files_path) if local else RemoteFiles(self._client),
         )
 
     def _run(self, adapter: Adapter) -> None:
@@ -315,14 +311,17 @@ class AdapterPart(RemotePart):
 
     async def _run_again(self, item: AdapterSettings) -> str:
         try:
-            adapter = self._make_adapter(item)
+            cls = load_adapter(item.kind)
+            context = self._context(item, cls)
+            adapter = None if self.hosts[0].take_up(context.settings) else cls(context)
         except AdapterError as error:
             return f"adapter {item.id}: not taken up, it goes on as before: {error}"
-        await self._stop_host("its settings were read again")
-        self._run(adapter)
+        if adapter is not None:
+            await self._stop_host("its settings were read again")
+            self._run(adapter)
         others = (other for other in self.config.adapter if other.id != item.id)
         self.config = self.config.model_copy(update={"adapter": (*others, item)})
-        return f"adapter {item.id}: started again"
+        return f"adapter {item.id}: {'started again' if adapter else 'taken up while it runs'}"
 
 
 def open_part(config: Config, name: str, clock: Clock | None = None) -> LinkagePart:

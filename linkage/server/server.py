@@ -9,14 +9,14 @@ async with linkage.Server(load_config(Path("linkage.toml"))) as server:
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from adapters.registry import load_adapter
 from gateway import Gateway, ListenError
 from linkage.clock import SystemClock
+from linkage.config.adapters import settings_of
 from linkage.config.file import AdapterSettings, Config
 from linkage.config.reload import plan_reload, profiles_of
 from linkage.control import Door
@@ -108,7 +108,7 @@ class Server:
         kept = KeptCore(config, self._clock, capabilities, self._stack, spans=self._spans)
         core = kept.core
         adapters = [
-            classes[item.id](self._context(item.id, item.settings)) for item in config.adapter
+            classes[item.id](self._context(item, classes[item.id])) for item in config.adapter
         ]
         await kept.start()
         self._gateway = make_gateway(config, core, self._clock)
@@ -174,22 +174,24 @@ class Server:
     async def _run_again(self, item: AdapterSettings) -> str:
         assert self._core is not None, "reload is for a server that serves"
         try:
-            adapter = load_adapter(item.kind)(self._context(item.id, item.settings))
+            cls = load_adapter(item.kind)
+            context = self._context(item, cls)
+            (old,) = [host for host in self.hosts if host.peer_id == item.id]
+            adapter = None if old.take_up(context.settings) else cls(context)
         except AdapterError as error:
             return f"adapter {item.id}: not taken up, it goes on as before: {error}"
-        (old,) = [host for host in self.hosts if host.peer_id == item.id]
-        await old.stop("its settings were read again")
-        self.hosts = tuple(host for host in self.hosts if host is not old)
-        await self._run_adapter(adapter)
+        if adapter is not None:
+            await old.stop("its settings were read again")
+            self.hosts = tuple(host for host in self.hosts if host is not old)
+            await self._run_adapter(adapter)
         others = (other for other in self.config.adapter if other.id != item.id)
         self.config = self.config.model_copy(update={"adapter": (*others, item)})
-        return f"adapter {item.id}: started again"
+        return f"adapter {item.id}: {'started again' if adapter else 'taken up while it runs'}"
 
-    def _context(self, peer_id: str, settings: Mapping[str, Any]) -> AdapterContext:
+    def _context(self, item: AdapterSettings, cls: type[Adapter]) -> AdapterContext:
         return AdapterContext(
-            peer_id=peer_id,
-            settings=settings,
+            peer_id=item.id,
+            settings=settings_of(item, cls, self.config.source.parent),
             clock=self._clock,
             files=DirectoryFiles(self.config.files_path),
-            folder=self.config.source.parent,
         )

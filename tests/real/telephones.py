@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.asterisk.ari import AriClient
-from adapters.asterisk.settings import read_settings
+from adapters.asterisk.settings import Settings
+from linkage.config.adapters import read_settings
 from protocol.messages import CallState, CallStateNotice, HangupNotice, HangupScope
 from tests.real.peers.asterisk import AsteriskServer
 from tests.real.peers.telephone import Line, Telephone
@@ -57,7 +58,7 @@ class Stage:
 
     async def ask(self, method: str, path: str, **query: str) -> Any:
         """A request to Asterisk beside the adapter's."""
-        async with AriClient(read_settings("pbx", self.place.settings)) as ari:
+        async with AriClient(read_settings(Settings, "pbx", self.place.settings)) as ari:
             return await ari.request(method, path, query)
 
     async def transfers_by_itself(self) -> None:

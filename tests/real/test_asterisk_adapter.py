@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from adapters.asterisk.ari import AriClient
-from adapters.asterisk.settings import read_settings
+from adapters.asterisk.settings import Settings
+from linkage.config.adapters import read_settings
 from linkage.ports import AdapterRefusedError, AdapterUnavailableError
 from protocol.messages import (
     AnswerAction,
@@ -92,11 +93,11 @@ class Scene:
 
     async def channels(self) -> list[str]:
         """Ids of the channels that live at Asterisk."""
-        async with AriClient(read_settings("pbx", self.place.settings)) as ari:
+        async with AriClient(read_settings(Settings, "pbx", self.place.settings)) as ari:
             return [each["id"] for each in await ari.request("GET", "/channels")]
 
     async def variable(self, channel: str, name: str) -> str:
-        async with AriClient(read_settings("pbx", self.place.settings)) as ari:
+        async with AriClient(read_settings(Settings, "pbx", self.place.settings)) as ari:
             path = f"/channels/{channel}/variable"
             return str((await ari.request("GET", path, {"variable": name}))["value"])
 

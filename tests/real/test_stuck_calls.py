@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from adapters.asterisk.ari import AriClient
-from adapters.asterisk.settings import read_settings
+from adapters.asterisk.settings import Settings
 from linkage.client import Application
+from linkage.config.adapters import read_settings
 from linkage.store.read.reader import StoreReader
 from protocol.messages import CreateEvent, HangupNotice, HangupScope
 from protocol.reasons import Reason
@@ -67,6 +68,7 @@ async def test_a_call_that_lives_is_left_alone_and_one_that_died_unheard_is_ende
         assert not [each for each in desk.told if isinstance(each, HangupNotice)]
 
         settings = read_settings(
+            Settings,
             "pbx",
             {
                 "url": asterisk.ari_url.removesuffix("/ari"),

@@ -21,6 +21,8 @@ from typing import Any, Self
 import aiohttp
 from aiohttp import web
 
+from adapters.asterisk.probe import NEEDED
+
 USER, PASSWORD = "linkage", "secret"
 HTTP_NO_CONTENT = 204
 SOUND_BYTES = 32_000
@@ -121,6 +123,8 @@ class FakeAsterisk:
         self.refuse_dialling: dict[str, int] = {}
         """Number → HTTP status with which it is not dialled."""
         self.password = PASSWORD
+        self.version = "22.5.1"
+        self.modules = sorted(NEEDED)
         self.read_only = False
         self.variables: dict[str, str] = {}
         """Global ones."""
@@ -548,7 +552,11 @@ class FakeAsterisk:
                 self.variables[query["variable"]] = query["value"]
                 return _done()
             return web.json_response({"value": self.variables.get(query["variable"], "")})
-        return web.json_response({"status": {"startup_time": f"start {self._started}"}})
+        if path == ["modules"]:
+            listed = [{"name": name, "status": "Running"} for name in self.modules]
+            return web.json_response(listed)
+        status = {"startup_time": f"start {self._started}"}
+        return web.json_response({"status": status, "system": {"version": self.version}})
 
     async def _applications(
         self, method: str, path: list[str], query: Mapping[str, str], _: Any

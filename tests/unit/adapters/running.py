@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from adapters.asterisk import AsteriskAdapter
+from adapters.asterisk.settings import Settings
 from linkage.clock import SystemClock
+from linkage.config.adapters import read_settings
 from linkage.ports import AdapterContext, Clock, Command, CommandError, Outcome
 from protocol.message import Message
 from protocol.messages import PlatformStatusNotice
@@ -74,7 +76,7 @@ class Place:
         """A new adapter, connected; cancelled at the end, which writes nothing: as if killed."""
         context = AdapterContext(
             peer_id="pbx",
-            settings=self.settings,
+            settings=read_settings(Settings, "pbx", self.settings),
             clock=self.clock,
             files=self.files,
         )

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.asterisk.settings import read_settings
+from adapters.asterisk.settings import Settings
 from adapters.voice import dialplan
 from adapters.voice.phone_numbers import dialable, is_withheld
+from linkage.config.adapters import read_settings
 from linkage.ports import AdapterRefusedError
 
 SAFE = re.compile(r"[0-9A-Za-z*#+_.-]{1,25}")
@@ -94,7 +95,7 @@ SETTINGS = {
 
 
 def test_an_officer_is_found_by_any_writing_of_his_number() -> None:
-    settings = read_settings("pbx", SETTINGS)
+    settings = read_settings(Settings, "pbx", SETTINGS)
     for written in ("1001", "10 01", "１００１", "+86 10 55 1001"):
         found = dialplan.number_target(settings, written)
         assert found is not None
@@ -105,7 +106,7 @@ def test_an_officer_is_found_by_any_writing_of_his_number() -> None:
 
 
 def test_a_hotline_is_its_officers_but_the_one_who_has_the_call() -> None:
-    settings = read_settings("pbx", SETTINGS)
+    settings = read_settings(Settings, "pbx", SETTINGS)
     whole = dialplan.number_target(settings, "123 45")
     other = dialplan.number_target(settings, "12345", but="1001")
     assert whole is not None
@@ -115,7 +116,7 @@ def test_a_hotline_is_its_officers_but_the_one_who_has_the_call() -> None:
 
 
 def test_a_number_that_was_dialled_is_the_same_as_the_one_that_was_written() -> None:
-    settings = read_settings("pbx", SETTINGS)
+    settings = read_settings(Settings, "pbx", SETTINGS)
     assert dialplan.same(settings, "9010123", "010 123")
     assert dialplan.same(settings, "9010123", "9010123")
     assert not dialplan.same(settings, "9010123", "010 124")
@@ -124,10 +125,10 @@ def test_a_number_that_was_dialled_is_the_same_as_the_one_that_was_written() -> 
 
 
 def test_no_way_out_is_no_target() -> None:
-    settings = read_settings("pbx", {**SETTINGS, "trunk": None})
+    settings = read_settings(Settings, "pbx", {**SETTINGS, "trunk": None})
     assert dialplan.number_target(settings, "139") is None
 
 
 def test_a_prefix_that_is_none_is_refused() -> None:
     with pytest.raises(AdapterRefusedError, match="prefixes"):
-        read_settings("pbx", {**SETTINGS, "prefixes": {"0": "PJSIP/"}})
+        read_settings(Settings, "pbx", {**SETTINGS, "prefixes": {"0": "PJSIP/"}})

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from adapters.asterisk import SettingsError
-from adapters.asterisk.settings import read_settings
+from adapters.asterisk.settings import Settings
+from linkage.config.adapters import SettingsError, read_settings
 from linkage.ports import AdapterRefusedError
 
 GOOD: dict[str, Any] = {
@@ -23,12 +23,12 @@ GOOD: dict[str, Any] = {
 def problems(**changes: Any) -> list[str]:
     settings = {key: value for key, value in (GOOD | changes).items() if value is not None}
     with pytest.raises(SettingsError) as error:
-        read_settings("pbx", settings)
+        read_settings(Settings, "pbx", settings)
     return error.value.problems
 
 
 def test_good_settings_are_taken() -> None:
-    settings = read_settings("pbx", GOOD)
+    settings = read_settings(Settings, "pbx", GOOD)
     assert settings.base_url == "http://127.0.0.1:8088/ari"
     assert settings.officer_of("23") == "1001"
     assert settings.officer_of("24") is None
@@ -37,9 +37,13 @@ def test_good_settings_are_taken() -> None:
 
 def test_paths_are_relative_to_the_configuration() -> None:
     https = GOOD | {"url": "https://pbx:8089", "ca": "tls/ca.pem"}
-    assert read_settings("pbx", https, Path("/etc/linkage")).ca == Path("/etc/linkage/tls/ca.pem")
+    assert read_settings(Settings, "pbx", https, Path("/etc/linkage")).ca == Path(
+        "/etc/linkage/tls/ca.pem"
+    )
     there = https | {"ca": "/etc/ssl/ca.pem"}
-    assert read_settings("pbx", there, Path("/etc/linkage")).ca == Path("/etc/ssl/ca.pem")
+    assert read_settings(Settings, "pbx", there, Path("/etc/linkage")).ca == Path(
+        "/etc/ssl/ca.pem"
+    )
 
 
 def test_files_for_tls_without_tls_have_no_effect() -> None:
@@ -52,7 +56,7 @@ def test_files_for_tls_without_tls_have_no_effect() -> None:
 
 @pytest.mark.parametrize("url", ["http://pbx:8088/ari", "http://pbx:8088/ari/"])
 def test_the_url_may_name_ari_or_not(url: str) -> None:
-    assert read_settings("pbx", GOOD | {"url": url}).base_url == "http://pbx:8088/ari"
+    assert read_settings(Settings, "pbx", GOOD | {"url": url}).base_url == "http://pbx:8088/ari"
 
 
 def test_settings_that_cannot_be_used_refuse_the_adapter_for_good() -> None:
@@ -64,7 +68,7 @@ def test_settings_that_cannot_be_used_refuse_the_adapter_for_good() -> None:
     [
         ({"user": None}, "settings.user", "ari.conf"),
         ({"password": None}, "settings.password", "ari.conf"),
-        ({"colour": "red"}, "settings.colour", "there are url, user"),
+        ({"colour": "red"}, "settings.colour", "there are app, ca"),
         ({"url": "pbx:8088"}, "settings.url", "http"),
         ({"app": "my app"}, "settings.app", "pattern"),
         ({"trunk": "PJSIP/trunk"}, "settings.trunk", "PJSIP/{number}@trunk"),

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from adapters.asterisk.ari import AriClient
-from adapters.asterisk.settings import read_settings
+from adapters.asterisk.settings import Settings
+from linkage.config.adapters import read_settings
 from linkage.config.certificates import Authority, Issued
 from linkage.ports import AdapterUnavailableError
 from tests.unit.adapters.fake_asterisk import FakeAsterisk
@@ -43,7 +44,7 @@ async def test_an_asterisk_of_ones_own_authority_is_spoken_to(
 ) -> None:
     write(tmp_path, "linkage", AUTHORITY.client("linkage"))
     files = {"ca": "ca.pem", "certificate": "linkage.pem", "key": "linkage.key"}
-    settings = read_settings("pbx", asterisk.settings(**files), tmp_path)
+    settings = read_settings(Settings, "pbx", asterisk.settings(**files), tmp_path)
     async with AriClient(settings) as ari:
         await ari.connect()
         assert "status" in await ari.request("GET", "/asterisk/info")
@@ -57,7 +58,7 @@ async def test_an_asterisk_that_cannot_be_trusted_is_not_told_the_password(
     if known is not None:
         write(tmp_path, "strange", known.issued)
         ca = {"ca": "strange.pem"}
-    async with AriClient(read_settings("pbx", asterisk.settings(**ca), tmp_path)) as ari:
+    async with AriClient(read_settings(Settings, "pbx", asterisk.settings(**ca), tmp_path)) as ari:
         with pytest.raises(AdapterUnavailableError, match=r"cannot be trusted: .*settings\.ca"):
             await ari.connect()
     assert asterisk.requests == []
@@ -66,7 +67,7 @@ async def test_an_asterisk_that_cannot_be_trusted_is_not_told_the_password(
 async def test_a_file_that_cannot_be_used_is_named_and_may_be_mended(
     asterisk: FakeAsterisk, tmp_path: Path
 ) -> None:
-    settings = read_settings("pbx", asterisk.settings(ca="later.pem"), tmp_path)
+    settings = read_settings(Settings, "pbx", asterisk.settings(ca="later.pem"), tmp_path)
     with pytest.raises(
         AdapterUnavailableError, match=r"settings\.ca .*later\.pem: cannot be used"
     ):

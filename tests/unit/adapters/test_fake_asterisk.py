@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 
 from adapters.asterisk.ari import AriClient
-from adapters.asterisk.settings import read_settings
+from adapters.asterisk.settings import Settings
+from linkage.config.adapters import read_settings
 from tests.unit.adapters import fake_telephones
 from tests.unit.adapters.fake_asterisk import FakeAsterisk
 
@@ -203,7 +204,7 @@ async def test_the_fake_says_what_the_real_one_said(
     recorded = (FIXTURES / f"{name}.jsonl").read_text().splitlines()
     async with (
         FakeAsterisk() as fake,
-        AriClient(read_settings("pbx", fake.settings())) as ari,
+        AriClient(read_settings(Settings, "pbx", fake.settings())) as ari,
     ):
         await ari.connect()
         await situation(fake, ari)

@@ -7,6 +7,7 @@ import json
 import os
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,9 @@ async def server(site: Path) -> AsyncIterator[Server]:
     config = load_config(site)
     async with Server(config) as serving:
         reloading = asyncio.get_running_loop().create_task(
-            _reload_at_each(asyncio.Event(), serving, site, SecretsOf(config))
+            _reload_at_each(
+                asyncio.Event(), serving, partial(load_config, site), SecretsOf(config)
+            )
         )
         await asyncio.sleep(0)
         yield serving

@@ -14,7 +14,8 @@ from linkage.clock import SystemClock
 from linkage.config.file import Config
 from linkage.config.load import load_config
 from linkage.config.problems import ConfigError
-from linkage.doctor import State, examine
+from linkage.doctor import examine
+from linkage.ports.probe import State
 from linkage.server.process import PartError, check_part, open_part, part_names
 from tests.unit.linkage.bench import PEERS
 

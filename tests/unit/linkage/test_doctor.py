@@ -12,9 +12,7 @@ from click.testing import CliRunner
 
 from linkage.cli import cli
 from linkage.doctor import (
-    Finding,
-    State,
-    check_adapter,
+    check_adapters,
     check_data,
     check_listen,
     check_secrets,
@@ -23,6 +21,7 @@ from linkage.doctor import (
     examine,
     read,
 )
+from linkage.ports.probe import Finding, State
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
@@ -104,27 +103,39 @@ def test_a_file_that_is_no_store_is_broken(alarm_config: Path) -> None:
     assert check_store(config, NOW).state is State.BROKEN
 
 
-def test_an_adapters_platform_answers_or_not(listening: tuple[str, int]) -> None:
-    host, port = listening
-    settings = {"user": "linkage", "password": "p", "url": f"http://{host}:{port}"}
-
-    (there,) = check_adapter("pbx", "asterisk", settings)
-    (away,) = check_adapter(
-        "pbx", "asterisk", {**settings, "url": f"http://127.0.0.1:{closed_port()}"}
-    )
-
-    assert (there.state, there.detail) == (State.OK, f"{host}:{port} answers")
-    assert away.state is State.WARNING
-    assert "Connection refused" in away.detail
+def with_adapter(alarm_config: Path, kind: str, **settings: str) -> list[Finding]:
+    lines = [f'{name} = "{value}"' for name, value in settings.items()]
+    table = ["[[adapter]]", 'id = "ast"', f'kind = "{kind}"', "[adapter.settings]", *lines, ""]
+    alarm_config.write_text(alarm_config.read_text() + "\n".join(["", *table]))
+    config, _ = read(alarm_config)
+    assert config is not None
+    return list(check_adapters(config))
 
 
-def test_an_adapter_that_is_not_there_or_wrongly_set_is_broken() -> None:
-    unknown = list(check_adapter("x", "semaphore", {}))
-    wrong = list(check_adapter("pbx", "asterisk", {"colour": "red"}))
+def test_an_adapters_platform_is_asked_and_one_that_is_away_is_a_warning(
+    alarm_config: Path,
+) -> None:
+    url = f"http://127.0.0.1:{closed_port()}"
+    (away,) = with_adapter(alarm_config, "asterisk", url=url, user="linkage", password="p")
 
-    assert [finding.state for finding in unknown] == [State.BROKEN]
-    assert len(wrong) >= 3
-    assert {finding.state for finding in wrong} == {State.BROKEN}
+    assert (away.name, away.state) == ("adapter ast", State.WARNING)
+    assert "cannot be reached" in away.detail
+
+
+def test_an_adapter_that_is_wrongly_set_is_broken_each_key_told(alarm_config: Path) -> None:
+    wrong = with_adapter(alarm_config, "asterisk", colour="red")
+
+    assert {(finding.name, finding.state) for finding in wrong} == {("adapter ast", State.BROKEN)}
+    assert [finding.detail.partition(": ")[0] for finding in wrong] == [
+        "settings.user", "settings.password", "settings.colour",
+    ]  # fmt: skip
+
+
+def test_an_adapter_that_is_not_there_is_broken(alarm_config: Path) -> None:
+    (unknown,) = with_adapter(alarm_config, "semaphore")
+
+    assert unknown.state is State.BROKEN
+    assert "there are: asterisk" in unknown.detail
 
 
 def test_a_healthy_installation_is_told_nothing_of_what_only_developers_need(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from linkage.config.load import load_config
+from linkage.config.file import read_config
 from linkage.config.problems import ConfigError
 from linkage.logs.redaction import SecretsOf, secrets_of
 from linkage.logs.setup import make_formatter
@@ -202,19 +202,19 @@ def test_a_secret_that_is_rotated_is_soon_known_and_nobody_waits_for_it(after_s:
 def test_what_a_configuration_says_that_is_read_again_is_hidden_too(tmp_path: Path) -> None:
     path = tmp_path / "linkage.toml"
     path.write_text(TOML)
-    hidden = SecretsOf(load_config(path))
+    hidden = SecretsOf(read_config(path))
     path.write_text(TOML.replace("hunter22", "hunter23"))
-    hidden.add(load_config(path))
+    hidden.add(read_config(path))
     assert {"hunter22", "hunter23"} <= set(hidden())
     for _ in range(100):
-        hidden.add(load_config(path))
+        hidden.add(read_config(path))
     assert len(list(hidden())) < 100
 
 
 def test_the_secrets_of_a_configuration_are_those_of_peers_and_adapters(tmp_path: Path) -> None:
     path = tmp_path / "linkage.toml"
     path.write_text(TOML)
-    config = load_config(path)
+    config = read_config(path)
     assert set(secrets_of(config)) == {"a secret of the tests", "hunter22", "tok-abcdef"}
     assert config.log.levels == {"linkage.gateway": "debug"}
     assert (config.log.level, config.log.format, config.log.messages) == ("warning", "json", True)
@@ -224,4 +224,4 @@ def test_a_level_that_is_none_is_told_with_its_key(tmp_path: Path) -> None:
     path = tmp_path / "linkage.toml"
     path.write_text('[log]\nlevel = "loud"\n')
     with pytest.raises(ConfigError, match=r"log\.level: .*'debug', 'info', 'warning' or 'error'"):
-        load_config(path)
+        read_config(path)

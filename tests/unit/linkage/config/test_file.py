@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from linkage.config.file import Config
-from linkage.config.load import load_config
+from linkage.config.file import Config, read_config
 from linkage.config.problems import ConfigError
 from linkage.ports import Role
 
@@ -21,7 +20,7 @@ def file(tmp_path: Path) -> Path:
 
 def load(file: Path, text: str) -> Config:
     file.write_text(text, encoding="utf-8")
-    return load_config(file)
+    return read_config(file)
 
 
 def problems(file: Path, text: str) -> list[str]:
@@ -189,13 +188,13 @@ def test_timers_must_fit_each_other(file: Path) -> None:
 
 def test_files_that_cannot_be_read_are_told_in_words(file: Path) -> None:
     with pytest.raises(ConfigError, match=r"no such file.*linkage init"):
-        load_config(file)
+        read_config(file)
     assert "is not valid TOML" in problems(file, "[[[")[0]
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="cannot be read"):
-        load_config(file)
+        read_config(file)
     with pytest.raises(ConfigError, match="cannot be read"):
-        load_config(file.parent)
+        read_config(file.parent)
 
 
 # --- addresses -----------------------------------------------------------------------------------

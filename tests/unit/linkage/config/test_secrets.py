@@ -23,7 +23,7 @@ from linkage.client import Application, ClientError, CommandRefusedError, Platfo
 from linkage.client import RegistrationRefusedError as Refused
 from linkage.client.credentials import Credentials
 from linkage.clock import SystemClock
-from linkage.config.file import Config
+from linkage.config.file import Config, read_config
 from linkage.config.keyring import Key, Keyring, KeyringError, rotate
 from linkage.config.load import load_config
 from linkage.config.problems import ConfigError
@@ -93,7 +93,7 @@ def test_a_mode_that_is_loosened_later_is_noticed(tmp_path: Path) -> None:
         (f"{FIRST} until 2026-11-22T09:00:00\n", "line 1: write SECRET"),
         (f"{FIRST} for 2026-11-22T09:00:00+00:00\n", "line 1: write SECRET"),
         (f"{FIRST} until\n", "line 1: write SECRET"),
-        ("# " + "x" * 70_000 + "\n" + FIRST, "has no secret in it"),
+        ("# " + "x" * 70_000 + "\n" + FIRST, "has more than 65536 bytes"),
     ],
 )
 def test_a_damaged_file_is_named_and_its_secrets_are_not_told(
@@ -235,7 +235,7 @@ def test_no_secret_shows_in_what_a_configuration_prints(tmp_path: Path) -> None:
     written(path, path.read_text() + adapter)
     trace = '\n[trace]\nheaders = {authorization = "hunter-hunter-2"}\n'
     written(path, path.read_text() + trace)
-    config = load_config(path)
+    config = read_config(path)
     key = config.peer[0].keys()[0]
     nothing: dict[str, Any] = dict.fromkeys(("clock", "files"))
     given = AdapterContext(peer_id="a", settings=config.adapter[0].settings, **nothing)
