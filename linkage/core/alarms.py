@@ -49,11 +49,11 @@ class AlarmNotifier(Notifier):
     def alarm(self, alarm: Alarm, done: Done) -> bool:
         """Tell of an alarm, unless it is told already; whether it was news."""
         if self._raised is None:
-            self._raised = set(self._unit.recall(ALARMS))
+            self._raised = set(self._unit.memory.load(ALARMS))
         if alarm.raised is (alarm.id in self._raised):
             return False
         (self._raised.add if alarm.raised else self._raised.discard)(alarm.id)
-        self._unit.remember(ALARMS, alarm.id, json.dumps(alarm.text) if alarm.raised else None)
+        self._unit.memory.save(ALARMS, alarm.id, json.dumps(alarm.text) if alarm.raised else None)
         notice = notice_of(alarm)
         row = self._alarm_row(alarm, notice)
         for peer in self._peers.of_role(*HEAR):
@@ -63,7 +63,7 @@ class AlarmNotifier(Notifier):
         return True
 
     def _alarm_row(self, alarm: Alarm, notice: m.AlarmNotice) -> JournalRow:
-        seq = self._unit.next_seq
+        seq = self._unit.journal.next_seq
         row = JournalRow(
             seq=seq,
             recorded_at=self._now_us,
@@ -76,7 +76,7 @@ class AlarmNotifier(Notifier):
             detail=alarm.text,
             body=encode(Request(id=str(seq), message=notice)),
         )
-        self._unit.append(row)
+        self._unit.journal.append(row)
         return row
 
 

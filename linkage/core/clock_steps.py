@@ -17,10 +17,10 @@ from typing import Final
 
 from linkage.core.jobs import Now
 from linkage.ports import Clock, EntryKind
+from linkage.ports.store import Tx
 from linkage.store.clock_steps import Steps
 from linkage.store.rows import MICROSECONDS, JournalRow, to_us
 from linkage.store.sql.tables import CLOCK
-from linkage.store.sql.unit import UnitOfWork
 
 STEP_MIN_US: Final = 10 * MICROSECONDS
 """What is less is no matter for ages of days; NTP sets a clock by such steps every day."""
@@ -31,7 +31,7 @@ TRUST_AFTER_US: Final = 24 * 3600 * MICROSECONDS
 class ClockSteps:
     """Looked at by each batch, within its transaction; belongs to the core's thread."""
 
-    def __init__(self, unit: UnitOfWork, own_id: str) -> None:
+    def __init__(self, unit: Tx, own_id: str) -> None:
         self._unit = unit
         self._own_id = own_id
         self._offset_us: int | None = None
@@ -51,12 +51,12 @@ class ClockSteps:
     def look(self, now: Now) -> None:
         """See whether the clock was set since the last batch; `settled` takes note of it."""
         if not self._is_read:
-            self.steps = Steps.of_texts(self._unit.recall(CLOCK))
+            self.steps = Steps.of_texts(self._unit.memory.load(CLOCK))
             self._is_read = True
         offset_us = now.utc_us - now.steady_us
-        seq, gap, moved_us = self._unit.next_seq, self._gap, 0
+        seq, gap, moved_us = self._unit.journal.next_seq, self._gap, 0
         if self._offset_us is None:
-            newest_at = self._unit.found_at
+            newest_at = self._unit.journal.found_at
             idle_us = 0 if newest_at is None else now.utc_us - newest_at
             if idle_us <= -STEP_MIN_US:
                 moved_us = idle_us
@@ -76,10 +76,10 @@ class ClockSteps:
             self.steps = self.steps.moved(at, false_us)
         self.steps = self.steps.moved(seq, by_us)
         for key in before.texts().keys() - self.steps.texts().keys():
-            self._unit.remember(CLOCK, key, None)
+            self._unit.memory.save(CLOCK, key, None)
         for key, text in self.steps.texts().items():
-            self._unit.remember(CLOCK, key, text)
-        self._unit.append(
+            self._unit.memory.save(CLOCK, key, text)
+        self._unit.journal.append(
             JournalRow(
                 seq=seq,
                 recorded_at=now.utc_us,

@@ -51,7 +51,7 @@ from linkage.core.writer.thread import Batch
 from linkage.core.writer.writer import Writer, tell
 from linkage.observation.figures import RESULT_MAX, Figures
 from linkage.ports import Capability, Clock, EntryKind, Link, NoticeRequest, Recorded
-from linkage.store.sql.unit import UnitOfWork
+from linkage.ports.store import Store
 from linkage.store.sqlite.checkpoints import Checkpoints
 from linkage.tracing.context import Conversations
 from linkage.tracing.spans import Put, SpanMaker
@@ -76,7 +76,7 @@ class Core:
     def __init__(
         self,
         config: Config,
-        unit: UnitOfWork,
+        unit: Store,
         clock: Clock,
         capabilities: Mapping[str, Capability],
         *,

@@ -51,9 +51,8 @@ from linkage.core.traces import Traces
 from linkage.logs.context import subject
 from linkage.observation.figures import Histogram
 from linkage.ports import EntryKind
+from linkage.ports.store import Store, StoreFailedError, UnreadableError
 from linkage.store.rows import DeliveryRow, JournalRow
-from linkage.store.sql.transaction import FAILURE, OUR_FAULT
-from linkage.store.sql.unit import StoreFailedError, UnitOfWork
 from linkage.tracing.context import Conversations
 from protocol.envelope import Request, Response
 from protocol.kinds import COMMANDS, is_command
@@ -83,7 +82,7 @@ class CoreEngine:
 
     def __init__(
         self,
-        unit: UnitOfWork,
+        unit: Store,
         peers: Peers,
         command_expire_s: int,
         *,
@@ -142,7 +141,7 @@ class CoreEngine:
         try:
             subject.describe = about
             with self._unit.transaction():
-                self._first_seq = self._first_seq or self._unit.next_seq
+                self._first_seq = self._first_seq or self._unit.journal.next_seq
                 self._clock_steps.look(now)
                 self._handler.steps = self._clock_steps.steps
                 self._handler.begin(batch, now)
@@ -160,7 +159,7 @@ class CoreEngine:
         self.clock_off_us = self._clock_steps.off_us(now.steady_us)
         if self._time is not None and self._writes is not None:
             self._writes.observe(self._time() - handled_at)
-        self.journal_seq = self._unit.next_seq - 1
+        self.journal_seq = self._unit.journal.next_seq - 1
         return done
 
     @property
@@ -223,7 +222,7 @@ class CoreEngine:
             done.answers += part.answers
         work.handling = None
         for key, value in work.memory.items():
-            self._unit.remember(work.source, key, value)
+            self._unit.memory.save(work.source, key, value)
         return done
 
     def _do(self, work: Job, now: Now) -> Done:  # noqa: C901, PLR0911 - one line for each kind of work
@@ -263,14 +262,14 @@ class CoreEngine:
         try:
             peer, secret, nonce = check_registration(self._peers, request, now.utc)
             if work.under_way is None:
-                check_repeatable(request, now.utc, self._unit.nonces_since)
+                check_repeatable(request, now.utc, self._unit.nonces.known_since_us)
                 self._use_nonce(peer, nonce, now_us)
         except RefusedError as refusal:
             claimed = peer_id_of(request.message) or "?"
             detail = f"{refusal.detail} (from {work.address})"
             logger.warning("registration %d of %s refused: %s", request.type, claimed, detail)
             row = self._row(now_us, EntryKind.STRANGER, claimed, request=request)
-            self._unit.append(
+            self._unit.journal.append(
                 _with(
                     row,
                     result=int(refusal.result),
@@ -284,7 +283,7 @@ class CoreEngine:
         if not self._resumer.is_latest(peer.id, under_way):
             return Done(_later(request, "a newer registration of this peer came meanwhile"))
         claimed_seq: int | None = getattr(request.message, "last_seq", None)
-        newest = self._unit.next_delivery_seq(peer.id) - 1
+        newest = self._unit.queues.next_seq(peer.id) - 1
         if claimed_seq is not None and claimed_seq <= newest:
             rest = self._resumer.go_on(peer.id, claimed_seq, under_way)
             if rest is not None:
@@ -294,7 +293,7 @@ class CoreEngine:
         self._see(EntryKind.SESSION_OPENED, peer.id, now)
         self._handler.session_opened(peer, getattr(request.message, "boot", None), done)
         row = self._row(now_us, EntryKind.SESSION_OPENED, peer.id, request=request)
-        self._unit.append(
+        self._unit.journal.append(
             _with(row, result=0, detail=f"from {work.address}, delivery goes on after {last_seq}")
         )
         done.response = Response(
@@ -307,7 +306,7 @@ class CoreEngine:
         return done
 
     def _use_nonce(self, peer: Peer, nonce: str, now_us: int) -> None:
-        if not self._unit.use_nonce(peer.id, nonce, now_us):
+        if not self._unit.nonces.use(peer.id, nonce, now_us):
             raise RefusedError(Result.BAD_CREDENTIALS, "this Nonce was used before")
 
     def _resume(self, peer: Peer, last_seq: int | None, done: Done) -> int:
@@ -316,13 +315,13 @@ class CoreEngine:
         After what the peer says it has, else after what it has acknowledged. One that has more
         than there ever was knows another store than this: what was lost with that one is a gap.
         """
-        newest = self._unit.next_delivery_seq(peer.id) - 1
+        newest = self._unit.queues.next_seq(peer.id) - 1
         if last_seq is not None and last_seq <= newest:
-            gone_to = self._unit.gone_to(peer.id)
+            gone_to = self._unit.queues.gone_to(peer.id)
             if last_seq < gone_to:
                 self._handler.tell_gone(peer, last_seq + 1, gone_to)
             return last_seq
-        waiting = self._unit.open_deliveries(peer.id, 0, 1)
+        waiting = self._unit.queues.open(peer.id, 0, 1)
         position = waiting[0].seq - 1 if waiting else newest
         if last_seq is not None:
             gap = GapNotice(from_seq=newest + 1, to_seq=last_seq, cause=GapCause.RESTART)
@@ -333,9 +332,9 @@ class CoreEngine:
     def _acknowledge(self, work: Acknowledge) -> Done:
         response = work.response
         state = "done" if response.accepted else "refused"
-        self._unit.set_delivery(work.receiver, work.seq, state, response.result)
+        self._unit.queues.settle(work.receiver, work.seq, state, response.result)
         for seq in work.further:
-            self._unit.set_delivery(work.receiver, seq, state, response.result)
+            self._unit.queues.settle(work.receiver, seq, state, response.result)
         if response.accepted:
             return ACKNOWLEDGED
         done = Done()
@@ -348,17 +347,17 @@ class CoreEngine:
 
     def _give_up(self, work: GiveUp) -> Done:
         done = Done()
-        delivery = self._unit.find_delivery(work.receiver, work.seq)
+        delivery = self._unit.queues.find(work.receiver, work.seq)
         if delivery is None or delivery.state != "open":
             return done  # answered, or given up, meanwhile
-        self._unit.set_delivery(work.receiver, work.seq, "unknown", int(Result.TIMEOUT))
-        row = self._unit.find_journal(work.journal_seq)
+        self._unit.queues.settle(work.receiver, work.seq, "unknown", int(Result.TIMEOUT))
+        row = self._unit.journal.find(work.journal_seq)
         detail = f"{work.receiver} may have done it before the link was lost; ask with 215 or 293"
         self._report(row, Result.TIMEOUT, detail, done)
         return done
 
     def _request_of(self, request_id: str) -> JournalRow | None:
-        return self._unit.find_journal(int(request_id)) if request_id.isdecimal() else None
+        return self._unit.journal.find(int(request_id)) if request_id.isdecimal() else None
 
     def _report(self, row: JournalRow | None, result: int, detail: str, done: Done) -> None:
         """Tell the sender of a command that it came to nothing.
@@ -382,7 +381,7 @@ class CoreEngine:
 
     def _load(self, work: LoadQueue, now: Now) -> Done:
         """Open deliveries; `value` tells whether there are no more."""
-        rows = self._unit.open_deliveries(work.receiver, work.after, work.limit)
+        rows = self._unit.queues.open(work.receiver, work.after, work.limit)
         done = Done(value=len(rows) < work.limit)
         size = 0
         for row in rows:
@@ -405,7 +404,7 @@ class CoreEngine:
         try:
             delivery = self._read_delivery(row, now)
         except Exception as error:
-            if isinstance(error, FAILURE) and not isinstance(error, OUR_FAULT):
+            if isinstance(error, UnreadableError):
                 self._unread[place] += 1
                 if self._unread[place] < READS_MAX:
                     raise
@@ -424,20 +423,20 @@ class CoreEngine:
 
         Nor is it missed in silence: a notice becomes a 195, of a command the sender is told.
         """
-        self._unit.set_delivery(row.receiver, row.seq, "failed", int(Result.INTERNAL))
+        self._unit.queues.settle(row.receiver, row.seq, "failed", int(Result.INTERNAL))
         if row.expires_at is None:
             peer = self._peers.get(row.receiver)
             told = None if peer is None else self._handler.tell_unreadable(peer, row.seq)
             return None if told is None else self._read_delivery(told, now)
-        with suppress(*FAILURE):
-            entry = self._unit.find_journal(row.journal_seq)
+        with suppress(UnreadableError):
+            entry = self._unit.journal.find(row.journal_seq)
             self._report(entry, Result.INTERNAL, f"{row.receiver} cannot be sent it", done)
         return None
 
     def _read_delivery(self, row: DeliveryRow, now: Now) -> Delivery:
-        entry = self._unit.find_journal(row.journal_seq)
+        entry = self._unit.journal.find(row.journal_seq)
         assert entry is not None, "the journal only grows"
-        command = None if entry.command_seq is None else self._unit.find_journal(entry.command_seq)
+        command = None if entry.command_seq is None else self._unit.journal.find(entry.command_seq)
         message = stored_message(entry)
         base = as_command(message) if row.type in COMMANDS else message
         trace = self._handler.traces.outgoing(entry, row.receiver)
@@ -447,7 +446,7 @@ class CoreEngine:
     def _sweep(self, work: Sweep) -> Done:
         done = Done()
         self.disk_free = self._free_bytes()
-        for row in self._unit.expired(work.steady_us, SWEEP_MAX):
+        for row in self._unit.queues.expired(work.steady_us, SWEEP_MAX):
             assert row.expires_at is not None, "what never expires has not expired"
             result, state = Result.EXPIRED, "expired"
             detail = f"{row.receiver} did not take it in time"
@@ -460,15 +459,15 @@ class CoreEngine:
                 # 309 says that it was not executed; what an earlier process sent nobody knows.
                 result, state = Result.TIMEOUT, "unknown"
                 detail = f"{row.receiver} may have got it before linkage was started again"
-            self._unit.set_delivery(row.receiver, row.seq, state, int(result))
-            self._report(self._unit.find_journal(row.journal_seq), result, detail, done)
+            self._unit.queues.settle(row.receiver, row.seq, state, int(result))
+            self._report(self._unit.journal.find(row.journal_seq), result, detail, done)
         return done
 
     # --- small things ----------------------------------------------------------------------------
     def _see(self, kind: EntryKind, source: str, now: Now) -> None:
         peer = self._peers.get(source)
         if peer is not None and kind in {EntryKind.SESSION_OPENED, EntryKind.SESSION_CLOSED}:
-            self._unit.saw(peer.id, peer.role.value, now.utc_us)
+            self._unit.queues.saw(peer.id, peer.role.value, now.utc_us)
             if kind is EntryKind.SESSION_OPENED:
                 self._handler.came(peer, now)
 
@@ -482,7 +481,9 @@ class CoreEngine:
         self._see(work.kind, work.source, now)
         self._follow_session(work, now, done)
         row = self._row(now.utc_us, work.kind, work.source)
-        self._unit.append(_with(row, detail=work.detail, body=work.raw, result=work.result))
+        self._unit.journal.append(
+            _with(row, detail=work.detail, body=work.raw, result=work.result)
+        )
         return done
 
     def _follow_session(self, work: Observe, now: Now, done: Done) -> None:
@@ -503,7 +504,7 @@ class CoreEngine:
         self, now_us: int, kind: EntryKind, source: str, request: Request | None = None
     ) -> JournalRow:
         return JournalRow(
-            seq=self._unit.next_seq,
+            seq=self._unit.journal.next_seq,
             recorded_at=now_us,
             kind=kind.value,
             source=source,
@@ -513,7 +514,7 @@ class CoreEngine:
         )
 
     def _load_memory(self, work: LoadMemory) -> Done:
-        kept = self._unit.recall(work.adapter)
+        kept = self._unit.memory.load(work.adapter)
         return Done(value={key: _plain(value) for key, value in kept.items()})
 
 

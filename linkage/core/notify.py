@@ -15,9 +15,9 @@ from linkage.core.peers import Peer, Peers
 from linkage.core.traces import Traces
 from linkage.correlation import Applied, Bound, Entry, final_event, natives_of
 from linkage.ports import EntryKind
+from linkage.ports.store import Tx
 from linkage.store.clock_steps import Steps
 from linkage.store.rows import DeliveryRow, JournalRow, Operation, to_us
-from linkage.store.sql.unit import UnitOfWork
 from protocol import messages as m
 from protocol.codec import decode, encode
 from protocol.envelope import Request, Response
@@ -36,7 +36,7 @@ REQUESTS: Final = (MESSAGE, REFUSED)
 class Notifier:
     """Writes into the open transaction of the unit of work, and says who hears of it."""
 
-    def __init__(self, unit: UnitOfWork, peers: Peers) -> None:
+    def __init__(self, unit: Tx, peers: Peers) -> None:
         self._unit = unit
         self._peers = peers
         self.traces = Traces(unit)
@@ -71,10 +71,10 @@ class Notifier:
                 if message.number in NOTICES:
                     for native in natives_of(message):
                         natives.add((source, native))
-        self._unit.prefetch(natives)
+        self._unit.records.prefetch(natives)
         distinct = set(keys)
         self._repeats = len(distinct) < len(keys)
-        for row in self._unit.find_requests(distinct):
+        for row in self._unit.journal.find_requests(distinct):
             if row.kind in REQUESTS and row.type is not None:
                 self._keep_seen(row)
 
@@ -97,7 +97,7 @@ class Notifier:
     ) -> Entry:
         occurred = work.request.time
         return Entry(
-            seq=self._unit.next_seq,
+            seq=self._unit.journal.next_seq,
             at=self._now_us if occurred is None else to_us(occurred),
             source=work.source,
             message=message,
@@ -125,7 +125,7 @@ class Notifier:
         if detail is None:
             detail = self._given_again
         row = JournalRow(
-            seq=self._unit.next_seq,
+            seq=self._unit.journal.next_seq,
             recorded_at=self._now_us,
             kind=kind,
             source=work.source,
@@ -144,7 +144,7 @@ class Notifier:
         self._put_found(row, applied, message)
         if self.traces.begun or command_seq is not None:
             row.trace = self.traces.of_request(row, request.trace, applied)
-        self._unit.append(row)
+        self._unit.journal.append(row)
         if self._repeats:
             self._keep_seen(row)
         self._row = row
@@ -164,7 +164,7 @@ class Notifier:
 
         `cause` is the entry because of which it does; none given: the request in work.
         """
-        seq = self._unit.next_seq
+        seq = self._unit.journal.next_seq
         row = JournalRow(
             seq=seq,
             recorded_at=self._now_us,
@@ -180,7 +180,7 @@ class Notifier:
         )
         self._put_found(row, applied, message)
         row.trace = self.traces.of_own(cause or self._row)
-        self._unit.append(row)
+        self._unit.journal.append(row)
         return row
 
     def _enqueue(
@@ -193,7 +193,7 @@ class Notifier:
         done: Done,
         expires_at: int | None = None,
     ) -> None:
-        delivery = self._unit.enqueue(peer.id, peer.role_name, row.seq, type_, expires_at)
+        delivery = self._unit.queues.enqueue(peer.id, peer.role_name, row.seq, type_, expires_at)
         trace = self.traces.outgoing(row, peer.id) if self.traces.begun else row.trace
         request = render(row, message, delivery, command, self._now, trace)
         done.deliveries.append(Delivery(delivery, request, size=len(row.body)))
@@ -208,7 +208,7 @@ class Notifier:
         else:
             row.event_pk = event.event_pk
             # Merging redirects: the row stays with its event, its readers hear of the other.
-            told = final_event(self._unit, event) if message.number in NOTICES else event
+            told = final_event(self._unit.records, event) if message.number in NOTICES else event
             row.event_id = told.event_id
         if operation is None:
             row.call_id = message.call_id
@@ -250,7 +250,7 @@ class Notifier:
         operation = applied.operation
         owner = None if operation is None else self._owner_of(operation)
         if operation is not None and owner is None:
-            root = self._unit.operation(operation.root) or operation
+            root = self._unit.records.operation(operation.root) or operation
             unowned = routing.takers_of(self._peers, root, message)
         audience = routing.audience(self._peers, message, applied, command, unowned, owner)
         for peer, type_ in audience:
@@ -260,7 +260,7 @@ class Notifier:
     def _owner_of(self, operation: Operation) -> str | None:
         if operation.owner is not None or operation.root == operation.op_id:
             return operation.owner
-        root = self._unit.operation(operation.root)
+        root = self._unit.records.operation(operation.root)
         return None if root is None else root.owner
 
     def _tell_bound(self, bound: Sequence[Bound], command: JournalRow | None, done: Done) -> None:
@@ -290,8 +290,8 @@ class Notifier:
 
     def own_notice(self, notice: Message, command: JournalRow, done: Done) -> None:
         """A notice that linkage itself gives to the sender of a command."""
-        operation = None if command.op_id is None else self._unit.operation(command.op_id)
-        event = None if command.event_pk is None else self._unit.event(command.event_pk)
+        operation = None if command.op_id is None else self._unit.records.operation(command.op_id)
+        event = None if command.event_pk is None else self._unit.records.event(command.event_pk)
         applied = Applied(operation, event)
         row = self._own_row(notice, applied, command_seq=command.seq, cause=command)
         sender = self._peers.by_id[command.source]
@@ -334,10 +334,10 @@ class Notifier:
         type_ = _own_type(peer, notice)
         if type_ is not None:
             row = self._own_row(notice, Applied())
-            self._unit.put_delivery(
+            self._unit.queues.put(
                 DeliveryRow(
                     receiver=peer.id,
-                    seq=self._unit.gone_to(peer.id),
+                    seq=self._unit.queues.gone_to(peer.id),
                     journal_seq=row.seq,
                     type=type_,
                 )
@@ -351,15 +351,15 @@ class Notifier:
             return None
         row = self._own_row(notice, Applied())
         told = DeliveryRow(receiver=peer.id, seq=seq, journal_seq=row.seq, type=type_)
-        self._unit.put_delivery(told)
+        self._unit.queues.put(told)
         return told
 
     def unread_gap(self, receiver: str) -> m.GapNotice | None:
         """The 195 that stands in the place of what is gone of a queue, until it is answered."""
-        delivery = self._unit.find_delivery(receiver, self._unit.gone_to(receiver))
+        delivery = self._unit.queues.find(receiver, self._unit.queues.gone_to(receiver))
         if delivery is None or delivery.state != "open":
             return None
-        row = self._unit.find_journal(delivery.journal_seq)
+        row = self._unit.journal.find(delivery.journal_seq)
         item = None if row is None else decode(row.body)
         message = item.message if isinstance(item, Request) else None
         return message if isinstance(message, m.GapNotice) else None

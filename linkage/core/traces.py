@@ -6,19 +6,16 @@ command. With it, every message is in a trace: `linkage.tracing.context` says in
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
-
 from linkage.correlation import Applied
+from linkage.ports.store import Tx
 from linkage.store.rows import JournalRow
-from linkage.store.sql.tables import journal, operation
-from linkage.store.sql.unit import UnitOfWork
 from linkage.tracing.context import Conversations, TraceContext, parse_trace
 
 
 class Traces:
     """Used within the open transaction; `conversations` None: linkage begins no traces."""
 
-    def __init__(self, unit: UnitOfWork, conversations: Conversations | None = None) -> None:
+    def __init__(self, unit: Tx, conversations: Conversations | None = None) -> None:
         self._unit = unit
         self._conversations = conversations
         self._before: int | None = None
@@ -36,7 +33,7 @@ class Traces:
         """For the entry of a peer's request, which has everything but its trace."""
         command = None
         if given is None and row.command_seq is not None:
-            command = self._unit.find_journal(row.command_seq)
+            command = self._unit.journal.find(row.command_seq)
         if self._conversations is None:
             return given if command is None else command.trace
         return self._in_conversation(self._conversations, row, given, applied, command)
@@ -72,25 +69,14 @@ class Traces:
         kind, key, since_us = subject
         known = conversations.known(kind, key)
         if known is None and kind == "operation" and key <= self._newest_before():
-            known = parse_trace(self._first_trace(key))
+            known = parse_trace(self._unit.journal.first_trace(key))
         return known or conversations.begin(kind, key, since_us)
 
     def _newest_before(self) -> int:
         """The newest call of a process before this one; of newer ones the trace is remembered."""
         if self._before is None:
-            newest = self._unit.connection.execute(select(func.max(operation.c.op_id))).scalar()
-            self._before = int(newest or 0)
+            self._before = self._unit.records.newest_op_id()
         return self._before
-
-    def _first_trace(self, op_id: int) -> str | None:
-        """Of a call from before the last start: what its first entry says."""
-        found = self._unit.connection.execute(
-            select(journal.c.trace)
-            .where(journal.c.op_id == op_id, journal.c.trace.is_not(None))
-            .order_by(journal.c.seq)
-            .limit(1)
-        ).scalar()
-        return None if found is None else str(found)
 
     def of_own(self, cause: JournalRow | None) -> str | None:
         """For a message of linkage's own, because of another entry."""
@@ -108,13 +94,13 @@ class Traces:
         return self._conversations.outgoing(row.trace, row.seq, receiver)
 
 
-def _subject(unit: UnitOfWork, applied: Applied | None) -> tuple[str, int, int] | None:
+def _subject(unit: Tx, applied: Applied | None) -> tuple[str, int, int] | None:
     """The call that a message is about, else the event: kind, key, since when."""
     if applied is None:
         return None
     found, event = applied.operation, applied.event
     if found is not None:
-        root = unit.operation(found.root) or found
+        root = unit.records.operation(found.root) or found
         return "operation", root.op_id, root.started_at
     if event is not None:
         return "event", event.event_pk, event.opened_at

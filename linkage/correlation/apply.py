@@ -20,7 +20,7 @@ from linkage.correlation.binding import (
     named_event,
 )
 from linkage.correlation.command_target import targets
-from linkage.correlation.entry import Applied, Entry, Records
+from linkage.correlation.entry import Applied, Entry
 from linkage.correlation.events import (
     close_event,
     event_of,
@@ -29,6 +29,7 @@ from linkage.correlation.events import (
     update_event,
 )
 from linkage.correlation.rules import RULES, close_lost, locate
+from linkage.ports.store import Records
 from linkage.store.rows import Operation
 from protocol import messages as m
 from protocol.kinds import NOTICES

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from linkage.correlation import entry as causes
 from linkage.correlation.command_target import bind_target, targets
-from linkage.correlation.entry import Applied, Bound, Entry, Records
+from linkage.correlation.entry import Applied, Bound, Entry
 from linkage.correlation.events import describe, event_of, open_event
+from linkage.ports.store import Records
 from linkage.store.rows import Event, Operation
 from protocol import messages as m
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from linkage.correlation.entry import Records
 from linkage.correlation.events import event_of
 from linkage.correlation.reused_ids import is_same_number
+from linkage.ports.store import Records
 from linkage.store.rows import Operation
 from protocol import messages as m
 from protocol.message import Message

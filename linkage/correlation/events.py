@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from linkage.correlation.entry import Applied, Entry, Records
+from linkage.correlation.entry import Applied, Entry
+from linkage.ports.store import Records
 from linkage.store.rows import Event
 from protocol import messages as m
 

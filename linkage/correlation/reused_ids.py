@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from linkage.correlation.entry import Entry, Records
+from linkage.correlation.entry import Entry
 from linkage.correlation.operations import native_of, text_of
+from linkage.ports.store import Records
 from linkage.store.rows import Operation
 from protocol import messages as m
 from protocol.message import Message

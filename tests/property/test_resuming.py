@@ -75,7 +75,7 @@ class Site(Bench):
         unit = self.core._unit
         with unit.transaction():
             for number in range(by % 7 + 1):
-                unit.enqueue("desk", "application", 1, KINDS[(by + number) % len(KINDS)])
+                unit.queues.enqueue("desk", "application", 1, KINDS[(by + number) % len(KINDS)])
 
     def acknowledge(self, by: int) -> None:
         found = [seq for seq, (state, _, _) in self.rows().items() if state == "open"]

@@ -23,8 +23,8 @@ from dataclasses import replace
 from typing import Final
 
 from linkage.core.jobs import Resumption
+from linkage.ports.store import Tx
 from linkage.store.sql.transaction import KEY_MAX
-from linkage.store.sql.unit import UnitOfWork
 
 ROWS_MAX: Final = 4000
 """Deliveries that the registrations of one batch open or settle, together: about ten ms."""
@@ -33,7 +33,7 @@ ROWS_MAX: Final = 4000
 class Resumer:
     """Belongs to the core's thread."""
 
-    def __init__(self, unit: UnitOfWork) -> None:
+    def __init__(self, unit: Tx) -> None:
         self._unit = unit
         self._numbers: Counter[str] = Counter()
         self._left = ROWS_MAX
@@ -55,10 +55,10 @@ class Resumer:
         """Do what the batch has room for; what is to go on with in the next one, None: nothing."""
         before = under_way.before
         while before is not None and self._left > 0:
-            cost, before = self._unit.reopen_after(peer_id, last_seq, before, self._left)
+            cost, before = self._unit.queues.reopen_after(peer_id, last_seq, before, self._left)
             self._left -= cost
         while before is None and self._left > 0:
-            settled = self._unit.settle_to(peer_id, last_seq, self._left)
+            settled = self._unit.queues.settle_to(peer_id, last_seq, self._left)
             if settled < self._left:
                 self._left -= settled
                 return None

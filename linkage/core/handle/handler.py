@@ -25,9 +25,8 @@ from linkage.correlation import Applied, apply
 from linkage.correlation.operations import native_of, with_descendants
 from linkage.correlation.reused_ids import begins, is_of_another
 from linkage.ports import EntryKind, Role
+from linkage.ports.store import Tx
 from linkage.store.rows import GIVEN_AGAIN, MAY_REPEAT, JournalRow, to_us
-from linkage.store.sql import lookup
-from linkage.store.sql.unit import UnitOfWork
 from protocol import messages as m
 from protocol.envelope import Response
 from protocol.errors import InvalidMessageError
@@ -52,7 +51,7 @@ class Handler(LivenessAudit):
 
     def __init__(
         self,
-        unit: UnitOfWork,
+        unit: Tx,
         peers: Peers,
         command_expire_s: int,
         liveness: SweepSettings | None = None,
@@ -110,9 +109,9 @@ class Handler(LivenessAudit):
         in_doubt = verdict is Verdict.DOUBT
         entry = f"{GIVEN_AGAIN} {row.seq}"
         self._given_again = f"{entry}: {MAY_REPEAT if in_doubt else 'another one'}"
-        self._unit.append(
+        self._unit.journal.append(
             JournalRow(
-                seq=self._unit.next_seq,
+                seq=self._unit.journal.next_seq,
                 recorded_at=self._now_us,
                 kind=EntryKind.ID_REUSED.value,
                 source=source,
@@ -159,7 +158,7 @@ class Handler(LivenessAudit):
         done = Done()
         if begins(message):
             self._end_displaced(work, done)
-        applied = apply(self._unit, self._entry(work, message, owner, command))
+        applied = apply(self._unit.records, self._entry(work, message, owner, command))
         row = self._journal(
             work,
             applied=applied,
@@ -183,12 +182,12 @@ class Handler(LivenessAudit):
         """
         message = work.request.message
         native = native_of(message)
-        found = None if native is None else self._unit.find_operation(work.source, native)
+        found = None if native is None else self._unit.records.find_operation(work.source, native)
         if found is None or found.ended_at is not None or work.reconstructed:
             return
         if self._given_again is None and not is_of_another(found, message):
             return
-        for operation in reversed(with_descendants(self._unit, found)):
+        for operation in reversed(with_descendants(self._unit.records, found)):
             if operation.ended_at is None:
                 self._close(operation, done)
 
@@ -197,7 +196,7 @@ class Handler(LivenessAudit):
         written = work.request.message.request_id
         if written is None or not written.isdecimal():
             return None
-        row = self._unit.find_journal(int(written))
+        row = self._unit.journal.find(int(written))
         return row if row is not None and row.target == work.source else None
 
     def _command(self, work: Submit, peer: Peer, command: Message, owner: str | None) -> Done:
@@ -206,7 +205,7 @@ class Handler(LivenessAudit):
                 Result.NOT_SUPPORTED, f"{command.number} {command.english} is not served"
             )
         expires_at = self._expires_at(work, peer)
-        asked = check_command(self._unit, peer, command, owner)
+        asked = check_command(self._unit.records, peer, command, owner)
         if command.number in ANSWERED_HERE:
             return self._answer_here(work, peer, command, asked, expires_at)
         check_named(self._unit, command, asked.owner)
@@ -230,8 +229,7 @@ class Handler(LivenessAudit):
         """
         if not isinstance(command, m.CancelCallOut) or command.request_id is None:
             return None
-        self._unit.flush()  # it may stand in the same batch
-        rows = self._unit.find_requests([(source, command.request_id)])
+        rows = self._unit.journal.find_requests([(source, command.request_id)], also_new=True)
         found = [row for row in rows if row.type in CALL_OUTS and row.target is not None]
         if not found:
             detail = f"RequestId {command.request_id} is no call-out of yours"
@@ -277,7 +275,7 @@ class Handler(LivenessAudit):
             return done
         if isinstance(command, m.ReplayRequest):
             return self._replay(work, peer, command)
-        applied = apply(self._unit, self._entry(work, command, asked.owner, None))
+        applied = apply(self._unit.records, self._entry(work, command, asked.owner, None))
         already = (
             isinstance(command, m.CreateEvent) and asked.event is not None and not applied.bound
         )
@@ -307,7 +305,7 @@ class Handler(LivenessAudit):
         expires_at: int,
         earlier: JournalRow | None,
     ) -> Done:
-        applied = apply(self._unit, self._entry(work, command, asked.owner, None))
+        applied = apply(self._unit.records, self._entry(work, command, asked.owner, None))
         row = self._journal(
             work,
             applied=applied,
@@ -344,12 +342,11 @@ class Handler(LivenessAudit):
 
     def _hang_up_all(self, event_pk: int, expires_at: int, done: Done) -> None:
         """One 202 for each call of an event that still lives (202 Scope 3, 284 HangupAll)."""
-        self._unit.flush()
-        under = set(lookup.events_under(self._unit.connection, event_pk))
-        for operation in lookup.open_operations(self._unit.connection, ("call", "conference")):
+        under = set(self._unit.queries.events_under(event_pk))
+        for operation in self._unit.queries.open_operations(("call", "conference")):
             if operation.event_pk not in under:
                 continue
-            event = self._unit.event(event_pk)
+            event = self._unit.records.event(event_pk)
             hangup = m.Hangup(
                 call_id=operation.call_id if operation.kind == "call" else None,
                 conference_id=operation.conference_id if operation.kind == "conference" else None,
@@ -364,7 +361,7 @@ class Handler(LivenessAudit):
 
         From the queue's rows, not queued anew.
         """
-        newest = self._unit.next_delivery_seq(peer.id) - 1
+        newest = self._unit.queues.next_seq(peer.id) - 1
         to_seq = min(newest, command.to_seq or newest)
         backwards = 0 < (command.to_seq or 0) < command.from_seq
         if command.from_seq < 1 or backwards or to_seq - command.from_seq >= REPLAY_MAX:
@@ -375,8 +372,8 @@ class Handler(LivenessAudit):
             )
         types = _types_asked(command.numbers)
         asked = self._journal(work, result=1)
-        count = self._unit.reopen(peer.id, command.from_seq, to_seq, types)
-        gone_to = self._unit.gone_to(peer.id)
+        count = self._unit.queues.reopen(peer.id, command.from_seq, to_seq, types)
+        gone_to = self._unit.queues.gone_to(peer.id)
         if command.from_seq <= gone_to:
             self.tell_gone(peer, command.from_seq, min(to_seq, gone_to))
         done = Done(self._response(work.request, Result.ACCEPTED), value="reload")

@@ -13,9 +13,8 @@ from linkage.core.peers import Peer, Peers
 from linkage.core.rights.commands import RefusedError, Target
 from linkage.correlation.command_target import may_use
 from linkage.ports import Role
+from linkage.ports.store import Tx, Wanted
 from linkage.store.rows import FileRecord, Operation, from_us, to_us
-from linkage.store.sql import lookup
-from linkage.store.sql.unit import UnitOfWork
 from protocol import messages as m
 from protocol.message import Message
 from protocol.results import Result
@@ -55,7 +54,7 @@ Item = TypeVar("Item")
 
 
 def answer(
-    unit: UnitOfWork,
+    unit: Tx,
     peers: Peers,
     peer: Peer,
     message: Message,
@@ -85,18 +84,17 @@ def _time_notice(message: m.TimeSync, request_id: str, now: datetime) -> Message
 
 
 def _records(
-    unit: UnitOfWork, message: m.QueryEventRecord, asked: Target, request_id: str
+    unit: Tx, message: m.QueryEventRecord, asked: Target, request_id: str
 ) -> list[Message]:
     assert asked.event is not None, "280 names an event that exists"
-    unit.flush()
-    wanted = lookup.Wanted(
-        events=lookup.events_under(unit.connection, asked.event.event_pk),
+    wanted = Wanted(
+        events=unit.queries.events_under(asked.event.event_pk),
         kinds=[kind for kind, shown in KIND.items() if shown in message.kinds],
         since=None if message.from_time is None else to_us(message.from_time),
         until=None if message.to_time is None else to_us(message.to_time),
         number=message.phone_num,
     )
-    total = lookup.count_operations(unit.connection, wanted)
+    total = unit.queries.count_operations(wanted)
     pages = max(1, -(-total // PAGE_SIZE))
     chosen = [message.page] if message.page else range(1, min(pages, PAGES_MAX) + 1)
     return [
@@ -111,9 +109,9 @@ def _records(
     ]
 
 
-def _page_of_records(unit: UnitOfWork, wanted: lookup.Wanted, page: int) -> Iterator[m.Record]:
-    found = lookup.find_operations(unit.connection, wanted, (page - 1) * PAGE_SIZE, PAGE_SIZE)
-    files = lookup.files_of(unit.connection, [operation.op_id for operation in found])
+def _page_of_records(unit: Tx, wanted: Wanted, page: int) -> Iterator[m.Record]:
+    found = unit.queries.find_operations(wanted, (page - 1) * PAGE_SIZE, PAGE_SIZE)
+    files = unit.queries.files_of([operation.op_id for operation in found])
     for operation in found:
         yield _record(operation, files.get(operation.op_id))
 
@@ -150,26 +148,21 @@ def _time(at: int | None) -> datetime | None:
 
 
 def _snapshot(
-    unit: UnitOfWork,
+    unit: Tx,
     peer: Peer,
     message: m.QueryCall | m.SnapshotRequest,
     asked: Target,
     request_id: str,
 ) -> list[Message]:
-    unit.flush()
     fits = _fitting(unit, peer, message, asked)
     wants = message.kind if isinstance(message, m.SnapshotRequest) else None
     calls: list[m.CallSnapshot] = []
     conferences: list[m.ConferenceSnapshot] = []
     if wants in {None, m.SnapshotKind.ALL, m.SnapshotKind.CALL}:
-        calls = [
-            _call(unit, call)
-            for call in lookup.open_operations(unit.connection, CALLS)
-            if fits(call)
-        ]
+        calls = [_call(unit, call) for call in unit.queries.open_operations(CALLS) if fits(call)]
     if wants in {None, m.SnapshotKind.ALL, m.SnapshotKind.CONFERENCE}:
         conferences = list(_conferences(unit, fits))
-    position = unit.next_delivery_seq(peer.id) - 1
+    position = unit.queues.next_seq(peer.id) - 1
     pages = list(_paged(calls, conferences))
     return [
         m.SnapshotNotice(
@@ -203,7 +196,7 @@ def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 
 def _fitting(
-    unit: UnitOfWork, peer: Peer, message: m.QueryCall | m.SnapshotRequest, asked: Target
+    unit: Tx, peer: Peer, message: m.QueryCall | m.SnapshotRequest, asked: Target
 ) -> Callable[[Operation], bool]:
     number = message.phone_num if isinstance(message, m.QueryCall) else None
 
@@ -211,7 +204,9 @@ def _fitting(
         at_screen = (
             peer.role is Role.COMMUNICATION_SCREEN and operation.login_id == peer.login is not None
         )
-        if not (peer.role is Role.MONITOR or at_screen or may_use(unit, asked.owner, operation)):
+        if not (
+            peer.role is Role.MONITOR or at_screen or may_use(unit.records, asked.owner, operation)
+        ):
             return False
         return (
             (asked.event is None or operation.event_pk == asked.event.event_pk)
@@ -223,9 +218,9 @@ def _fitting(
     return fits
 
 
-def _call(unit: UnitOfWork, operation: Operation) -> m.CallSnapshot:
+def _call(unit: Tx, operation: Operation) -> m.CallSnapshot:
     assert operation.call_id is not None, "calls and legs have one"
-    parent = None if operation.parent is None else unit.operation(operation.parent)
+    parent = None if operation.parent is None else unit.records.operation(operation.parent)
     return m.CallSnapshot(
         call_id=operation.call_id,
         event_id=_event_id(unit, operation),
@@ -241,10 +236,8 @@ def _call(unit: UnitOfWork, operation: Operation) -> m.CallSnapshot:
     )
 
 
-def _conferences(
-    unit: UnitOfWork, fits: Callable[[Operation], bool]
-) -> Iterator[m.ConferenceSnapshot]:
-    found = [item for item in lookup.open_operations(unit.connection, CONFERENCES) if fits(item)]
+def _conferences(unit: Tx, fits: Callable[[Operation], bool]) -> Iterator[m.ConferenceSnapshot]:
+    found = [item for item in unit.queries.open_operations(CONFERENCES) if fits(item)]
     for conference in found:
         if conference.kind != "conference" or conference.conference_id is None:
             continue
@@ -265,8 +258,8 @@ def _members(found: Iterable[Operation], conference: Operation) -> Iterator[m.Me
             )
 
 
-def _event_id(unit: UnitOfWork, operation: Operation) -> str | None:
-    event = None if operation.event_pk is None else unit.event(operation.event_pk)
+def _event_id(unit: Tx, operation: Operation) -> str | None:
+    event = None if operation.event_pk is None else unit.records.event(operation.event_pk)
     return None if event is None else event.event_id
 
 

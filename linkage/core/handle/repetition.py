@@ -25,10 +25,10 @@ from enum import Enum, auto
 from typing import Final
 
 from linkage.correlation.reused_ids import is_over_for
+from linkage.ports.store import Tx
 from linkage.store.clock_steps import Steps
 from linkage.store.rows import JournalRow, to_us
 from linkage.store.sql.tables import SESSIONS
-from linkage.store.sql.unit import UnitOfWork
 from protocol.envelope import Request
 
 START_TAG: Final = re.compile(
@@ -78,7 +78,7 @@ class Session:
 class Repetitions:
     """Remembers the last two connections of each sender; belongs to the core's thread."""
 
-    def __init__(self, unit: UnitOfWork) -> None:
+    def __init__(self, unit: Tx) -> None:
         self._unit = unit
         self._now: dict[str, Session] = {}
         self._before: dict[str, Session | None] = {}
@@ -89,7 +89,7 @@ class Repetitions:
         """A batch begins."""
         if self._is_read:
             return
-        for peer_id, text in self._unit.recall(SESSIONS).items():
+        for peer_id, text in self._unit.memory.load(SESSIONS).items():
             before, now = json.loads(text)
             self._before[peer_id] = None if before is None else Session(**before)
             self._now[peer_id] = Session(**now)
@@ -103,7 +103,7 @@ class Repetitions:
 
     def started(self, now_us: int) -> None:
         """Linkage starts: what was open when it ended was lost then."""
-        lost_at = self._unit.found_at
+        lost_at = self._unit.journal.found_at
         for peer_id, session in self._now.items():
             if session.lost_at is None:
                 self._lost(session, now_us if lost_at is None else lost_at, None)
@@ -111,7 +111,7 @@ class Repetitions:
 
     def opened(self, peer_id: str, boot: str | None, now_us: int) -> None:
         """A sender has a new connection; one that is open still is replaced by it."""
-        seq = self._unit.next_seq
+        seq = self._unit.journal.next_seq
         last = self._now.get(peer_id)
         if last is not None:
             if last.lost_at is None:
@@ -138,7 +138,11 @@ class Repetitions:
             self._keep(peer_id)
 
     def _lost(self, session: Session, at_us: int, answered: int | None) -> None:
-        session.closed, session.lost_at, session.answered = self._unit.next_seq, at_us, answered
+        session.closed, session.lost_at, session.answered = (
+            self._unit.journal.next_seq,
+            at_us,
+            answered,
+        )
 
     def said(self, peer_id: str, answered: int) -> None:
         """A sender sent something after answers up to this seq had gone out to it."""
@@ -155,7 +159,7 @@ class Repetitions:
         if now.lost_at is None:
             kept["read"] = None  # not written each time: after a crash it is not known
         pair = [None if before is None else asdict(before), kept]
-        self._unit.remember(SESSIONS, peer_id, json.dumps(pair))
+        self._unit.memory.save(SESSIONS, peer_id, json.dumps(pair))
 
     def has_boot(self, peer_id: str) -> bool:
         """Whether a sender says when its Ids begin anew."""
@@ -197,7 +201,9 @@ class Repetitions:
         if None not in {request.time, row.occurred_at}:
             return Verdict.ANOTHER  # they happened at two times
         age_us = now_us - steps.placed(row.seq, row.recorded_at)
-        contradicted = is_over_for(self._unit, row.op_id, row.target or source, request.message)
+        contradicted = is_over_for(
+            self._unit.records, row.op_id, row.target or source, request.message
+        )
         if now is None or row.seq >= now.opened:
             lacks, sign = now is None or (now.read or 0) < row.seq, age_us <= KEPT_US
         else:
@@ -218,7 +224,7 @@ class Repetitions:
             return False
         if session.read is not None:
             return session.read < row.seq
-        return not self._unit.said_later(row, session.closed)
+        return not self._unit.journal.said_later(row, session.closed)
 
 
 def alike(rows: Sequence[JournalRow], request: Request) -> list[JournalRow]:

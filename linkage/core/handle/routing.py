@@ -14,9 +14,8 @@ from linkage.core.peers import Peer, Peers
 from linkage.core.rights.commands import RefusedError, Target
 from linkage.correlation import Applied
 from linkage.ports import Role
+from linkage.ports.store import Tx
 from linkage.store.rows import JournalRow, Operation
-from linkage.store.sql import lookup
-from linkage.store.sql.unit import UnitOfWork
 from protocol import messages as m
 from protocol.message import Message
 from protocol.results import Result
@@ -110,7 +109,7 @@ def _logins(message: Message, applied: Applied) -> list[str | None]:
 
 
 def platform_for(
-    unit: UnitOfWork, peers: Peers, command: Message, asked: Target, place: str | None = None
+    unit: Tx, peers: Peers, command: Message, asked: Target, place: str | None = None
 ) -> Peer | None:
     """The platform that a command goes to.
 
@@ -162,13 +161,12 @@ def platform_of(peers: Peers, command: Message, earlier: JournalRow) -> Peer:
     return chosen
 
 
-def _holder(unit: UnitOfWork, peers: Peers, asked: Target) -> Peer | None:
+def _holder(unit: Tx, peers: Peers, asked: Target) -> Peer | None:
     if asked.operation is not None:
         return peers.get(asked.operation.platform)
     if asked.event is None:
         return None
-    unit.flush()
-    latest = lookup.latest_platform(unit.connection, asked.event.event_pk)
+    latest = unit.queries.latest_platform(asked.event.event_pk)
     return None if latest is None else peers.get(latest)
 
 

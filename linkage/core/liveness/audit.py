@@ -34,7 +34,6 @@ from linkage.core.peers import Peer
 from linkage.correlation import Applied, Entry, apply
 from linkage.ports import Role
 from linkage.store.rows import Operation
-from linkage.store.sql import lookup
 from protocol import messages as m
 from protocol.reasons import Reason
 from protocol.results import Result, is_accepted
@@ -125,11 +124,10 @@ class LivenessAudit(AlarmNotifier):
 
     def _in_doubt(self, liveness: SweepSettings) -> dict[str, dict[Subject, list[int]]]:
         """What each platform is to be asked about now, with the operations that depend on it."""
-        self._unit.flush()
         found: dict[str, dict[Subject, list[int]]] = {}
         for kind in KINDS:
             after = self._cursors[kind]
-            rows = lookup.open_and_heard(self._unit.connection, kind, after, SCAN_MAX)
+            rows = self._unit.queries.open_and_heard(kind, after, SCAN_MAX)
             self._cursors[kind] = rows[-1][0].op_id if len(rows) == SCAN_MAX else 0
             for operation, heard_us in rows:
                 asked = self._may_ask(operation.platform)
@@ -180,7 +178,7 @@ class LivenessAudit(AlarmNotifier):
         )
 
     def _find(self, op_id: int | None) -> Operation | None:
-        return None if op_id is None else self._unit.operation(op_id)
+        return None if op_id is None else self._unit.records.operation(op_id)
 
     def _put(
         self,
@@ -191,9 +189,11 @@ class LivenessAudit(AlarmNotifier):
         done: Done,
     ) -> None:
         steady_us = self._now.steady_us
-        operation = self._unit.operation(op_ids[0])
+        operation = self._unit.records.operation(op_ids[0])
         assert operation is not None, "it was just read"
-        event = None if operation.event_pk is None else self._unit.event(operation.event_pk)
+        event = (
+            None if operation.event_pk is None else self._unit.records.event(operation.event_pk)
+        )
         query: m.Message = subject.query()
         if not (peer.settings is None or peer.serves(query.number, None)):
             query = m.SnapshotRequest(kind=m.SnapshotKind.ALL)
@@ -251,10 +251,9 @@ class LivenessAudit(AlarmNotifier):
         text = f"{question.platform} answers for its calls again"
         over = Alarm(_alarm_id(question.platform), question.platform, text, raised=False)
         self.alarm(over, done)
-        self._unit.flush()
         # From the last to the first: a call ends after its legs.
         for op_id in sorted(question.op_ids, reverse=True):
-            operation = self._unit.operation(op_id)
+            operation = self._unit.records.operation(op_id)
             if operation is None or operation.ended_at is not None:
                 continue
             if question.lives(operation, self._find) is False and not self._spoke(question, op_id):
@@ -262,21 +261,21 @@ class LivenessAudit(AlarmNotifier):
 
     def _spoke(self, question: Probe, op_id: int) -> bool:
         """Whether the platform spoke of it since it was asked: then it has not lost it."""
-        heard_us = lookup.last_heard(self._unit.connection, op_id, question.platform)
+        heard_us = self._unit.journal.last_heard(op_id, question.platform)
         return heard_us is not None and heard_us > question.asked_us
 
     def _close(self, operation: Operation, done: Done) -> None:
         self._last_asked.pop(operation.op_id, None)
         notice = last_word(operation, self._find(operation.parent), Reason.STATE_LOST)
         entry = Entry(
-            seq=self._unit.next_seq,
+            seq=self._unit.journal.next_seq,
             at=self._now_us,
             source=operation.platform,
             message=notice,
             reconstructed=True,
             lost=operation.op_id,
         )
-        applied = apply(self._unit, entry)
+        applied = apply(self._unit.records, entry)
         row = self._own_row(notice, applied, target=operation.platform, reconstructed=True)
         logger.warning(
             "%s %s of %s is over, nobody told: closed with reason %d",

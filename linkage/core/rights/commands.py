@@ -24,9 +24,10 @@ from linkage.correlation.command_target import (
     in_words,
     may_use,
 )
-from linkage.correlation.entry import MANUAL, Records
+from linkage.correlation.entry import MANUAL
 from linkage.correlation.events import final_event
 from linkage.ports import Role
+from linkage.ports.store import Records
 from linkage.store.rows import MICROSECONDS, Event, Operation, to_us
 from protocol import messages as m
 from protocol.envelope import Request
@@ -153,7 +154,7 @@ def check_repeatable(request: Request, now: datetime, since_us: int) -> None:
     Args:
         request: the registration.
         now: the wall clock.
-        since_us: from when on all nonces are known (`UnitOfWork.nonces_since`). A time far ahead
+        since_us: from when on all nonces are known (`Nonces.known_since_us`). A time far ahead
             is that of a clock which has been set back: what it says holds for nobody then.
 
     Raises:

@@ -13,9 +13,8 @@ from typing import Final
 
 from linkage.core.rights.commands import RefusedError
 from linkage.correlation.command_target import in_words, may_use
+from linkage.ports.store import Tx
 from linkage.store.rows import Operation
-from linkage.store.sql import lookup
-from linkage.store.sql.unit import UnitOfWork
 from protocol.message import Message
 from protocol.results import Result
 
@@ -34,25 +33,29 @@ AT_SOMEBODYS_CALL: Final = frozenset({200, 202, 205, 206, 207, 208, 209, 213, 21
 """Commands that, where they name no call, are for the one that a dispatcher or a number is in."""
 
 
-def check_named(unit: UnitOfWork, message: Message, owner: str) -> None:
+def check_named(unit: Tx, message: Message, owner: str) -> None:
     """Calls and conferences under other names, people in calls, an OpId.
 
     Raises:
         RefusedError: 203, one of them belongs to another application.
     """
-    _check(unit, owner, "TargetCallId", _named(message, "target_call_id"), unit.find_calls)
+    _check(unit, owner, "TargetCallId", _named(message, "target_call_id"), unit.records.find_calls)
     _check(
-        unit, owner, "ToConferenceID", _named(message, "to_conference_id"), unit.find_conferences
+        unit,
+        owner,
+        "ToConferenceID",
+        _named(message, "to_conference_id"),
+        unit.records.find_conferences,
     )
-    _check(unit, owner, "ParentCallId", message.parent_call_id, unit.find_calls)
+    _check(unit, owner, "ParentCallId", message.parent_call_id, unit.records.find_calls)
     if message.op_id is not None and message.op_id.isdecimal():
-        operation = unit.operation(int(message.op_id))
-        if operation is not None and not may_use(unit, owner, operation):
+        operation = unit.records.operation(int(message.op_id))
+        if operation is not None and not may_use(unit.records, owner, operation):
             raise _anothers(f"OpId {message.op_id}")
     _check_people(unit, message, owner)
 
 
-def check_kept(unit: UnitOfWork, message: Message, owner: str, platform: str) -> None:
+def check_kept(unit: Tx, message: Message, owner: str, platform: str) -> None:
     """What the platform that the command goes to keeps under an id of its own.
 
     Raises:
@@ -61,24 +64,25 @@ def check_kept(unit: UnitOfWork, message: Message, owner: str, platform: str) ->
     kind, name = KEPT.get(message.number, ("", ""))
     named = _named(message, name)
     if named is not None:
-        operation = unit.find_operation(platform, f"{kind}:{named}")
-        if operation is not None and not may_use(unit, owner, operation):
+        operation = unit.records.find_operation(platform, f"{kind}:{named}")
+        if operation is not None and not may_use(unit.records, owner, operation):
             raise _anothers(f"{kind} {named}")
     single = _named(message, "file_id")
     for file_id in (*getattr(message, "file_ids", ()), *([] if single is None else [single])):
-        op_id = lookup.operation_of_file(unit.connection, platform, file_id)
-        operation = None if op_id is None else unit.operation(op_id)
-        if operation is not None and not may_use(unit, owner, operation):
+        file = unit.records.find_file(platform, file_id)
+        op_id = None if file is None else file.op_id
+        operation = None if op_id is None else unit.records.operation(op_id)
+        if operation is not None and not may_use(unit.records, owner, operation):
             raise _anothers(f"FileId {file_id}")
 
 
-def _check_people(unit: UnitOfWork, message: Message, owner: str) -> None:
+def _check_people(unit: Tx, message: Message, owner: str) -> None:
     named = message.call_id or message.conference_id or _named(message, "target_call_id")
     if named or _named(message, "record_id"):
         return
     login, number = _people(message)
     for call in _calls_of_people(unit, message):
-        if not may_use(unit, owner, call):
+        if not may_use(unit.records, owner, call):
             raise RefusedError(
                 Result.OTHER_TENANT,
                 f"{number or login} is in a call of another application: name a CallId of yours",
@@ -91,16 +95,15 @@ def _people(message: Message) -> tuple[str | None, str | None]:
     return login or message.login_id, _named(message, "phone_num")
 
 
-def _calls_of_people(unit: UnitOfWork, message: Message) -> list[Operation]:
+def _calls_of_people(unit: Tx, message: Message) -> list[Operation]:
     """The open calls that they are in."""
     login, number = _people(message)
     if message.number not in AT_SOMEBODYS_CALL or (login is None and number is None):
         return []
-    unit.flush()
-    return lookup.open_calls_of(unit.connection, login, number)
+    return unit.queries.open_calls_of(login, number)
 
 
-def place_of(unit: UnitOfWork, message: Message, owner: str) -> str | None:
+def place_of(unit: Tx, message: Message, owner: str) -> str | None:
     """The platform of what a command names that names neither its call nor its conference.
 
     The call that is supervised (TargetCallId), else the one that a dispatcher or a number is in.
@@ -111,8 +114,10 @@ def place_of(unit: UnitOfWork, message: Message, owner: str) -> str | None:
         RefusedError: 306, it could be at several.
     """
     target = _named(message, "target_call_id")
-    found = unit.find_calls(target) if target is not None else _calls_of_people(unit, message)
-    mine = [call for call in found if call.ended_at is None and may_use(unit, owner, call)]
+    found = (
+        unit.records.find_calls(target) if target is not None else _calls_of_people(unit, message)
+    )
+    mine = [call for call in found if call.ended_at is None and may_use(unit.records, owner, call)]
     login, number = _people(message)
     both = [call for call in mine if login is None or call.login_id == login]
     choice = both if number is not None and both else mine
@@ -126,14 +131,14 @@ def place_of(unit: UnitOfWork, message: Message, owner: str) -> str | None:
 
 
 def _check(
-    unit: UnitOfWork,
+    unit: Tx,
     owner: str,
     element: str,
     written: str | None,
     find: Callable[[str], Sequence[Operation]],
 ) -> None:
     there = () if written is None else find(written)
-    if there and not any(may_use(unit, owner, item) for item in there):
+    if there and not any(may_use(unit.records, owner, item) for item in there):
         raise _anothers(f"{element} {written}")
 
 

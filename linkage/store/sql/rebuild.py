@@ -82,7 +82,7 @@ def _play(unit: UnitOfWork, row: JournalRow, command_event: int | None) -> None:
         given_again=row.given_again,
         lost=row.op_id if is_own else None,
     )
-    apply(unit, entry)
+    apply(unit.records, entry)
 
 
 def differences(left: Engine, right: Engine) -> list[str]:

@@ -11,15 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, delete, func, select, tuple_
+from sqlalchemy import Connection, Engine, func, select
 
 from linkage.config.core import RetentionSettings
 from linkage.store.archive import DAY_US, Anchor, anchor_of
 from linkage.store.clock_steps import Steps, read_steps
-from linkage.store.sql.tables import delivery, is_open, journal, nonce, peer
+from linkage.store.sql.tables import delivery, is_open, journal, peer
 
-NONCE_KEPT_US: Final = 900 * 1_000_000
-"""Longer than any registration is valid (±300 s): after it, its Time refuses a repetition."""
 SAMPLES: Final = 256
 """Messages of a queue that are measured to judge its size: a queue of millions is not summed."""
 
@@ -255,37 +253,3 @@ def _needed(connection: Connection) -> int:
         )
     )
     return min(sys.maxsize if seq is None else int(seq) for seq in (first, command))
-
-
-# --- in the writer's transaction -----------------------------------------------------------------
-def trim_queue(connection: Connection, receiver: str, limit: int) -> int:
-    """Take away rows of a queue that are gone; how many, fewer than `limit`: all are away."""
-    gone_to = select(peer.c.gone_to).where(peer.c.peer_id == receiver).scalar_subquery()
-    mine = (delivery.c.receiver == receiver, delivery.c.seq < gone_to)
-    part = select(delivery.c.seq).where(*mine).order_by(delivery.c.seq).limit(limit)
-    removed = connection.execute(
-        delete(delivery).where(delivery.c.receiver == receiver, delivery.c.seq.in_(part))
-    )
-    return removed.rowcount
-
-
-def trim_journal(connection: Connection, limit: int) -> int:
-    """Take away rows that are in the archive; how many, fewer than `limit`: all are away."""
-    part = (
-        select(journal.c.seq)
-        .where(journal.c.seq <= anchor_of(connection).seq)
-        .order_by(journal.c.seq)
-        .limit(limit)
-    )
-    return connection.execute(delete(journal).where(journal.c.seq.in_(part))).rowcount
-
-
-def trim_nonces(connection: Connection, now_us: int, limit: int) -> int:
-    """Take away nonces that no registration can repeat any more."""
-    key = tuple_(nonce.c.peer_id, nonce.c.nonce)
-    part = (
-        select(nonce.c.peer_id, nonce.c.nonce)
-        .where(nonce.c.used_at < now_us - NONCE_KEPT_US)
-        .limit(limit)
-    )
-    return connection.execute(delete(nonce).where(key.in_(part))).rowcount

@@ -20,8 +20,10 @@ from linkage.core.peers import Peers
 from linkage.store.chain import breaks
 from linkage.store.rows import Event, JournalRow, Operation, to_us
 from linkage.store.sql import tables
+from linkage.store.sql.driver import columns_of
+from linkage.store.sql.journal import JOURNAL_COLUMNS
 from linkage.store.sql.rebuild import differences, rebuild
-from linkage.store.sql.unit import JOURNAL_COLUMNS, UnitOfWork, columns_of
+from linkage.store.sql.unit import UnitOfWork
 from linkage.store.sqlite.database import open_store
 from protocol.codec import decode, encode
 from protocol.dialect import DEFAULT, Dialect

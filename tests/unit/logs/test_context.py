@@ -7,16 +7,18 @@ import logging
 from pathlib import Path
 from typing import ClassVar
 
+from sqlalchemy import Engine
+
 from linkage.clock import ManualClock
 from linkage.core.jobs import Done, Submit
 from linkage.core.message_log import REFUSALS_PER_S, MessageLog
 from linkage.hosting import AdapterHost
 from linkage.ports import Adapter, AdapterContext, AdapterPort, Capability, Outcome
-from linkage.store.rows import Operation
 from linkage.store.sql.unit import UnitOfWork
 from protocol import messages as m
 from protocol.envelope import Request, Response
 from tests.unit.gateway.fake_core import FakeCore
+from tests.unit.linkage.faulty import OnWrite, watch_look_ups
 from tests.unit.linkage.hosting.hosted import NO_FILES
 from tests.unit.linkage.links import Site
 from tests.unit.logs.logged import Log, logging_to
@@ -66,15 +68,15 @@ async def test_a_delivery_has_a_line_when_it_is_acknowledged(tmp_path: Path) -> 
 class ChattyUnit(UnitOfWork):
     """Logs in the core's thread, as a library might, and has a bug that one call meets."""
 
-    def find_operation(self, platform: str, native: str) -> Operation | None:
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        watch_look_ups(self, self._looked_up)
+        OnWrite(self._tx, lambda: logging.getLogger("tests.library").warning("flushed"))
+
+    def _looked_up(self, native: str) -> None:
         logging.getLogger("tests.library").warning("looked for %s", native)
         if native == "call:BUG":
             raise ZeroDivisionError
-        return super().find_operation(platform, native)
-
-    def flush(self) -> None:
-        logging.getLogger("tests.library").warning("flushed")
-        super().flush()
 
 
 async def test_in_a_batch_no_line_has_the_ids_of_another_message(tmp_path: Path) -> None:

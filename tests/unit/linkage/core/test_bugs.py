@@ -10,15 +10,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from linkage.core.engine import READS_MAX, CoreEngine
 from linkage.core.jobs import Done, LoadQueue
-from linkage.store.rows import JournalRow, Operation
+from linkage.store.sql.driver import Row
 from linkage.store.sql.unit import UnitOfWork
 from linkage.tracing.context import Conversations
 from protocol import messages as m
 from protocol.envelope import Request
 from tests.unit.linkage.bench import Bench
+from tests.unit.linkage.faulty import OnRead, OnWrite, watch_look_ups
 from tests.unit.linkage.links import WAIT_S, Site, accept
 from tests.unit.linkage.said import incoming, transfer
 
@@ -26,10 +28,13 @@ from tests.unit.linkage.said import incoming, transfer
 class FaultyUnit(UnitOfWork):
     """Has a bug that one call meets."""
 
-    def find_operation(self, platform: str, native: str) -> Operation | None:
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        watch_look_ups(self, self.looked_up)
+
+    def looked_up(self, native: str) -> None:
         if native == "call:BUG":
             raise ZeroDivisionError
-        return super().find_operation(platform, native)
 
 
 async def test_a_bug_costs_one_message_of_a_batch(
@@ -56,18 +61,19 @@ async def test_a_bug_costs_one_message_of_a_batch(
 class FaultyAndFullUnit(FaultyUnit):
     """The disk takes nothing of what the bug leaves to be written, the first time."""
 
-    full = False
-    was_full = False
+    def __init__(self, engine: Engine) -> None:
+        self.is_full = self.was_full = False
+        super().__init__(engine)
+        OnWrite(self._tx, self.written)
 
-    def find_operation(self, platform: str, native: str) -> Operation | None:
-        self.full = native == "call:BUG" and not self.was_full
-        return super().find_operation(platform, native)
+    def looked_up(self, native: str) -> None:
+        self.is_full = native == "call:BUG" and not self.was_full
+        super().looked_up(native)
 
-    def commit(self) -> None:
-        if self.full:
-            self.full, self.was_full = False, True
+    def written(self) -> None:
+        if self.is_full:
+            self.is_full, self.was_full = False, True
             raise sqlite3.OperationalError("database or disk is full")
-        super().commit()
 
 
 async def test_a_bug_that_no_disk_takes_is_not_answered_for_good(tmp_path: Path) -> None:
@@ -173,11 +179,14 @@ class BadDisk(UnitOfWork):
     at = 0
     times = 0
 
-    def find_journal(self, seq: int) -> JournalRow | None:
-        if seq == self.at and self.times:
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        OnRead(self._tx, self.read)
+
+    def read(self, order: tuple[str, ...], values: Row) -> None:
+        if (order, values) == (("key",), (self.at,)) and self.times:
             self.times -= 1
             raise sqlite3.OperationalError("disk I/O error")
-        return super().find_journal(seq)
 
 
 @pytest.mark.parametrize(("fails", "types"), [(1, [100, 100]), (READS_MAX, [100, 195])])

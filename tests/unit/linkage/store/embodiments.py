@@ -52,12 +52,12 @@ class Writer:
         self._at += timedelta(seconds=after_s)
         self._requests += 1
         self._unit.begin()
-        seq = self._unit.next_seq
+        seq = self._unit.journal.next_seq
         entry = Entry(seq=seq, at=to_us(self._at), source=source, message=message, owner=owner)
-        applied = apply(self._unit, entry) if result == 0 else None
+        applied = apply(self._unit.records, entry) if result == 0 else None
         event = None if applied is None else applied.event
         operation = None if applied is None else applied.operation
-        self._unit.append(
+        self._unit.journal.append(
             JournalRow(
                 seq=seq,
                 recorded_at=to_us(self._at) + 1_000,
@@ -81,16 +81,16 @@ class Writer:
         for receiver in {target, owner} - {None, source}:
             assert receiver is not None
             role = "platform" if receiver == target else "application"
-            self._unit.enqueue(receiver, role, seq, message.number)
+            self._unit.queues.enqueue(receiver, role, seq, message.number)
         self._unit.commit()
         return seq
 
     def note(self, kind: str, source: str, detail: str, event_pk: int | None = None) -> None:
         """Journal an observation."""
         self._unit.begin()
-        self._unit.append(
+        self._unit.journal.append(
             JournalRow(
-                seq=self._unit.next_seq,
+                seq=self._unit.journal.next_seq,
                 recorded_at=to_us(self._at),
                 kind=kind,
                 source=source,

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from linkage.store.sql import tables
 from linkage.store.sql.driver import SHARED_FROM, Driver, Row
-from linkage.store.sql.transaction import DELIVERY_COLUMNS
+from linkage.store.sql.queues import DELIVERY_COLUMNS
 from linkage.store.sqlite.database import open_store
 
 MANY = 3 * SHARED_FROM + 7
