@@ -40,8 +40,8 @@ class StoreFailedError(Exception):
     """The database took nothing: disk full, locked, gone. Everything of the batch is undone."""
 
 
-class UnreadableError(Exception):
-    """The disk failed at one row. What else the transaction does is kept."""
+class UnreadableError(StoreFailedError):
+    """The disk failed at one row. Who can do without it goes on: the transaction is as it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

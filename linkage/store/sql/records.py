@@ -323,7 +323,7 @@ class SqlRecords(Part, Records):
 
     @override
     def find_file(self, platform: str, file_id: str) -> FileRecord | None:
-        rows = self._tx.driver.execute(_FILE, ("platform", "file_id"), (platform, file_id))
+        rows = self._tx.driver.execute(_FILE, ("file_id", "platform"), (file_id, platform))
         return make_file(rows[0]) if rows else None
 
     @override

@@ -36,8 +36,22 @@ class UnitOfWork:
         self.memory: Memory = SqlMemory(self._tx)
         self.nonces: Nonces = SqlNonces(self._tx)
         self.trimming: Trimming = SqlTrimming(self._tx)
-        self.begin, self.commit = self._tx.begin, self._tx.commit
-        self.flush, self.rollback = self._tx.flush, self._tx.rollback
+
+    def begin(self) -> None:
+        """Open the transaction."""
+        self._tx.begin()
+
+    def flush(self) -> None:
+        """Send what was collected to the database, still within the transaction."""
+        self._tx.flush()
+
+    def commit(self) -> None:
+        """Make it durable; on an error nothing of it happened, and `rollback` is to be called."""
+        self._tx.commit()
+
+    def rollback(self) -> None:
+        """Undo it, and forget what was collected and read."""
+        self._tx.rollback()
 
     @property
     def connection(self) -> Connection:
@@ -53,11 +67,11 @@ class UnitOfWork:
         """
         with explained():
             try:
-                self._tx.begin()
+                self.begin()
                 yield
-                self._tx.commit()
+                self.commit()
             except BaseException:
-                self._tx.rollback()
+                self.rollback()
                 raise
 
     def begin_numbers_at(self, floors: Mapping[str, int]) -> None:
