@@ -1,0 +1,10 @@
+"""How parts of linkage behave, as tests: subclass a contract and say what is to be tested.
+
+| contract | of what | to be given |
+|---|---|---|
+| `adapter.AdapterContract` | an adapter (`linkage.ports.Adapter`) | a double of its platform |
+| `files.FilesContract` | a store of files (`linkage.ports.FileStore`) | how it is opened |
+| `core.CoreContract` | a core as adapters see it (`linkage.ports.AdapterCore`) | how it starts |
+
+They want `pip install 'linkage[pytest]'`. A how-to is docs/how-to/adapter.md.
+"""
