@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from linkage.clock import SystemClock
+from linkage.config.adapters import read_settings
 from linkage.files import DirectoryFiles
 from linkage.ports import Adapter, AdapterContext, AdapterError, Command, Outcome
 from protocol.message import Message
@@ -65,13 +66,14 @@ class Bench:
 
     def make(self, settings: Mapping[str, Any] | None = None) -> Adapter:
         """A new one."""
+        values = self.platform.settings if settings is None else settings
+        model = self._class.settings_class
         return self._class(
             AdapterContext(
                 peer_id="contract",
-                settings=self.platform.settings if settings is None else settings,
+                settings=values if model is dict else read_settings(model, "contract", values),
                 clock=SystemClock(),
                 files=DirectoryFiles(self._folder / "files"),
-                folder=self._folder,
             )
         )
 
