@@ -38,7 +38,7 @@ secret = "for-tests-only-pbx"
 def alarm_config(tmp_path: Path) -> Path:
     """A configuration whose store holds both embodiments: EventIds 1213243 and 1213244."""
     # Imported here: most tests have no store, and collecting them must not wait for SQLAlchemy.
-    from tests.unit.linkage.store.embodiments import Writer, write_alarm, write_conference
+    from tests.fakes.embodiments import Writer, write_alarm, write_conference
 
     path = tmp_path / "linkage.toml"
     path.write_text(CONFIG)

@@ -24,7 +24,7 @@ from linkage.store.sql.retention import find_archivable
 from linkage.store.sql.unit import UnitOfWork
 from linkage.store.sqlite.backup import Maker, make_backup
 from linkage.store.sqlite.database import open_store
-from tests.unit.linkage.bench import config
+from tests.fakes.core_bench import config
 
 LATER = MANUAL_START + timedelta(days=30)
 WEEK = RetentionSettings(journal_days=7)

@@ -26,7 +26,7 @@ from protocol.events import Timers
 from protocol.frames import encode_message
 from protocol.registration import make_registration
 from protocol.roles import Role
-from tests.unit.linkage.bench import SECRET, chain, config, peer
+from tests.fakes.core_bench import SECRET, chain, config, peer
 
 WAIT_S = 30.0
 LOOK_EVERY_S = 0.005

@@ -14,11 +14,11 @@ from linkage.client import Received
 from linkage.core.overload.conditions import CALM_S
 from linkage.ports import EntryKind
 from protocol import messages as m
+from tests.fakes.core_bench import PEERS, peer
+from tests.fakes.core_links import FakeLink, Site, accept
+from tests.fakes.said import incoming
 from tests.fault.plant import listen, plant, until
 from tests.load.pressure.disks import use_up
-from tests.unit.linkage.bench import PEERS, peer
-from tests.unit.linkage.links import FakeLink, Site, accept
-from tests.unit.linkage.said import incoming
 
 SCREEN = peer("seat", "communication-screen", login="23")
 

@@ -17,9 +17,9 @@ from linkage.store.sql.rebuild import differences, rebuild
 from linkage.store.sqlite.backup import BackupError, whole_backups
 from linkage.store.sqlite.restore import find_backup, restore
 from linkage.store.verify import verify
+from tests.fakes.core_bench import Bench
+from tests.fakes.said import create, hangup, incoming
 from tests.fault.keeping import LATER
-from tests.unit.linkage.bench import Bench
-from tests.unit.linkage.said import create, hangup, incoming
 
 ROOT = Path(__file__).parents[2]
 CALLS = 30

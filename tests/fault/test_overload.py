@@ -14,9 +14,9 @@ from linkage.core.overload.conditions import CALM_S
 from linkage.ports import EntryKind
 from protocol import messages as m
 from protocol.envelope import Response
+from tests.fakes.core_links import FakeLink, Site, StuckUnit
+from tests.fakes.said import incoming
 from tests.fault.plant import plant, until
-from tests.unit.linkage.links import FakeLink, Site, StuckUnit
-from tests.unit.linkage.said import incoming
 
 
 @pytest.fixture

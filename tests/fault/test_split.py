@@ -16,9 +16,9 @@ from benchmarks.process import free_port
 from linkage.bus.keys import make_keys
 from linkage.store.sqlite.database import open_for_reading
 from protocol import messages as m
+from tests.fakes.core_bench import chain
 from tests.fault.processes import Parts
 from tests.scenario.killing import HOLDS, Call, call_of, check_heard, check_store, write_config
-from tests.unit.linkage.bench import chain
 
 
 def sessions_in(folder: Path) -> list[str]:

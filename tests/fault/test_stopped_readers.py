@@ -11,8 +11,8 @@ from linkage.ports import EntryKind
 from protocol import messages as m
 from protocol.roles import Role
 from simulators.faults import FaultProxy
+from tests.fakes.said import incoming
 from tests.fault.plant import listen, plant, until
-from tests.unit.linkage.said import incoming
 
 LARGE = m.KeyValue(key="k", value="x" * 60_000)
 MESSAGE_BYTES = 61_000

@@ -28,7 +28,7 @@ from linkage.bus.pack import (
 )
 from protocol.envelope import Request, Response
 from protocol.messages import CallOut, every_class
-from tests.property.message_strategies import CLASSES, requests, smallest
+from tests.fakes.message_strategies import CLASSES, requests, smallest
 
 WORDS = st.none() | st.text(max_size=20)
 NUMBERS = st.none() | st.integers(0, 2**53)

@@ -13,7 +13,7 @@ from protocol.envelope import Request
 from protocol.errors import RemoteProtocolError
 from protocol.message import Message, plan_of
 from protocol.results import Result
-from tests.property.message_strategies import CLASSES, requests, smallest
+from tests.fakes.message_strategies import CLASSES, requests, smallest
 
 ANY_REQUEST = st.sampled_from(CLASSES).flatmap(requests)
 

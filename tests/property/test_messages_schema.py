@@ -14,7 +14,7 @@ from protocol.codec import encode
 from protocol.dialect import LEGACY
 from protocol.envelope import Response
 from protocol.message import Message
-from tests.property.message_strategies import CLASSES, lines, requests
+from tests.fakes.message_strategies import CLASSES, lines, requests
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "reference" / "xsd"
 

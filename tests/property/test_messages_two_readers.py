@@ -11,7 +11,7 @@ from protocol.envelope import Request, Response
 from protocol.message import Message
 from protocol.xml.canonical import read_canonical
 from protocol.xml.reader import read_tree
-from tests.property.message_strategies import CLASSES, lines, requests, smallest
+from tests.fakes.message_strategies import CLASSES, lines, requests, smallest
 from tests.property.test_messages_round_trip import damaged
 
 RESPONSES = st.builds(

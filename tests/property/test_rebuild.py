@@ -24,7 +24,7 @@ from linkage.store.sql.rebuild import differences, rebuild
 from protocol import messages as m
 from protocol.errors import InvalidMessageError
 from protocol.message import Message
-from tests.unit.linkage.bench import PEERS, Bench, chain, legacy, peer
+from tests.fakes.core_bench import PEERS, Bench, chain, legacy, peer
 
 SITE = (
     *PEERS,

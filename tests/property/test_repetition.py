@@ -24,8 +24,8 @@ from protocol.codec import decode, encode
 from protocol.envelope import Request
 from protocol.message import Message
 from protocol.registration import make_registration
-from tests.unit.linkage.bench import SECRET, Bench
-from tests.unit.linkage.said import hangup, incoming
+from tests.fakes.core_bench import SECRET, Bench
+from tests.fakes.said import hangup, incoming
 
 READ_AFTER_S = 60
 NEXT_KEPT_S = 3600

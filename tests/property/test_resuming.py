@@ -23,9 +23,9 @@ from linkage.store.sql import tables
 from protocol import messages as m
 from protocol.envelope import Request, Response
 from protocol.registration import make_registration
-from tests.unit.linkage.bench import SECRET, Bench
-from tests.unit.linkage.links import as_sent
-from tests.unit.linkage.said import incoming
+from tests.fakes.core_bench import SECRET, Bench
+from tests.fakes.core_links import as_sent
+from tests.fakes.said import incoming
 
 ROWS = 3
 NOTICE, COMMAND = 106, 205

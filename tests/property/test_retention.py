@@ -24,8 +24,8 @@ from linkage.store.verify import verify
 from protocol import messages as m
 from protocol.codec import decode
 from protocol.envelope import Request, Response
-from tests.unit.linkage.bench import Bench
-from tests.unit.linkage.said import create, hangup, incoming
+from tests.fakes.core_bench import Bench
+from tests.fakes.said import create, hangup, incoming
 
 HOUR_S = 3600.0
 LIMITS = RetentionSettings(

@@ -40,7 +40,7 @@ from protocol.messages import (
 from protocol.results import Result
 from simulators.platform.exchange import RefusedError
 from simulators.platform.parties import Behaviour
-from tests.unit.simulators.bench import Bench, group, party, staff
+from tests.fakes.platform_engine import Bench, group, party, staff
 
 NUMBERS = [f"1390000000{n}" for n in range(8)]
 PARTIES = [

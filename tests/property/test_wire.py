@@ -34,7 +34,7 @@ from protocol.xml import canonical
 from protocol.xml.canonical import read_canonical
 from protocol.xml.reader import read_tree
 from protocol.xml.shapes import LEARN_AFTER
-from tests.property.message_strategies import CLASSES, parts, requests, smallest
+from tests.fakes.message_strategies import CLASSES, parts, requests, smallest
 
 DIALECTS = st.builds(
     Dialect,

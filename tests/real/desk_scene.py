@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from protocol.messages import CallState, CallStateNotice, IncomingCallNotice
+from tests.fakes.running_adapter import Place, Running
 from tests.real.peers.asterisk import AsteriskServer
 from tests.real.peers.telephone import Line, Manner, Telephone
-from tests.unit.adapters.running import Place, Running
 
 HOTLINE = "12345"
 LOGINS = {"1001": "23", "1002": "13"}

@@ -16,9 +16,9 @@ from adapters.asterisk.ari import AriClient
 from adapters.asterisk.settings import Settings
 from linkage.config.adapters import read_settings
 from protocol.messages import CallState, CallStateNotice, HangupNotice, HangupScope
+from tests.fakes.running_adapter import Place, Running
 from tests.real.peers.asterisk import AsteriskServer
 from tests.real.peers.telephone import Line, Telephone
-from tests.unit.adapters.running import Place, Running
 
 HOTLINE: Final = "12345"
 OTHER_HOTLINE: Final = "54321"

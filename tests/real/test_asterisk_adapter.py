@@ -53,6 +53,7 @@ from protocol.messages import (
 )
 from protocol.reasons import Reason
 from protocol.results import Result
+from tests.fakes.running_adapter import Place, Running, refused
 from tests.real.peers.asterisk import AsteriskServer
 from tests.real.peers.audio import loudness, samples_of, share_of
 from tests.real.peers.ports import free_port
@@ -73,7 +74,6 @@ from tests.real.peers.sipp import (
 from tests.real.peers.sipp import (
     Hold as HoldKey,
 )
-from tests.unit.adapters.running import Place, Running, refused
 
 HOTLINE = "12345"
 LOGINS = {"1001": "23", "1002": "13", "1003": "33", "1004": "43", "1005": "53", "1006": "63"}

@@ -46,10 +46,10 @@ from protocol.messages import (
 )
 from protocol.reasons import Reason
 from protocol.results import Result
+from tests.fakes.running_adapter import Running
 from tests.real.peers.audio import samples_of, share_of
 from tests.real.peers.sipp import CALLER_TONE_HZ, OFFICER_TONE_HZ, SippOfficer, Talk
 from tests.real.test_asterisk_adapter import nothing_left, scene
-from tests.unit.adapters.running import Running
 
 
 def staff(staff_id: str, name: str, *numbers: str) -> Staff:

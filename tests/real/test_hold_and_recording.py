@@ -27,9 +27,9 @@ from protocol.messages import (
     TransferMode,
 )
 from protocol.reasons import Reason
+from tests.fakes.running_adapter import Running
 from tests.real.desk_scene import TONES_HZ, desk
 from tests.real.peers.audio import PIECE, samples_of, share_of
-from tests.unit.adapters.running import Running
 
 HEARD = 0.2
 

@@ -23,6 +23,7 @@ from protocol.messages import (
     TransferNoticeMode,
 )
 from protocol.reasons import Reason
+from tests.fakes.running_adapter import Running
 from tests.real.peers.telephone import Line, Refuses, Rings
 from tests.real.telephones import (
     OTHER_HOTLINE,
@@ -32,7 +33,6 @@ from tests.real.telephones import (
     stage,
     together,
 )
-from tests.unit.adapters.running import Running
 
 WAITS, AT_ONCE = "waits", "at once"
 """When a telephone that transfers hangs up: once it is told the outcome, or in the same breath."""

@@ -40,9 +40,9 @@ from protocol.messages import (
 )
 from protocol.reasons import Reason
 from protocol.results import Result
+from tests.fakes.running_adapter import Running
 from tests.real.desk_scene import HOTLINE, OUTSIDE, desk
 from tests.real.peers.telephone import Announces, Answers, Refuses, Rings
-from tests.unit.adapters.running import Running
 
 
 async def convene(adapter: Running, *numbers: str, **more: Any) -> str:

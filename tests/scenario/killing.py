@@ -15,7 +15,7 @@ from linkage.store.chain import breaks
 from linkage.store.sql import tables
 from linkage.store.sql.rebuild import differences, rebuild
 from protocol import messages as m
-from tests.unit.linkage.bench import chain
+from tests.fakes.core_bench import chain
 
 SECRET = "a secret of the tests"
 HOLDS = 300

@@ -24,8 +24,8 @@ from linkage.clock import SystemClock
 from linkage.config.certificates import Authority, make_test_files
 from linkage.config.load import load_config
 from protocol.results import Result, result_text
+from tests.fakes.core_bench import new_store
 from tests.scenario.far_end import SECRET, Far, Site, hello
-from tests.unit.linkage.bench import new_store
 
 CLOCK = SystemClock()
 WRONG: Final = "a-wrong-secret-of-the-test"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
+from tests.fakes.asterisk import FakeAsterisk
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 60

@@ -43,9 +43,9 @@ from protocol.messages import (
 )
 from protocol.reasons import Reason
 from protocol.results import Result
-from tests.unit.adapters.fake_asterisk import WAV, FakeAsterisk, Line
-from tests.unit.adapters.fakes import KilledError, Notices
-from tests.unit.adapters.running import Place, Running, forgotten, refused
+from tests.fakes.adapter_ports import KilledError, Notices
+from tests.fakes.asterisk import WAV, FakeAsterisk, Line
+from tests.fakes.running_adapter import Place, Running, forgotten, refused
 
 SOON_S = 0.05
 

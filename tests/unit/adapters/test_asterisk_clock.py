@@ -21,8 +21,8 @@ from protocol.messages import (
     IncomingCallNotice,
 )
 from protocol.reasons import Reason
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.running_adapter import Place
 
 
 @pytest.fixture

@@ -49,8 +49,8 @@ from protocol.messages import (
 )
 from protocol.reasons import Reason
 from protocol.results import Result
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place, Running, refused
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.running_adapter import Place, Running, refused
 
 
 @pytest.fixture

@@ -25,9 +25,9 @@ from protocol.messages import (
 )
 from protocol.reasons import Reason
 from protocol.results import Result
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.fake_telephones import park
-from tests.unit.adapters.running import Place, Running, refused
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.running_adapter import Place, Running, refused
+from tests.fakes.telephones import park
 
 
 @pytest.fixture

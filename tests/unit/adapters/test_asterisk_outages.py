@@ -54,9 +54,9 @@ from protocol.messages import (
 )
 from protocol.reasons import Reason
 from protocol.results import Result
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.fakes import FakeMemory
-from tests.unit.adapters.running import Place, Running, refused
+from tests.fakes.adapter_ports import FakeMemory
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.running_adapter import Place, Running, refused
 
 SOON_S = 0.05
 GIVES_UP_S = 1.0

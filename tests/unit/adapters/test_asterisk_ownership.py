@@ -18,8 +18,8 @@ from protocol.messages import (
     HangupScope,
     IncomingCallNotice,
 )
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place, Running
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.running_adapter import Place, Running
 
 OWNER = "LINKAGE_OWNER_linkage"
 

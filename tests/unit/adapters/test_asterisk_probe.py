@@ -13,8 +13,8 @@ from adapters.asterisk.settings import Settings
 from linkage.config.adapters import read_settings
 from linkage.ports.probe import Finding, State
 from protocol.messages import IncomingCallNotice
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.running_adapter import Place
 
 
 @pytest.fixture

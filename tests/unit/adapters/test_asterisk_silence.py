@@ -29,8 +29,8 @@ from protocol.messages import (
     TransferNotice,
 )
 from protocol.reasons import Reason
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place, Running, forgotten
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.running_adapter import Place, Running, forgotten
 
 TIMES = "adapters.voice.media.call_recording"
 

@@ -26,8 +26,8 @@ from protocol.messages import (
     Staff,
 )
 from protocol.reasons import Reason
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place, Running
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.running_adapter import Place, Running
 
 
 @pytest.fixture

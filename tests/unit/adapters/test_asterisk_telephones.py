@@ -20,15 +20,15 @@ from protocol.messages import (
     TransferNoticeMode,
 )
 from protocol.reasons import Reason
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.fake_telephones import (
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.running_adapter import Place, Running, forgotten
+from tests.fakes.telephones import (
     fetch,
     park,
     pick_up_for,
     press_transfer,
     send_on,
 )
-from tests.unit.adapters.running import Place, Running, forgotten
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from adapters.asterisk.settings import Settings
 from linkage.config.adapters import read_settings
 from linkage.config.certificates import Authority, Issued
 from linkage.ports import AdapterUnavailableError
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
+from tests.fakes.asterisk import FakeAsterisk
 
 AUTHORITY = Authority("authority of the tests", datetime.now(UTC))  # noqa: TID251 - OpenSSL looks at the machine's clock
 STRANGE = Authority("another authority", datetime.now(UTC))  # noqa: TID251 - the same

@@ -17,8 +17,8 @@ from protocol.messages import (
     RecordingNoticeAction,
 )
 from protocol.reasons import Reason
-from tests.unit.adapters.fake_asterisk import FakeAsterisk, wav
-from tests.unit.adapters.running import Place, forgotten
+from tests.fakes.asterisk import FakeAsterisk, wav
+from tests.fakes.running_adapter import Place, forgotten
 
 SECOND = 16_000
 

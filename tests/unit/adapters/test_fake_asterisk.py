@@ -13,8 +13,8 @@ import pytest
 from adapters.asterisk.ari import AriClient
 from adapters.asterisk.settings import Settings
 from linkage.config.adapters import read_settings
-from tests.unit.adapters import fake_telephones
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
+from tests.fakes import telephones
+from tests.fakes.asterisk import FakeAsterisk
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "ari"
 COMPARED = {
@@ -127,7 +127,7 @@ async def officer_consults(fake: FakeAsterisk, ari: AriClient) -> None:
     await ari.request("POST", "/bridges", {"bridgeId": "bridge-2"})
     for channel in (officer, "leg-2"):
         await ari.request("POST", "/bridges/bridge-2/addChannel", {"channel": channel})
-    await fake_telephones.press_transfer(fake, "leg-1", "1012", officer)
+    await telephones.press_transfer(fake, "leg-1", "1012", officer)
     answered = {"states": "channel_answered"}
     await ari.request("POST", "/channels/leg-1/transfer_progress", answered)
     await ari.request("POST", "/bridges/bridge-1/addChannel", {"channel": "leg-2"})
@@ -140,7 +140,7 @@ async def officer_forwards(fake: FakeAsterisk, ari: AriClient) -> None:
     caller = await fake.call()
     fake.telephones["1011"] = "dialled"
     await ring(ari, "1011", "leg-1")
-    await fake_telephones.send_on(fake, "1011", "1012")
+    await telephones.send_on(fake, "1011", "1012")
     (half,) = [each for each in fake.lines if each.endswith(";1")]
     await ari.request("DELETE", f"/channels/{half}")
     await ari.request("DELETE", f"/channels/{caller}")
@@ -149,7 +149,7 @@ async def officer_forwards(fake: FakeAsterisk, ari: AriClient) -> None:
 async def colleague_picks_up(fake: FakeAsterisk, ari: AriClient) -> None:
     caller = await fake.call()
     await ring(ari, "1011", "leg-1")
-    picker = await fake_telephones.pick_up_for(fake, "1011", "1012")
+    picker = await telephones.pick_up_for(fake, "1011", "1012")
     await ari.request("DELETE", f"/channels/{picker}")
     await ari.request("DELETE", f"/channels/{caller}")
 
@@ -157,8 +157,8 @@ async def colleague_picks_up(fake: FakeAsterisk, ari: AriClient) -> None:
 async def caller_parked(fake: FakeAsterisk, ari: AriClient) -> None:
     await ari.request("POST", "/applications/linkage/subscription", {"eventSource": "bridge:"})
     caller = await talk(fake, ari)
-    await fake_telephones.park(fake, caller)
-    colleague = await fake_telephones.fetch(fake, caller, "1012")
+    await telephones.park(fake, caller)
+    colleague = await telephones.fetch(fake, caller, "1012")
     fake.watched.add(colleague)
     for channel in ("leg-1", caller, colleague):
         await ari.request("DELETE", f"/channels/{channel}")

@@ -8,7 +8,7 @@ import pytest
 from linkage.blocking.loop import LoopThread
 from linkage.config.file import Config
 from linkage.server.server import Server
-from tests.unit.linkage.bench import peer
+from tests.fakes.core_bench import peer
 
 Address = tuple[str, int]
 

@@ -27,8 +27,8 @@ from protocol.messages import (
     QueryCapability,
 )
 from protocol.results import Result
+from tests.fakes.core_bench import SECRET
 from tests.unit.blocking.conftest import Address
-from tests.unit.linkage.bench import SECRET
 
 WITHIN_S = 30.0
 

@@ -12,8 +12,8 @@ from linkage.store.archive import Anchor, insert_segment, write_segment
 from linkage.store.journal_head import newest_of, write_head
 from linkage.store.sqlite.database import open_store
 from protocol import messages as m
+from tests.fakes.embodiments import DESK, Writer
 from tests.unit.cli.conftest import Run
-from tests.unit.linkage.store.embodiments import DESK, Writer
 
 
 def test_the_tail_is_the_end_of_the_journal_one_line_each(run: Run, alarm_config: Path) -> None:

@@ -17,8 +17,8 @@ import pytest
 from linkage.cli.reference import HEAD
 from linkage.timeline.cells import cells
 from protocol import messages as m
+from tests.fakes.embodiments import DESK, Writer
 from tests.unit.cli.conftest import Run
-from tests.unit.linkage.store.embodiments import DESK, Writer
 
 ROOT = Path(__file__).parents[3]
 LINKAGE = (sys.executable, "-m", "linkage")

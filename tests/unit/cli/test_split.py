@@ -17,7 +17,7 @@ from linkage.config.problems import ConfigError
 from linkage.doctor import examine
 from linkage.ports.probe import State
 from linkage.server.process import PartError, check_part, open_part, part_names
-from tests.unit.linkage.bench import PEERS
+from tests.fakes.core_bench import PEERS
 
 
 def run(*arguments: str) -> str:

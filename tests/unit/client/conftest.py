@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.unit.client.far import ScriptedLinkage
+from tests.fakes.far_end import ScriptedLinkage
 
 T = TypeVar("T")
 Spawn = Callable[[Coroutine[Any, Any, T]], "asyncio.Task[T]"]

@@ -39,8 +39,8 @@ from protocol.messages import (
     message_class,
 )
 from protocol.results import Result
+from tests.fakes.far_end import SECRET, WITHIN_S, Far, ScriptedLinkage
 from tests.unit.client.conftest import Spawn
-from tests.unit.client.far import SECRET, WITHIN_S, Far, ScriptedLinkage
 from tests.unit.client.test_notices import SOON, desk, opened
 
 CREATE = CreateEvent(call_id="c1", event_id="1213243")

@@ -17,7 +17,7 @@ from protocol.messages import Hangup
 from protocol.registration import TIME_TOLERANCE_S, make_registration
 from protocol.results import Result
 from protocol.roles import Role
-from tests.unit.client.far import SECRET
+from tests.fakes.far_end import SECRET
 
 NONCE = "0123456789abcdef"
 NOON = ManualClock().utc()

@@ -16,8 +16,8 @@ from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError
 from protocol.messages import AppLeave, CallDirection, Hangup, HangupNotice, IncomingCallNotice
 from protocol.results import Result
+from tests.fakes.far_end import SECRET, WITHIN_S, Far, ScriptedLinkage
 from tests.unit.client.conftest import Spawn
-from tests.unit.client.far import SECRET, WITHIN_S, Far, ScriptedLinkage
 from tests.unit.client.test_notices import SOON
 
 CALL = IncomingCallNotice(call_id="c1", direction=CallDirection.IN)

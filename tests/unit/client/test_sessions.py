@@ -37,8 +37,8 @@ from protocol.messages import (
 from protocol.registration import make_registration
 from protocol.results import Result
 from protocol.roles import Role
+from tests.fakes.far_end import SECRET, WITHIN_S, Far, ScriptedLinkage
 from tests.unit.client.conftest import Spawn
-from tests.unit.client.far import SECRET, WITHIN_S, Far, ScriptedLinkage
 from tests.unit.client.test_notices import SOON, desk, opened
 
 CALL = IncomingCallNotice(call_id="c1", direction=CallDirection.IN)

@@ -38,7 +38,7 @@ from protocol.messages import (
     LinkEvent,
     QueryCall,
 )
-from tests.unit.linkage.bench import SECRET, peer
+from tests.fakes.core_bench import SECRET, peer
 
 WAIT_S = 60.0
 RESPONSE = b"""{"do": "command", "owner": "desk", \

@@ -10,8 +10,8 @@ import uvloop
 from gateway import Gateway, GatewaySettings
 from linkage.clock import SystemClock
 from linkage.ports import PeerProfile
-from tests.unit.gateway.fake_core import FakeCore
-from tests.unit.gateway.wire import Far
+from tests.fakes.core import FakeCore
+from tests.fakes.far_socket import Far
 
 LOOPBACK = ("127.0.0.1", 0)
 

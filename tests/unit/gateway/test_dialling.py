@@ -13,8 +13,8 @@ from linkage.ports import EntryKind, PeerProfile
 from protocol.dialect import DEFAULT, LEGACY, Dialect
 from protocol.results import Result
 from protocol.roles import Role
-from tests.unit.gateway.fake_core import FakeCore
-from tests.unit.gateway.wire import Far, registration, request, response
+from tests.fakes.core import FakeCore
+from tests.fakes.far_socket import Far, registration, request, response
 
 
 @dataclass

@@ -10,9 +10,9 @@ from gateway import Gateway, GatewaySettings, ListenError
 from gateway.addresses import format_address, plain_host
 from gateway.listener import explain
 from linkage.clock import SystemClock
+from tests.fakes.core import FakeCore
+from tests.fakes.far_socket import Far, incoming
 from tests.unit.gateway.conftest import Connect, Start
-from tests.unit.gateway.fake_core import FakeCore
-from tests.unit.gateway.wire import Far, incoming
 
 
 def gateway_on(core: FakeCore, *listen: tuple[str, int]) -> Gateway:

@@ -16,9 +16,8 @@ from protocol.events import Timers
 from protocol.messages import VendorNotice
 from protocol.results import Result
 from protocol.roles import Role
-from tests.unit.gateway.conftest import Connect, Start
-from tests.unit.gateway.fake_core import FakeCore
-from tests.unit.gateway.wire import (
+from tests.fakes.core import FakeCore
+from tests.fakes.far_socket import (
     HEARTBEAT,
     Far,
     frame,
@@ -27,6 +26,7 @@ from tests.unit.gateway.wire import (
     request,
     response,
 )
+from tests.unit.gateway.conftest import Connect, Start
 
 SOON = GatewaySettings(timers=Timers(register_within_s=0.1))
 

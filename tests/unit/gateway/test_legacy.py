@@ -10,9 +10,9 @@ from protocol.dialect import LEGACY
 from protocol.envelope import Request
 from protocol.messages import CallDirection, IncomingCallNotice
 from protocol.roles import Role
+from tests.fakes.core import FakeCore
+from tests.fakes.far_socket import HEARTBEAT, frame, incoming, request
 from tests.unit.gateway.conftest import Connect, Start
-from tests.unit.gateway.fake_core import FakeCore
-from tests.unit.gateway.wire import HEARTBEAT, frame, incoming, request
 
 OLD_PLATFORM = PeerProfile(id="platform", role=Role.PLATFORM, dialect=LEGACY, address="127.0.0.1")
 OLD_APP = PeerProfile(id="app", role=Role.APPLICATION, dialect=LEGACY, address="localhost")

@@ -23,9 +23,9 @@ from protocol.events import Timers
 from protocol.frames import FRAGMENTS_MAX
 from protocol.results import Result
 from protocol.roles import Role
+from tests.fakes.core import FakeCore
+from tests.fakes.far_socket import HEARTBEAT, Far, frame, incoming, registration, request
 from tests.unit.gateway.conftest import Connect, Start
-from tests.unit.gateway.fake_core import FakeCore
-from tests.unit.gateway.wire import HEARTBEAT, Far, frame, incoming, registration, request
 
 ELSEWHERE = ipaddress.ip_network("10.0.0.0/8")
 HERE = ipaddress.ip_network("127.0.0.0/8")

@@ -12,9 +12,9 @@ from protocol.events import Timers
 from protocol.messages import CallDirection, IncomingCallNotice, VendorNotice
 from protocol.results import Result
 from protocol.roles import Role
+from tests.fakes.core import FakeCore
+from tests.fakes.far_socket import HEARTBEAT, incoming, registration, request, response
 from tests.unit.gateway.conftest import Connect, Start
-from tests.unit.gateway.fake_core import FakeCore
-from tests.unit.gateway.wire import HEARTBEAT, incoming, registration, request, response
 
 
 def notice(request_id: str) -> Request:

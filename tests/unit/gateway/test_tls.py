@@ -30,9 +30,9 @@ from protocol.envelope import Request
 from protocol.messages import CreateEvent, VendorNotice
 from protocol.results import Result
 from protocol.roles import Role
-from tests.unit.gateway.fake_core import SECRET, FakeCore
-from tests.unit.gateway.wire import Far, frame, incoming, registration
-from tests.unit.unprivileged import without_override
+from tests.fakes.core import SECRET, FakeCore
+from tests.fakes.far_socket import Far, frame, incoming, registration
+from tests.fakes.unprivileged import without_override
 
 NOW = datetime.now(UTC)  # noqa: TID251 - OpenSSL looks at the machine's clock
 AUTHORITY = Authority("authority of the tests", NOW)

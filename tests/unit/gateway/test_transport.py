@@ -19,8 +19,8 @@ from linkage.clock import SystemClock
 from linkage.ports import PeerProfile
 from protocol.results import Result
 from protocol.roles import Role
-from tests.unit.gateway.fake_core import FakeCore
-from tests.unit.gateway.wire import incoming, registration
+from tests.fakes.core import FakeCore
+from tests.fakes.far_socket import incoming, registration
 
 
 @dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.linkage.bench import Bench
+from tests.fakes.core_bench import Bench
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from linkage.config.problems import ConfigError
 from linkage.logs.redaction import SecretsOf, secrets_of
 from linkage.logs.setup import make_formatter
 from linkage.times import full_time
-from tests.unit.logs.logged import Log, logging_to
+from tests.fakes.logged import Log, logging_to
 
 logger = logging.getLogger("tests.lines")
 

@@ -34,9 +34,9 @@ from protocol.messages import (
     IncomingCallNotice,
     PlatformStatusNotice,
 )
-from tests.unit.gateway.fake_core import FakeCore
-from tests.unit.linkage.hosting.hosted import NO_FILES, Scripted
-from tests.unit.linkage.links import Site
+from tests.fakes.core import FakeCore
+from tests.fakes.core_links import Site
+from tests.fakes.hosted_adapter import NO_FILES, Scripted
 
 SECRET = "a secret of the tests"
 ANYWHERE = ("127.0.0.1", 0)

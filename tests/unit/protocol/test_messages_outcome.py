@@ -36,7 +36,7 @@ from protocol.messages import (
     refusal,
 )
 from protocol.results import Result
-from tests.property.message_strategies import CLASSES, smallest
+from tests.fakes.message_strategies import CLASSES, smallest
 
 CALL_OUT = CallOut(
     conference_id="2", groups=(Group(staff=(Staff(phone_nums=(Phone(number="110"),)),)),)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from protocol import messages as m
 from protocol.envelope import Request
 from protocol.plain import from_plain, to_plain
-from tests.property.message_strategies import CLASSES, requests
+from tests.fakes.message_strategies import CLASSES, requests
 
 
 @given(st.sampled_from(CLASSES).flatmap(requests))

@@ -26,7 +26,7 @@ from protocol.messages import (
 )
 from protocol.results import Result
 from simulators.platform.parties import Behaviour
-from tests.unit.simulators.bench import Bench, conference, group, party, staff
+from tests.fakes.platform_engine import Bench, conference, group, party, staff
 
 ALL = CallMode.ALL
 

@@ -32,7 +32,7 @@ from protocol.reasons import Reason
 from protocol.results import Result
 from simulators.platform.exchange import RefusedError
 from simulators.platform.parties import Behaviour, Officer
-from tests.unit.simulators.bench import CALLER, EPOCH, HOTLINE, Bench, party
+from tests.fakes.platform_engine import CALLER, EPOCH, HOTLINE, Bench, party
 
 
 def officers(first: Behaviour, second: Behaviour = Behaviour.ANSWERS) -> tuple[Officer, ...]:

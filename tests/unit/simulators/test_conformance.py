@@ -30,8 +30,8 @@ from simulators.conformance import (
 from simulators.conformance.connection import Connection
 from simulators.conformance.mailbox import OF_CHECK, OF_RUN, Mailbox
 from simulators.conformance.violations import Violations
+from tests.fakes.vendor_implementation import SECRET, Defect, Implementation
 from tests.pages import SPECIFICATION, anchors
-from tests.unit.simulators.implementation import SECRET, Defect, Implementation
 
 NUMBERS = ("13912344444", "13912344445")
 

@@ -33,7 +33,7 @@ from simulators.faults import (
     load_script,
 )
 from simulators.faults.injector import Action, Cut, HalfOpen, Send, Stall
-from tests.unit.client.far import SECRET, Far, ScriptedLinkage
+from tests.fakes.far_end import SECRET, Far, ScriptedLinkage
 
 WITHIN_S = 30.0
 MANY = 200

@@ -34,7 +34,7 @@ from simulators.load import (
     parse_mix,
     run_load,
 )
-from tests.unit.client.far import SECRET, Far, ScriptedLinkage
+from tests.fakes.far_end import SECRET, Far, ScriptedLinkage
 
 ROOT = Path(__file__).resolve().parents[3]
 WITHIN_S = 60.0

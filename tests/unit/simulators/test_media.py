@@ -31,7 +31,7 @@ from protocol.results import Result
 from simulators.platform.engine import CAPABILITIES
 from simulators.platform.media import SavedFile
 from simulators.platform.sound import write_recording
-from tests.unit.simulators.bench import CALLER, Bench, conference, group, party, staff
+from tests.fakes.platform_engine import CALLER, Bench, conference, group, party, staff
 
 FILE = SavedFile(file_id="r.wav", url="file:///r.wav", size_bytes=9, sha256="0" * 64, duration_s=4)
 

@@ -18,7 +18,7 @@ from protocol.messages import (
 )
 from protocol.results import Result
 from simulators.platform.parties import Behaviour, Officer, PhoneTransfer
-from tests.unit.simulators.bench import CALLER, HOTLINE, Bench, party
+from tests.fakes.platform_engine import CALLER, HOTLINE, Bench, party
 
 
 def phases(bench: Bench) -> list[CallPhase | None]:

@@ -26,7 +26,7 @@ from linkage.timeline import (
 from linkage.timeline.cells import cells
 from linkage.timeline.detail import detail_of
 from protocol import messages as m
-from tests.unit.linkage.store.embodiments import DESK, PBX, Writer, write_alarm
+from tests.fakes.embodiments import DESK, PBX, Writer, write_alarm
 
 HOSTILE = "\x1b[2J</text><script>alert(1)</script>;end\r\n\u202e%%{init}%% \"'&#x26; 火"
 

@@ -10,8 +10,8 @@ from linkage.store.sqlite.database import open_store
 from linkage.tracing.context import parse_trace
 from linkage.tracing.spans import Kind, Span, executed
 from protocol import messages as m
-from tests.unit.linkage.links import Site
-from tests.unit.linkage.said import call_out
+from tests.fakes.core_links import Site
+from tests.fakes.said import call_out
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 NOT_SAMPLED = TRACE[:-1] + "0"

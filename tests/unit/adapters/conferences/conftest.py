@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.running_adapter import Place
 
 TRUNK = "PJSIP/{number}@trunk"
 

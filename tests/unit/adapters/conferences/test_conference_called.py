@@ -33,7 +33,8 @@ from protocol.messages import (
 )
 from protocol.reasons import Reason
 from protocol.results import Result
-from tests.unit.adapters.conferences.scene import (
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.conference_scene import (
     about,
     control,
     convene,
@@ -46,8 +47,7 @@ from tests.unit.adapters.conferences.scene import (
     single,
     two,
 )
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place, forgotten, refused
+from tests.fakes.running_adapter import Place, forgotten, refused
 
 
 async def test_everybody_of_a_group_is_called_at_once_and_told_one_by_one(

@@ -14,7 +14,8 @@ from protocol.messages import (
 )
 from protocol.reasons import Reason
 from protocol.results import Result
-from tests.unit.adapters.conferences.scene import (
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.conference_scene import (
     convene,
     ended,
     group,
@@ -23,8 +24,7 @@ from tests.unit.adapters.conferences.scene import (
     result,
     rings,
 )
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place, forgotten, refused
+from tests.fakes.running_adapter import Place, forgotten, refused
 
 
 @pytest.mark.parametrize("named", ["request_id", "event_id", "conference_id", "call_id"])

@@ -29,7 +29,8 @@ from protocol.messages import (
 )
 from protocol.reasons import Reason
 from protocol.results import Result
-from tests.unit.adapters.conferences.scene import (
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.conference_scene import (
     about,
     control,
     convene,
@@ -41,8 +42,7 @@ from tests.unit.adapters.conferences.scene import (
     rings,
     two,
 )
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place, forgotten, refused
+from tests.fakes.running_adapter import Place, forgotten, refused
 
 
 async def test_it_ends_when_the_last_member_has_left(asterisk: FakeAsterisk, place: Place) -> None:

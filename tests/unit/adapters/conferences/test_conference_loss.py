@@ -21,7 +21,9 @@ from protocol.messages import (
     RecordingNoticeAction,
 )
 from protocol.reasons import Reason
-from tests.unit.adapters.conferences.scene import (
+from tests.fakes.adapter_ports import KilledError, Notices
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.conference_scene import (
     control,
     convene,
     ended,
@@ -32,9 +34,7 @@ from tests.unit.adapters.conferences.scene import (
     rings,
     two,
 )
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.fakes import KilledError, Notices
-from tests.unit.adapters.running import Place, Running, forgotten
+from tests.fakes.running_adapter import Place, Running, forgotten
 
 
 async def test_members_stay_and_the_convening_goes_on_after_a_kill(

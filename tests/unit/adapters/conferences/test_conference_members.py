@@ -20,7 +20,8 @@ from protocol.messages import (
 )
 from protocol.reasons import Reason
 from protocol.results import Result
-from tests.unit.adapters.conferences.scene import (
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.conference_scene import (
     about,
     control,
     convene,
@@ -32,8 +33,7 @@ from tests.unit.adapters.conferences.scene import (
     rings,
     two,
 )
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place, forgotten, refused
+from tests.fakes.running_adapter import Place, forgotten, refused
 
 
 async def test_a_member_is_muted_made_deaf_and_put_on_hold(

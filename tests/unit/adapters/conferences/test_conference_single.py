@@ -27,15 +27,15 @@ from protocol.messages import (
 )
 from protocol.reasons import Reason
 from protocol.results import Result
-from tests.unit.adapters.conferences.scene import (
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.conference_scene import (
     group,
     person,
     result,
     rings,
     single,
 )
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Place, forgotten, refused
+from tests.fakes.running_adapter import Place, forgotten, refused
 
 
 async def test_a_dispatcher_is_connected_with_a_number(

@@ -17,8 +17,8 @@ from linkage.ports import Adapter, AdapterContext, AdapterPort, Notice, Outcome,
 from linkage.ports.files import PIECE_BYTES
 from protocol import messages as m
 from protocol.envelope import Request
-from tests.unit.linkage.bus.bus import Bus, Peer, until
-from tests.unit.linkage.said import hangup, incoming
+from tests.fakes.bus import Bus, Peer, until
+from tests.fakes.said import hangup, incoming
 
 
 class Sim(Adapter):

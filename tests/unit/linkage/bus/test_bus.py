@@ -15,9 +15,9 @@ from linkage.bus.envelope import Kind, pack_item, seal
 from linkage.ports import EntryKind
 from protocol import messages as m
 from protocol.envelope import Response
-from tests.unit.linkage.bus.bus import IMPATIENT, QUICK, WAIT_S, Bus, Hasty, Peer, until
-from tests.unit.linkage.links import ROLES, StuckUnit
-from tests.unit.linkage.said import call_out, incoming
+from tests.fakes.bus import IMPATIENT, QUICK, WAIT_S, Bus, Hasty, Peer, until
+from tests.fakes.core_links import ROLES, StuckUnit
+from tests.fakes.said import call_out, incoming
 
 
 async def test_a_notice_goes_all_the_way_through_another_process(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from linkage.config.processes import MessagingSettings
 from protocol import messages as m
 from protocol.envelope import Request, Response
 from protocol.message import Message
-from tests.unit.linkage.bus.bus import Peer
-from tests.unit.linkage.links import as_sent
-from tests.unit.linkage.said import incoming
+from tests.fakes.bus import Peer
+from tests.fakes.core_links import as_sent
+from tests.fakes.said import incoming
 
 HOLD_S = 8.0
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from linkage.bus.dispatcher import Dispatcher
 from linkage.bus.remote_link import Part
 from linkage.ports import Link
-from tests.unit.linkage.links import Site
-from tests.unit.linkage.said import incoming
+from tests.fakes.core_links import Site
+from tests.fakes.said import incoming
 
 
 class Nowhere:

@@ -19,8 +19,8 @@ from linkage.bus.keys import (
     read_public,
 )
 from linkage.bus.sockets import BusError
-from tests.unit.linkage.bus.bus import Bus, until
-from tests.unit.linkage.said import incoming
+from tests.fakes.bus import Bus, until
+from tests.fakes.said import incoming
 
 PARTS = ["core", "gateway", "adapter:my-pbx"]
 

@@ -15,7 +15,7 @@ from linkage.config.reload import plan_reload
 from linkage.config.secrets import Secret
 from linkage.logs.redaction import secrets_of
 from linkage.ports import AdapterContext
-from tests.unit.linkage.hosting.hosted import NO_FILES
+from tests.fakes.hosted_adapter import NO_FILES
 
 ADAPTER = """
 [[adapter]]
@@ -99,8 +99,10 @@ def test_a_file_that_changed_is_new_settings_and_one_that_did_not_is_none(tmp_pa
 def test_two_adapters_for_one_application_are_refused(tmp_path: Path) -> None:
     one, other = pbx('password = "p"'), pbx('password = "p"', "pbx2")
     assert problems(tmp_path, one, other) == [
-        "adapter pbx2: the application linkage of http://127.0.0.1:8088/ari is adapter pbx's "
-        "already"
+        (
+            "adapter pbx2: the application linkage of http://127.0.0.1:8088/ari is adapter pbx's "
+            "already"
+        )
     ]
     load(tmp_path, one, pbx('password = "p"\napp = "other"', "pbx2"))
     load(tmp_path, one, pbx('password = "p"\nurl = "http://10.0.0.5:8088"', "pbx2"))

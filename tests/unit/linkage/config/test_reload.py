@@ -45,7 +45,7 @@ from protocol.messages import (
     RotateKey,
 )
 from protocol.results import Result
-from tests.unit.linkage.bench import SECRET, peer
+from tests.fakes.core_bench import SECRET, peer
 
 WAIT_S = 30.0
 

@@ -9,8 +9,8 @@ import pytest
 
 from linkage.store.chain import breaks
 from linkage.store.sql.rebuild import differences, rebuild
-from tests.unit.linkage.bench import chain
-from tests.unit.linkage.links import Site
+from tests.fakes.core_bench import chain
+from tests.fakes.core_links import Site
 
 
 @pytest.fixture

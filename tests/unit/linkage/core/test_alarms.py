@@ -10,7 +10,7 @@ import pytest
 from linkage.core.jobs import Alarm, Observe
 from linkage.ports import EntryKind
 from protocol import messages as m
-from tests.unit.linkage.bench import PEERS, Bench, peer
+from tests.fakes.core_bench import PEERS, Bench, peer
 
 EVERYBODY = (
     *PEERS,

@@ -19,10 +19,10 @@ from linkage.store.sql.unit import UnitOfWork
 from linkage.tracing.context import Conversations
 from protocol import messages as m
 from protocol.envelope import Request
-from tests.unit.linkage.bench import Bench
+from tests.fakes.core_bench import Bench
+from tests.fakes.core_links import WAIT_S, Site, accept
+from tests.fakes.said import incoming, transfer
 from tests.unit.linkage.faulty import OnRead, OnWrite, watch_look_ups
-from tests.unit.linkage.links import WAIT_S, Site, accept
-from tests.unit.linkage.said import incoming, transfer
 
 
 class FaultyUnit(UnitOfWork):

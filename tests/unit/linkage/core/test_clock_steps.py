@@ -20,9 +20,9 @@ from linkage.store.sql.retention import seq_at
 from protocol import messages as m
 from protocol.envelope import Request
 from protocol.registration import make_registration
-from tests.unit.linkage.bench import SECRET, Bench
-from tests.unit.linkage.links import Site, as_sent
-from tests.unit.linkage.said import incoming
+from tests.fakes.core_bench import SECRET, Bench
+from tests.fakes.core_links import Site, as_sent
+from tests.fakes.said import incoming
 
 WEEK = timedelta(days=7)
 DAY_S = 24 * 3600

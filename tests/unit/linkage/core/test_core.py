@@ -19,9 +19,9 @@ from protocol import messages as m
 from protocol.codec import decode
 from protocol.dialect import Dialect
 from protocol.envelope import Request
-from tests.unit.linkage.bench import PEERS, peer
-from tests.unit.linkage.links import WAIT_S, FakeLink, Site, StuckUnit, accept, messages_of
-from tests.unit.linkage.said import create, hangup, incoming, transfer
+from tests.fakes.core_bench import PEERS, peer
+from tests.fakes.core_links import WAIT_S, FakeLink, Site, StuckUnit, accept, messages_of
+from tests.fakes.said import create, hangup, incoming, transfer
 
 
 # --- on disk -------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from linkage.core.jobs import Observe
 from linkage.ports import EntryKind
 from linkage.store.rows import from_us
 from linkage.store.sql import tables
-from tests.unit.linkage.bench import Bench
-from tests.unit.linkage.said import create, incoming
+from tests.fakes.core_bench import Bench
+from tests.fakes.said import create, incoming
 
 
 def test_a_peer_is_seen_as_it_comes_and_as_it_goes(bench: Bench) -> None:

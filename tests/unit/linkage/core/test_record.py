@@ -14,8 +14,8 @@ from protocol import messages as m
 from protocol.envelope import Request
 from protocol.message import Message
 from protocol.results import Result
-from tests.unit.linkage.links import FakeLink, Site, messages_of
-from tests.unit.linkage.said import hangup, incoming
+from tests.fakes.core_links import FakeLink, Site, messages_of
+from tests.fakes.said import hangup, incoming
 
 
 async def adopted(site: Site) -> FakeLink:

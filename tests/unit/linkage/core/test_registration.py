@@ -11,9 +11,9 @@ import pytest
 from linkage.ports import EntryKind, Role
 from protocol import messages as m
 from protocol.envelope import Request
-from tests.unit.linkage.bench import PEERS, SECRET, peer
-from tests.unit.linkage.links import FakeLink, Site, as_sent
-from tests.unit.linkage.said import hangup, incoming, transfer
+from tests.fakes.core_bench import PEERS, SECRET, peer
+from tests.fakes.core_links import FakeLink, Site, as_sent
+from tests.fakes.said import hangup, incoming, transfer
 
 
 async def test_a_right_registration_is_welcome(site: Site) -> None:
@@ -76,7 +76,7 @@ async def test_strangers_do_not_fill_the_disk(site: Site) -> None:
 
 async def test_unknown_peers_and_wrong_roles_get_the_same_answer(site: Site) -> None:
     for peer_id, role in (("nobody", "desk"), ("pbx", "desk"), ("desk", "pbx")):
-        from tests.unit.linkage.links import ROLES
+        from tests.fakes.core_links import ROLES
 
         request = site.registration(peer_id, role=ROLES[role])
         response = await site.core.register(FakeLink(site.core, peer_id), request)

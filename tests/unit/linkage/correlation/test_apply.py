@@ -9,8 +9,8 @@ import pytest
 
 from protocol import messages as m
 from protocol.message import Message
-from tests.unit.linkage.bench import Bench
-from tests.unit.linkage.said import call_out, create, hangup, incoming
+from tests.fakes.core_bench import Bench
+from tests.fakes.said import call_out, create, hangup, incoming
 
 
 def leg(call_id: str = "L1", parent: str = "C1", **fields: object) -> Message:

@@ -9,8 +9,8 @@ import pytest
 
 from protocol import messages as m
 from protocol.message import Message
-from tests.unit.linkage.bench import Bench
-from tests.unit.linkage.said import create, hangup, incoming, transfer
+from tests.fakes.core_bench import Bench
+from tests.fakes.said import create, hangup, incoming, transfer
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from linkage.ports import (
     AdapterContext,
 )
 from linkage.supervision import Backoff
-from tests.unit.gateway.fake_core import FakeCore
-from tests.unit.linkage.hosting.hosted import (
+from tests.fakes.core import FakeCore
+from tests.fakes.hosted_adapter import (
     NO_FILES,
     Pauses,
     Scripted,

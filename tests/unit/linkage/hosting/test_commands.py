@@ -24,8 +24,8 @@ from protocol.messages import (
 )
 from protocol.messages.call import HoldAction
 from protocol.results import Result
-from tests.unit.gateway.fake_core import FakeCore
-from tests.unit.linkage.hosting.hosted import (
+from tests.fakes.core import FakeCore
+from tests.fakes.hosted_adapter import (
     Scripted,
     answer_to,
     hang_up,

@@ -16,8 +16,8 @@ from linkage.ports import (
 )
 from protocol.envelope import Request
 from protocol.results import Result
-from tests.unit.gateway.fake_core import FakeCore
-from tests.unit.linkage.hosting.hosted import (
+from tests.fakes.core import FakeCore
+from tests.fakes.hosted_adapter import (
     Pauses,
     Scripted,
     answer_to,

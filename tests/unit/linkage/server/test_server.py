@@ -15,8 +15,8 @@ from linkage.config.load import load_config
 from linkage.server.server import Server
 from linkage.store.sqlite.database import StoreError
 from protocol import messages as m
-from tests.unit.linkage.bench import SECRET, peer
-from tests.unit.linkage.said import incoming
+from tests.fakes.core_bench import SECRET, peer
+from tests.fakes.said import incoming
 
 PEERS = [peer("desk", "application"), peer("pbx", "platform")]
 

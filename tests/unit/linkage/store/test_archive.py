@@ -30,8 +30,8 @@ from linkage.store.sql.rebuild import differences, rebuild
 from linkage.store.sql.retention import find_archivable
 from linkage.store.verify import Verdict, verify
 from protocol import messages as m
-from tests.unit.linkage.bench import Bench
-from tests.unit.linkage.said import create, hangup, incoming
+from tests.fakes.core_bench import Bench
+from tests.fakes.said import create, hangup, incoming
 
 DAY_S = 24 * 3600.0
 WEEK = RetentionSettings(journal_days=7)

@@ -32,9 +32,9 @@ from linkage.store.sqlite.restore import Restored, find_backup, restore
 from protocol import messages as m
 from protocol.envelope import Request, Response
 from protocol.registration import make_registration
-from tests.unit.linkage.bench import SECRET, Bench
-from tests.unit.linkage.links import as_sent
-from tests.unit.linkage.said import create, hangup, incoming
+from tests.fakes.core_bench import SECRET, Bench
+from tests.fakes.core_links import as_sent
+from tests.fakes.said import create, hangup, incoming
 
 BY = Maker("linkage", "0.1.0")
 

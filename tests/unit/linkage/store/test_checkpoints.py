@@ -19,7 +19,7 @@ from linkage.store.sqlite.checkpoints import BACKUP_PATIENCE_S, Checkpoints
 from linkage.store.sqlite.database import LOG_KEPT_BYTES, open_store, uri_of
 from linkage.store.sqlite.holders import readers_of
 from protocol.messages import HangupNotice
-from tests.unit.linkage.store.embodiments import Writer
+from tests.fakes.embodiments import Writer
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -16,8 +16,8 @@ from linkage.store.chain import breaks
 from linkage.store.sql import tables
 from linkage.store.sql.rebuild import differences, rebuild
 from linkage.store.sqlite.database import MIGRATIONS, StoreError, open_for_reading, open_store
-from tests.unit.linkage.bench import chain
-from tests.unit.linkage.store.embodiments import Writer, write_alarm, write_conference
+from tests.fakes.core_bench import chain
+from tests.fakes.embodiments import Writer, write_alarm, write_conference
 
 
 def migrate(path: Path, revision: str, step: str = "upgrade") -> None:

@@ -19,8 +19,8 @@ from linkage.config.problems import ConfigError
 from linkage.reader import StoreError
 from linkage.store.read.history import AmbiguousEventError, EventNotFoundError
 from protocol.messages import CreateEvent
-from tests.unit.linkage.bench import SECRET, peer
-from tests.unit.linkage.said import incoming
+from tests.fakes.core_bench import SECRET, peer
+from tests.fakes.said import incoming
 
 
 @pytest.fixture

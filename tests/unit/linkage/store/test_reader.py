@@ -13,7 +13,7 @@ from linkage.store.read.history import AmbiguousEventError, EventNotFoundError
 from linkage.store.read.reader import StoreReader
 from linkage.store.sqlite.database import StoreError, open_for_reading, open_store
 from protocol import messages as m
-from tests.unit.linkage.store.embodiments import DESK, PBX, Writer, write_alarm
+from tests.fakes.embodiments import DESK, PBX, Writer, write_alarm
 
 
 @pytest.fixture

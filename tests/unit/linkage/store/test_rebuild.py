@@ -9,8 +9,8 @@ from sqlalchemy import delete, update
 from linkage.store.sql import tables
 from linkage.store.sql.rebuild import differences, rebuild
 from protocol import messages as m
-from tests.unit.linkage.bench import Bench
-from tests.unit.linkage.said import call_out, create, hangup, incoming, transfer
+from tests.fakes.core_bench import Bench
+from tests.fakes.said import call_out, create, hangup, incoming, transfer
 
 
 def test_a_rebuild_finds_what_was_lost_changed_or_invented(bench: Bench) -> None:

@@ -16,7 +16,7 @@ from linkage.store.rows import DeliveryRow, Event, FileRecord, JournalRow, Opera
 from linkage.store.sql import journal, shelf, tables
 from linkage.store.sql.unit import UnitOfWork
 from linkage.store.sqlite.database import HEAD, StoreError, open_for_reading, open_store
-from tests.unit.linkage.bench import new_store
+from tests.fakes.core_bench import new_store
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.linkage.bench import PEERS, peer
-from tests.unit.linkage.links import Site
+from tests.fakes.core_bench import PEERS, peer
+from tests.fakes.core_links import Site
 
 
 @pytest.fixture

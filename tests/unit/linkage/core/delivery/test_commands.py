@@ -6,8 +6,8 @@ import asyncio
 from datetime import timedelta
 
 from protocol import messages as m
-from tests.unit.linkage.links import FakeLink, Site, accept
-from tests.unit.linkage.said import call_out, create, incoming, transfer
+from tests.fakes.core_links import FakeLink, Site, accept
+from tests.fakes.said import call_out, create, incoming, transfer
 
 
 async def prepared(site: Site, window: int = 64) -> tuple[FakeLink, FakeLink]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from protocol import messages as m
-from tests.unit.linkage.bench import Bench, legacy, peer
-from tests.unit.linkage.said import create, hangup, incoming, transfer
+from tests.fakes.core_bench import Bench, legacy, peer
+from tests.fakes.said import create, hangup, incoming, transfer
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from linkage.core.handle.handler import REPLAY_MAX
 from protocol import messages as m
-from tests.unit.linkage.links import Site, accept, many
-from tests.unit.linkage.said import hangup, incoming
+from tests.fakes.core_links import Site, accept, many
+from tests.fakes.said import hangup, incoming
 
 
 async def test_a_replay_brings_the_originals_and_then_its_end(site: Site) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from linkage.core.delivery import resuming
-from tests.unit.linkage.links import FakeLink, Site
-from tests.unit.linkage.said import hangup, incoming
+from tests.fakes.core_links import FakeLink, Site
+from tests.fakes.said import hangup, incoming
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from linkage.core.jobs import Done, LoadQueue, Sweep
 from linkage.core.overload import admission
 from linkage.ports import EntryKind
 from protocol import messages as m
-from tests.unit.linkage.bench import SECRET
-from tests.unit.linkage.links import FakeLink, Site, accept, many
-from tests.unit.linkage.said import hangup, incoming
+from tests.fakes.core_bench import SECRET
+from tests.fakes.core_links import FakeLink, Site, accept, many
+from tests.fakes.said import hangup, incoming
 
 
 async def test_a_slow_reader_misses_nothing_and_gets_nothing_twice(site: Site) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from protocol import messages as m
-from tests.unit.linkage.bench import Bench
-from tests.unit.linkage.said import call_out, create, incoming
+from tests.fakes.core_bench import Bench
+from tests.fakes.said import call_out, create, incoming
 
 
 def test_a_call_out_is_cancelled_by_its_sender_s_own_id(bench: Bench) -> None:

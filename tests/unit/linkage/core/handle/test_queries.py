@@ -11,8 +11,8 @@ from linkage.core.handle.queries import PAGE_SIZE
 from protocol import messages as m
 from protocol.codec import encode
 from protocol.envelope import Request
-from tests.unit.linkage.bench import PEERS, Bench, peer
-from tests.unit.linkage.said import create, hangup, incoming
+from tests.fakes.core_bench import PEERS, Bench, peer
+from tests.fakes.said import create, hangup, incoming
 
 
 def records(bench: Bench, message: m.QueryEventRecord, source: str = "desk") -> list[m.Record]:

@@ -8,8 +8,8 @@ from typing import Any
 from linkage.ports import EntryKind
 from protocol import messages as m
 from protocol.message import Message
-from tests.unit.linkage.links import FakeLink, Site, accept
-from tests.unit.linkage.said import call_out, create, hangup, incoming
+from tests.fakes.core_links import FakeLink, Site, accept
+from tests.fakes.said import call_out, create, hangup, incoming
 
 WHEN = datetime(2026, 11, 22, 8, 15, tzinfo=UTC)
 HOURS = 3 * 3600

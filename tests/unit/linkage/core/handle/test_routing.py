@@ -12,8 +12,8 @@ from linkage.core.peers import Peers
 from protocol import messages as m
 from protocol.message import Message
 from protocol.messages import message_class
-from tests.unit.linkage.bench import Bench, config, legacy, peer
-from tests.unit.linkage.said import call_out, create, hangup, incoming, transfer
+from tests.fakes.core_bench import Bench, config, legacy, peer
+from tests.fakes.said import call_out, create, hangup, incoming, transfer
 
 Make = Callable[..., Bench]
 

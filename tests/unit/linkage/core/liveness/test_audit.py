@@ -16,7 +16,7 @@ from protocol import messages as m
 from protocol.envelope import Response
 from protocol.message import Message
 from protocol.results import Result
-from tests.unit.linkage.bench import PEERS, Bench, Heard, legacy, peer
+from tests.fakes.core_bench import PEERS, Bench, Heard, legacy, peer
 
 HOUR = 3600.0
 DOUBTS = SweepSettings(ask_after_h=4, settle_s=60)

@@ -9,8 +9,8 @@ from linkage.core.overload.admission import KEPT_MAX, Admission
 from linkage.core.sessions.takeover import Takeover
 from linkage.ports import EntryKind
 from protocol.envelope import Response
-from tests.unit.linkage.bench import Bench
-from tests.unit.linkage.said import incoming
+from tests.fakes.core_bench import Bench
+from tests.fakes.said import incoming
 
 FAILED = Done(value=OSError("the store cannot be written"))
 ANSWER = Acknowledge("desk", 1, Response(request_id="1", type=106, result=0))

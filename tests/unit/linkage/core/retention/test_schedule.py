@@ -27,9 +27,9 @@ from linkage.store.sqlite.database import open_for_reading
 from linkage.store.verify import verify
 from protocol import messages as m
 from protocol.envelope import Request
-from tests.unit.linkage.bench import PEERS, Bench, chain, legacy
-from tests.unit.linkage.links import FakeLink, Site, accept
-from tests.unit.linkage.said import incoming
+from tests.fakes.core_bench import PEERS, Bench, chain, legacy
+from tests.fakes.core_links import FakeLink, Site, accept
+from tests.fakes.said import incoming
 
 DAY_S = 24 * 3600.0
 

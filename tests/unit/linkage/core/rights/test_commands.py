@@ -9,8 +9,8 @@ import pytest
 
 from protocol import messages as m
 from protocol.message import Message
-from tests.unit.linkage.bench import PEERS, Bench, peer
-from tests.unit.linkage.said import call_out, create, hangup, incoming, transfer
+from tests.fakes.core_bench import PEERS, Bench, peer
+from tests.fakes.said import call_out, create, hangup, incoming, transfer
 
 MOVE, BIND, UNBIND = m.BindAction.MOVE, m.BindAction.BIND, m.BindAction.UNBIND
 MERGE, UNMERGE = m.LinkAction.MERGE, m.LinkAction.UNMERGE

@@ -15,8 +15,8 @@ from linkage.core.sessions.credential_expiry import Credential, CredentialExpiry
 from linkage.ports import EXPIRED, EntryKind, Link
 from protocol.messages import CallDirection, Diagnose, IncomingCallNotice
 from protocol.results import Result
-from tests.unit.linkage.bench import peer
-from tests.unit.linkage.links import FakeLink, Site
+from tests.fakes.core_bench import peer
+from tests.fakes.core_links import FakeLink, Site
 
 HOUR = timedelta(hours=1)
 WORD = "a-secret-without-blanks"

@@ -7,7 +7,7 @@ from pathlib import Path
 from linkage.core.sessions.flap_damping import BURST, EVERY_S, SUM_EVERY_S, FlapDamping
 from linkage.ports import EntryKind
 from protocol.results import Result
-from tests.unit.linkage.links import FakeLink, Site
+from tests.fakes.core_links import FakeLink, Site
 
 
 async def register(site: Site, name: str = "desk") -> tuple[FakeLink, int, int | None]:

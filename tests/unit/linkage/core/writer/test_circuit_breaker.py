@@ -10,8 +10,8 @@ import pytest
 from linkage.core.jobs import Alarm, Done, Job, LoadQueue, Sweep
 from linkage.core.writer.circuit_breaker import CircuitBreaker
 from protocol import messages as m
-from tests.unit.linkage.bench import Bench
-from tests.unit.linkage.said import incoming
+from tests.fakes.core_bench import Bench
+from tests.fakes.said import incoming
 
 ALARM = Alarm("store", "linkage", "the store cannot be written")
 READ = LoadQueue("desk", 0, 10, 0)

@@ -17,7 +17,7 @@ from linkage.core.writer.thread import Batch
 from linkage.core.writer.writer import Writer
 from linkage.store.sql.unit import UnitOfWork
 from linkage.store.sqlite.database import open_store
-from tests.unit.linkage.bench import config
+from tests.fakes.core_bench import config
 
 WITHIN_S = 30.0
 

@@ -32,7 +32,7 @@ from protocol.messages import (
 )
 from protocol.messages.call import HoldAction
 from protocol.results import Result
-from tests.unit.gateway.fake_core import FakeCore
+from tests.fakes.core import FakeCore
 
 NO_FILES = DirectoryFiles(Path("/nowhere"))
 

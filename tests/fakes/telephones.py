@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.unit.adapters.fake_asterisk import Bridge, FakeAsterisk, Line, _bridge
+from tests.fakes.asterisk import Bridge, FakeAsterisk, Line, _bridge
 
 
 async def press_transfer(

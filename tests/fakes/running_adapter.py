@@ -19,8 +19,8 @@ from linkage.ports import AdapterContext, Clock, Command, CommandError, Outcome
 from protocol.message import Message
 from protocol.messages import PlatformStatusNotice
 from protocol.results import Result
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.fakes import FakeFiles, FakeMemory, FakePort, Notices
+from tests.fakes.adapter_ports import FakeFiles, FakeMemory, FakePort, Notices
+from tests.fakes.asterisk import FakeAsterisk
 
 
 @dataclass

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from tests.unit.gateway.fake_core import SECRET
+from tests.fakes.core import SECRET
 
 TIME = "2026-11-22T08:00:00.000+00:00"
 HEARTBEAT = bytes((0x02, 0, 0, 0))

@@ -20,8 +20,8 @@ from linkage.ports import Capability, Clock
 from protocol.envelope import Request, Response
 from protocol.message import Message
 from protocol.registration import make_registration
-from tests.unit.linkage.bench import PEERS, SECRET
-from tests.unit.linkage.links import ROLES, Site, as_sent
+from tests.fakes.core_bench import PEERS, SECRET
+from tests.fakes.core_links import ROLES, Site, as_sent
 
 WAIT_S = 30.0
 QUICK = MessagingSettings(heartbeat_s=0.05, dead_after_s=2.0, hold_s=WAIT_S)

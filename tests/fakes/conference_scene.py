@@ -27,8 +27,8 @@ from protocol.messages import (
     Phone,
     Staff,
 )
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.running import Running
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.running_adapter import Running
 
 
 def person(staff_id: str, *numbers: str) -> Staff:

@@ -23,7 +23,7 @@ from protocol.codec import decode, encode
 from protocol.envelope import Request, Response
 from protocol.message import Message
 from protocol.registration import make_registration
-from tests.unit.linkage.bench import PEERS, SECRET, chain, config, new_store
+from tests.fakes.core_bench import PEERS, SECRET, chain, config, new_store
 
 ROLES = {
     "desk": Role.APPLICATION,
