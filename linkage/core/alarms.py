@@ -18,8 +18,8 @@ from linkage.core.jobs import Alarm, Done
 from linkage.core.notify import Notifier
 from linkage.core.peers import Peer
 from linkage.ports import EntryKind, Role
+from linkage.ports.store import ALARMS
 from linkage.store.rows import JournalRow
-from linkage.store.sql.tables import ALARMS
 from protocol import messages as m
 from protocol.codec import encode
 from protocol.envelope import Request

@@ -17,10 +17,9 @@ from typing import Final
 
 from linkage.core.jobs import Now
 from linkage.ports import Clock, EntryKind
-from linkage.ports.store import Tx
+from linkage.ports.store import CLOCK, Tx
 from linkage.store.clock_steps import Steps
 from linkage.store.rows import MICROSECONDS, JournalRow, to_us
-from linkage.store.sql.tables import CLOCK
 
 STEP_MIN_US: Final = 10 * MICROSECONDS
 """What is less is no matter for ages of days; NTP sets a clock by such steps every day."""

@@ -51,8 +51,8 @@ from linkage.core.writer.thread import Batch
 from linkage.core.writer.writer import Writer, tell
 from linkage.observation.figures import RESULT_MAX, Figures
 from linkage.ports import Capability, Clock, EntryKind, Link, NoticeRequest, Recorded
+from linkage.ports.maintenance import StoreLog
 from linkage.ports.store import Store
-from linkage.store.sqlite.checkpoints import Checkpoints
 from linkage.tracing.context import Conversations
 from linkage.tracing.spans import Put, SpanMaker
 from protocol.envelope import Request, Response
@@ -81,7 +81,7 @@ class Core:
         capabilities: Mapping[str, Capability],
         *,
         free_bytes: Callable[[], int | None] | None = None,
-        store_log: Checkpoints | None = None,
+        store_log: StoreLog | None = None,
         spans: Put | None = None,
     ) -> None:
         self.peers = Peers.of(config, capabilities)

@@ -16,7 +16,7 @@ from prometheus_client.core import Metric
 
 from linkage.observation.families import counter, counters, gauge, gauges, histograms
 from linkage.observation.figures import AdapterFigures, Figures, Histogram
-from linkage.store.read.backlog import Backlog
+from linkage.ports.maintenance import Backlog
 
 Source = Callable[[], Iterator[Metric]]
 """Makes some families; called in the scraper's thread."""

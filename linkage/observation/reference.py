@@ -16,7 +16,7 @@ from linkage.logs.writer import line_families
 from linkage.observation import metrics
 from linkage.observation.figures import QUICK_BOUNDS_S, AdapterFigures, Figures, Histogram
 from linkage.observation.http import scrape_failures
-from linkage.store.read.backlog import Backlog
+from linkage.ports.maintenance import Backlog
 from linkage.tracing.export import span_counters
 
 HEAD: Final = """\

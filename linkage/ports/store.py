@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from linkage.store.archive import Segment
 from linkage.store.rows import (
@@ -344,6 +344,14 @@ class Queries(Protocol):
     def latest_platform(self, event_pk: int) -> str | None:
         """The platform of an event's latest operation."""
         ...
+
+
+ALARMS: Final = "!alarms"
+"""Under this name, which no adapter can have, raised alarms are kept: AlarmId → what it says."""
+SESSIONS: Final = "!sessions"
+"""And the last two connections of each peer (`linkage.core.handle.repetition`)."""
+CLOCK: Final = "!clock"
+"""And the moves of the wall clock (`linkage.store.clock_steps`)."""
 
 
 class Memory(Protocol):

@@ -19,8 +19,8 @@ from linkage.observation import metrics
 from linkage.observation.http import Phase, Watch
 from linkage.observation.lag import LoopLag
 from linkage.ports import Clock
-from linkage.store.read.backlog import backlogs
 from linkage.store.rows import to_us
+from linkage.store.sql.maintenance import backlogs
 from linkage.store.sqlite.database import open_for_reading
 
 STUCK_AFTER_S: Final = 10.0

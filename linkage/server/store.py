@@ -10,6 +10,7 @@ from linkage.control import Door
 from linkage.core import Core
 from linkage.core.retention.schedule import RetentionSchedule
 from linkage.ports import Capability, Clock
+from linkage.store.sql.maintenance import SqlMaintenance
 from linkage.store.sql.renumber import notice_older_store
 from linkage.store.sql.unit import UnitOfWork
 from linkage.store.sqlite.checkpoints import Checkpoints
@@ -50,7 +51,8 @@ class KeptCore:
         )
         reading = open_for_reading(config.database_path)
         stack.callback(reading.dispose)
-        self._keeper = RetentionSchedule(self.core, reading, config, clock)
+        store = SqlMaintenance(reading, config.archive_path)
+        self._keeper = RetentionSchedule(self.core, store, config, clock)
         self.door = Door(self.core, config.control_path)
 
     async def start(self) -> None:

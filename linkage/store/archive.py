@@ -19,16 +19,12 @@ import os
 import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Insert, bindparam, insert, select
-
 from linkage.store.chain import COLUMNS, GENESIS, breaks
 from linkage.store.rows import JournalRow
-from linkage.store.sql import tables
-from linkage.store.sql.driver import columns_of
 
 FORMAT: Final = "linkage-journal/1"
 PAGE: Final = 200
@@ -69,81 +65,11 @@ class Anchor:
     hash: bytes = GENESIS
 
 
-# Made once, for every timeline asks them: to build a statement costs more than to run it.
-_SINCE: Final = (
-    select(tables.archive)
-    .where(tables.archive.c.last_at >= bindparam("since"))
-    .order_by(tables.archive.c.first_seq)
-)
-_NEWEST: Final = select(tables.archive).order_by(tables.archive.c.first_seq.desc()).limit(1)
-
-
-def segments_of(connection: Connection) -> list[Segment]:
-    """The segments, the oldest first."""
-    table = tables.archive
-    rows = connection.execute(select(table).order_by(table.c.first_seq))
-    return [Segment(**row._mapping) for row in rows]
-
-
-def segments_since(connection: Connection, since_us: int) -> list[Segment]:
-    """Those that may tell of something that began then; a day is allowed for clocks."""
-    rows = connection.execute(_SINCE, {"since": since_us - DAY_US})
-    return [Segment(**row._mapping) for row in rows]
-
-
-def anchor_of(connection: Connection) -> Anchor:
-    """Where the journal in the database begins."""
-    row = connection.execute(_NEWEST).first()
-    return Anchor() if row is None else Anchor(row.last_seq, row.hash)
-
-
-def insert_segment(segment: Segment) -> Insert:
-    """The statement that lists a segment, which makes it the anchor."""
-    return insert(tables.archive).values(asdict(segment))
-
-
-# --- rows of the database ------------------------------------------------------------------------
-def rows_of(engine: Engine, first: int, last: int | None = None) -> Iterator[Chained]:
-    """Rows in the database with their hashes, page by page.
-
-    A connection per page: a reader that stands still must not keep the WAL from being written
-    back.
-    """
-    journal = tables.journal
-    names = columns_of(JournalRow)
-    query = select(*[journal.c[name] for name in names], journal.c.prev_hash, journal.c.hash)
-    query = query.order_by(journal.c.seq).limit(PAGE)
-    if last is not None:
-        query = query.where(journal.c.seq <= last)
-    while True:
-        with engine.connect() as connection:
-            rows = connection.execute(query.where(journal.c.seq >= first)).all()
-        for *values, prev_hash, own_hash in rows:
-            row = JournalRow(**dict(zip(names, values, strict=True)))
-            yield row, prev_hash, own_hash
-        if len(rows) < PAGE:
-            return
-        first = rows[-1].seq + 1
-
-
-def all_rows(engine: Engine, folder: Path) -> Iterator[Chained]:
-    """The whole journal: segments, then the database.
-
-    Raises:
-        ArchiveError: a segment is missing or damaged.
-    """
-    with engine.connect() as connection:
-        segments = segments_of(connection)
-    for segment in segments:
-        yield from read_segment(folder / segment.name)
-    yield from rows_of(engine, segments[-1].last_seq + 1 if segments else 1)
-
-
 # --- writing -------------------------------------------------------------------------------------
 def write_segment(
-    engine: Engine, folder: Path, anchor: Anchor, last: int, pace: Callable[[], None]
+    rows: Iterator[Chained], folder: Path, anchor: Anchor, pace: Callable[[], None]
 ) -> Segment:
-    """Copy the rows after the anchor, up to a seq, into a segment that is on disk on return.
+    """Copy rows that follow the anchor, at least one, into a segment that is on disk on return.
 
     It is read again and checked before it counts. `pace` is called now and then, to rest or to
     give up (by raising).
@@ -152,7 +78,6 @@ def write_segment(
     for leftover in folder.glob("*.part"):
         leftover.unlink()
     partial = folder / "journal.part"
-    rows = rows_of(engine, anchor.seq + 1, last)
     with partial.open("xb") as raw:
         partial.chmod(0o600)
         with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as out:

@@ -12,10 +12,6 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import Connection, select
-
-from linkage.store.sql import tables
-
 KEPT_MAX: Final = 32
 """Moves told apart; of more the two oldest count as one, at the later of their places."""
 
@@ -57,12 +53,3 @@ class Steps:
     def of_texts(texts: Mapping[str, str]) -> Steps:
         """As they were written."""
         return Steps({int(seq): int(json.loads(by)) for seq, by in texts.items()})
-
-
-def read_steps(connection: Connection) -> Steps:
-    """Those of a store."""
-    memory = tables.adapter_memory
-    rows = connection.execute(
-        select(memory.c.key, memory.c.value).where(memory.c.adapter == tables.CLOCK)
-    )
-    return Steps.of_texts({row.key: row.value for row in rows})

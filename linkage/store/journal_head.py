@@ -13,12 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select
-
-from linkage.store.archive import anchor_of
-from linkage.store.rows import from_us
-from linkage.store.sql.tables import journal
-
 
 class HeadError(Exception):
     """The file is no head of a journal; the text names it."""
@@ -31,16 +25,6 @@ class Head:
     seq: int
     hash: bytes
     at: int
-
-
-def newest_of(connection: Connection) -> Head | None:
-    """The end of the journal in the database; None where it is empty."""
-    row = connection.execute(
-        select(journal.c.seq, journal.c.hash, journal.c.recorded_at)
-        .order_by(journal.c.seq.desc())
-        .limit(1)
-    ).first()
-    return None if row is None else Head(row.seq, row.hash, row.recorded_at)
 
 
 def write_head(path: Path, head: Head) -> None:
@@ -73,17 +57,3 @@ def read_head(path: Path) -> Head | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HeadError(f"{path}: is no head of a journal: {error!r}; move it away") from None
-
-
-def head_problem(connection: Connection, head: Head) -> str | None:
-    """In words, what of the journal contradicts a head that was noted once; None: nothing."""
-    own = connection.execute(select(journal.c.hash).where(journal.c.seq == head.seq)).scalar()
-    anchor = anchor_of(connection)
-    if own is None and head.seq <= anchor.seq:
-        return None  # it went to the archive, whose own chain is checked
-    noted = f"seq {head.seq}, which was there at {from_us(head.at):%Y-%m-%d %H:%M:%S} UTC,"
-    if own is None:
-        newest = newest_of(connection)
-        ends = 0 if newest is None else newest.seq
-        return f"{noted} is missing: the journal was cut off after seq {ends}"
-    return None if own == head.hash else f"{noted} is another entry now"

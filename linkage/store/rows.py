@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 MICROSECONDS: Final = 1_000_000
+KEY_MAX: Final = 2**63 - 1
+"""The greatest number that a key can be; drivers raise on more."""
 GIVEN_AGAIN: Final = "reads like entry"
 """How the detail of an accepted request begins whose Id, Type and body were there before."""
 MAY_REPEAT: Final = "may repeat it"

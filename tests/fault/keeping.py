@@ -17,9 +17,9 @@ from linkage.core.engine import CoreEngine
 from linkage.core.jobs import DeleteRows, Now, Rows, SealSegment
 from linkage.core.peers import Peers
 from linkage.store import archive
-from linkage.store.archive import write_segment
 from linkage.store.rows import to_us
 from linkage.store.sql import retention
+from linkage.store.sql.maintenance import archive_rows
 from linkage.store.sql.retention import find_archivable
 from linkage.store.sql.unit import UnitOfWork
 from linkage.store.sqlite.backup import Maker, make_backup
@@ -55,9 +55,7 @@ def keep_journal(folder: Path) -> None:
         found = find_archivable(engine, WEEK, to_us(LATER))
         if found is None:
             return
-        segment = write_segment(
-            engine, settings.archive_path, *found, pace=lambda: step("writing")
-        )
+        segment = archive_rows(engine, settings.archive_path, *found, pace=lambda: step("writing"))
         step("written")
         core.process([SealSegment(segment)], now)
         step("sealed")

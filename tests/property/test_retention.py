@@ -14,10 +14,10 @@ from sqlalchemy import select
 from linkage.config.core import RetentionSettings
 from linkage.core.jobs import Acknowledge, DeleteRows, DropQueue, Rows, SealSegment
 from linkage.store import archive
-from linkage.store.archive import write_segment
-from linkage.store.journal_head import newest_of
 from linkage.store.read.reader import StoreReader
 from linkage.store.sql import retention, tables
+from linkage.store.sql.journal_rows import newest_of
+from linkage.store.sql.maintenance import archive_rows
 from linkage.store.sql.rebuild import differences, rebuild
 from linkage.store.sql.retention import find_archivable, find_overdue
 from linkage.store.verify import verify
@@ -84,7 +84,7 @@ class Site(Bench):
         found = find_archivable(self.engine, limits, self.now().utc_us)
         if found is not None:
             folder = self.config.archive_path
-            segment = write_segment(self.engine, folder, *found, pace=lambda: None)
+            segment = archive_rows(self.engine, folder, *found, pace=lambda: None)
             if by % 3:  # else the process died before it was sealed
                 self.do(SealSegment(segment))
 

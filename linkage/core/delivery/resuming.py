@@ -24,7 +24,7 @@ from typing import Final
 
 from linkage.core.jobs import Resumption
 from linkage.ports.store import Tx
-from linkage.store.sql.transaction import KEY_MAX
+from linkage.store.rows import KEY_MAX
 
 ROWS_MAX: Final = 4000
 """Deliveries that the registrations of one batch open or settle, together: about ten ms."""

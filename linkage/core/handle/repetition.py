@@ -25,10 +25,9 @@ from enum import Enum, auto
 from typing import Final
 
 from linkage.correlation.reused_ids import is_over_for
-from linkage.ports.store import Tx
+from linkage.ports.store import SESSIONS, Tx
 from linkage.store.clock_steps import Steps
 from linkage.store.rows import JournalRow, to_us
-from linkage.store.sql.tables import SESSIONS
 from protocol.envelope import Request
 
 START_TAG: Final = re.compile(

@@ -11,21 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Engine
-
 from linkage.config.file import Config
 from linkage.core.core import Core
 from linkage.core.jobs import DeleteRows, DropQueue, Rows, SealSegment
 from linkage.ports import Clock
-from linkage.store.archive import Segment, write_segment
-from linkage.store.journal_head import Head, newest_of, write_head
+from linkage.ports.maintenance import Maintenance
+from linkage.ports.store import StoreFailedError
+from linkage.store.archive import Segment
+from linkage.store.journal_head import Head, write_head
 from linkage.store.rows import MICROSECONDS, to_us
-from linkage.store.sql.retention import (
-    find_archivable,
-    find_overdue,
-    queues_to_trim,
-)
-from linkage.store.sql.transaction import FAILURE
 
 logger = logging.getLogger("linkage.keeper")
 
@@ -81,18 +75,17 @@ class RetentionSchedule:
 
     Args:
         core: does the slices, each as a piece of work among the others'.
-        engine: the store for reading (`linkage.store.sqlite.database.open_for_reading`).
+        store: what is looked for there, and archived, beside the writer.
         config: whose `[retention]` holds, and where archive and head lie.
         clock: for ages, and for how long slices take.
     """
 
-    def __init__(self, core: Core, engine: Engine, config: Config, clock: Clock) -> None:
+    def __init__(self, core: Core, store: Maintenance, config: Config, clock: Clock) -> None:
         self._core = core
-        self._engine = engine
+        self._store = store
         self._config = config
         self._clock = clock
-        with engine.connect() as connection:
-            newest = newest_of(connection)
+        newest = store.newest()
         self._time = CautiousTime(clock, None if newest is None else newest.at)
         self._task: asyncio.Task[None] | None = None
         self._pool = ThreadPoolExecutor(1, "linkage-keeper")
@@ -111,7 +104,7 @@ class RetentionSchedule:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        with suppress(OSError, *FAILURE):
+        with suppress(OSError, StoreFailedError):
             await self._beside(self._note_head)
         self._pool.shutdown()
 
@@ -126,7 +119,7 @@ class RetentionSchedule:
                 await self._beside(self._note_head)
                 if turn % round(EVERY_S / HEAD_EVERY_S) == 0:
                     await self.once()
-            except (OSError, *FAILURE) as error:
+            except (OSError, StoreFailedError) as error:
                 logger.warning("retention waits for the store: %s", error)
             except Exception:
                 logger.exception("retention failed; it is tried again")
@@ -135,14 +128,14 @@ class RetentionSchedule:
         """Look through everything once."""
         now_us = self._time.now_us()
         settings = self._config.retention
-        for overdue in await self._beside(find_overdue, self._engine, settings, now_us):
+        for overdue in await self._beside(self._store.find_overdue, settings, now_us):
             moved = await self._core.keep(DropQueue(overdue.receiver, overdue.to_seq, overdue.why))
             if moved and overdue.why is not None:
                 logger.warning(
                     "%s: messages up to Seq %d are dropped unfetched: %s",
                     overdue.receiver, overdue.to_seq, overdue.why,
                 )  # fmt: skip
-        for receiver in await self._beside(queues_to_trim, self._engine):
+        for receiver in await self._beside(self._store.queues_to_trim):
             await self._trim(DeleteRows(Rows.QUEUE, SLICE_ROWS, receiver))
         await self._trim(DeleteRows(Rows.NONCES, SLICE_ROWS, now_us=now_us))
         await self._trim(DeleteRows(Rows.JOURNAL, SLICE_ROWS))  # what a crash may have left
@@ -162,12 +155,8 @@ class RetentionSchedule:
     # --- in a thread of its own ------------------------------------------------------------------
     def _archive(self, now_us: int) -> Segment | None:
         """Write the next segment, where one is due."""
-        found = find_archivable(self._engine, self._config.retention, now_us)
-        if found is None:
-            return None
-        anchor, last = found
         self._page_began = self._clock.now()
-        return write_segment(self._engine, self._config.archive_path, anchor, last, self._pace)
+        return self._store.archive(self._config.retention, now_us, self._pace)
 
     def _pace(self) -> None:
         """Rest: reading and packing must not take the interpreter from those who serve.
@@ -181,8 +170,7 @@ class RetentionSchedule:
         self._page_began = self._clock.now()
 
     def _note_head(self) -> None:
-        with self._engine.connect() as connection:
-            head = newest_of(connection)
+        head = self._store.newest()
         if head is not None and head != self._noted:
             write_head(self._config.head_path, head)
             self._noted = head

@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from linkage.store.archive import anchor_of
 from linkage.store.read.from_rows import file_view, operation_view
 from linkage.store.read.views import BindingView, FileView, LinkView, OperationView
 from linkage.store.rows import from_us
 from linkage.store.sql import tables
 from linkage.store.sql.batched import CHUNK, event_names, select_in
+from linkage.store.sql.journal_rows import anchor_of
 
 
 class EventNotFoundError(Exception):

@@ -16,18 +16,9 @@ from typing import Self
 
 from sqlalchemy import Connection, Engine, func, select
 
-from linkage.store.archive import (
-    Anchor,
-    ArchiveError,
-    Segment,
-    anchor_of,
-    find_rows,
-    read_segment,
-    rows_of,
-    segments_of,
-    segments_since,
-)
-from linkage.store.journal_head import Head, head_problem
+from linkage.ports.store import ALARMS
+from linkage.store.archive import Anchor, ArchiveError, Segment, find_rows, read_segment
+from linkage.store.journal_head import Head
 from linkage.store.read.from_rows import entry_view, event_view, time_of
 from linkage.store.read.history import (
     completed,
@@ -47,6 +38,13 @@ from linkage.store.read.views import (
 from linkage.store.rows import JournalRow, from_us, to_us
 from linkage.store.sql import tables
 from linkage.store.sql.batched import chunks, event_names
+from linkage.store.sql.journal_rows import (
+    anchor_of,
+    head_problem,
+    rows_of,
+    segments_of,
+    segments_since,
+)
 from linkage.store.sqlite.database import open_for_reading
 from protocol.dialect import Dialect
 from protocol.fields import seen
@@ -275,7 +273,7 @@ class StoreReader:
         """What is raised now: AlarmId → what it says."""
         table = tables.adapter_memory
         with self._engine.connect() as connection:
-            rows = connection.execute(select(table).where(table.c.adapter == tables.ALARMS))
+            rows = connection.execute(select(table).where(table.c.adapter == ALARMS))
             return {row.key: str(json.loads(row.value)) for row in rows}
 
 

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from linkage.ports.store import Journal, UnreadableError
 from linkage.store.chain import COLUMNS, GENESIS, hash_of
-from linkage.store.rows import JournalRow
+from linkage.store.rows import KEY_MAX, JournalRow
 from linkage.store.sql import tables
 from linkage.store.sql.driver import (
     Driver,
@@ -23,7 +23,7 @@ from linkage.store.sql.driver import (
     keys_of,
     maker,
 )
-from linkage.store.sql.transaction import FAILURE, KEY_MAX, OUR_FAULT, Part
+from linkage.store.sql.transaction import FAILURE, OUR_FAULT, Part
 
 SEEN_MAX: Final = 2048
 """Earlier requests that one look-up of a batch brings. A peer that uses few Ids again and again

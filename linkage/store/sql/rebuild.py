@@ -15,10 +15,10 @@ from sqlalchemy.pool import StaticPool
 
 from linkage.correlation import Entry, apply
 from linkage.ports import EntryKind
-from linkage.store.archive import all_rows
 from linkage.store.chain import RENUMBERED
 from linkage.store.rows import JournalRow
 from linkage.store.sql import tables
+from linkage.store.sql.journal_rows import all_rows
 from linkage.store.sql.unit import UnitOfWork
 from protocol.codec import decode
 from protocol.envelope import Request

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from linkage.ports.store import Records
 from linkage.store.rows import (
+    KEY_MAX,
     Binding,
     Event,
     EventLink,
@@ -31,7 +32,7 @@ from linkage.store.sql.driver import (
     maker,
 )
 from linkage.store.sql.shelf import Shelf, trim
-from linkage.store.sql.transaction import KEY_MAX, Part
+from linkage.store.sql.transaction import Part
 
 SAME_KEY_MAX: Final = 50
 SAME_ID_MAX: Final = 20

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, func, select
 
 from linkage.config.core import RetentionSettings
-from linkage.store.archive import DAY_US, Anchor, anchor_of
-from linkage.store.clock_steps import Steps, read_steps
+from linkage.ports.maintenance import Overdue
+from linkage.ports.store import CLOCK
+from linkage.store.archive import DAY_US, Anchor
+from linkage.store.clock_steps import Steps
+from linkage.store.sql import tables
+from linkage.store.sql.journal_rows import anchor_of
 from linkage.store.sql.tables import delivery, is_open, journal, peer
 
 SAMPLES: Final = 256
@@ -28,18 +31,6 @@ SEGMENT_MIN: Final = 5_000
 """Fewer rows than this wait for more, a day at most."""
 JOURNAL_MIN_US: Final = 2 * DAY_US
 """What stays in the database in any case: it is the duplicate window (decision 0005)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Overdue:
-    """The queue of `receiver` may go up to `to_seq`.
-
-    With `why`, what was not fetched goes too, for this reason; without, only what was.
-    """
-
-    receiver: str
-    to_seq: int
-    why: str | None = None
 
 
 def find_overdue(engine: Engine, limits: RetentionSettings, now_us: int) -> list[Overdue]:
@@ -181,6 +172,15 @@ def queues_to_trim(engine: Engine) -> list[str]:
 
 
 # --- the journal ---------------------------------------------------------------------------------
+def read_steps(connection: Connection) -> Steps:
+    """Those of a store."""
+    memory = tables.adapter_memory
+    rows = connection.execute(
+        select(memory.c.key, memory.c.value).where(memory.c.adapter == CLOCK)
+    )
+    return Steps.of_texts({row.key: row.value for row in rows})
+
+
 def find_archivable(
     engine: Engine, limits: RetentionSettings, now_us: int
 ) -> tuple[Anchor, int] | None:

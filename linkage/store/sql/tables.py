@@ -299,15 +299,5 @@ floor: Final = Table(
 NONCES_SINCE: Final = "nonces"
 """`floor` of the time, in microseconds, from which every nonce that was used is known here."""
 
-ALARMS: Final = "!alarms"
-"""Where raised alarms stand in `adapter_memory`, by a name that no adapter can have: AlarmId →
-what it says."""
-
-SESSIONS: Final = "!sessions"
-"""Where the last two connections of each peer stand there (`linkage.core.handle.repetition`)."""
-
-CLOCK: Final = "!clock"
-"""Where the moves of the wall clock stand there (`linkage.store.clock_steps`)."""
-
 PROJECTIONS: Final = (event, event_link, operation, operation_key, binding, file)
 """What a rebuild makes anew."""

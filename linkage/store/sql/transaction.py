@@ -12,8 +12,6 @@ from sqlalchemy import Connection, Engine, exc
 from linkage.ports.store import StoreFailedError
 from linkage.store.sql.driver import Driver
 
-KEY_MAX: Final = 2**63 - 1
-"""The greatest number that a key can be; SQLite's driver raises on more."""
 OUR_FAULT: Final = tuple(
     getattr(errors, f"{kind}Error")
     for errors in (exc, sqlite3)

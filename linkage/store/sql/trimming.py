@@ -8,7 +8,8 @@ from sqlalchemy import CursorResult, Executable, delete, select, tuple_
 from typing_extensions import override
 
 from linkage.ports.store import Trimming
-from linkage.store.archive import Segment, anchor_of, insert_segment
+from linkage.store.archive import Segment
+from linkage.store.sql.journal_rows import anchor_of, insert_segment
 from linkage.store.sql.tables import delivery, journal, nonce, peer
 from linkage.store.sql.transaction import Part
 

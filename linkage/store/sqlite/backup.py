@@ -30,9 +30,10 @@ from sqlalchemy import select
 from linkage.files.layout import find_file
 from linkage.store.archive import link_breaks, listed_breaks
 from linkage.store.chain import breaks
-from linkage.store.journal_head import Head, newest_of
+from linkage.store.journal_head import Head
 from linkage.store.read.reader import StoreReader
 from linkage.store.sql import tables
+from linkage.store.sql.journal_rows import newest_of
 from linkage.store.sqlite.database import HEAD, open_for_reading
 from linkage.store.sqlite.lock import hold_file
 

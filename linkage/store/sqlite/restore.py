@@ -11,9 +11,10 @@ from pathlib import Path
 
 from linkage.store.archive import link_breaks, listed_breaks
 from linkage.store.chain import breaks
-from linkage.store.journal_head import newest_of, read_head, write_head
+from linkage.store.journal_head import read_head, write_head
 from linkage.store.read.reader import StoreReader
 from linkage.store.rows import to_us
+from linkage.store.sql.journal_rows import newest_of
 from linkage.store.sql.renumber import renumber
 from linkage.store.sqlite.backup import (
     DATABASE,

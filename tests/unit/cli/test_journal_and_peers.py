@@ -8,8 +8,10 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from linkage.store.archive import Anchor, insert_segment, write_segment
-from linkage.store.journal_head import newest_of, write_head
+from linkage.store.archive import Anchor
+from linkage.store.journal_head import write_head
+from linkage.store.sql.journal_rows import insert_segment, newest_of
+from linkage.store.sql.maintenance import archive_rows
 from linkage.store.sqlite.database import open_store
 from protocol import messages as m
 from tests.fakes.embodiments import DESK, Writer
@@ -110,7 +112,7 @@ def test_peers_can_be_listed_before_linkage_ever_ran(run: Run, tmp_path: Path) -
 def archive_of(store: Path) -> Path:
     """The first ten entries moved into a segment; the rest is in the database."""
     engine = open_store(store)
-    segment = write_segment(engine, store.parent / "archive", Anchor(), 10, pace=lambda: None)
+    segment = archive_rows(engine, store.parent / "archive", Anchor(), 10, pace=lambda: None)
     with engine.begin() as connection:
         connection.execute(insert_segment(segment))
         connection.exec_driver_sql("DELETE FROM journal WHERE seq <= 10")

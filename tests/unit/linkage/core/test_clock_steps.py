@@ -13,10 +13,10 @@ from linkage.config.secrets import Secret
 from linkage.core.jobs import Admitted, DeleteRows, Register, Rows, Sweep
 from linkage.core.retention.schedule import CautiousTime
 from linkage.ports import EntryKind, Role
-from linkage.store.clock_steps import KEPT_MAX, Steps, read_steps
+from linkage.store.clock_steps import KEPT_MAX, Steps
 from linkage.store.rows import to_us
 from linkage.store.sql import tables
-from linkage.store.sql.retention import seq_at
+from linkage.store.sql.retention import read_steps, seq_at
 from protocol import messages as m
 from protocol.envelope import Request
 from protocol.registration import make_registration

@@ -17,15 +17,13 @@ from linkage.store import archive
 from linkage.store.archive import (
     ArchiveError,
     Segment,
-    all_rows,
-    anchor_of,
     read_segment,
     segment_breaks,
-    write_segment,
 )
-from linkage.store.journal_head import newest_of
 from linkage.store.read.reader import StoreReader
 from linkage.store.sql import retention, tables
+from linkage.store.sql.journal_rows import all_rows, anchor_of, newest_of
+from linkage.store.sql.maintenance import archive_rows
 from linkage.store.sql.rebuild import differences, rebuild
 from linkage.store.sql.retention import find_archivable
 from linkage.store.verify import Verdict, verify
@@ -51,7 +49,7 @@ class Keeping(Bench):
         found = self.due(limits)
         if found is None:
             return None
-        return write_segment(self.engine, self.folder, *found, pace=lambda: None)
+        return archive_rows(self.engine, self.folder, *found, pace=lambda: None)
 
     def trim(self, limit: int = 100) -> Any:
         (done,) = self.do(DeleteRows(Rows.JOURNAL, limit))
@@ -263,7 +261,7 @@ def test_writing_gives_up_when_it_is_told_to(keeping: Keeping) -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        write_segment(keeping.engine, keeping.folder, *found, pace=stop)
+        archive_rows(keeping.engine, keeping.folder, *found, pace=stop)
     with keeping.engine.connect() as connection:
         assert anchor_of(connection).seq == 0
 

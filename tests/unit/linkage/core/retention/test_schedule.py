@@ -21,6 +21,7 @@ from linkage.store.journal_head import read_head
 from linkage.store.read.reader import StoreReader
 from linkage.store.rows import MICROSECONDS, to_us
 from linkage.store.sql import retention, tables
+from linkage.store.sql.maintenance import SqlMaintenance
 from linkage.store.sql.rebuild import differences, rebuild
 from linkage.store.sql.renumber import notice_older_store, renumber
 from linkage.store.sqlite.database import open_for_reading
@@ -49,7 +50,9 @@ class Kept(Site):
     @asynccontextmanager
     async def housekeeper(self) -> AsyncIterator[RetentionSchedule]:
         reading = open_for_reading(self.config.database_path)
-        housekeeper = RetentionSchedule(self.core, reading, self.config, self.clock)
+        housekeeper = RetentionSchedule(
+            self.core, SqlMaintenance(reading, self.config.archive_path), self.config, self.clock
+        )
         try:
             yield housekeeper
         finally:
