@@ -1,6 +1,6 @@
 """What a message costs when the journal is deep: the same with 10 thousand rows and 10 million.
 
-For each depth, in a process of its own: messages through `CoreEngine` (journalled, bound,
+For each depth, in a process of its own: messages through `GroupCommit` (journalled, bound,
 delivered, acknowledged, synced), the timeline of one EventID, and the start with a queue of open
 deliveries. Stores are made once in the directory given, and kept; ten million rows take 6 GB.
 
@@ -25,9 +25,13 @@ from typing import Any, Final
 from benchmarks.deep_store import PLATFORMS, event_id, event_numbers, make_store
 from benchmarks.machine import describe_machine
 from linkage.config.file import Config
-from linkage.core.engine import CoreEngine
-from linkage.core.jobs import Acknowledge, Job, LoadQueue, Now, Submit
+from linkage.core.context import Context
+from linkage.core.delivery.jobs import Acknowledge, LoadQueue
+from linkage.core.handle.jobs import Submit
+from linkage.core.jobs import Job
 from linkage.core.peers import Peers
+from linkage.core.scope import Now
+from linkage.core.writer.group_commit import GroupCommit
 from linkage.store.read.reader import StoreReader
 from linkage.store.rows import to_us
 from linkage.store.sql.unit import UnitOfWork
@@ -77,12 +81,12 @@ def measure_messages(folder: Path, messages: int, ids: str) -> dict[str, float]:
     """Microseconds of one message, by the processor and by the clock on the wall."""
     settings = config(folder)
     engine = open_store(settings.database_path)
-    core = CoreEngine(UnitOfWork(engine), Peers.of(settings, {}), 30)
+    core = GroupCommit(Context(UnitOfWork(engine), Peers.of(settings, {}), 30), time.monotonic)
     source = notices(ids)
-    acknowledged: list[Job] = []
+    acknowledged: list[Job[Any]] = []
     took: list[tuple[float, float]] = []
     for round_ in range(messages // BATCH * 2):
-        batch: list[Job] = [*acknowledged, *itertools.islice(source, BATCH)]
+        batch: list[Job[Any]] = [*acknowledged, *itertools.islice(source, BATCH)]
         cpu, wall = time.process_time(), time.perf_counter()
         done = core.process(batch, now())
         if round_ >= messages // BATCH:  # what came before warmed the caches
@@ -122,10 +126,10 @@ def measure_start(folder: Path) -> dict[str, float]:
     settings = config(folder)
     began = time.perf_counter()
     engine = open_store(settings.database_path)
-    core = CoreEngine(UnitOfWork(engine), Peers.of(settings, {}), 30)
-    (done,) = core.process([LoadQueue("desk", 0, 256, 1)], now())
+    core = GroupCommit(Context(UnitOfWork(engine), Peers.of(settings, {}), 30), time.monotonic)
+    (done,) = core.process([LoadQueue("desk", 0, 256)], now())
     took = time.perf_counter() - began
-    assert len(done.deliveries) == 256
+    assert len(done.result().deliveries) == 256
     engine.dispose()
     return {"start_s": took}
 

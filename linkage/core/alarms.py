@@ -1,7 +1,7 @@
 """Alarms of linkage's own: 197 to everybody whom they concern, once when raised, once when over.
 
 ```
- note(Alarm) ──▶ not raised yet? ──▶ journal row (kind Alarm, with the 197) ──▶ queues
+ tell(Alarm) ──▶ not raised yet? ──▶ journal row (kind Alarm, with the 197) ──▶ queues
 ```
 What is raised is remembered on disk, so that a restart neither repeats an alarm nor forgets to say
 that it is over. Who hears of one: every application and monitor, and, mirrored (397, 597), every
@@ -11,12 +11,13 @@ screen: an adapter that is down concerns whoever works with its telephones.
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from linkage.core.delivery.render import one_line
-from linkage.core.jobs import Alarm, Done
 from linkage.core.notify import Notifier
 from linkage.core.peers import Peer
+from linkage.core.scope import Scope
 from linkage.ports import EntryKind, Role
 from linkage.ports.store import ALARMS
 from linkage.store.rows import JournalRow
@@ -34,39 +35,57 @@ HEAR: Final = (
 )
 
 
-class AlarmNotifier(Notifier):
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something needs a person (197), or does no longer; told once, however often it is said.
+
+    `source` is the peer that it is about, or linkage itself; `level` is `warning`, `major` or
+    `critical`; `at` when it began, in microseconds of the wall clock (None: now).
+    """
+
+    id: str
+    source: str
+    text: str
+    raised: bool = True
+    level: str = "major"
+    result: int | None = None
+    at: int | None = None
+
+
+class Alarms:
     """Raises and clears alarms within the open transaction."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, scope: Scope, notifier: Notifier) -> None:
+        self._scope = scope
+        self._tx = scope.tx
+        self._notifier = notifier
         self._raised: set[str] | None = None
 
     def forget(self) -> None:
         """The transaction failed: what is raised must be read again."""
-        super().forget()
         self._raised = None
 
-    def alarm(self, alarm: Alarm, done: Done) -> bool:
+    def tell(self, alarm: Alarm) -> bool:
         """Tell of an alarm, unless it is told already; whether it was news."""
         if self._raised is None:
-            self._raised = set(self._unit.memory.load(ALARMS))
+            self._raised = set(self._tx.memory.load(ALARMS))
         if alarm.raised is (alarm.id in self._raised):
             return False
         (self._raised.add if alarm.raised else self._raised.discard)(alarm.id)
-        self._unit.memory.save(ALARMS, alarm.id, json.dumps(alarm.text) if alarm.raised else None)
+        self._tx.memory.save(ALARMS, alarm.id, json.dumps(alarm.text) if alarm.raised else None)
         notice = notice_of(alarm)
         row = self._alarm_row(alarm, notice)
-        for peer in self._peers.of_role(*HEAR):
+        for peer in self._scope.peers.of_role(*HEAR):
             type_ = as_heard(notice.number, peer.role)
             if peer.takes(type_, notice, None):
-                self._enqueue(peer, row, notice, type_, None, done)
+                self._notifier.enqueue(peer, row, notice, type_)
         return True
 
     def _alarm_row(self, alarm: Alarm, notice: m.AlarmNotice) -> JournalRow:
-        seq = self._unit.journal.next_seq
+        seq = self._tx.journal.next_seq
         row = JournalRow(
             seq=seq,
-            recorded_at=self._now_us,
+            recorded_at=self._scope.now_us,
             occurred_at=alarm.at,
             kind=(EntryKind.ALARM if alarm.raised else EntryKind.ALARM_CLEARED).value,
             source=alarm.source,
@@ -76,7 +95,7 @@ class AlarmNotifier(Notifier):
             detail=alarm.text,
             body=encode(Request(id=str(seq), message=notice)),
         )
-        self._unit.journal.append(row)
+        self._tx.journal.append(row)
         return row
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from linkage.core.jobs import Now
+from linkage.core.scope import Now
 from linkage.ports import Clock, EntryKind
 from linkage.ports.store import CLOCK, Tx
 from linkage.store.clock_steps import Steps

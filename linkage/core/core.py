@@ -2,7 +2,7 @@
 
 ```
  Links ── who is at which link ──▶ Queues ── Outbox of each receiver ──▶ Link.push
- post, note, … ──▶ Writer ── one batch ──▶ CoreEngine, in its thread ──▶ _settle ──▶ Queues
+ post, note, … ──▶ Writer ── one batch ──▶ GroupCommit, in its thread ──▶ _settle ──▶ Queues
 ```
 `Admission` is asked before a request is taken, and told after each batch.
 """
@@ -19,37 +19,30 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from linkage.config.file import Config
-from linkage.core.alarms import told_at_once
+from linkage.core.alarms import Alarm, told_at_once
 from linkage.core.clock_steps import steady_us_of
+from linkage.core.context import Context
+from linkage.core.delivery.jobs import Sweep
 from linkage.core.delivery.queues import Queues
-from linkage.core.engine import CoreEngine
-from linkage.core.jobs import (
-    Acknowledge,
-    Alarm,
-    AnnounceGaps,
-    AuditLiveness,
-    DeleteRows,
-    Done,
-    DropQueue,
-    Job,
-    LoadMemory,
-    Observe,
-    Record,
-    Register,
-    SealSegment,
-    Submit,
-    Sweep,
-)
-from linkage.core.message_log import MessageLog
+from linkage.core.handle.incoming import Handled, not_written
+from linkage.core.handle.jobs import Record, Submit
+from linkage.core.jobs import Job
+from linkage.core.liveness.jobs import AuditLiveness
+from linkage.core.measures import Measures, Times
+from linkage.core.memory import LoadMemory
+from linkage.core.observe import Observe
 from linkage.core.overload.admission import Admission
-from linkage.core.overload.conditions import STORE_RETRY_S, Conditions
+from linkage.core.overload.conditions import Conditions
+from linkage.core.overload.holds import STORE_RETRY_S, Holds
 from linkage.core.peers import OPERATOR, Peer, Peers, capability_of
+from linkage.core.retention.jobs import AnnounceGaps, DropQueue
+from linkage.core.scope import Done
 from linkage.core.sessions.credential_expiry import CredentialExpiry
 from linkage.core.sessions.registry import Links, Presence
 from linkage.core.sessions.takeover import Takeover
-from linkage.core.writer.thread import Batch
-from linkage.core.writer.writer import Writer, tell
-from linkage.observation.figures import RESULT_MAX, Figures
+from linkage.core.writer.group_commit import GroupCommit
+from linkage.core.writer.writer import Batch, Writer, tell
+from linkage.observation.figures import Figures
 from linkage.ports import Capability, Clock, EntryKind, Link, NoticeRequest, Recorded
 from linkage.ports.maintenance import StoreLog
 from linkage.ports.store import Store
@@ -64,13 +57,12 @@ logger = logging.getLogger("linkage.core")
 T = TypeVar("T")
 
 SWEEP_EVERY_S: Final = 1.0
-_REQUESTS: Final = (Submit, Register)
 
 
 class Core:
     """Journal, correlation and delivery behind `CorePort`.
 
-    Everything but `CoreEngine.process` runs in the event loop's thread.
+    Everything but `GroupCommit.process` runs in the event loop's thread.
     """
 
     def __init__(
@@ -89,27 +81,33 @@ class Core:
         self._clock = clock
         self._config = config
         self.figures = Figures()
-        self._log = MessageLog()
-        self._spans = None if spans is None else SpanMaker(config.id, spans, clock)
+        self._measures = Measures(
+            self.figures, clock, None if spans is None else SpanMaker(config.id, spans, clock)
+        )
         sample = 1.0 if config.trace is None else config.trace.sample
-        self._engine = CoreEngine(
-            unit,
-            self.peers,
-            config.timers.command_expire_s,
-            now=clock.now,
+        holds = Holds()
+        self._commits = GroupCommit(
+            Context(
+                unit,
+                self.peers,
+                config.timers.command_expire_s,
+                liveness=config.sweep if config.sweep.ask_after_h else None,
+                conversations=None if spans is None else Conversations(config.id, sample),
+                free_bytes=free_bytes or partial(_free_bytes, config.data_path),
+            ),
+            clock.now,
+            holds=holds,
             writes=self.figures.writes,
-            liveness=config.sweep if config.sweep.ask_after_h else None,
-            free_bytes=free_bytes or partial(_free_bytes, config.data_path),
-            conversations=None if spans is None else Conversations(config.id, sample),
         )
         self._steady_us = steady_us_of(clock)
-        self._writer = Writer(self._engine, clock, self._steady_us, self._settle)
+        self._writer = Writer(self._commits, clock, self._steady_us, self._settle)
         takeover = Takeover()
         self._admission = Admission(
             config,
-            self._engine,
+            self._commits,
             clock,
             put=self._writer.put,
+            holds=holds,
             tell=self._tell_at_once,
             takeover=takeover,
             log_held=lambda: None if store_log is None else store_log.problem,
@@ -157,57 +155,34 @@ class Core:
     # --- what a commit brought -------------------------------------------------------------------
     def _settle(self, batch: Batch) -> None:
         """What follows from a commit, in the loop's thread; no bug in it reaches another's."""
-        took = batch.ended - batch.began
-        self.figures.committed(len(batch.items), took, failed=batch.failed)
+        self.figures.committed(len(batch.items), batch.ended - batch.began, failed=batch.failed)
         now_us = self._steady_us()
-        unsettled = self._writer.unsettled
-        settle = self._queues.settle
-        for (number, work, told), done in zip(batch.items, batch.done, strict=True):
-            taken_at = unsettled.pop(number)
+        unsettled, hand_out = self._writer.unsettled, self._queues.hand_out
+        for (number, job, on_done), done in zip(batch.items, batch.done, strict=True):
+            times = Times(unsettled.pop(number), batch.began, batch.ended)
             if batch.failed:
-                self._admission.failed(work, done)
+                self._admission.failed(job, done)
             # One by one: a queue is not read on from the disk before its last reading is settled.
             try:
-                if told is not None:
-                    told(done)
+                if on_done is not None:
+                    on_done(done)
             except Exception:
-                logger.exception("what became of a %s was not told", type(work).__name__)
+                logger.exception("what became of a %s was not told", type(job).__name__)
             try:
-                settle(work, done, now_us)
+                hand_out(done, now_us)
             except Exception:
-                logger.exception("what became of a %s was not handed out", type(work).__name__)
+                logger.exception("what became of a %s was not handed out", type(job).__name__)
             try:
-                self._count(work, done, (taken_at, batch.began, batch.ended))
+                job.measure(self._measures, done, times)
             except Exception:
-                logger.exception("a %s was not counted", type(work).__name__)
+                logger.exception("a %s was not counted", type(job).__name__)
         self._admission.look(self.inbox, self.oldest_work_s)
-
-    def _count(self, work: Job, done: Done, times: tuple[float, float, float]) -> None:
-        """Figures, log and spans; `times` are monotonic: taken, commit begun, commit ended."""
-        if isinstance(work, Record):
-            if not isinstance(done.value, Exception):
-                for notice, part in zip(work.notices, done.value, strict=True):
-                    self._count(notice, part, times)
-            return
-        taken_at, _, now = times
-        seconds = now - taken_at
-        if isinstance(work, Acknowledge):
-            answers = 1 + len(work.further)
-            self.figures.deliveries[min(work.response.result, RESULT_MAX)] += answers
-        elif isinstance(work, _REQUESTS) and done.response is not None:
-            self.figures.requests[work.request.type, done.response.result] += 1
-            self.figures.answers.observe(seconds)
-            self._log.taken(work, done, seconds, now)
-        if self._spans is not None:
-            self._spans.settled(work, done, times)
 
     def _delivered(
         self, receiver: str, request: Request, response: Response, took_s: float
     ) -> None:
         try:
-            self._log.delivered(receiver, request, response, took_s, self._clock.now())
-            if self._spans is not None:
-                self._spans.delivered(receiver, request, response, took_s)
+            self._measures.delivered(receiver, request, response, took_s)
         except Exception:
             logger.exception("an answer of %s was not counted", receiver)
 
@@ -236,17 +211,17 @@ class Core:
     @property
     def disk_free(self) -> int | None:
         """Bytes that are free on the disk of the store; None before the first sweep."""
-        return self._engine.disk_free
+        return self._commits.context.disk_free
 
     @property
     def journal_seq(self) -> int:
         """The newest journal row."""
-        return self._engine.journal_seq
+        return self._commits.journal_seq
 
     @property
     def store_failing(self) -> bool:
         """Whether the store did not take the last batch."""
-        return self._engine.store_failing
+        return self._commits.store_failing
 
     # --- CorePort --------------------------------------------------------------------------------
     async def register(self, link: Link, request: Request) -> Response:
@@ -305,24 +280,32 @@ class Core:
         """See `CorePort.post`."""
         peer = self._links.peer_at.get(link)
         if peer is None:
-            answer(_refused(request, Result.SESSION_EXPIRED, None))
+            answer(_refused(request, Result.SESSION_EXPIRED))
             return
         wait_s = self._admission.refusal(peer.id, len(self._writer.unsettled))
         if wait_s:
-            self.figures.requests[request.type, Result.OVERLOAD] += 1
-            answer(_refused(request, Result.OVERLOAD, wait_s))
+            refused = _refused(request, Result.OVERLOAD, wait_s)
+            self._measures.refused_unread(request, refused)
+            answer(refused)
             return
-        work = Submit(peer.id, request, answered=self._writer.answered)
-
-        def told(done: Done) -> None:
-            self._admission.waiting[peer.id] -= 1
-            answer(_response_of(peer, request, done))
-
-        self._admission.waiting[peer.id] += 1
         if self._writer.stopping or not self._writer.running:
-            told(self._engine.not_now(work))
-        else:
-            self._writer.put(work, told)
+            answer(not_written(request, OSError()))
+            return
+        job = Submit(peer.id, request, answered=self._writer.answered)
+        self._admission.waiting[peer.id] += 1
+        self._writer.put(job, partial(self._submitted, peer, request, answer))
+
+    def _submitted(
+        self,
+        peer: Peer,
+        request: Request,
+        answer: Callable[[Response], None],
+        done: Done[Handled],
+    ) -> None:
+        self._admission.waiting[peer.id] -= 1
+        answer(_response_of(peer, request, done))
+        if done.value is not None and done.value.replayed:
+            self._queues.replay(peer.id)
 
     async def record(
         self, link: Link, notices: Sequence[NoticeRequest], memory: Mapping[str, str | None]
@@ -345,13 +328,12 @@ class Core:
             done = await self._writer.do(Record(peer.id, tuple(submits), memory))
         finally:
             self._admission.waiting[peer.id] -= len(submits)
-        if isinstance(done.value, OSError):
+        if isinstance(done.error, OSError):
             return Recorded(result=Result.OVERLOAD, retry_after_s=STORE_RETRY_S)
-        if isinstance(done.value, Exception):
-            raise done.value
+        parts = done.result()
         responses = (
             _response_of(peer, notice.request, part)
-            for notice, part in zip(notices, done.value, strict=True)
+            for notice, part in zip(notices, parts, strict=True)
         )
         return Recorded(responses=tuple(responses))
 
@@ -364,7 +346,8 @@ class Core:
             request: a 2xx that is about events.
         """
         done = await self._writer.do(Submit(f"{OPERATOR}{author}", request, owner=owner))
-        return done.response or _refused(request, Result.INTERNAL, None)
+        handled = done.value
+        return not_written(request, done.error) if handled is None else handled.response
 
     @property
     def present(self) -> list[Presence]:
@@ -401,27 +384,28 @@ class Core:
         return await self._writer.between(act)
 
     # --- retention -------------------------------------------------------------------------------
-    async def keep(self, work: DropQueue | SealSegment | DeleteRows) -> Any:
+    async def keep(self, job: Job[T]) -> T:
         """Do a slice of retention between the commits of others (`linkage.core.retention`).
 
         Raises:
             OSError: the store cannot be written now.
         """
-        if isinstance(work, DropQueue) and not self._queues.of(work.receiver).hold(work.to_seq):
-            return None
-        done = await self._writer.do(work)
-        if isinstance(done.value, Exception):
-            raise done.value
-        return done.value
+        return (await self._writer.do(job)).result()
+
+    async def drop_queue(self, job: DropQueue) -> bool:
+        """Let a queue go, as far as nothing of that is at the receiver; whether it was done.
+
+        Raises:
+            OSError: the store cannot be written now.
+        """
+        if not self._queues.hold(job.receiver, job.to_seq):
+            return False
+        return (await self._writer.do(job, partial(self._queues.dropped, job.receiver))).result()
 
     # --- adapters' memory ------------------------------------------------------------------------
     async def recall(self, adapter: str) -> dict[str, Any]:
         """See `AdapterCore.recall`."""
-        done = await self._writer.do(LoadMemory(adapter))
-        if isinstance(done.value, Exception):
-            raise done.value
-        memory: dict[str, Any] = done.value
-        return memory
+        return (await self._writer.do(LoadMemory(adapter))).result()
 
     # --- every second ----------------------------------------------------------------------------
     def _sweep_later(self) -> None:
@@ -440,7 +424,7 @@ class Core:
             self._writer.put(Sweep(self._queues.pushed(), self._steady_us()), self._swept)
         self._admission.look(self.inbox, self.oldest_work_s)
 
-    def _swept(self, _: Done) -> None:
+    def _swept(self, _: Done[None]) -> None:
         self._sweep_waits = False
 
     def _audit_liveness(self) -> None:
@@ -450,17 +434,17 @@ class Core:
             self._writer.put(AuditLiveness())
 
 
-def _response_of(peer: Peer, request: Request, done: Done) -> Response:
+def _response_of(peer: Peer, request: Request, done: Done[Handled]) -> Response:
     """What a peer is answered; what it can do is known from then on, where it told that."""
-    response = done.response
-    if response is None:
-        return _refused(request, Result.INTERNAL, None)
-    if isinstance(request.message, CapabilityNotice) and response.accepted:
+    if done.value is None:
+        return not_written(request, done.error)
+    response = done.value.response
+    if response.accepted and isinstance(request.message, CapabilityNotice):
         peer.capability = capability_of(request.message)
     return response
 
 
-def _refused(request: Request, result: Result, retry_after_s: int | None) -> Response:
+def _refused(request: Request, result: Result, retry_after_s: int | None = None) -> Response:
     return Response(
         request_id=request.id, type=request.type, result=int(result), retry_after_s=retry_after_s
     )

@@ -10,10 +10,9 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
-from linkage.core.jobs import Done, Register, Submit
 from linkage.ports import fields_of
+from linkage.store.rows import JournalRow
 from protocol.envelope import Request, Response
-from protocol.registration import peer_id_of
 from protocol.results import FIRST_REFUSAL, Result, result_text
 
 logger = logging.getLogger("linkage.messages")
@@ -33,18 +32,29 @@ class MessageLog:
         self._refusals = 0
         self._untold = 0
 
-    def taken(self, work: Submit | Register, done: Done, seconds: float, now: float) -> None:
-        """A request was answered; `seconds` since it was taken, `now` monotonic."""
-        response = done.response
-        if response is None:
-            return
+    def taken(
+        self,
+        peer: str,
+        request: Request,
+        response: Response,
+        row: JournalRow | None,
+        seconds: float,
+        now: float,
+        **further: str,
+    ) -> None:
+        """A request was answered; `seconds` since it was taken, `now` monotonic.
+
+        `further` are fields of the line.
+        """
         if response.result < FIRST_REFUSAL:
             if logger.isEnabledFor(logging.DEBUG):
-                self._tell(logging.DEBUG, "accepted", work, done, response, seconds)
+                self._tell(
+                    logging.DEBUG, "accepted", peer, request, response, row, seconds, further
+                )
             return
         level = logging.WARNING if response.result in OURS else logging.INFO
         if logger.isEnabledFor(level) and self._may_tell(now):
-            self._tell(level, "refused", work, done, response, seconds)
+            self._tell(level, "refused", peer, request, response, row, seconds, further)
 
     def _may_tell(self, now: float) -> bool:
         second = int(now)
@@ -64,26 +74,32 @@ class MessageLog:
     def _tell(
         level: int,
         what: str,
-        work: Submit | Register,
-        done: Done,
+        peer: str,
+        request: Request,
         response: Response,
+        row: JournalRow | None,
         seconds: float,
+        further: dict[str, str],
     ) -> None:
-        fields = taken_fields(work, done)
+        fields: dict[str, Any] = {
+            "peer": peer,
+            **further,
+            **fields_of(request),
+            **_row_fields(row),
+        }
         fields["result"] = int(response.result)
         fields["duration_ms"] = round(seconds * 1000, 3)
         if response.detail is not None and what == "refused":
             fields["detail"] = response.detail
         elif response.detail == "duplicate":
             fields["duplicate"] = True
-        request = work.request
         text = "" if what == "accepted" else f": {result_text(response.result)}"
         logger.log(
             level,
             "%d %s of %s %s%s",
             request.type,
             request.message.english,
-            fields["peer"],
+            peer,
             what,
             text,
             extra=fields,
@@ -117,19 +133,15 @@ class MessageLog:
         )
 
 
-def taken_fields(work: Submit | Register, done: Done) -> dict[str, Any]:
-    """Who sent it, and what was found of it: the journal's row knows more than the message."""
-    fields = fields_of(work.request)
-    if isinstance(work, Register):
-        return {"peer": peer_id_of(work.request.message) or "?", "address": work.address, **fields}
-    row = done.row
-    if row is not None:
-        found = {
-            "event_id": row.event_id,
-            "op_id": None if row.op_id is None else str(row.op_id),
-            "call_id": row.call_id,
-            "trace": row.trace,
-            "journal_seq": row.seq,
-        }
-        fields.update({name: value for name, value in found.items() if value is not None})
-    return {"peer": work.source, **fields}
+def _row_fields(row: JournalRow | None) -> dict[str, Any]:
+    """What was found of a request: the journal's row knows more than the message."""
+    if row is None:
+        return {}
+    found = {
+        "event_id": row.event_id,
+        "op_id": None if row.op_id is None else str(row.op_id),
+        "call_id": row.call_id,
+        "trace": row.trace,
+        "journal_seq": row.seq,
+    }
+    return {name: value for name, value in found.items() if value is not None}

@@ -14,10 +14,10 @@ Names of attributes follow OpenTelemetry's conventions for messaging where there
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from linkage.ports import Clock
 from linkage.tracing.context import SpanIds, TraceContext, parse_trace
@@ -25,7 +25,7 @@ from protocol.envelope import Request, Response
 from protocol.results import FIRST_REFUSAL, result_text
 
 if TYPE_CHECKING:  # the core makes use of this module
-    from linkage.core.jobs import Done, Job, Submit
+    from linkage.core.scope import Delivery
     from linkage.store.rows import JournalRow
 
 SYSTEM: Final = "eventid"
@@ -76,36 +76,34 @@ class SpanMaker:
         self._put = put
         self._clock = clock
 
-    def settled(self, work: Job, done: Done, times: tuple[float, float, float]) -> None:
-        """Something was committed; `times` are monotonic: taken, commit begun, commit ended."""
-        row, response = done.row, done.response
-        if row is None:
-            if done.deliveries:
-                (ended,) = self._ns(times[2])
-                self._own_messages(done, 0, 0, ended)
-        elif response is not None and response.detail != "duplicate":
-            submit = cast("Submit", work)  # nothing else has an entry
-            self._taken(submit, done, row, response, times)
+    def own_messages(self, deliveries: Sequence[Delivery], ended: float) -> None:
+        """What linkage had to say that was no answer to a request; `ended` is the commit's end."""
+        (ended_ns,) = self._ns(ended)
+        self._own_messages(deliveries, 0, 0, ended_ns)
 
     def _ns(self, *monotonic: float) -> list[int]:
         """Nanoseconds since 1970."""
         offset_s = self._clock.utc().timestamp() - self._clock.now()
         return [round((offset_s + time) * NS) for time in monotonic]
 
-    def _taken(
+    def taken(
         self,
-        work: Submit,
-        done: Done,
-        row: JournalRow,
+        peer: str,
+        request: Request,
         response: Response,
+        row: JournalRow | None,
+        deliveries: Sequence[Delivery],
         times: tuple[float, float, float],
     ) -> None:
+        """A request was committed; `times` are monotonic: taken, commit begun, commit ended."""
+        if row is None or response.detail == "duplicate":
+            return
         context = parse_trace(row.trace)
         if not _is_recorded(context):
             return
         own = self._ids.receive(row.seq)
         taken, began, ended = self._ns(*times)
-        message = work.request.message
+        message = request.message
         self._put(
             Span(
                 name=f"receive {message.english}",
@@ -116,7 +114,7 @@ class SpanMaker:
                 parent_id=0 if context.span_id == own else context.span_id,
                 start_ns=taken,
                 end_ns=ended,
-                attributes=_row_attributes(row, work, response),
+                attributes=_row_attributes(row, peer, request, response),
                 error=error_of(response.result),
             )
         )
@@ -132,12 +130,14 @@ class SpanMaker:
                 attributes={"linkage.journal.seq": row.seq},
             )
         )
-        self._own_messages(done, row.seq, own, ended)
+        self._own_messages(deliveries, row.seq, own, ended)
 
-    def _own_messages(self, done: Done, request_seq: int, parent_id: int, at_ns: int) -> None:
+    def _own_messages(
+        self, deliveries: Sequence[Delivery], request_seq: int, parent_id: int, at_ns: int
+    ) -> None:
         """What linkage itself had to say, because of that request (0: of none)."""
         told = {request_seq}
-        for delivery in done.deliveries:
+        for delivery in deliveries:
             seq = delivery.row.journal_seq
             context = parse_trace(delivery.request.trace)
             if seq in told or delivery.since_us is not None or not _is_recorded(context):
@@ -226,8 +226,10 @@ def request_attributes(operation: str, peer: str, request: Request) -> Attribute
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _row_attributes(row: JournalRow, work: Submit, response: Response) -> Attributes:
-    attributes = request_attributes("receive", work.source, work.request)
+def _row_attributes(
+    row: JournalRow, peer: str, request: Request, response: Response
+) -> Attributes:
+    attributes = request_attributes("receive", peer, request)
     attributes["messaging.message.body.size"] = len(row.body)
     attributes["linkage.result"] = int(response.result)
     attributes["linkage.journal.seq"] = row.seq

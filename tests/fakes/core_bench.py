@@ -14,9 +14,15 @@ from sqlalchemy import Engine, select
 from linkage.clock import ManualClock
 from linkage.config.core import SweepSettings
 from linkage.config.file import Config
-from linkage.core.engine import CoreEngine
-from linkage.core.jobs import Delivery, Done, Job, Now, Submit
+from linkage.core.context import Context
+from linkage.core.delivery.queue_reader import Loaded
+from linkage.core.handle.incoming import not_written
+from linkage.core.handle.jobs import Submit
+from linkage.core.jobs import Job
 from linkage.core.peers import Peers
+from linkage.core.scope import Delivery, Done, Now
+from linkage.core.sessions.jobs import Register
+from linkage.core.writer.group_commit import GroupCommit
 from linkage.store.chain import breaks
 from linkage.store.rows import Event, JournalRow, Operation, to_us
 from linkage.store.sql import tables
@@ -102,7 +108,19 @@ class Bench:
         self.peers = Peers.of(self.config, {})
         for known in self.peers.by_id.values():
             known.connected = True
-        self.core = CoreEngine(UnitOfWork(self.engine), self.peers, 30, liveness=self.liveness)
+        self.write_with(UnitOfWork(self.engine))
+
+    def write_with(self, unit: UnitOfWork, **settings: Any) -> None:
+        """Commit to this unit of work from now on."""
+        context = Context(unit, self.peers, 30, liveness=self.liveness, **settings)
+        self.core = GroupCommit(context, self.clock.now)
+
+    def disk(self, *, takes: bool) -> None:
+        """Take the disk away; or give it back, well and with nobody who was told to wait."""
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA query_only={int(not takes)}")
+        if takes:
+            self.core = GroupCommit(self.core.context, self.clock.now)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -116,11 +134,12 @@ class Bench:
         steady_us = self._started_us + round(self.clock.now() * 1e6)
         return Now(self.clock.utc(), steady_us)
 
-    def do(self, *works: Job) -> list[Done]:
+    def do(self, *works: Job[Any]) -> list[Done[Any]]:
         """One batch."""
         done = self.core.process(list(works), self.now())
         for one in done:
-            for delivery in one.deliveries:
+            loaded = one.value.deliveries if isinstance(one.value, Loaded) else ()
+            for delivery in (*one.deliveries, *loaded):
                 self._sent.setdefault(delivery.row.receiver, []).append(delivery)
         return done
 
@@ -135,15 +154,15 @@ class Bench:
     def say(self, source: str, message: Message, id_: str | None = None, **attrs: Any) -> Response:
         """A peer sends a message; time passes a little."""
         self.clock.advance(0.25)
-        response = self.do(self.submit(source, message, id_, **attrs))[0].response
-        assert response is not None
-        return response
+        work = self.submit(source, message, id_, **attrs)
+        return answer_of(work, self.do(work)[0])
 
     def answers(self, source: str, message: Message) -> list[Message]:
         """A peer asks for data; the pages of the answer."""
-        done = self.do(self.submit(source, message))[0]
-        assert done.response is not None
-        assert done.response.result == 1, done.response
+        work = self.submit(source, message)
+        done = self.do(work)[0]
+        response = answer_of(work, done)
+        assert response.result == 1, response
         assert {receiver for receiver, _ in done.answers} <= {source}
         return [answer for _, answer in done.answers]
 
@@ -196,6 +215,15 @@ class Bench:
         again = rebuild(self.engine)
         assert differences(self.engine, again) == []
         again.dispose()
+
+
+def answer_of(job: Submit | Register, done: Done[Any]) -> Response:
+    """What a peer is answered to a request or a registration."""
+    if done.value is None:
+        return not_written(job.request, done.error)
+    response = done.value if isinstance(done.value, Response) else done.value.response
+    assert isinstance(response, Response)
+    return response
 
 
 def chain(engine: Engine) -> list[tuple[JournalRow, bytes, bytes]]:

@@ -159,8 +159,8 @@ class Site:
     async def kill(self) -> None:
         """What a process leaves that ends without a word: the disk as it is."""
         await self.core.credential_expiry.stop()
-        self.core._writer._inbox.clear()
-        await self.core._writer._thread.stop()
+        self.core._writer._put.clear()
+        await self.core._writer.stop()
         self.engine.dispose()
         self._open()
         await self._start()

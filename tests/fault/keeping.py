@@ -8,14 +8,17 @@ To be killed after any of the lines.
 from __future__ import annotations
 
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
 
 from linkage.clock import MANUAL_START
 from linkage.config.core import RetentionSettings
-from linkage.core.engine import CoreEngine
-from linkage.core.jobs import DeleteRows, Now, Rows, SealSegment
+from linkage.core.context import Context
 from linkage.core.peers import Peers
+from linkage.core.retention.jobs import DeleteRows, Rows, SealSegment
+from linkage.core.scope import Now
+from linkage.core.writer.group_commit import GroupCommit
 from linkage.store import archive
 from linkage.store.rows import to_us
 from linkage.store.sql import retention
@@ -47,7 +50,7 @@ def keep_journal(folder: Path) -> None:
     retention.SEGMENT_ROWS, retention.SEGMENT_MIN, archive.PAGE = 40, 1, 10  # type: ignore[misc]  # smaller here
     settings = config(folder)
     engine = open_store(settings.database_path)
-    core = CoreEngine(UnitOfWork(engine), Peers.of(settings, {}), 30)
+    core = GroupCommit(Context(UnitOfWork(engine), Peers.of(settings, {}), 30), time.monotonic)
     now = Now(LATER, to_us(LATER))
     while True:
         while core.process([DeleteRows(Rows.JOURNAL, 7)], now)[0].value:

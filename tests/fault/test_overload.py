@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from linkage.core.jobs import Observe
+from linkage.core.observe import Observe
 from linkage.core.overload.conditions import CALM_S
 from linkage.ports import EntryKind
 from protocol import messages as m

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from linkage.core.delivery import outbox as outbox_module
 from linkage.core.delivery.outbox import Outbox
-from linkage.core.jobs import Delivery
+from linkage.core.scope import Delivery
 from linkage.store.rows import DeliveryRow
 from protocol import messages as m
 from protocol.envelope import Request, Response

@@ -24,7 +24,7 @@ from linkage.store.sql.rebuild import differences, rebuild
 from protocol import messages as m
 from protocol.errors import InvalidMessageError
 from protocol.message import Message
-from tests.fakes.core_bench import PEERS, Bench, chain, legacy, peer
+from tests.fakes.core_bench import PEERS, Bench, answer_of, chain, legacy, peer
 
 SITE = (
     *PEERS,
@@ -189,9 +189,8 @@ def play(bench: Bench, conversation: list[list[Any]], restart_after: int) -> Non
         for (source, message), id_, reconstructed in batch:
             work = bench.submit(source, message, id_)
             works.append(replace(work, reconstructed=reconstructed and source == "pbx"))
-        for done in bench.do(*works):
-            assert done.response is not None
-            assert done.response.result != 500, done.response
+        for work, done in zip(works, bench.do(*works), strict=True):
+            assert answer_of(work, done).result != 500, done
         if number == restart_after:
             bench.restart()
 

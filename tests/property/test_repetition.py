@@ -17,14 +17,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from linkage.clock import ManualClock
-from linkage.core.jobs import Observe, Register
+from linkage.core.observe import Observe
+from linkage.core.sessions.jobs import Register
 from linkage.ports import EntryKind, Role
 from protocol import messages as m
 from protocol.codec import decode, encode
 from protocol.envelope import Request
 from protocol.message import Message
 from protocol.registration import make_registration
-from tests.fakes.core_bench import SECRET, Bench
+from tests.fakes.core_bench import SECRET, Bench, answer_of
 from tests.fakes.said import hangup, incoming
 
 READ_AFTER_S = 60
@@ -147,9 +148,8 @@ class Platform(RuleBasedStateMachine):
         )
         request = decode(encode(Request(id=f"r{self.nonces}", message=message)))
         assert isinstance(request, Request)
-        (done,) = self.bench.do(Register(request, "here"))
-        assert done.response is not None
-        assert done.response.accepted
+        work = Register(request, "here")
+        assert answer_of(work, self.bench.do(work)[0]).accepted
         if self.now.happened:
             self.before = self.now
         self.now = Connection(self.now.number + 1)
@@ -199,16 +199,15 @@ class Platform(RuleBasedStateMachine):
             time=what.time if self.habit == "times" else None,
             resend=again and self.habit == "resends",
         )
-        (done,) = self.bench.do(replace(work, answered=answered))
-        assert done.response is not None
-        assert done.response.result == 0
+        response = answer_of(work, self.bench.do(replace(work, answered=answered))[0])
+        assert response.result == 0
         told = [
             heard.request.repeat
             for heard in self.bench.heard("desk")
             if heard.type == what.message.number and getattr(heard.message, "reason", 0) != 141
         ]
         assert len(told) <= 1
-        assert (done.response.detail == "duplicate") is (not told)
+        assert (response.detail == "duplicate") is (not told)
         return told[0] if told else None
 
     def repeats(self, what: Happening) -> None:

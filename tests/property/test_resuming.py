@@ -17,13 +17,16 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from linkage.core.delivery import resuming
-from linkage.core.jobs import Acknowledge, Admitted, DropQueue, Register, Resumption
+from linkage.core.delivery.jobs import Acknowledge
+from linkage.core.delivery.resuming import Resumption
+from linkage.core.retention.jobs import DropQueue
+from linkage.core.sessions.jobs import Admitted, Register
 from linkage.ports import Role
 from linkage.store.sql import tables
 from protocol import messages as m
 from protocol.envelope import Request, Response
 from protocol.registration import make_registration
-from tests.fakes.core_bench import SECRET, Bench
+from tests.fakes.core_bench import SECRET, Bench, answer_of
 from tests.fakes.core_links import as_sent
 from tests.fakes.said import incoming
 
@@ -72,7 +75,7 @@ class Site(Bench):
 
     # --- steps -----------------------------------------------------------------------------------
     def messages_come(self, by: int) -> None:
-        unit = self.core._unit
+        unit = self.core.context.tx
         with unit.transaction():
             for number in range(by % 7 + 1):
                 unit.queues.enqueue("desk", "application", 1, KINDS[(by + number) % len(KINDS)])
@@ -122,14 +125,13 @@ class Site(Bench):
         if isinstance(done.value, Resumption):
             again = Register(work.request, work.address, done.value)
             self.under_way.append((again, last_seq))
-            assert done.response is None
         elif isinstance(done.value, Admitted):
             self.held.clear()
             self.is_let_in(last_seq, after)
         else:
             assert not fresh, "a newer one came"
-            assert done.response is not None
-            assert (done.response.result, done.response.retry_after_s) == (404, 5)
+            response = answer_of(work, done)
+            assert (response.result, response.retry_after_s) == (404, 5)
         self.settle_held()
 
     def is_let_in(self, last_seq: int | None, rows: dict[int, tuple[str, int, int]]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from linkage.core.jobs import Delivery
+from linkage.core.scope import Delivery
 from linkage.observation.figures import QueueFigures
 from linkage.ports import Link
 from linkage.store.rows import MICROSECONDS

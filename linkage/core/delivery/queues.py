@@ -6,21 +6,15 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Iterable
-from typing import Final, ParamSpec, TypeVar
+from functools import partial
+from typing import Any, Final, ParamSpec, TypeVar
 
+from linkage.core.delivery.jobs import Acknowledge, GiveUp, LoadQueue
 from linkage.core.delivery.outbox import QUEUE_MAX, Outbox, Settled
-from linkage.core.jobs import (
-    Acknowledge,
-    Delivery,
-    Done,
-    DropQueue,
-    GiveUp,
-    Job,
-    LoadQueue,
-    Submit,
-)
+from linkage.core.delivery.queue_reader import Loaded
 from linkage.core.overload.admission import Admission
 from linkage.core.peers import Peers
+from linkage.core.scope import Delivery, Done
 from linkage.core.sessions.takeover import Takeover
 from linkage.core.writer.writer import Writer
 from linkage.observation.figures import Figures
@@ -84,20 +78,8 @@ class Queues:
         return outbox
 
     # --- what a commit brought -------------------------------------------------------------------
-    def settle(self, work: Job, done: Done, now_us: int) -> None:
-        """Hand out what a commit brought; its response has gone before."""
-        if isinstance(work, LoadQueue):
-            outbox = self.of(work.receiver)
-            self._guarded(outbox, self._loaded, outbox, work, done)
-            return
-        if isinstance(work, Submit):
-            if done.value == "reload":
-                outbox = self.of(work.source)
-                self._guarded(outbox, outbox.restart, 0)
-                self._load(outbox)
-        elif isinstance(work, DropQueue):
-            outbox = self.of(work.receiver)
-            self._guarded(outbox, self._retired, outbox, done)
+    def hand_out(self, done: Done[Any], now_us: int) -> None:
+        """Offer what a commit brought to its receivers."""
         for delivery in done.deliveries:
             outbox = self.of(delivery.row.receiver)
             self._guarded(outbox, outbox.offer, delivery, now_us)
@@ -106,23 +88,39 @@ class Queues:
         for receiver, message in done.answers:
             self.answer(receiver, message, now_us)
 
-    def _retired(self, outbox: Outbox, done: Done) -> None:
-        if done.value is True:
+    def replay(self, receiver: str) -> None:
+        """Older deliveries of a queue are open again: read it anew."""
+        outbox = self.of(receiver)
+        self._guarded(outbox, outbox.restart, 0)
+        self._load(outbox)
+
+    def hold(self, receiver: str, to_seq: int) -> bool:
+        """See `Outbox.hold`; `dropped` ends it."""
+        return self.of(receiver).hold(to_seq)
+
+    def dropped(self, receiver: str, done: Done[bool]) -> None:
+        """A queue has let go of its oldest messages, or not."""
+        outbox = self.of(receiver)
+        self._guarded(outbox, self._dropped, outbox, done)
+
+    def _dropped(self, outbox: Outbox, done: Done[bool]) -> None:
+        if done.value:
             outbox.restart(0)
         outbox.release(self._steady_us())
         self._load(outbox)
 
-    def _loaded(self, outbox: Outbox, work: LoadQueue, done: Done) -> None:
-        if isinstance(done.value, Exception):
-            if work.generation == outbox.generation:
+    def _loaded(self, outbox: Outbox, generation: int, done: Done[Loaded]) -> None:
+        self._guarded(outbox, self._extend, outbox, generation, done)
+
+    def _extend(self, outbox: Outbox, generation: int, done: Done[Loaded]) -> None:
+        loaded = done.value
+        if loaded is None:
+            if generation == outbox.generation:
                 outbox.loading = False
             asyncio.get_running_loop().call_later(LOAD_AGAIN_S, self._load, outbox)
             return
         unknown = outbox.extend(
-            done.deliveries,
-            work.generation,
-            self._steady_us(),
-            complete=bool(done.value),
+            loaded.deliveries, generation, self._steady_us(), complete=loaded.complete
         )
         self._give_up(outbox, unknown)
         self._load(outbox)
@@ -203,7 +201,8 @@ class Queues:
         if outbox.wants and not self._writer.stopping and self._admission.has_room:
             outbox.loading = True
             self._writer.put(
-                LoadQueue(outbox.receiver, outbox.loaded, QUEUE_MAX // 2, outbox.generation)
+                LoadQueue(outbox.receiver, outbox.loaded, QUEUE_MAX // 2),
+                partial(self._loaded, outbox, outbox.generation),
             )
 
     def _guarded(

@@ -11,8 +11,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, Final
 
-from linkage.core.jobs import Now
+from linkage.core.scope import Now
 from linkage.store.rows import DeliveryRow, JournalRow, from_us
+from protocol import messages as m
 from protocol.codec import decode
 from protocol.envelope import Request
 from protocol.errors import InvalidMessageError
@@ -22,6 +23,22 @@ from protocol.message import Message, amended, filled
 from protocol.messages import convert, refusal
 
 DETAIL_MAX: Final = 1000
+
+OPERATION_KIND: Final = {
+    "call": m.OperationKind.CALL,
+    "leg": m.OperationKind.CALL,
+    "transfer": m.OperationKind.CALL,
+    "member": m.OperationKind.CONFERENCE,
+    "conference": m.OperationKind.CONFERENCE,
+    "recording": m.OperationKind.FILE,
+    "sms": m.OperationKind.SMS,
+    "fax": m.OperationKind.FAX,
+    "mail": m.OperationKind.MAIL,
+    "video": m.OperationKind.VIDEO,
+    "location": m.OperationKind.GIS,
+    "broadcast": m.OperationKind.CALL,
+}
+"""Kind of an operation → Kind of the protocol."""
 
 
 def stored_message(row: JournalRow) -> Message:

@@ -19,15 +19,26 @@ for what both say cannot be true of one queue.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
-from linkage.core.jobs import Resumption
 from linkage.ports.store import Tx
 from linkage.store.rows import KEY_MAX
 
 ROWS_MAX: Final = 4000
 """Deliveries that the registrations of one batch open or settle, together: about ten ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """How far the queue is prepared for a registration that is genuine.
+
+    `number` counts the registrations of the peer. Notices from `before` on are open again; None:
+    all that the peer lacks.
+    """
+
+    number: int
+    before: int | None
 
 
 class Resumer:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
+from linkage.core.delivery.render import OPERATION_KIND
 from linkage.core.peers import Peer, Peers
-from linkage.core.rights.commands import RefusedError, Target
+from linkage.core.rights.commands import Target
+from linkage.core.rights.refusal import RefusedError
 from linkage.correlation.command_target import may_use
 from linkage.ports import Role
 from linkage.ports.store import Tx, Wanted
@@ -30,21 +32,6 @@ NUMBER_MAX: Final = 25
 SUMMARY_MAX: Final = 300
 """Characters of an operation's content that an overview shows."""
 
-KIND: Final = {
-    "call": m.OperationKind.CALL,
-    "leg": m.OperationKind.CALL,
-    "transfer": m.OperationKind.CALL,
-    "member": m.OperationKind.CONFERENCE,
-    "conference": m.OperationKind.CONFERENCE,
-    "recording": m.OperationKind.FILE,
-    "sms": m.OperationKind.SMS,
-    "fax": m.OperationKind.FAX,
-    "mail": m.OperationKind.MAIL,
-    "video": m.OperationKind.VIDEO,
-    "location": m.OperationKind.GIS,
-    "broadcast": m.OperationKind.CALL,
-}
-"""Kind of an operation → Kind of the protocol."""
 
 CALLS: Final = ("call", "leg")
 CONFERENCES: Final = ("conference", "member")
@@ -89,7 +76,7 @@ def _records(
     assert asked.event is not None, "280 names an event that exists"
     wanted = Wanted(
         events=unit.queries.events_under(asked.event.event_pk),
-        kinds=[kind for kind, shown in KIND.items() if shown in message.kinds],
+        kinds=[kind for kind, shown in OPERATION_KIND.items() if shown in message.kinds],
         since=None if message.from_time is None else to_us(message.from_time),
         until=None if message.to_time is None else to_us(message.to_time),
         number=message.phone_num,
@@ -119,7 +106,7 @@ def _page_of_records(unit: Tx, wanted: Wanted, page: int) -> Iterator[m.Record]:
 def _record(operation: Operation, file: FileRecord | None) -> m.Record:
     return m.Record(
         op_id=str(operation.op_id),
-        kind=KIND.get(operation.kind),
+        kind=OPERATION_KIND.get(operation.kind),
         call_id=operation.call_id,
         conference_id=operation.conference_id,
         phone_num=_number(operation.from_num),

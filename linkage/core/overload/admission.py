@@ -1,7 +1,7 @@
 """Admission of requests: which are refused unread, and what waits for a disk that takes nothing.
 
-The conditions are judged in `linkage.core.overload.conditions`; this applies them to jobs. It
-belongs to the event loop's thread.
+"May this peer be heard now?" is answered here and nowhere else in the core: by `Holds` for who was
+told to wait, by `Conditions` for how things stand. It belongs to the event loop's thread.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from linkage.config.file import Config
-from linkage.core.engine import CoreEngine
-from linkage.core.jobs import Acknowledge, Alarm, Done, GiveUp, Job, Observe, Record, Submit
-from linkage.core.overload.conditions import (
-    OVERLOAD_RETRY_S,
-    STORE_RETRY_S,
-    Conditions,
-    Readings,
-)
+from linkage.core.alarms import Alarm
+from linkage.core.delivery.jobs import Acknowledge
+from linkage.core.jobs import Job
+from linkage.core.observe import Observe, TellAlarm
+from linkage.core.overload.conditions import Conditions, Readings
+from linkage.core.overload.holds import OVERLOAD_RETRY_S, STORE_RETRY_S, Holds
+from linkage.core.scope import Done
 from linkage.core.sessions.takeover import Takeover
+from linkage.core.writer.group_commit import GroupCommit
 from linkage.ports import Clock
 
 logger = logging.getLogger("linkage.core")
@@ -29,8 +29,6 @@ logger = logging.getLogger("linkage.core")
 KEPT_MAX: Final = 10_000
 """Jobs of linkage's own that waits for a disk that takes nothing. While there is so much, no more
 is read from queues; what is observed beyond it is lost."""
-_KEPT: Final = (Acknowledge, GiveUp, Alarm, Observe)
-"""What nobody will say again, if the disk does not take it now."""
 
 
 class Admission:
@@ -38,6 +36,7 @@ class Admission:
 
     Args:
         put: queues work of linkage's own, and tells what became of it.
+        holds: who was told to wait.
         tell: tells an alarm to whoever is connected, without a place in a queue.
         takeover: takes the answers of sessions that are about to be replaced.
         log_held: who keeps the store's log from being taken in, in words; None: nobody.
@@ -46,22 +45,24 @@ class Admission:
     def __init__(
         self,
         config: Config,
-        engine: CoreEngine,
+        commits: GroupCommit,
         clock: Clock,
         *,
-        put: Callable[[Job, Callable[[Done], None] | None], None],
+        put: Callable[[Job[Any], Callable[[Done[Any]], None] | None], None],
+        holds: Holds,
         tell: Callable[[Alarm], None],
         takeover: Takeover,
         log_held: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.conditions = Conditions(config.limits, config.id)
-        self._engine = engine
+        self._commits = commits
         self._clock = clock
         self._put = put
         self._tell = tell
         self._takeover = takeover
         self._log_held = log_held
-        self._kept: list[Job] = []
+        self._holds = holds
+        self._kept: list[Job[Any]] = []
         self._told: set[Alarm] = set()
         self.waiting: Counter[str] = Counter()
         """Requests that wait for the disk, by peer."""
@@ -71,43 +72,39 @@ class Admission:
         """Whether more may be read from queues, and so be acknowledged."""
         return len(self._kept) < KEPT_MAX
 
+    @property
+    def store_failing(self) -> bool:
+        """Whether the store did not take the last batch."""
+        return self._commits.store_failing
+
     def refusal(self, source: str, inbox: int) -> int:
         """For how many seconds a peer's requests are not taken; 0: they are."""
         now = self._clock.now()
-        conditions = self.conditions
-        wait = conditions.wait_of(source, now)
+        wait = self._holds.wait_s(source, now)
         if wait:
             return wait
-        if self._engine.store_failing:
-            return conditions.hold(source, STORE_RETRY_S, now)
-        bounds = conditions.bounds
+        if self._commits.store_failing:
+            return self._holds.hold(source, STORE_RETRY_S, now)
+        bounds = self.conditions.bounds
         many = inbox >= bounds.inbox or self.waiting[source] >= bounds.inbox_per_peer
-        if many or conditions.overloaded:
-            return conditions.hold(source, OVERLOAD_RETRY_S, now)
+        if many or self.conditions.overloaded:
+            return self._holds.hold(source, OVERLOAD_RETRY_S, now)
         return 0
 
     # --- after a batch ---------------------------------------------------------------------------
-    def failed(self, work: Job, done: Done) -> None:
-        """The disk did not take it: linkage's own is kept, peers are held to what they heard."""
-        if isinstance(work, Record):
-            self.conditions.hold(work.source, STORE_RETRY_S, self._clock.now())
+    def failed(self, job: Job[Any], done: Done[Any]) -> None:
+        """The disk did not take it: what nobody will say again is kept."""
+        if isinstance(job, TellAlarm) and job.alarm.raised:
+            self._tell_at_once(job.alarm)
+        if isinstance(job, Acknowledge) and self._takeover.holds(job):
             return
-        if isinstance(work, Submit):
-            if done.response is not None and done.response.retry_after_s:
-                retry_s = done.response.retry_after_s
-                self.conditions.hold(work.source, retry_s, self._clock.now())
-            return
-        if isinstance(work, Alarm) and work.raised:
-            self._tell_at_once(work)
-        if isinstance(work, Acknowledge) and self._takeover.holds(work):
-            return
-        lost = isinstance(work, Observe) and not self.has_room
-        if isinstance(done.value, OSError) and isinstance(work, _KEPT) and not lost:
-            self._kept.append(work)
+        lost = isinstance(job, Observe) and not self.has_room
+        if isinstance(done.error, OSError) and job.is_kept and not lost:
+            self._kept.append(job)
 
-    def _told_of(self, alarm: Alarm, done: Done) -> None:
+    def _alarm_written(self, alarm: Alarm, done: Done[bool]) -> None:
         """An alarm is on disk, unless that failed."""
-        if isinstance(done.value, Exception):
+        if done.error is not None:
             return
         self._told.discard(alarm)
         if done.value and not alarm.raised:
@@ -120,9 +117,9 @@ class Admission:
         """
         self._takeover.begin(receiver)
         self._kept = [
-            work
-            for work in self._kept
-            if not (isinstance(work, Acknowledge) and self._takeover.holds(work))
+            job
+            for job in self._kept
+            if not (isinstance(job, Acknowledge) and self._takeover.holds(job))
         ]
 
     def offer_kept(self) -> bool:
@@ -131,27 +128,30 @@ class Admission:
         True where anything was kept.
         """
         kept, self._kept = self._kept, []
-        for work in kept:
-            self._offer(work)
+        for job in kept:
+            self._offer(job)
         return bool(kept)
 
-    def _offer(self, work: Job) -> None:
-        self._put(work, partial(self._told_of, work) if isinstance(work, Alarm) else None)
+    def _offer(self, job: Job[Any]) -> None:
+        written = None
+        if isinstance(job, TellAlarm):
+            written = partial(self._alarm_written, job.alarm)
+        self._put(job, written)
 
     def look(self, inbox: int, oldest_s: float) -> None:
         """See how things stand, and say so where that is news."""
-        failing = self._engine.store_failing
+        failing = self._commits.store_failing
         standing = Readings(
             inbox=inbox,
             # What a failing disk makes wait is no overload.
             oldest_s=0.0 if failing else oldest_s,
-            store_error=self._engine.store_error,
-            disk_free=self._engine.disk_free,
-            clock_off_us=self._engine.clock_off_us,
+            store_error=self._commits.store_error,
+            disk_free=self._commits.context.disk_free,
+            clock_off_us=self._commits.clock_off_us,
             log_held=self._log_held() or "",
         )
         for alarm in self.conditions.look(standing, self._clock.now(), self._clock.utc()):
-            self._offer(alarm)
+            self._offer(TellAlarm(alarm))
             if alarm.raised:
                 logger.warning("%s: %s", alarm.id, alarm.text)
                 if standing.oldest_s >= self.conditions.bounds.inbox_wait_s:

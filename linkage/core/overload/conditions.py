@@ -1,6 +1,6 @@
-"""Whether linkage can promise anything just now, and what it says where it cannot.
+"""The conditions under which linkage cannot promise everything, and the alarms of them.
 
-Pure: told how things stand, it answers with alarms, and with how long a peer is to wait.
+Pure: told how things stand, it answers with alarms.
 
 | condition | raised | requests meanwhile |
 |---|---|---|
@@ -11,21 +11,19 @@ Pure: told how things stand, it answers with alarms, and with how long a peer is
 | `clock` | the clock was set by more than a registration may be off | taken |
 
 Each is raised at once and cleared when it has been over for `CALM_S`, so that a disk that is full
-every other second is one alarm. A peer that was told to wait is refused until then: what it has
-under way behind the refused one would else overtake it, and its order be lost.
+every other second is one alarm.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from linkage.config.core import OverloadLimits
+from linkage.core.alarms import Alarm
 from linkage.core.clock_steps import told
-from linkage.core.jobs import Alarm
 from linkage.store.rows import MICROSECONDS, to_us
 from protocol.registration import TIME_TOLERANCE_S
 
@@ -36,8 +34,6 @@ CLOCK: Final = "clock"
 LOG_HELD: Final = "log-held"
 CONDITIONS: Final = (STORE, OVERLOAD, DISK_LOW, LOG_HELD, CLOCK)
 CALM_S: Final = 10.0
-OVERLOAD_RETRY_S: Final = 1
-STORE_RETRY_S: Final = 5
 MIB: Final = 1024 * 1024
 ENOUGH: Final = 1.1
 """How much more than `disk_free_mb` must be free before it is enough again."""
@@ -100,31 +96,13 @@ class _Condition:
 
 
 class Conditions:
-    """The conditions, and who was told to wait. `now` is monotonic seconds."""
+    """All of them. `now` is monotonic seconds."""
 
     def __init__(self, bounds: OverloadLimits, source: str) -> None:
         self.bounds = bounds
         self._source = source
         self._conditions = {name: _Condition() for name in CONDITIONS}
-        self._waits: dict[str, float] = {}
         self._overloaded = False
-
-    # --- requests --------------------------------------------------------------------------------
-    def wait_of(self, source: str, now: float) -> int:
-        """Seconds that a peer has to wait before it is heard again; 0: it is heard."""
-        until = self._waits.get(source)
-        if until is None:
-            return 0
-        if now >= until:
-            del self._waits[source]
-            return 0
-        return math.ceil(until - now)
-
-    def hold(self, source: str, seconds: int, now: float) -> int:
-        """A peer is told to wait; a later refusal does not prolong it. Returns `seconds`."""
-        if self._waits.get(source, now) <= now:
-            self._waits[source] = now + seconds
-        return seconds
 
     @property
     def overloaded(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from linkage.config.file import Config
 from linkage.core.core import Core
-from linkage.core.jobs import DeleteRows, DropQueue, Rows, SealSegment
+from linkage.core.retention.jobs import DeleteRows, DropQueue, Rows, SealSegment
 from linkage.ports import Clock
 from linkage.ports.maintenance import Maintenance
 from linkage.ports.store import StoreFailedError
@@ -129,7 +129,9 @@ class RetentionSchedule:
         now_us = self._time.now_us()
         settings = self._config.retention
         for overdue in await self._beside(self._store.find_overdue, settings, now_us):
-            moved = await self._core.keep(DropQueue(overdue.receiver, overdue.to_seq, overdue.why))
+            moved = await self._core.drop_queue(
+                DropQueue(overdue.receiver, overdue.to_seq, overdue.why)
+            )
             if moved and overdue.why is not None:
                 logger.warning(
                     "%s: messages up to Seq %d are dropped unfetched: %s",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from linkage.core.rights.commands import RefusedError
+from linkage.core.rights.refusal import RefusedError
 from linkage.correlation.command_target import in_words, may_use
 from linkage.ports.store import Tx
 from linkage.store.rows import Operation

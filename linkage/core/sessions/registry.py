@@ -11,12 +11,17 @@ from datetime import datetime
 
 from linkage.config.secrets import Secret
 from linkage.core.delivery.queues import Queues
-from linkage.core.jobs import Admitted, Done, Observe, Register, Resumption
+from linkage.core.delivery.resuming import Resumption
+from linkage.core.handle.incoming import not_written
+from linkage.core.observe import Observe
 from linkage.core.overload.admission import Admission
 from linkage.core.peers import Peer, Peers
+from linkage.core.scope import Done
 from linkage.core.sessions.credential_expiry import Credential
 from linkage.core.sessions.flap_damping import FlapDamping
+from linkage.core.sessions.jobs import Admitted, Register
 from linkage.core.sessions.takeover import Takeover
+from linkage.core.writer.group_commit import not_now
 from linkage.core.writer.writer import Writer
 from linkage.ports import EXPIRED, REPLACED, SHUT_OUT, Clock, EntryKind, Link, Role
 from protocol.envelope import Request, Response
@@ -80,15 +85,16 @@ class Links:
             return damped
         came_at = self._clock.utc()
         done = await self._judged(Register(request, link.address))
-        if done.response is None:
-            return Response(request_id=request.id, type=request.type, result=Result.INTERNAL)
-        if done.response.accepted:
-            admitted: Admitted = done.value
-            peer = self._peers.by_id[admitted.peer_id]
-            peer.learn(request.message, came_at)
-            self._positions[link] = done.response.last_seq or 0
-            self._take(link, peer, Credential(peer, secret=admitted.secret))
-        return done.response
+        brought = done.value
+        if isinstance(brought, Response):
+            return brought
+        if not isinstance(brought, Admitted):
+            return not_written(request, done.error)
+        peer = self._peers.by_id[brought.peer_id]
+        peer.learn(request.message, came_at)
+        self._positions[link] = brought.response.last_seq or 0
+        self._take(link, peer, Credential(peer, secret=brought.secret))
+        return brought.response
 
     def _damped(self, link: Link, request: Request) -> Response | None:
         """The answer to one of two that take the session from each other; None: judge it."""
@@ -118,22 +124,25 @@ class Links:
         logger.warning("%s: %s", peer_id, text, extra={"peer": peer_id})
         self._writer.put(Observe(peer_id, EntryKind.REFUSED, text, result=Result.RATE_LIMITED))
 
-    async def _judged(self, work: Register) -> Done:
+    async def _judged(self, job: Register) -> Done[Admitted | Response | Resumption]:
         """What becomes of a registration."""
-        claimed = peer_id_of(work.request.message)
-        if claimed is None or getattr(work.request.message, "last_seq", None) is None:
-            return await self._writer.do(work)
+        claimed = peer_id_of(job.request.message)
+        if claimed is None or getattr(job.request.message, "last_seq", None) is None:
+            return await self._tried(job)
         accepted = False
         self._admission.hand_over(claimed)
         try:
-            done = await self._writer.do(work)
+            done = await self._tried(job)
             while isinstance(done.value, Resumption):
-                done = await self._writer.do(replace(work, under_way=done.value))
-            accepted = done.response is not None and done.response.accepted
+                done = await self._tried(replace(job, under_way=done.value))
+            accepted = isinstance(done.value, Admitted)
         finally:
             for answer in self._takeover.end(claimed, accepted=accepted):
                 self._writer.put(answer)
         return done
+
+    async def _tried(self, job: Register) -> Done[Admitted | Response | Resumption]:
+        return not_now() if self._admission.store_failing else await self._writer.do(job)
 
     async def adopt(self, link: Link, peer_id: str) -> None:
         """See `CorePort.adopt`."""

@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
-from linkage.core.jobs import Done, Job, Record, Submit
+from linkage.core.jobs import Job
+from linkage.core.scope import Done
 
-Item = tuple[int, Job, Callable[[Done], None] | None]
-"""The number of its arrival, work, and who is told what became of it."""
+Item = tuple[int, Job[Any], Callable[[Done[Any]], None] | None]
+"""The number of its arrival, a job, and who is told what became of it."""
 
 _ARRIVAL: Final = itemgetter(0)
 
@@ -58,12 +59,12 @@ class FairQueue:
     def _sort_out(self) -> None:
         recent, self._recent = self._recent, []
         for item in recent:
-            work = item[1]
-            if isinstance(work, Submit | Record):
-                self._lanes.setdefault(work.source, deque()).append(item)
-                self._in_lanes += 1
-            else:
+            lane = item[1].lane
+            if lane is None:
                 self._own.append(item)
+            else:
+                self._lanes.setdefault(lane, deque()).append(item)
+                self._in_lanes += 1
 
     def _take_turns(self, batch: list[Item], most: int) -> None:
         while len(batch) < most and self._lanes:

@@ -10,7 +10,6 @@ from typing import ClassVar
 from sqlalchemy import Engine
 
 from linkage.clock import ManualClock
-from linkage.core.jobs import Done, Submit
 from linkage.core.message_log import REFUSALS_PER_S, MessageLog
 from linkage.hosting import AdapterHost
 from linkage.ports import Adapter, AdapterContext, AdapterPort, Capability, Outcome
@@ -148,13 +147,13 @@ async def test_an_adapter_s_lines_name_it_and_the_command_that_they_concern() ->
 
 
 def test_a_flood_of_refusals_is_summed_up() -> None:
-    work = Submit("desk", Request(id="1", message=m.Hangup(call_id="C1")))
-    done = Done(Response(request_id="1", type=202, result=301))
+    request = Request(id="1", message=m.Hangup(call_id="C1"))
+    refusal = Response(request_id="1", type=202, result=301)
     with logging_to(Log()) as log:
         messages = MessageLog()
         for _ in range(REFUSALS_PER_S + 7):
-            messages.taken(work, done, 0.001, 5.5)
-        messages.taken(work, done, 0.001, 6.0)
+            messages.taken("desk", request, refusal, None, 0.001, 5.5)
+        messages.taken("desk", request, refusal, None, 0.001, 6.0)
     told = log.of("linkage.messages")
     assert len(told) == REFUSALS_PER_S + 2
     assert told[-2]["event"] == "7 more refusals within a second; the journal has them all"

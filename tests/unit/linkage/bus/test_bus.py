@@ -143,7 +143,7 @@ async def test_a_new_core_is_asked_to_take_over_a_few_links_at_a_time(
         gateway._talk._lose("it was noticed")
         StuckUnit.gate.clear()
         try:
-            bus.site.core._engine._unit.__class__ = StuckUnit
+            bus.site.core._commits.context.tx.__class__ = StuckUnit
             StuckUnit.entered.clear()
             bus.open()
             await until(StuckUnit.entered.is_set)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from linkage.core.jobs import Alarm, Observe
+from linkage.core.alarms import Alarm
+from linkage.core.observe import Observe, TellAlarm
 from linkage.ports import EntryKind
 from protocol import messages as m
 from tests.fakes.core_bench import PEERS, Bench, peer
@@ -18,8 +19,8 @@ EVERYBODY = (
     peer("seat", "communication-screen"),
     peer("form", "business-screen"),
 )
-FULL = Alarm("disk", "linkage", "the disk is full", level="critical")
-OVER = Alarm("disk", "linkage", "there is room again", raised=False)
+FULL = TellAlarm(Alarm("disk", "linkage", "the disk is full", level="critical"))
+OVER = TellAlarm(Alarm("disk", "linkage", "there is room again", raised=False))
 
 
 @pytest.fixture

@@ -8,12 +8,14 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
-from linkage.core.engine import READS_MAX, CoreEngine
-from linkage.core.jobs import Done, LoadQueue
+from linkage.core.delivery.jobs import LoadQueue
+from linkage.core.delivery.queue_reader import READS_MAX
+from linkage.core.scope import Done
 from linkage.store.sql.driver import Row
 from linkage.store.sql.unit import UnitOfWork
 from linkage.tracing.context import Conversations
@@ -199,11 +201,11 @@ def test_a_disk_that_fails_for_a_moment_costs_nobody_a_notice(
     unit = BadDisk(bench.engine)
     unit.at = next(row.seq for row in bench.journal() if row.call_id == "C2")
     unit.times = fails
-    bench.core = CoreEngine(unit, bench.peers, 30)
+    bench.write_with(unit)
     bench.heard("desk")
 
     tries = 1
-    while isinstance(bench.do(LoadQueue("desk", 0, 10, 1))[0].value, OSError):
+    while isinstance(bench.do(LoadQueue("desk", 0, 10))[0].error, OSError):
         tries += 1
 
     assert tries == min(fails + 1, READS_MAX)
@@ -211,13 +213,10 @@ def test_a_disk_that_fails_for_a_moment_costs_nobody_a_notice(
 
 
 def test_the_trace_of_a_call_that_the_disk_did_not_take_is_no_other_call_s(bench: Bench) -> None:
-    bench.core = CoreEngine(
-        UnitOfWork(bench.engine), bench.peers, 30, conversations=Conversations("linkage", 1.0)
-    )
+    bench.write_with(UnitOfWork(bench.engine), conversations=Conversations("linkage", 1.0))
     of_another = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
     for refused in (1, 0):
-        with bench.engine.connect() as connection:
-            connection.exec_driver_sql(f"PRAGMA query_only={refused}")
+        bench.disk(takes=not refused)
         trace = of_another if refused else None
         said = bench.say("pbx", incoming(f"C{refused}"), trace=trace)
         assert said.result == (404 if refused else 0)
@@ -229,7 +228,10 @@ def test_the_trace_of_a_call_that_the_disk_did_not_take_is_no_other_call_s(bench
 class Broken:
     """What does a batch has a bug, and does none."""
 
-    def process(self, *_: object) -> list[Done]:
+    store_failing = False
+    journal_seq = 0
+
+    def process(self, *_: object) -> list[Done[Any]]:
         raise ZeroDivisionError
 
 
@@ -238,10 +240,10 @@ async def test_a_batch_that_fails_as_a_whole_is_answered_all_the_same(
 ) -> None:
     caplog.set_level(logging.CRITICAL, "linkage.core")
     pbx = await site.connect("pbx")
-    whole, site.core._writer._breaker = site.core._writer._breaker, Broken()  # type: ignore[assignment]  # that is the bug
+    whole, site.core._writer._commits = site.core._writer._commits, Broken()  # type: ignore[assignment]  # that is the bug
     async with asyncio.timeout(WAIT_S):
         answers = await asyncio.gather(*(site.say(pbx, incoming(f"C{n}")) for n in range(3)))
-    site.core._writer._breaker = whole
+    site.core._writer._commits = whole
 
     assert {answer.result for answer in answers} == {500}
     assert (await site.say(pbx, incoming("C4"))).result == 0

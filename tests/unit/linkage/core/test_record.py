@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from linkage.core.handle.handler import Handler
-from linkage.core.jobs import Done, Submit
+from linkage.core.context import Context
+from linkage.core.handle.incoming import Handled, Incoming
+from linkage.core.handle.jobs import Submit
+from linkage.core.handle.request_journal import RequestJournal
 from linkage.ports import EntryKind, NoticeRequest, Recorded
 from protocol import messages as m
 from protocol.envelope import Request
@@ -123,20 +125,22 @@ async def test_a_bug_at_one_notice_costs_neither_the_others_nor_the_memory(
     site: Site, monkeypatch: pytest.MonkeyPatch, deep: bool
 ) -> None:
     link = await adopted(site)
-    submit, refuse = Handler.submit, Handler.refuse
+    run, refuse = Submit.run, RequestJournal.refuse
 
-    def buggy(handler: Handler, work: Submit) -> Done:
-        if work.request.id == "a2":
+    def buggy(submit: Submit, context: Context) -> Handled:
+        if submit.request.id == "a2":
             raise ZeroDivisionError
-        return submit(handler, work)
+        return run(submit, context)
 
-    def buggy_too(handler: Handler, work: Submit, result: int, detail: str) -> Done:
+    def buggy_too(
+        journal: RequestJournal, incoming: Incoming, result: int, detail: str
+    ) -> Handled:
         if deep:
             raise ZeroDivisionError
-        return refuse(handler, work, result, detail)
+        return refuse(journal, incoming, result, detail)
 
-    monkeypatch.setattr(Handler, "submit", buggy)
-    monkeypatch.setattr(Handler, "refuse", buggy_too)
+    monkeypatch.setattr(Submit, "run", buggy)
+    monkeypatch.setattr(RequestJournal, "refuse", buggy_too)
     told = [
         notice(site, "a1", incoming()),
         notice(site, "a2", replace(incoming(), call_id="C2")),

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from linkage.core.jobs import AnnounceGaps, Register
+from linkage.core.retention.jobs import AnnounceGaps
+from linkage.core.sessions.jobs import Register
 from linkage.ports import EntryKind, Role
 from linkage.store.journal_head import read_head
 from linkage.store.sql import tables
@@ -32,7 +33,7 @@ from linkage.store.sqlite.restore import Restored, find_backup, restore
 from protocol import messages as m
 from protocol.envelope import Request, Response
 from protocol.registration import make_registration
-from tests.fakes.core_bench import SECRET, Bench
+from tests.fakes.core_bench import SECRET, Bench, answer_of
 from tests.fakes.core_links import as_sent
 from tests.fakes.said import create, hangup, incoming
 
@@ -412,10 +413,10 @@ def register(bench: Bench, peer: str, last_seq: int) -> Response:
     message = make_registration(
         Role.APPLICATION, peer, SECRET, bench.clock.utc(), "nonce-00000001", last_seq=last_seq
     )
-    (done,) = bench.do(Register(as_sent(Request(id="r1", message=message)), "10.0.0.1:1"))
-    assert done.response is not None
-    assert done.response.result == 0
-    return done.response
+    work = Register(as_sent(Request(id="r1", message=message)), "10.0.0.1:1")
+    response = answer_of(work, bench.do(work)[0])
+    assert response.result == 0
+    return response
 
 
 def test_a_clock_that_went_back_leaves_numbers_out_all_the_same(
@@ -434,9 +435,8 @@ def registration(bench: Bench, nonce: str, ahead_s: float = 0.0) -> Register:
 
 
 def judged(bench: Bench, work: Register) -> tuple[int, int | None]:
-    (done,) = bench.do(work)
-    assert done.response is not None
-    return done.response.result, done.response.retry_after_s
+    response = answer_of(work, bench.do(work)[0])
+    return response.result, response.retry_after_s
 
 
 def test_a_registration_that_was_overheard_after_the_backup_opens_nothing_after_its_restore(

@@ -15,7 +15,7 @@ from linkage.core.delivery.outbox import (
     TRIES_MAX,
     Outbox,
 )
-from linkage.core.jobs import Delivery
+from linkage.core.scope import Delivery
 from linkage.store.rows import DeliveryRow
 from protocol import messages as m
 from protocol.envelope import Request, Response

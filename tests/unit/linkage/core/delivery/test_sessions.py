@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
 from linkage.core.delivery import queues
-from linkage.core.delivery.outbox import (
-    QUEUE_MAX,
-)
-from linkage.core.jobs import Done, LoadQueue, Sweep
+from linkage.core.delivery.jobs import Sweep
+from linkage.core.delivery.queue_reader import Loaded
 from linkage.core.overload import admission
+from linkage.core.scope import Done
 from linkage.ports import EntryKind
 from protocol import messages as m
 from tests.fakes.core_bench import SECRET
@@ -209,13 +207,12 @@ async def test_a_queue_that_could_not_be_read_is_read_again_but_not_for_an_older
     outbox = site.core._queues.of("desk")
     outbox.restart(0)
     outbox.loading = True
-    failed = Done(value=OSError("disk I/O error"))
-    older = LoadQueue("desk", 0, QUEUE_MAX, outbox.generation - 1)
-    site.core._queues.settle(older, failed, 0)
+    failed: Done[Loaded] = Done(error=OSError("disk I/O error"))
+    site.core._queues._loaded(outbox, outbox.generation - 1, failed)
     await site.settled()
     assert (outbox.loading, outbox.behind) == (True, True), "its own is under way"
 
-    site.core._queues.settle(replace(older, generation=outbox.generation), failed, 0)
+    site.core._queues._loaded(outbox, outbox.generation, failed)
     async with asyncio.timeout(30):
         while outbox.behind:  # noqa: ASYNC110 - a queue has no event
             await asyncio.sleep(0.01)

@@ -25,11 +25,11 @@ def test_a_call_out_and_its_cancellation_may_come_in_one_batch(bench: Bench) -> 
     cancel = bench.submit("desk", m.CancelCallOut(request_id="mine"))
     done = bench.do(bench.submit("desk", call_out(), "mine"), cancel)
 
-    assert [item.response.result for item in done if item.response] == [1, 1]
+    assert [item.result().response.result for item in done] == [1, 1]
 
 
 def test_a_cancellation_read_from_disk_names_the_same_call_out(bench: Bench) -> None:
-    from linkage.core.jobs import LoadQueue
+    from linkage.core.delivery.jobs import LoadQueue
 
     bench.say("desk", call_out(), id_="mine")
     (sent,) = bench.heard("pbx")
@@ -37,7 +37,7 @@ def test_a_cancellation_read_from_disk_names_the_same_call_out(bench: Bench) -> 
     (cancel,) = bench.heard("pbx")
 
     bench.restart()
-    loaded = bench.do(LoadQueue("pbx", 0, 10, 0))[0].deliveries
+    loaded = bench.do(LoadQueue("pbx", 0, 10))[0].result().deliveries
 
     assert [item.request.message for item in loaded] == [sent.message, cancel.message]
 

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from linkage.config.core import SweepSettings
-from linkage.core.jobs import Acknowledge, AuditLiveness, Observe, Submit
+from linkage.core.delivery.jobs import Acknowledge
+from linkage.core.handle.jobs import Submit
 from linkage.core.liveness.audit import QUESTIONS_MAX
+from linkage.core.liveness.jobs import AuditLiveness
+from linkage.core.observe import Observe
 from linkage.ports import EntryKind
 from protocol import messages as m
 from protocol.envelope import Response
@@ -254,21 +257,17 @@ def test_a_silent_platform_is_tried_later_and_later_with_one_alarm(stuck: Inques
 
 
 def test_a_question_that_the_disk_did_not_take_is_put_again(stuck: Inquest) -> None:
-    with stuck.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA query_only=1")
+    stuck.disk(takes=False)
     assert stuck.ask() == []
-    with stuck.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA query_only=0")
+    stuck.disk(takes=True)
     assert len(stuck.ask()) == 1
 
 
 def test_an_alarm_that_the_disk_did_not_take_is_raised_later(stuck: Inquest) -> None:
     stuck.peers.by_id["pbx"].connected = False
-    with stuck.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA query_only=1")
+    stuck.disk(takes=False)
     stuck.do(AuditLiveness())
-    with stuck.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA query_only=0")
+    stuck.disk(takes=True)
     stuck.clock.advance(3600)
     stuck.do(AuditLiveness())
     assert alarms(stuck) == [m.AlarmAction.RAISE]
@@ -296,7 +295,7 @@ def test_an_answer_without_end_is_none(stuck: Inquest) -> None:
     for number in range(1, 250):
         stuck.reply(question, page=number, pages=10**6, calls=page)
     assert stuck.open_kinds() == ["call", "leg"]
-    assert not stuck.core._handler._asked["pbx"].questions
+    assert not stuck.core.context.liveness._asked["pbx"].questions
 
 
 def test_another_platform_cannot_answer(stuck: Inquest) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from linkage.core.jobs import Acknowledge, Alarm, Done, Job, Observe
+from linkage.core.alarms import Alarm
+from linkage.core.delivery.jobs import Acknowledge
+from linkage.core.jobs import Job
+from linkage.core.observe import Observe, TellAlarm
 from linkage.core.overload.admission import KEPT_MAX, Admission
+from linkage.core.overload.holds import Holds
+from linkage.core.scope import Done
 from linkage.core.sessions.takeover import Takeover
 from linkage.ports import EntryKind
 from protocol.envelope import Response
 from tests.fakes.core_bench import Bench
 from tests.fakes.said import incoming
 
-FAILED = Done(value=OSError("the store cannot be written"))
+FAILED: Done[Any] = Done(error=OSError("the store cannot be written"))
 ANSWER = Acknowledge("desk", 1, Response(request_id="1", type=106, result=0))
 SEEN = Observe("linkage", EntryKind.STRANGER, "knocked")
 
@@ -21,15 +28,17 @@ class Door:
     """A core's admission; `put` and `told` are what came of it."""
 
     def __init__(self, bench: Bench) -> None:
-        self.put: list[Job] = []
+        self.put: list[Job[Any]] = []
         self.told: list[Alarm] = []
         self.held: str | None = None
         self.engine = bench.core
+        self.holds = Holds()
         self.admission = Admission(
             bench.config,
             bench.core,
             bench.clock,
             put=lambda work, _: self.put.append(work),
+            holds=self.holds,
             tell=self.told.append,
             takeover=Takeover(),
             log_held=lambda: self.held,
@@ -38,8 +47,12 @@ class Door:
         self.put.clear()
 
     @property
+    def alarms(self) -> list[Alarm]:
+        return [job.alarm for job in self.put if isinstance(job, TellAlarm)]
+
+    @property
     def raised(self) -> list[str]:
-        return [work.id for work in self.put if isinstance(work, Alarm) and work.raised]
+        return [alarm.id for alarm in self.alarms if alarm.raised]
 
 
 @pytest.fixture
@@ -76,7 +89,7 @@ def test_an_overload_refuses_everybody_until_it_is_over(door: Door, bench: Bench
 def test_who_keeps_the_log_of_the_store_is_told_by_name(door: Door) -> None:
     door.held = "sqlite3 linkage.db (pid 4711) reads the store since 30 s"
     door.admission.look(0, 0.0)
-    assert [work.text for work in door.put if isinstance(work, Alarm)] == [door.held]
+    assert [alarm.text for alarm in door.alarms] == [door.held]
     assert door.admission.refusal("pbx", 0) == 0, "requests are taken"
 
 
@@ -102,8 +115,8 @@ def test_who_heard_from_the_disk_that_it_is_to_wait_is_held_to_it(
     door: Door, bench: Bench
 ) -> None:
     admission = door.admission
-    work = bench.submit("pbx", incoming())
-    admission.failed(work, bench.core.not_now(work))
+    door.holds.hold_queued("pbx", bench.clock.now())
+    admission.failed(bench.submit("pbx", incoming()), FAILED)
     assert [admission.refusal(source, 0) for source in ("pbx", "pbx2")] == [5, 0]
     assert not admission.offer_kept(), "a peer says it again"
 

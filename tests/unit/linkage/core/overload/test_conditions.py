@@ -1,4 +1,4 @@
-"""When requests are not taken, who is told to wait, and what is alarmed of it."""
+"""When requests are not taken, and what is alarmed of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from linkage.config.core import OverloadLimits
-from linkage.core.jobs import Alarm
+from linkage.core.alarms import Alarm
 from linkage.core.overload.conditions import CALM_S, MIB, Conditions, Readings
 
 UTC_NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -114,17 +114,3 @@ def test_a_little_more_room_than_too_little_is_not_enough(watcher: Watcher) -> N
     watcher.look(disk_free=564 * MIB)
     watcher.look(disk_free=564 * MIB, after_s=CALM_S)
     assert watcher.told[-1] == ("disk-low", False)
-
-
-def test_who_was_told_to_wait_is_held_to_it_and_not_longer(watcher: Watcher) -> None:
-    conditions = watcher.conditions
-    assert conditions.wait_of("pbx", 0.0) == 0
-    conditions.hold("pbx", 5, 0.0)
-    conditions.hold("pbx", 5, 3.0)
-
-    waits = [conditions.wait_of("pbx", now) for now in (0.0, 0.5, 4.9, 5.0)]
-
-    assert waits == [5, 5, 1, 0], "a later refusal does not prolong it"
-    assert conditions.wait_of("pbx2", 1.0) == 0
-    conditions.hold("pbx", 5, 6.0)
-    assert conditions.wait_of("pbx", 10.9) == 1

@@ -10,9 +10,10 @@ import pytest
 
 from linkage.config.keyring import rotate
 from linkage.config.secrets import Secret
-from linkage.core.jobs import Admitted
 from linkage.core.sessions.credential_expiry import Credential, CredentialExpiry
+from linkage.core.sessions.jobs import Admitted
 from linkage.ports import EXPIRED, EntryKind, Link
+from protocol.envelope import Response
 from protocol.messages import CallDirection, Diagnose, IncomingCallNotice
 from protocol.results import Result
 from tests.fakes.core_bench import peer
@@ -175,4 +176,6 @@ async def test_a_look_that_fails_ends_nobody_and_is_not_the_last(
 
 
 def test_what_was_admitted_does_not_show_its_secret() -> None:
-    assert WORD not in repr(Admitted("desk", Secret(WORD)))
+    assert WORD not in repr(
+        Admitted(Response(request_id="1", type=290, result=0), "desk", Secret(WORD))
+    )

@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from operator import itemgetter
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkage.core.jobs import Job, Observe, Submit
+from linkage.core.handle.jobs import Submit
+from linkage.core.jobs import Job
+from linkage.core.observe import Observe
 from linkage.core.writer.fair_queue import FairQueue, Item
 from linkage.ports import EntryKind
 from protocol import messages as m
@@ -23,11 +26,11 @@ def submit(source: str, number: int = 0) -> Submit:
     return Submit(source, Request(id=str(number), message=m.HoldNotice()))
 
 
-def fill(inbox: FairQueue, *works: Job) -> None:
+def fill(inbox: FairQueue, *works: Job[Any]) -> None:
     inbox.add([(next(ARRIVALS), work, None) for work in works])
 
 
-def name_of(work: Job) -> str:
+def name_of(work: Job[Any]) -> str:
     return f"{work.source}{work.request.id}" if isinstance(work, Submit) else "note"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import pytest
 
 from linkage.clock import SystemClock
 from linkage.core.clock_steps import steady_us_of
-from linkage.core.engine import CoreEngine
-from linkage.core.jobs import Record
+from linkage.core.context import Context
+from linkage.core.handle.jobs import Record
 from linkage.core.peers import Peers
-from linkage.core.writer.thread import Batch
-from linkage.core.writer.writer import Writer
+from linkage.core.writer.group_commit import GroupCommit
+from linkage.core.writer.writer import Batch, Writer
 from linkage.store.sql.unit import UnitOfWork
 from linkage.store.sqlite.database import open_store
 from tests.fakes.core_bench import config
@@ -29,7 +30,9 @@ class Bench:
         settings = config(folder)
         clock = SystemClock()
         self.store = open_store(folder / "linkage.db")
-        engine = CoreEngine(UnitOfWork(self.store), Peers.of(settings, {}), 30)
+        engine = GroupCommit(
+            Context(UnitOfWork(self.store), Peers.of(settings, {}), 30), time.monotonic
+        )
         self.commits = Writer(engine, clock, steady_us_of(clock), self._settle)
         self.batches: asyncio.Queue[list[str]] = asyncio.Queue()
 

@@ -4,41 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from linkage.core.jobs import Alarm, Done, Job, LoadQueue, Sweep
-from linkage.core.writer.circuit_breaker import CircuitBreaker
+from linkage.core.alarms import Alarm
+from linkage.core.delivery.jobs import LoadQueue, Sweep
+from linkage.core.delivery.queue_reader import Loaded
+from linkage.core.jobs import Job
+from linkage.core.observe import TellAlarm
+from linkage.core.scope import Done
 from protocol import messages as m
-from tests.fakes.core_bench import Bench
+from tests.fakes.core_bench import Bench, answer_of
 from tests.fakes.said import incoming
 
-ALARM = Alarm("store", "linkage", "the store cannot be written")
-READ = LoadQueue("desk", 0, 10, 0)
+ALARM = TellAlarm(Alarm("store", "linkage", "the store cannot be written"))
+READ = LoadQueue("desk", 0, 10)
 
 
 class Broken:
-    """A breaker before a real engine, whose disk can be taken away."""
+    """A real store, whose disk can be taken away."""
 
     def __init__(self, folder: Path) -> None:
         self.bench = Bench(folder)
-        self.breaker = CircuitBreaker(self.bench.core, self.bench.clock.now)
 
     def disk(self, *, takes: bool) -> None:
         with self.bench.engine.connect() as connection:
             connection.exec_driver_sql(f"PRAGMA query_only={int(not takes)}")
 
-    def do(self, *works: Job) -> list[Done]:
-        return self.breaker.process(works, self.bench.now())
+    def do(self, *works: Job[Any]) -> list[Done[Any]]:
+        return self.bench.core.process(works, self.bench.now())
 
     def say(self, *sources: str) -> list[int]:
         """Each says something; the results."""
-        done = self.do(*(self.bench.submit(source, m.MuteNotice()) for source in sources))
-        return [one.response.result for one in done if one.response is not None]
+        works = [self.bench.submit(source, m.MuteNotice()) for source in sources]
+        done = self.do(*works)
+        return [answer_of(work, one).result for work, one in zip(works, done, strict=True)]
 
     @property
     def failing(self) -> bool:
         return self.bench.core.store_failing
+
+
+def loaded_of(done: Done[Any]) -> Loaded:
+    assert isinstance(done.value, Loaded)
+    return done.value
 
 
 @pytest.fixture
@@ -54,9 +64,8 @@ def broken(tmp_path: Path) -> Iterator[Broken]:
 
 def test_reading_goes_on_and_ends_nothing(broken: Broken) -> None:
     read, refused = broken.do(READ, broken.bench.submit("pbx2", m.MuteNotice()))
-    assert [delivery.row.seq for delivery in read.deliveries] == [1]
-    assert refused.response is not None
-    assert refused.response.result == 404
+    assert [delivery.row.seq for delivery in loaded_of(read).deliveries] == [1]
+    assert isinstance(refused.error, OSError)
     assert broken.failing
 
 
@@ -68,7 +77,7 @@ def test_a_request_does_not_try_the_disk(broken: Broken) -> None:
 
 def test_a_probe_that_is_not_taken_ends_nothing(broken: Broken) -> None:
     (alarm, _) = broken.do(ALARM, Sweep(frozenset(), 0))
-    assert isinstance(alarm.value, OSError)
+    assert isinstance(alarm.error, OSError)
     assert broken.failing
 
 
