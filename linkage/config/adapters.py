@@ -49,7 +49,7 @@ def read_settings(
     try:
         made = check(model, given, where, at="settings")
     except ConfigError as error:
-        problems += [line for line in error.problems if not _is_told(line, problems)]
+        problems += error.problems
     if problems:
         raise SettingsError(problems)
     return placed(made, folder)
@@ -130,7 +130,9 @@ def _with_secrets(
         if written is None:
             continue
         key = f"{where}: settings.{name}{FILE}"
-        if name in given:
+        is_set_too = name in given
+        given.setdefault(name, Secret(""))  # it is not missing, whatever is wrong with its file
+        if is_set_too:
             problems.append(f"{key}: {name} is set, too: remove one of them")
         elif not isinstance(written, str):
             problems.append(f"{key}: write the path of a file, as a text")
@@ -140,11 +142,3 @@ def _with_secrets(
             except KeyringError as error:
                 problems.append(f"{key}: {error}")
     return given, problems
-
-
-def _is_told(line: str, problems: list[str]) -> bool:
-    """A secret whose file cannot be read is not missing as well."""
-    place, _, problem = line.rpartition(": ")
-    return problem.startswith("is missing") and any(
-        other.startswith(f"{place}{FILE}: ") for other in problems
-    )
