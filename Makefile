@@ -48,6 +48,7 @@ check: $(STAMP) ## Check style, types, import contracts and generated files.
 	$(PYTHON) -m linkage.cli.reference --check docs/reference/cli.md
 	$(PYTHON) -m linkage.observation.reference --check docs/reference/metrics.md
 	$(PYTHON) -m linkage.reference --check docs/reference/api.md
+	$(PYTHON) -m linkage.config.reference --check docs/reference/configuration.md
 
 .PHONY: test-fault
 test-fault: $(STAMP) ## Kill everything over and over while notices flow, and count what arrived.
@@ -90,6 +91,7 @@ generate: $(STAMP) ## Write docs/reference anew from classes and commands.
 	$(PYTHON) -m linkage.cli.reference docs/reference/cli.md
 	$(PYTHON) -m linkage.observation.reference docs/reference/metrics.md
 	$(PYTHON) -m linkage.reference docs/reference/api.md
+	$(PYTHON) -m linkage.config.reference docs/reference/configuration.md
 
 .PHONY: format
 format: $(STAMP) ## Bring the source into its format.

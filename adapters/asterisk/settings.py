@@ -45,7 +45,17 @@ def _has_file(sounds: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(VoiceSettings):
-    """Asterisk 18–22 with ARI switched on (`http.conf`, `ari.conf`)."""
+    """Asterisk 18–22 with ARI switched on (`http.conf`, `ari.conf`), and a dialplan.
+
+    The dialplan sends calls to `Stasis(linkage,caller,${EXTEN},${CALLERID(num)})`, those of
+    officers' telephones to `Stasis(linkage,officer,${EXTEN},${CALLERID(num)})`.
+
+    Numbers may be written as people write them: `+86 139 1234 4444`, `010/6655`, `(010)
+    6655-1234`, full width, `tel:` URIs. Blanks, dashes, dots, brackets and the slash after an area
+    code are taken out before anything is dialled or compared. What cannot be a number then is
+    refused at once (103, or Reason 106 in 110). A transfer or a deflection to a hotline's number
+    rings its officers.
+    """
 
     url: HttpUrl = "http://127.0.0.1:8088"
     """of Asterisk's HTTP server; `/ari` is added where it is missing"""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from linkage.config.file import AdapterSettings, Config
 from linkage.config.keyring import KeyringError, read_secret
@@ -113,11 +113,7 @@ def check_adapters(
 
 def secret_names(model: Any) -> list[str]:
     """The settings that are secret, and may stand in a file of their own."""
-    return [
-        name
-        for name, hint in hints_of(model).items()
-        if hint is Secret or Secret in get_args(hint)
-    ]
+    return [name for name, hint in hints_of(model).items() if hint in (Secret, Secret | None)]
 
 
 def _with_secrets(

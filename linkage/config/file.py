@@ -53,7 +53,7 @@ class AdapterSettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LimitSettings(ConnectionLimits, OverloadLimits):
+class LimitSettings(OverloadLimits, ConnectionLimits):
     """Bounds on what strangers and peers can make linkage hold.
 
     An address is an IPv4 address, or the /64 of an IPv6 address.
@@ -68,24 +68,41 @@ class Config(Section):
     """The whole file. Relative paths are relative to it."""
 
     id: PeerId = "linkage"
-    """The PeerId under which linkage registers where it dials."""
+    """the PeerId under which linkage registers where it dials; also its name in the journal"""
     data: Path = Path("data")
+    """directory of the store (`linkage.db`), the kept files (`files/`), archived entries
+    (`archive/`) and the noted end of the journal (`linkage.head`)"""
     listen: Addresses = (("127.0.0.1", DEFAULT_PORT),)
+    """where to listen, each `"HOST:PORT"` or `"[IPV6]:PORT"`, or one of them as a text; port 0:
+    the system chooses. `0.0.0.0` is all of IPv4, `[::]` all of IPv6 and nothing of IPv4: name
+    both where both are meant. A name stands for all its addresses"""
     listener: tuple[ListenerSettings, ...] = ()
-    """Further addresses, of which some may speak TLS."""
+    """further addresses, of which some may speak TLS; below"""
     allow: AllowList = ()
-    """Addresses and networks that may connect; none: all."""
+    """addresses and networks that may connect, such as `["10.0.0.0/8", "127.0.0.1"]`; none given:
+    all. Others are closed at once and journalled"""
     tls: TlsFiles = TlsFiles()
+    """certificates; below"""
     log: LogSettings = LogSettings()
+    """what the log tells, and how; below"""
     watch: WatchSettings | None = None
+    """metrics and health over HTTP; below"""
     trace: TraceSettings | None = None
+    """traces of OpenTelemetry; below"""
     messaging: MessagingSettings = MessagingSettings()
+    """the bus between the processes of `linkage serve --only`; below"""
     peer: tuple[PeerSettings, ...] = ()
+    """who may speak to linkage; below"""
     adapter: tuple[AdapterSettings, ...] = ()
+    """telephone systems behind an adapter of ours; below"""
     timers: TimerSettings = TimerSettings()
+    """below"""
     limits: LimitSettings = LimitSettings()
+    """below"""
     retention: RetentionSettings = RetentionSettings()
+    """how long what is kept; below"""
     sweep: SweepSettings = SweepSettings()
+    """calls whose end was not told; below"""
     source: Path = Field(default=Path("linkage.toml"), exclude=True)
 
     @property

@@ -26,42 +26,52 @@ class PeerSettings(Section):
     """One `[[peer]]`: who may speak to linkage, as what, and about what."""
 
     id: PeerId
+    """the PeerId: letters, digits, `.`, `_`, `-`, at most 64"""
     role: Role
+    """`application`, `monitor` (sees every event, commands nothing), `platform`,
+    `communication-screen`, `business-screen`"""
     inline_secret: Secret | None = Field(default=None, alias="secret")
-    """The secret, written here. A file `secrets/ID` beside this one, as `linkage peer rotate`
-    makes it, goes before it."""
+    """at least 16 characters; required unless `legacy` or `secret_file`. The registration is
+    signed with it, it never travels. A file `secrets/ID` beside this one, as `linkage peer
+    rotate` writes it, goes before it"""
     secret_file: Path | None = None
-    """The file with the secret, relative to this one; mode 600."""
+    """the file with the secret instead; its user's only (mode 600), else it is refused"""
     legacy: bool = False
-    """Speaks only the patent: no registration, no profile; known by `address` or `dial`."""
+    """speaks only what is the patent's: no registration, none of the profile; known by `address`
+    or `dial`"""
     address: str | None = None
+    """the host that a legacy peer connects from, or a peer whose dialect is to hold before its
+    registration"""
     dial: Annotated[Address, AfterValidator(_with_port)] | None = None
+    """`"HOST:PORT"` of an application that listens, as the patent has it: linkage dials it"""
     dial_tls: bool = False
-    """Speak TLS where linkage dials the peer."""
+    """speak TLS where linkage dials"""
     dial_name: str | None = None
-    """The name that the dialled peer's certificate must be for; none: the host of `dial`."""
+    """the name that the dialled peer's certificate must be for; none: the host of `dial`"""
     allow: AllowList = ()
-    """Addresses and networks that the peer may come from; none: those of the whole file."""
+    """addresses and networks that this peer may come from; none given: those of the whole file"""
     require_tls: bool = False
-    """Refused where it comes without TLS."""
+    """refused (201) where it comes without TLS"""
     require_certificate: bool = False
-    """Refused without a client certificate that names it."""
+    """refused (201) without a client certificate that names it; needs `client_ca`"""
     requests_per_s: Positive | None = None
-    """Of this peer; none: as in `[limits]`."""
+    """of this peer, faster ones are answered 206; none: as in `[limits]`"""
     numbers: tuple[str, ...] = ("*",)
-    """Called numbers whose calls an application gets; `*` at the end matches any rest. The longest
-    match wins."""
+    """called numbers whose calls an application gets; `*` at the end matches any rest, the longest
+    match wins"""
     logins: tuple[str, ...] = ()
-    """LoginIds whose calls an application gets where no number is anybody's but by `*` alone."""
+    """LoginIds whose calls an application gets where no number is anybody's but by `*` alone; of a
+    screen, those who may work at it (another is refused, 202), none given: anybody"""
     platform: str | None = None
-    """Where an application's call-outs go when nothing else decides."""
+    """where an application's call-outs go when nothing else decides"""
     application: str | None = None
-    """Whose screen a business screen is."""
+    """whose screen a business screen is"""
     login: str | None = None
-    """The LoginId that works at a screen, when its log-in does not say."""
+    """the LoginId that works at a screen, when its log-in does not say"""
     types: tuple[int, ...] = ()
-    """Message types that the peer may send; none given: all of its role."""
+    """message types that the peer may send; none given: all of its role"""
     dialect: DialectSettings = DialectSettings()
+    """how the peer differs where the patent is silent; below"""
     _keyring: Keyring | None = PrivateAttr(default=None)
 
     @field_validator("inline_secret")

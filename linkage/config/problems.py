@@ -103,7 +103,7 @@ def hints_of(model: Any) -> dict[str, Any]:
 
 
 def _section_of(hint: Any) -> Any:
-    if dataclasses.is_dataclass(hint) or (isinstance(hint, type) and issubclass(hint, BaseModel)):
+    if isinstance(hint, type) and (dataclasses.is_dataclass(hint) or issubclass(hint, BaseModel)):
         return hint
     found = (_section_of(part) for part in get_args(hint))
     return next((one for one in found if one is not None), None)
