@@ -169,7 +169,7 @@ class CallActor:
                     self._office.taken()
                 await self._work(item)
         finally:
-            self._leave()
+            self.leave()
 
     async def resume(self, open_effects: Sequence[Effect], decide: Decide) -> None:
         """Finish the step at which the memory ends, then see what has changed meanwhile."""
@@ -458,7 +458,7 @@ class CallActor:
         self.call = from_json(Call, self._saved)
         self._office.index(self.call)
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
         """Nobody works here any more: whoever waits for a command is told."""
         self._gone = True
         for item in self._inbox:

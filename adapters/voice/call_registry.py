@@ -84,7 +84,7 @@ class CallRegistry:
         # Actors outlive the command that opens them: what they log is not about that command.
         self._context = copy_context()
         for actor in self._actors.values():
-            tasks.create_task(self._work(actor), name=actor.key)
+            self._begin(actor, tasks)
 
     def add(self, call: Call, *, fresh: bool = False) -> CallActor:
         """An actor for a call; a `fresh` one is not in the memory yet."""
@@ -92,9 +92,14 @@ class CallRegistry:
         self._actors[call.id] = actor
         self.index(call)
         if self._tasks is not None:
-            context = self._context.copy()
-            self._tasks.create_task(self._work(actor), name=actor.key, context=context)
+            self._begin(actor, self._tasks)
         return actor
+
+    def _begin(self, actor: CallActor, tasks: asyncio.TaskGroup) -> None:
+        context = self._context.copy()
+        task = tasks.create_task(self._work(actor), name=actor.key, context=context)
+        # One that is cancelled before it began, for the link is lost, tells nobody by itself.
+        task.add_done_callback(lambda _: actor.leave())
 
     def open(self) -> CallActor:
         """An actor for a call that a command is to make; the command must come first."""

@@ -149,7 +149,7 @@ class AdapterContract(ABC):
                 begun = await bench.platform.occur()
                 await bench.told(begun)
                 await bench.platform.stop()
-                error = await first.ended(self.patience_s)
+                error = await first.ended()
                 assert isinstance(error, AdapterUnavailableError), repr(error)
                 again = bench.make().run(bench.disk)
                 with pytest.raises(AdapterUnavailableError):
@@ -325,11 +325,11 @@ class AdapterContract(ABC):
         async with self.bench(tmp_path) as bench:
             commands = [bench.platform.command() for _ in range(3)]
             async with bench.running() as running:
-                never_run = Running(bench.make(), running.task)
+                never_run = Running(bench.make(), running.task, self.patience_s)
                 results = [await never_run.do(commands[0], bench.request_id())]
                 await bench.platform.stop()
                 results.append(await running.do(commands[1], bench.request_id()))
-                await running.ended(self.patience_s)
+                await running.ended()
                 results.append(await running.do(commands[2], bench.request_id()))
                 await bench.platform.start()
             for number, result in enumerate(results):
@@ -417,7 +417,7 @@ class AdapterContract(ABC):
                 errors.append(repr(running.adapter))
                 await platform.stop()
                 errors.append(await running.do(platform.command(), bench.request_id()))
-                errors.append(await running.ended(self.patience_s))
+                errors.append(await running.ended())
                 await platform.start()
             wrong = platform.wrong_settings
             if wrong is not None:

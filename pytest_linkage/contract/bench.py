@@ -29,24 +29,28 @@ class Running:
 
     adapter: Adapter
     task: asyncio.Task[None]
+    patience_s: float
 
     async def do(
         self, message: Message, request_id: str, expire_s: float = 30.0
     ) -> Outcome | BaseException:
-        """Have a command done; what came of it, errors included."""
+        """Have a command done; what came of it, errors included. It must not take for ever."""
         deadline = self.adapter.context.clock.now() + expire_s
         request = Command(
             id=request_id, message=message, expire_s=max(1, round(expire_s)), deadline=deadline
         )
         try:
-            return await self.adapter.execute(request)
+            async with asyncio.timeout(self.patience_s):
+                return await self.adapter.execute(request)
         except (AdapterError, KilledError) as error:
             return error
+        except TimeoutError:
+            raise AssertionError(f"no answer within {self.patience_s:g} s") from None
 
-    async def ended(self, patience_s: float) -> BaseException | None:
+    async def ended(self) -> BaseException | None:
         """What `run` raised, once it did."""
-        await asyncio.wait({self.task}, timeout=patience_s)
-        assert self.task.done(), f"run goes on after {patience_s:g} s"
+        await asyncio.wait({self.task}, timeout=self.patience_s)
+        assert self.task.done(), f"run goes on after {self.patience_s:g} s"
         assert not self.task.cancelled(), "run cancelled itself"
         return self.task.exception()
 
@@ -86,7 +90,8 @@ class Bench:
         """A new adapter, connected; cancelled at the end if it runs still."""
         before = self._connections()
         adapter = self.make()
-        running = Running(adapter, asyncio.get_running_loop().create_task(adapter.run(self.disk)))
+        task = asyncio.get_running_loop().create_task(adapter.run(self.disk))
+        running = Running(adapter, task, self.patience_s)
         try:
             await self.told_or_over(lambda: self._connections() > before, running)
             assert not running.task.done(), f"it did not connect: {running.task.exception()!r}"

@@ -411,6 +411,10 @@ class FakeAsterisk:
             event["channel"] = self._describe(line)
         event |= more
         self.events.append(event)
+        await self.send(event)
+
+    async def send(self, event: dict[str, Any]) -> None:
+        """An event goes to whoever has the application."""
         for socket in list(self._sockets):
             for _ in range(2 if self.stutter else 1):
                 with suppress(ConnectionError):  # it went just now
