@@ -9,7 +9,7 @@ from protocol import messages as m
 from protocol.message import Message
 from protocol.messages import QueryCall
 from pytest_linkage.contract.platform import Expected, PlatformDouble
-from tests.unit.adapters.fake_asterisk import PASSWORD, FakeAsterisk
+from tests.fakes.asterisk import PASSWORD, FakeAsterisk
 
 GARBAGE: Final = (
     "", "{", "null", "[]", '"text"', "{}", '{"type": 7}', '{"type": "StasisStart"}',
