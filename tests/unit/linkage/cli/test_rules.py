@@ -18,9 +18,9 @@ from linkage.cli.reference import HEAD
 from linkage.timeline.cells import cells
 from protocol import messages as m
 from tests.fakes.embodiments import DESK, Writer
-from tests.unit.cli.conftest import Run
+from tests.unit.linkage.cli.conftest import Run
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 LINKAGE = (sys.executable, "-m", "linkage")
 TIME = re.compile(r"\d\d:\d\d:\d\d(\.\d+)?(?!.?\d)")
 ZONED = re.compile(r"\d\d:\d\d(:\d\d(\.\d+)?)?[+-]\d\d:\d\d")

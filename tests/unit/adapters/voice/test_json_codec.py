@@ -34,7 +34,7 @@ from protocol.messages import (
 from protocol.reasons import Reason
 
 NOW = datetime(2026, 11, 22, 8, 0, 0, 125000, tzinfo=UTC)
-FIXTURES = sorted((Path(__file__).parents[2] / "fixtures" / "ari").glob("*.jsonl"))
+FIXTURES = sorted((Path(__file__).parents[3] / "fixtures" / "ari").glob("*.jsonl"))
 
 
 # --- ids

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from linkage.store.sqlite.lock import hold_store
-from tests.unit.cli.conftest import Run
+from tests.unit.linkage.cli.conftest import Run
 
 
 def test_a_backup_is_made_and_put_in_place(run: Run, alarm_config: Path, tmp_path: Path) -> None:

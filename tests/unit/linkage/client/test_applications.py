@@ -12,7 +12,7 @@ from linkage.client import Application, Backoff, Received, ReplacedError, State
 from protocol.messages import CallDirection, HangupNotice, IncomingCallNotice, PlatformLeave
 from protocol.results import Result
 from tests.fakes.far_end import SECRET, WITHIN_S, Far, ScriptedLinkage
-from tests.unit.client.conftest import Spawn
+from tests.unit.linkage.client.conftest import Spawn
 
 SOON = Backoff(first_s=0.001, most_s=0.001)
 

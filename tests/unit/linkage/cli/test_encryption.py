@@ -16,7 +16,7 @@ from linkage.cli.encryption import client_context
 from linkage.clock import SystemClock
 from linkage.config.keyring import Keyring
 from linkage.config.load import load_config
-from tests.unit.cli.conftest import Run
+from tests.unit.linkage.cli.conftest import Run
 
 PEER = '[[peer]]\nid = "a"\nrole = "platform"\nsecret = "0123456789abcdef"\n'
 

@@ -8,7 +8,7 @@ import pytest
 
 from linkage.config.load import load_config
 from linkage.ports import Role
-from tests.unit.cli.conftest import Run
+from tests.unit.linkage.cli.conftest import Run
 
 
 def test_the_configuration_is_ready_to_serve(run: Run, tmp_path: Path) -> None:

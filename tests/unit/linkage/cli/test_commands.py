@@ -11,7 +11,7 @@ import pytest
 
 from linkage.cli.commands import COMMANDS, EVENT, JOURNAL, SIMULATE, cli
 from linkage.config.problems import ConfigError
-from tests.unit.cli.conftest import Run
+from tests.unit.linkage.cli.conftest import Run
 
 EVERY = [
     *[(name,) for name in COMMANDS],
@@ -163,7 +163,7 @@ def test_a_package_that_shadows_ours_is_named(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", "import linkage"],
         cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
-        env={"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[3]}"},
+        env={"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[4]}"},
     )  # fmt: skip
 
     assert done.returncode == 1

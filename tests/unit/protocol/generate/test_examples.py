@@ -18,7 +18,7 @@ from protocol.messages import every_class, message_class, source_of
 from protocol.registration import signed_fields, verify
 from protocol.xml.reader import ENVELOPE
 
-REFERENCE: Final = Path(__file__).parents[3] / "docs" / "reference"
+REFERENCE: Final = Path(__file__).parents[4] / "docs" / "reference"
 PAGES: Final = ("examples.md", "examples-screens.md")
 SECRETS: Final = {
     "exchange": "for-examples-only-exchange",

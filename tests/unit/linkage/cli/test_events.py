@@ -9,7 +9,7 @@ from lxml import etree
 from linkage.timeline.cells import cells
 from protocol import messages as m
 from tests.fakes.embodiments import DESK, PBX, Writer, write_alarm
-from tests.unit.cli.conftest import Run
+from tests.unit.linkage.cli.conftest import Run
 
 
 def test_events_are_listed_for_people_within_eighty_columns(run: Run, alarm_config: Path) -> None:

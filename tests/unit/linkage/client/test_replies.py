@@ -40,8 +40,8 @@ from protocol.messages import (
 )
 from protocol.results import Result
 from tests.fakes.far_end import SECRET, WITHIN_S, Far, ScriptedLinkage
-from tests.unit.client.conftest import Spawn
-from tests.unit.client.test_notices import SOON, desk, opened
+from tests.unit.linkage.client.conftest import Spawn
+from tests.unit.linkage.client.test_applications import SOON, desk, opened
 
 CREATE = CreateEvent(call_id="c1", event_id="1213243")
 TRANSFER = Transfer(call_id="c1", to_login_id="14", mode=TransferMode.BLIND)

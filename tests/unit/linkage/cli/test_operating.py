@@ -20,7 +20,7 @@ from linkage.config.load import load_config
 from linkage.logs.redaction import SecretsOf
 from linkage.server.server import Server
 from protocol.messages import CallDirection, IncomingCallNotice
-from tests.unit.cli.conftest import Run
+from tests.unit.linkage.cli.conftest import Run
 
 Asked = Callable[..., Awaitable[Result]]
 WAIT_S = 60.0

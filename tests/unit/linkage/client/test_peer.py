@@ -38,8 +38,8 @@ from protocol.registration import make_registration
 from protocol.results import Result
 from protocol.roles import Role
 from tests.fakes.far_end import SECRET, WITHIN_S, Far, ScriptedLinkage
-from tests.unit.client.conftest import Spawn
-from tests.unit.client.test_notices import SOON, desk, opened
+from tests.unit.linkage.client.conftest import Spawn
+from tests.unit.linkage.client.test_applications import SOON, desk, opened
 
 CALL = IncomingCallNotice(call_id="c1", direction=CallDirection.IN)
 NONCE = "0123456789abcdef"

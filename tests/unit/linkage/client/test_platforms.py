@@ -17,8 +17,8 @@ from protocol.errors import LocalProtocolError
 from protocol.messages import AppLeave, CallDirection, Hangup, HangupNotice, IncomingCallNotice
 from protocol.results import Result
 from tests.fakes.far_end import SECRET, WITHIN_S, Far, ScriptedLinkage
-from tests.unit.client.conftest import Spawn
-from tests.unit.client.test_notices import SOON
+from tests.unit.linkage.client.conftest import Spawn
+from tests.unit.linkage.client.test_applications import SOON
 
 CALL = IncomingCallNotice(call_id="c1", direction=CallDirection.IN)
 HANGUP = Hangup(call_id="c1")

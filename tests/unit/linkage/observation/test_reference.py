@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from linkage.observation.reference import families, main, reference_text
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[4] / "docs"
 METRIC = re.compile(r"\b(?:linkage|process|python)_[a-z_]+\b")
 LABEL = re.compile(r"\b([a-z]+)=~?\"|by \(([^)]*)\)|on \(([^)]*)\)|label_values\(\w+, (\w+)\)")
 OF_PROMETHEUS = {"instance", "job", "le"}

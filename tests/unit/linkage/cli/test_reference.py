@@ -13,7 +13,7 @@ from linkage.config.reference import SECTIONS, reference_text
 from linkage.config.reference import main as write_settings
 
 ALIASES = {"secret": "inline_secret"}
-REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
+REFERENCE = Path(__file__).parents[4] / "docs" / "reference"
 
 
 def test_the_reference_of_the_settings_is_fresh() -> None:

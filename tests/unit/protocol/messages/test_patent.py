@@ -26,7 +26,7 @@ from protocol.messages import (
     TransferNotice,
 )
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "patent"
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "patent"
 
 GROUPS = (
     Group(

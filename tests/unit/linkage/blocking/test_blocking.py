@@ -28,7 +28,7 @@ from protocol.messages import (
 )
 from protocol.results import Result
 from tests.fakes.core_bench import SECRET
-from tests.unit.blocking.conftest import Address
+from tests.unit.linkage.blocking.conftest import Address
 
 WITHIN_S = 30.0
 

@@ -15,7 +15,7 @@ from linkage.store.sql.maintenance import archive_rows
 from linkage.store.sqlite.database import open_store
 from protocol import messages as m
 from tests.fakes.embodiments import DESK, Writer
-from tests.unit.cli.conftest import Run
+from tests.unit.linkage.cli.conftest import Run
 
 
 def test_the_tail_is_the_end_of_the_journal_one_line_each(run: Run, alarm_config: Path) -> None:
