@@ -15,11 +15,13 @@ import os
 import re
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import zmq
+
+from linkage.config.secrets import Secret
 
 CORE: Final = "core"
 SECRET, PUBLIC = ".key", ".pub"
@@ -36,7 +38,7 @@ class Pair:
     """The keys of one part, Z85."""
 
     public: bytes
-    secret: bytes = field(repr=False)
+    secret: Secret
 
 
 def make_keys(directory: Path, parts: Iterable[str]) -> list[str]:
@@ -84,7 +86,7 @@ def read_pair(directory: Path, part: str) -> Pair:
         raise KeyFileError(_missing(path, part)) from None
     except OSError as error:
         raise KeyFileError(f"{path}: cannot be read: {error.strerror}") from None
-    return Pair(zmq.curve_public(secret), secret)
+    return Pair(zmq.curve_public(secret), Secret(secret.decode("ascii")))
 
 
 def read_public(directory: Path, part: str) -> bytes:

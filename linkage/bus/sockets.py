@@ -137,7 +137,9 @@ class Dealer(Socket):
         if keys is not None:
             pair, core = keys
             self._socket.setsockopt(zmq.CURVE_PUBLICKEY, pair.public)
-            self._socket.setsockopt(zmq.CURVE_SECRETKEY, pair.secret)
+            self._socket.setsockopt(
+                zmq.CURVE_SECRETKEY, pair.secret.get_secret_value().encode("ascii")
+            )
             self._socket.setsockopt(zmq.CURVE_SERVERKEY, core)
         self._socket.connect(place)
         self._watch()
@@ -177,7 +179,9 @@ class Router(Socket):
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         if keys is not None:
             self._socket.setsockopt(zmq.CURVE_SERVER, 1)
-            self._socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret)
+            self._socket.setsockopt(
+                zmq.CURVE_SECRETKEY, keys.secret.get_secret_value().encode("ascii")
+            )
             self._socket.setsockopt_string(zmq.ZAP_DOMAIN, DOMAIN)
         try:
             self._socket.bind(place)

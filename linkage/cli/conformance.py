@@ -111,6 +111,7 @@ def conformance(role: str, address: str | None, *, as_json: bool, **options: Any
 
 def _settings(role: str, address: str, options: dict[str, Any]) -> Settings:
     from linkage.config.fields import parse_address
+    from linkage.config.secrets import Secret
     from protocol.roles import Role
     from simulators.conformance import Settings
 
@@ -129,7 +130,7 @@ def _settings(role: str, address: str, options: dict[str, Any]) -> Settings:
         host=host,
         port=port,
         listen=options["listen"] or role == "platform",
-        secret=None if options["legacy"] else options["secret"],
+        secret=None if options["legacy"] else Secret(options["secret"]),
         peer_id=options["peer_id"],
         answer_within_s=options["answer_within"],
         connect_within_s=options["connect_within"],

@@ -120,7 +120,7 @@ def _peers(config: Config, role: str) -> list[LoadPeer]:
     from simulators.load import LoadPeer
 
     return [
-        LoadPeer(id=peer.id, secret=peer.secret.get_secret_value())
+        LoadPeer(id=peer.id, secret=peer.secret)
         for peer in config.peer
         if peer.role.value == role and peer.secret is not None and peer.dial is None
     ]

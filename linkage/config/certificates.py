@@ -12,10 +12,12 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+
+from linkage.config.secrets import Secret
 
 CA_DAYS: Final = 3650
 LEAF_DAYS: Final = 825
@@ -36,7 +38,7 @@ class Issued:
     """A certificate and its key, both PEM."""
 
     certificate: bytes
-    key: bytes = field(repr=False)
+    key: Secret
 
 
 class Authority:
@@ -124,7 +126,7 @@ def _write(path: Path, issued: Issued) -> None:
     # A peer's id may have a dot in it: no `with_suffix` here.
     for ending, content, mode in (
         (".pem", issued.certificate, 0o644),
-        (".key", issued.key, 0o600),
+        (".key", issued.key.get_secret_value().encode("ascii"), 0o600),
     ):
         name = path.with_name(path.name + ending)
         descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -165,10 +167,12 @@ def _finish(built: Any, key: Any, issuer_key: Any) -> Issued:
     signed = built.add_extension(issuer, critical=False).sign(issuer_key, hashes.SHA256())
     return Issued(
         signed.public_bytes(serialization.Encoding.PEM),
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
+        Secret(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            ).decode("ascii")
         ),
     )
 

@@ -4,7 +4,7 @@ The kit plays linkage towards the implementation under test, over TCP and nothin
 it may be written in any language. `linkage conformance` runs it; as a library:
 
 ```python
-settings = Settings(role=Role.APPLICATION, host="127.0.0.1", port=7701, secret=secret)
+settings = Settings(role=Role.APPLICATION, host="127.0.0.1", port=7701, secret=Secret(secret))
 report = await run_conformance(settings)
 assert report.passed()
 ```

@@ -140,7 +140,7 @@ class Reception:
             handshake.proof.append(
                 f"the Nonce has {len(signed.nonce)} characters, not {NONCE_MIN}–{NONCE_MAX}"
             )
-        if not verify(settings.secret, signed):
+        if not verify(settings.secret.get_secret_value(), signed):
             handshake.proof.append("the Digest is not the one of these fields with this secret")
         time = getattr(message, "time", None)
         if time is None or not check_time(time, self._clock.utc()):
@@ -203,10 +203,11 @@ class Reception:
         self, *, secret: str | None = None, nonce: str | None = None, skew_s: float = 0.0
     ) -> Request:
         """A 190 of ours; with another secret, a used nonce or a wrong clock, one to be refused."""
+        ours = "" if self._settings.secret is None else self._settings.secret.get_secret_value()
         message = make_registration(
             Role.PLATFORM,
             self._settings.linkage_id,
-            secret or self._settings.secret or "",
+            ours if secret is None else secret,
             self._clock.utc() + timedelta(seconds=skew_s),
             nonce or secrets.token_hex(16),
         )

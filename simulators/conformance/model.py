@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from linkage.config.secrets import Secret
 from protocol.dialect import DEFAULT, LEGACY, Dialect
 from protocol.roles import Role
 
@@ -85,7 +86,7 @@ class Settings:
     host: str
     port: int
     listen: bool = True
-    secret: str | None = field(default=None, repr=False)
+    secret: Secret | None = None
     peer_id: str | None = None
     linkage_id: str = "linkage"
     answer_within_s: float = 5.0

@@ -20,6 +20,7 @@ from random import Random
 from typing import Any, Final
 
 from linkage.client import Application, ClientError, ClosedError, Platform
+from linkage.config.secrets import Secret
 from protocol.message import Message
 from simulators.load.histogram import Histogram
 from simulators.load.mix import USUAL, Calls, LoadError
@@ -40,7 +41,7 @@ class LoadPeer:
     """A peer in linkage's configuration that the load speaks as."""
 
     id: str
-    secret: str = field(repr=False)
+    secret: Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

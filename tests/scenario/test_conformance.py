@@ -17,6 +17,7 @@ from typing import Any, Final
 import pytest
 
 from linkage.client import Application, Backoff, ClosedError
+from linkage.config.secrets import Secret
 from protocol.events import Timers
 from protocol.messages import CreateEvent, IncomingCallNotice
 from protocol.roles import Role
@@ -32,7 +33,7 @@ SECRET: Final = "secret of the desk, and long"
 SPEED: Final = 10.0
 WITHIN_S: Final = 100.0
 PATIENT: Final[dict[str, Any]] = {
-    "secret": SECRET,
+    "secret": Secret(SECRET),
     "answer_within_s": 10.0,
     "connect_within_s": 20.0,
     "call_within_s": 20.0,

@@ -218,7 +218,7 @@ async def _slow_handshake(scene: Scene) -> None:
 async def _forged(scene: Scene) -> None:
     forged = Authority("somebody else", CLOCK.utc()).client("pbx")
     (scene.folder / "forged.pem").write_bytes(forged.certificate)
-    (scene.folder / "forged.key").write_bytes(forged.key)
+    (scene.folder / "forged.key").write_text(forged.key.get_secret_value())
     try:
         scene.last = await Far.connect(
             scene.site.server.addresses[1], scene.certificate(scene.folder, "forged")

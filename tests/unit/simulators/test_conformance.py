@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 from lxml import etree
 
+from linkage.config.secrets import Secret
 from protocol.codec import decode
 from protocol.dialect import DEFAULT
 from protocol.envelope import Request
@@ -38,7 +39,7 @@ NUMBERS = ("13912344444", "13912344445")
 
 def settings(role: Role, *, port: int = 0, listen: bool = True, **options: object) -> Settings:
     given: dict[str, object] = {
-        "secret": SECRET,
+        "secret": Secret(SECRET),
         "answer_within_s": 2.0,
         "connect_within_s": 5.0,
         "quiet_s": 0.15,

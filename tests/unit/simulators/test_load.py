@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 import linkage
 from linkage.client import RegistrationRefusedError, ReplacedError
+from linkage.config.secrets import Secret
 from protocol.messages import AppLeave, HangupNotice, IncomingCallNotice
 from protocol.results import Result
 from simulators.load import (
@@ -120,7 +121,9 @@ def test_the_same_seed_makes_the_same_notices() -> None:
 # --- the timetable -------------------------------------------------------------------------------
 def plan(port: int = 1, *, peers: int = 1, **options: object) -> LoadPlan:
     given: dict[str, object] = {
-        "platforms": [LoadPeer(id=f"load-{number}", secret=SECRET) for number in range(peers)],
+        "platforms": [
+            LoadPeer(id=f"load-{number}", secret=Secret(SECRET)) for number in range(peers)
+        ],
         "rate": 200.0,
         "seconds": 1.0,
         "warm_up_s": 0.0,

@@ -23,7 +23,7 @@ STRANGE = Authority("another authority", datetime.now(UTC))  # noqa: TID251 - th
 def write(folder: Path, name: str, issued: Issued) -> tuple[Path, Path]:
     certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
     certificate.write_bytes(issued.certificate)
-    key.write_bytes(issued.key)
+    key.write_text(issued.key.get_secret_value())
     return certificate, key
 
 

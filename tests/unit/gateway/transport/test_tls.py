@@ -24,6 +24,7 @@ from gateway.transport.tls import LOOK_EVERY_S, Tls
 from linkage.client import Application, Platform
 from linkage.clock import SystemClock
 from linkage.config.certificates import Authority, Issued
+from linkage.config.secrets import Secret
 from linkage.ports import EntryKind, PeerProfile
 from protocol.dialect import LEGACY
 from protocol.envelope import Request
@@ -56,7 +57,10 @@ class Files:
 
     def write(self, name: str, issued: Issued) -> tuple[Path, Path]:
         certificate, key = self.directory / f"{name}.pem", self.directory / f"{name}.key"
-        for path, content in ((certificate, issued.certificate), (key, issued.key)):
+        for path, content in (
+            (certificate, issued.certificate),
+            (key, issued.key.get_secret_value().encode()),
+        ):
             part = path.with_suffix(".part")
             part.write_bytes(content)
             part.chmod(0o600)
@@ -610,11 +614,11 @@ def test_the_key_of_another_certificate_is_named(files: Files) -> None:
 def test_an_encrypted_key_is_named_and_nobody_is_asked(files: Files) -> None:
     from cryptography.hazmat.primitives import serialization as s
 
-    key = s.load_pem_private_key(SERVER.key, None)
+    key = s.load_pem_private_key(SERVER.key.get_secret_value().encode(), None)
     locked = key.private_bytes(
         s.Encoding.PEM, s.PrivateFormat.PKCS8, s.BestAvailableEncryption(b"a passphrase")
     )
-    files.write("server", Issued(SERVER.certificate, locked))
+    files.write("server", Issued(SERVER.certificate, Secret(locked.decode())))
     with pytest.raises(ListenError, match=r"^tls.key: .*: is encrypted"):
         tls_of(files)
 

@@ -42,7 +42,7 @@ def test_keys_that_are_there_are_left_as_they_are(tmp_path: Path) -> None:
 
     assert make_keys(tmp_path, PARTS) == ["gateway", "adapter:my-pbx"]
     assert read_pair(tmp_path, "core") == before
-    assert before.secret.decode() not in repr(before)
+    assert before.secret.get_secret_value() not in repr(before)
 
 
 def test_the_core_knows_every_part_by_its_key(tmp_path: Path) -> None:
