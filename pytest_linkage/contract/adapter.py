@@ -346,11 +346,12 @@ class AdapterContract(ABC):
         self, tmp_path: Path, cut: bool
     ) -> None:
         async with self.bench(tmp_path) as bench:
-            platform, command = bench.platform, bench.platform.command()
+            platform, request_id = bench.platform, bench.request_id()
+            command = platform.command()
             async with bench.running() as running:
                 platform.freeze()
                 doing = asyncio.get_running_loop().create_task(
-                    running.do(command, bench.request_id(), expire_s=0.5)
+                    running.do(command, request_id, expire_s=0.5)
                 )
                 await asyncio.sleep(0.2)
                 if cut:
@@ -369,6 +370,11 @@ class AdapterContract(ABC):
                 assert done <= 1
                 if done:
                     assert _result_of(result) not in NEVER_BEGUN, repr(result)
+                    # What came of it is told as of any other command.
+                    expected = await platform.conclude(command, request_id)
+                    await bench.told(*expected)
+                    await bench.settled()
+                    bench.assert_once(*expected)
 
     async def test_what_lives_is_in_its_snapshot(self, tmp_path: Path) -> None:
         async with self.bench(tmp_path) as bench, bench.running() as running:

@@ -41,7 +41,7 @@ class BeeperPlatform(PlatformDouble):
     # --- the wire --------------------------------------------------------------------------------
     @property
     def settings(self) -> Mapping[str, Any]:
-        return {"url": f"http://127.0.0.1:{self._port}", "token": TOKEN, "timeout_s": 0.4}
+        return {"url": f"http://127.0.0.1:{self._port}", "token": TOKEN, "timeout_s": 1.0}
 
     @property
     def secrets(self) -> Sequence[str]:
