@@ -11,7 +11,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from linkage.core.peers import Peer, Peers
-from linkage.correlation import Applied
+from linkage.correlation import Applied, Entry, Records
+from linkage.correlation.messages import RECEIVED as MESSAGES_RECEIVED
+from linkage.correlation.messages import addresses_of
+from linkage.correlation.replies import owners_of
+from linkage.correlation.rules import MESSAGES
 from linkage.ports import Role
 from linkage.store.rows import JournalRow, Operation
 from protocol import messages as m
@@ -26,17 +30,44 @@ NOBODYS: Final = TO_EVERYBODY | ONLY_ASKED_FOR
 """Notices that never tell of a new call."""
 
 
-def owner_of_new(peers: Peers, message: Message) -> tuple[str | None, list[Peer]]:
-    """Whose a call would be if it is new: the one application that takes it.
+def owner_of_new(
+    records: Records, peers: Peers, entry: Entry, command: JournalRow | None
+) -> tuple[str | None, list[Peer]]:
+    """Whose an operation would be if it is new, and who is told while it is nobody's.
 
-    Several: nobody's yet, and all are told.
+    The application that takes the number or the LoginId; the one whose command brought it; the one
+    that a received message answers; the one that takes all. Several: nobody's yet, and all are
+    told. So are all applications where none takes a message, or nothing says for whom it is:
+    one too many is seen by people, a swallowed one by nobody.
     """
-    if message.number in NOBODYS:
+    message = entry.message
+    number = message.number
+    if number in NOBODYS:
         return None, []
     incoming = getattr(message, "direction", None) is not m.CallDirection.OUT
-    number = getattr(message, "to_num" if incoming else "phone_num", None)
-    candidates = peers.applications_for(number, message.login_id)
+    called = getattr(message, "to_num" if incoming else "phone_num", None)
+    takers = peers.takers(called, message.login_id)
+    candidates = takers.peers
+    if not takers.named:
+        asker = None if command is None else peers.get(command.owner or command.source)
+        if asker is not None and asker.role is Role.APPLICATION:
+            candidates = [asker]
+        elif number in MESSAGES_RECEIVED:
+            candidates = _takers_of_message(records, peers, entry) or candidates
+    if not candidates:
+        in_doubt = number in MESSAGES_RECEIVED or called is message.login_id is None
+        return None, peers.of_role(Role.APPLICATION) if in_doubt else []
     return (candidates[0].id if len(candidates) == 1 else None), candidates
+
+
+def _takers_of_message(records: Records, peers: Peers, entry: Entry) -> list[Peer]:
+    """Who takes one of the addresses of a mail or an MMS, else who has what it answers."""
+    for address in addresses_of(entry.message):
+        takers = peers.takers(address, None)
+        if takers.named:
+            return takers.peers
+    owners = (peers.get(owner) for owner in owners_of(records, entry))
+    return [peer for peer in owners if peer is not None]
 
 
 def takers_of(peers: Peers, root: Operation, message: Message) -> list[Peer]:
@@ -45,7 +76,11 @@ def takers_of(peers: Peers, root: Operation, message: Message) -> list[Peer]:
     Later notices of a call need not repeat the number that it was made to.
     """
     number = root.from_num if root.direction == "out" else root.to_num
-    return peers.applications_for(number, message.login_id or root.login_id)
+    login = message.login_id or root.login_id
+    found = peers.takers(number, login).peers
+    if not found and (root.kind in MESSAGES or number is login is None):
+        return peers.of_role(Role.APPLICATION)
+    return found
 
 
 def audience(

@@ -10,7 +10,8 @@ from linkage.core.peers import Peer
 from linkage.core.scope import Delivery, Scope
 from linkage.core.traces import Traces
 from linkage.correlation import Applied, Bound, final_event
-from linkage.ports import EntryKind
+from linkage.correlation.messages import RECEIVED as MESSAGES_RECEIVED
+from linkage.ports import EntryKind, Role
 from linkage.store.rows import JournalRow, Operation
 from protocol import messages as m
 from protocol.codec import encode
@@ -110,8 +111,8 @@ class Notifier:
         applied: Applied,
         command: JournalRow | None,
         unowned: Iterable[Peer],
-    ) -> None:
-        """Queue a notice for everyone who gets it.
+    ) -> bool:
+        """Queue a notice for everyone who gets it; whether anybody but a monitor does.
 
         `unowned` are those that could take it, where it is about no call; while nobody has the
         call that it is about, they are found by that.
@@ -122,9 +123,15 @@ class Notifier:
             root = self._tx.records.operation(operation.root) or operation
             unowned = takers_of(self._peers, root, message)
         told = audience(self._peers, message, applied, command, unowned, owner)
+        reached = False
         for peer, type_ in told:
-            if not peer.legacy or peer.takes(type_, message, operation):
+            takes = not peer.legacy or peer.takes(type_, message, operation)
+            if takes:
                 self.enqueue(peer, row, message, type_, command)
+            # A legacy application hears of a call by its 100, but never of a message.
+            if takes or message.number not in MESSAGES_RECEIVED:
+                reached = reached or peer.role is not Role.MONITOR
+        return reached
 
     def _owner_of(self, operation: Operation) -> str | None:
         if operation.owner is not None or operation.root == operation.op_id:
@@ -156,6 +163,28 @@ class Notifier:
                 former = self._peers.get(change.old.owner)
                 if former is not None and former.takes(notice.number, notice, change.operation):
                     self.enqueue(former, row, notice, notice.number)
+
+    def tell_candidates(self, applied: Applied) -> None:
+        """101 with the events that fit, to each application of its own: nothing is guessed."""
+        operation = applied.operation
+        assert operation is not None, "what has candidates is an operation"
+        for owner in dict.fromkeys(event.owner for event in applied.candidates):
+            peer = self._peers.get(owner)
+            if peer is None:
+                continue
+            notice = m.EventBoundNotice(
+                kind=OPERATION_KIND.get(operation.kind),
+                op_id=str(operation.op_id),
+                candidates=tuple(
+                    m.Candidate(event_id=event.event_id, title=event.title)
+                    for event in applied.candidates
+                    if event.owner == owner
+                ),
+            )
+            row = self.own_row(notice, Applied(operation))
+            for receiver in (peer, *self._peers.monitors):
+                if receiver.takes(notice.number, notice, operation):
+                    self.enqueue(receiver, row, notice, notice.number)
 
     def tell_sender(self, notice: Message, command: JournalRow) -> None:
         """A notice that linkage itself gives to the sender of a command."""

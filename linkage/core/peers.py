@@ -100,6 +100,14 @@ TAKERS_MAX: Final = 10_000
 """Called numbers remembered with those who take them; callers can dial anything."""
 
 
+@dataclass(frozen=True, slots=True)
+class Takers:
+    """Who takes a number or a login; `named`: by that, and not only because they take all."""
+
+    peers: list[Peer]
+    named: bool
+
+
 @dataclass(slots=True)
 class Peers:
     """All configured peers and adapters."""
@@ -107,8 +115,8 @@ class Peers:
     own_id: str
     by_id: dict[str, Peer] = field(default_factory=dict)
     _by_role: dict[Role | tuple[Role, ...], list[Peer]] = field(default_factory=dict)
-    _takers: dict[tuple[str | None, str | None], list[Peer]] = field(default_factory=dict)
-    """What `of_role` and `applications_for` found before: the configuration does not change."""
+    _takers: dict[tuple[str | None, str | None], Takers] = field(default_factory=dict)
+    """What `of_role` and `takers` found before: the configuration does not change."""
     monitors: list[Peer] = field(default_factory=list)
     communication_screens: list[Peer] = field(default_factory=list)
     """Of these roles every notice asks."""
@@ -174,6 +182,10 @@ class Peers:
 
         By the longest match of the called number, by LoginId, else who takes all (`*`).
         """
+        return self.takers(number, login).peers
+
+    def takers(self, number: str | None, login: str | None) -> Takers:
+        """The same, and whether they take just this number or login, or all."""
         found = self._takers.get((number, login))
         if found is None:
             if len(self._takers) >= TAKERS_MAX:
@@ -181,18 +193,20 @@ class Peers:
             found = self._takers[number, login] = self._find_takers(number, login)
         return found
 
-    def _find_takers(self, number: str | None, login: str | None) -> list[Peer]:
+    def _find_takers(self, number: str | None, login: str | None) -> Takers:
         applications = self.of_role(Role.APPLICATION)
         ranked = [(_rank(peer, number), peer) for peer in applications]
         best = max((rank for rank, _ in ranked), default=-1)
         if best > 0:
-            return [peer for rank, peer in ranked if rank == best]
+            return Takers([peer for rank, peer in ranked if rank == best], named=True)
         by_login = [
             peer
             for peer in applications
             if login is not None and peer.settings is not None and login in peer.settings.logins
         ]
-        return by_login or [peer for rank, peer in ranked if rank == 0]
+        if by_login:
+            return Takers(by_login, named=True)
+        return Takers([peer for rank, peer in ranked if rank == 0], named=False)
 
 
 def _rank(peer: Peer, number: str | None) -> int:

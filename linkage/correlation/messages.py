@@ -106,10 +106,15 @@ def message_received(records: Records, entry: Entry) -> tuple[Operation | None, 
 
 def _addressee(message: Message) -> str | None:
     """Whom a received message is for: a number, or the first of its addresses."""
-    addresses = getattr(message, "to", None)
-    if isinstance(addresses, tuple):
-        return addresses[0] if addresses else None
-    return text_of(message, "to_num") or text_of(message, "to")
+    addresses = addresses_of(message)
+    return text_of(message, "to_num") or (addresses[0] if addresses else None)
+
+
+def addresses_of(message: Message) -> tuple[str, ...]:
+    """The addresses that a mail or an MMS went to: of To, then of Cc."""
+    to = getattr(message, "to", None) or ()
+    cc = getattr(message, "cc", None) or ()
+    return ((to,) if isinstance(to, str) else to) + cc
 
 
 def message_sent(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
@@ -127,7 +132,7 @@ def message_sent(records: Records, entry: Entry) -> tuple[Operation | None, bool
     else:
         operation, is_new = _of_receiver(records, entry, first, party)
     operation.direction = SENT_DIRECTION
-    fill(operation, to_num=party, login_id=message.login_id)
+    fill(operation, to_num=operation.to_num or party, login_id=message.login_id)
     _keep_command(records, entry, first)
     replies.keep_thread(records, entry, operation)
     if party is not None or len(records.tree(first.root)) == 1:

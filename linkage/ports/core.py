@@ -26,6 +26,7 @@ class EntryKind(StrEnum):
     SESSION_CLOSED = "SessionClosed"
     STRANGER = "Stranger"
     GAP = "Gap"
+    UNROUTED = "Unrouted"
     ALARM = "Alarm"
     ALARM_CLEARED = "AlarmCleared"
     ARCHIVED = "Archived"

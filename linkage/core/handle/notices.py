@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from linkage.core.audience import owner_of_new
+from typing import Final
+
+from linkage.core.alarms import Alarm
+from linkage.core.audience import ONLY_ASKED_FOR, owner_of_new
 from linkage.core.context import Context
 from linkage.core.handle.incoming import Handled, Incoming, respond
 from linkage.correlation import apply
 from linkage.correlation.operations import native_of, with_descendants
 from linkage.correlation.reused_ids import begins, is_of_another
+from linkage.ports import EntryKind, Role
 from linkage.store.rows import JournalRow
 from protocol import messages as m
 from protocol.envelope import Response
+from protocol.message import Message
 from protocol.results import Result
+
+UNROUTED: Final = "unrouted."
+"""How the AlarmId begins that says that something of a platform reached no application."""
+ALARM_ID_MAX: Final = 64
 
 
 def handle_notice(context: Context, incoming: Incoming) -> Handled:
@@ -22,10 +31,12 @@ def handle_notice(context: Context, incoming: Incoming) -> Handled:
         row = context.requests.journal(incoming, result=0)
         return Handled(respond(request, Result.OK), row)
     command = None if message.request_id is None else _command_row(context, incoming)
-    owner, unowned = owner_of_new(context.peers, message)
     if begins(message):
         _end_displaced(context, incoming)
-    applied = apply(context.tx.records, context.requests.entry(incoming, message, owner, command))
+    entry = context.requests.entry(incoming, message, None, command)
+    owner, unowned = owner_of_new(context.tx.records, context.peers, entry, command)
+    entry.owner = owner
+    applied = apply(context.tx.records, entry)
     row = context.requests.journal(
         incoming,
         applied=applied,
@@ -33,14 +44,42 @@ def handle_notice(context: Context, incoming: Incoming) -> Handled:
         owner=owner,
         command_seq=None if command is None else command.seq,
     )
-    context.notifier.deliver_notice(row, message, applied, command, unowned)
+    reached = context.notifier.deliver_notice(row, message, applied, command, unowned)
+    if not reached and (applied.is_new or applied.operation is None):
+        _tell_unrouted(context, row, message)
     if applied.bound:
         context.notifier.tell_bound(applied.bound, None)
+    if applied.candidates:
+        context.notifier.tell_candidates(applied)
     if command is not None and command.source == context.peers.own_id:
         context.liveness.answered_with(incoming.source, command.seq, message)
     op_id = None if applied.operation is None else str(applied.operation.op_id)
     response = Response(request_id=request.id, type=message.number, result=0, op_id=op_id)
     return Handled(response, row)
+
+
+def _tell_unrouted(context: Context, row: JournalRow, message: Message) -> None:
+    """No application was told of something new: an entry, and an alarm for the platform."""
+    if message.number in ONLY_ASKED_FOR or not context.peers.of_role(Role.APPLICATION):
+        return
+    whom = getattr(message, "to_num", None) or message.login_id
+    of = "" if whom is None else f" for {whom}"
+    what = f"{message.number} {message.english}{of} (entry {row.seq})"
+    context.tx.journal.append(
+        JournalRow(
+            seq=context.tx.journal.next_seq,
+            recorded_at=context.scope.now_us,
+            kind=EntryKind.UNROUTED.value,
+            source=row.source,
+            type=message.number,
+            op_id=row.op_id,
+            call_id=row.call_id,
+            detail=f"{what} reached no application: none takes the number or the LoginId",
+        )
+    )
+    text = f"{row.source}: {what} reached no application; add its number, or *, to one's numbers"
+    alarm_id = f"{UNROUTED}{row.source}"[:ALARM_ID_MAX]
+    context.alarms.tell(Alarm(alarm_id, row.source, text, level="warning"))
 
 
 def _end_displaced(context: Context, incoming: Incoming) -> None:
