@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from linkage.store.chain import GENESIS, row_hash
-from linkage.store.rows import Binding, DeliveryRow, Event, JournalRow, Operation
-from linkage.store.sql.driver import columns_of, in_table_order
+from linkage.store.rows import Binding, DeliveryRow, Event, JournalRow, Operation, columns_of
+from linkage.store.sql.driver import in_table_order
 from linkage.store.sql.journal import JOURNAL_COLUMNS
 from linkage.store.sql.tables import metadata
 from linkage.store.sqlite.database import open_store

@@ -9,7 +9,6 @@ changed, missing or reordered row breaks the chain at that row; `linkage journal
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields
 from hashlib import sha256
 from json import encoder
 from operator import attrgetter
@@ -22,7 +21,13 @@ GENESIS: Final = bytes(32)
 RENUMBERED: Final = "Renumbered"
 """Kind of the one row before which seqs may be left out (`linkage.store.sql.renumber`);
 it follows the hash of the row before it all the same."""
-COLUMNS: Final = tuple(field.name for field in fields(JournalRow) if field.name != "body")
+COLUMNS: Final = (
+    "seq", "recorded_at", "kind", "source", "occurred_at", "type", "request_id", "owner",
+    "event_pk", "event_id", "op_id", "call_id", "conference_id", "command_seq", "target", "trace",
+    "result", "detail", "reconstructed",
+)  # fmt: skip
+"""What is hashed of a row beside its body. This order, and which they are, is for ever: a column
+that is added later cannot be among them, unless from some seq on."""
 
 _values: Final = attrgetter(*COLUMNS)
 

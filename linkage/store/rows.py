@@ -1,4 +1,10 @@
-"""Rows as the core handles them.
+"""Rows as the core handles them: each table is declared here, and nowhere else.
+
+The columns of its table follow from a class (`linkage.store.sql.tables`), and so do reading and
+writing; of what the read side shows too, a class of columns is the base of the row and of the view
+(`linkage.store.read.views`). So a new column is a field here, and a migration. A field that is
+not to be None is a column that is not, one that ends in `_at` is a time: microseconds in a row,
+a `datetime` in a view.
 
 Plain slotted records: a frozen one costs four times as much to make, and each message makes two.
 Those of the journal and the queue are nevertheless not changed once they are handed on.
@@ -6,9 +12,9 @@ Those of the journal and the queue are nevertheless not changed once they are ha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Final
+from typing import Annotated, Final, Generic, TypeVar
 
 MICROSECONDS: Final = 1_000_000
 KEY_MAX: Final = 2**63 - 1
@@ -17,6 +23,16 @@ GIVEN_AGAIN: Final = "reads like entry"
 """How the detail of an accepted request begins whose Id, Type and body were there before."""
 MAY_REPEAT: Final = "may repeat it"
 """And how it ends where it may be that one, sent again."""
+
+
+Time = TypeVar("Time", int, datetime)
+Small = Annotated[int, "32 bits"]
+"""A number that is no key and no time."""
+
+
+def columns_of(row: type) -> tuple[str, ...]:
+    """The columns of a record class, in order."""
+    return tuple(field.name for field in fields(row))
 
 
 def to_us(moment: datetime) -> int:
@@ -30,21 +46,17 @@ def from_us(microseconds: int) -> datetime:
 
 
 @dataclass(slots=True, kw_only=True)
-class JournalRow:
-    """One entry of the journal, before its seq and hashes are known to anyone else.
-
-    See `tables.journal`.
-    """
+class EntryColumns(Generic[Time]):
+    """What an entry of the journal has here and on the read side."""
 
     seq: int
-    recorded_at: int
+    recorded_at: Time
     kind: str
     source: str
-    occurred_at: int | None = None
-    type: int | None = None
+    occurred_at: Time | None = None
+    type: Small | None = None
     request_id: str | None = None
     owner: str | None = None
-    event_pk: int | None = None
     event_id: str | None = None
     op_id: int | None = None
     call_id: str | None = None
@@ -52,9 +64,21 @@ class JournalRow:
     command_seq: int | None = None
     target: str | None = None
     trace: str | None = None
-    result: int | None = None
+    result: Small | None = None
     detail: str | None = None
     reconstructed: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class JournalRow(EntryColumns[int]):
+    """One entry of the journal, before its seq and hashes are known to anyone else.
+
+    `owner` is the application that routing chose for a call nobody owns yet, or for whom a screen
+    acts; `command_seq` the command whose outcome this is; `target` the platform that a command
+    went to. What is hashed of it is listed in `linkage.store.chain`.
+    """
+
+    event_pk: int | None = None
     body: bytes = b""
 
     @property
@@ -69,13 +93,12 @@ class JournalRow:
 
 
 @dataclass(slots=True, kw_only=True)
-class Event:
-    """A business event; `event_pk` is the journal seq that opened it."""
+class EventColumns(Generic[Time]):
+    """What an event has here and on the read side."""
 
-    event_pk: int
     owner: str
     event_id: str
-    opened_at: int
+    opened_at: Time
     status: str = "open"
     event_type: str | None = None
     title: str | None = None
@@ -84,24 +107,27 @@ class Event:
     lon: float | None = None
     lat: float | None = None
     summary: str | None = None
-    closed_at: int | None = None
+    closed_at: Time | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Event(EventColumns[int]):
+    """A business event; `event_pk` is the journal seq that opened it."""
+
+    event_pk: int
     merged_into: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
-class Operation:
-    """One communication operation: a call, leg, transfer, recording, SMS and so on.
-
-    `native` is the platform's key of it within its kind; `parent` and `root` are OpIds; the root
-    of a root is itself.
-    """
+class OperationColumns(Generic[Time]):
+    """What an operation has here and on the read side."""
 
     op_id: int
     kind: str
     platform: str
     native: str
     root: int
-    started_at: int
+    started_at: Time
     owner: str | None = None
     call_id: str | None = None
     conference_id: str | None = None
@@ -111,14 +137,24 @@ class Operation:
     to_num: str | None = None
     login_id: str | None = None
     state: str = "open"
-    answered_at: int | None = None
-    ended_at: int | None = None
+    answered_at: Time | None = None
+    ended_at: Time | None = None
     outcome: str | None = None
-    reason: int | None = None
+    reason: Small | None = None
     content: str | None = None
-    event_pk: int | None = None
     cause: str | None = None
     reconstructed: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Operation(OperationColumns[int]):
+    """One communication operation: a call, leg, transfer, recording, SMS and so on.
+
+    `native` is the platform's key of it within its kind; `parent` and `root` are OpIds; the root
+    of a root is itself.
+    """
+
+    event_pk: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -162,19 +198,25 @@ class EventLink:
 
 
 @dataclass(slots=True, kw_only=True)
-class FileRecord:
-    """A file that belongs to an operation."""
+class FileColumns(Generic[Time]):
+    """What a file has here and on the read side."""
 
     file_id: str
     platform: str
-    created_at: int
-    op_id: int | None = None
+    created_at: Time
     name: str | None = None
     url: str | None = None
     format: str | None = None
     size_bytes: int | None = None
     sha256: str | None = None
-    duration_s: int | None = None
+    duration_s: Small | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class FileRecord(FileColumns[int]):
+    """A file that belongs to an operation."""
+
+    op_id: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -187,8 +229,8 @@ class DeliveryRow:
     receiver: str
     seq: int
     journal_seq: int
-    type: int
+    type: Small
     state: str = "open"
-    attempts: int = 0
+    attempts: Small = 0
     expires_at: int | None = None
-    result: int | None = None
+    result: Small | None = None

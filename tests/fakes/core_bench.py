@@ -24,9 +24,8 @@ from linkage.core.scope import Delivery, Done, Now
 from linkage.core.sessions.jobs import Register
 from linkage.core.writer.group_commit import GroupCommit
 from linkage.store.chain import breaks
-from linkage.store.rows import Event, JournalRow, Operation, to_us
+from linkage.store.rows import Event, JournalRow, Operation, columns_of, to_us
 from linkage.store.sql import tables
-from linkage.store.sql.driver import columns_of
 from linkage.store.sql.journal import JOURNAL_COLUMNS
 from linkage.store.sql.rebuild import differences, rebuild
 from linkage.store.sql.unit import UnitOfWork

@@ -1,20 +1,38 @@
 """What the read side hands out: plain, frozen, ready to be shown or written as JSON.
 
+What stands in a table is declared in `linkage.store.rows`, and is here as well.
+
 Times are aware UTC; OpIds are numbers here as in the tables; sizes are bytes, durations seconds.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import FrozenInstanceError, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from linkage.store.read.summary import summarise
+from linkage.store.rows import EntryColumns, EventColumns, FileColumns, OperationColumns
 from protocol.message import Message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventView:
+class Frozen:
+    """A record whose fields are set once, when it is made.
+
+    Its columns are those of a row, which changes: a frozen dataclass cannot have them from there.
+    """
+
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if hasattr(self, name):
+            raise FrozenInstanceError(f"cannot assign to field {name!r}")
+        super().__setattr__(name, value)
+
+
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
+class EventView(Frozen, EventColumns[datetime]):
     """A business event.
 
     `owner` is the application that gave it its `event_id`; `status` is `open`, `closed` or one of
@@ -22,18 +40,6 @@ class EventView:
     was merged into, None where it stands for itself.
     """
 
-    owner: str
-    event_id: str
-    status: str
-    opened_at: datetime
-    event_type: str | None
-    title: str | None
-    level: str | None
-    address: str | None
-    lon: float | None
-    lat: float | None
-    summary: str | None
-    closed_at: datetime | None
     merged_into: str | None
     operations: int | None = None
     """How many operations are bound to it; counted for lists only."""
@@ -65,24 +71,15 @@ class BindingView:
     until: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileView:
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
+class FileView(Frozen, FileColumns[datetime]):
     """A recording, fax or attachment. `path` is set where linkage keeps it and it is there."""
 
-    file_id: str
-    platform: str
-    name: str | None
-    url: str | None
-    format: str | None
-    size_bytes: int | None
-    sha256: str | None
-    duration_s: int | None
-    created_at: datetime
     path: Path | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperationView:
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
+class OperationView(Frozen, OperationColumns[datetime]):
     """One communication operation with why it belongs to its event, and the files that came of it.
 
     `kind` is call, leg, transfer, conference, recording, sms, fax, mail, video, location …;
@@ -94,36 +91,14 @@ class OperationView:
     and asked afterwards.
     """
 
-    op_id: int
-    kind: str
-    platform: str
-    native: str
-    owner: str | None
     event_id: str | None
-    call_id: str | None
-    conference_id: str | None
-    parent: int | None
-    root: int
-    direction: str | None
-    from_num: str | None
-    to_num: str | None
-    login_id: str | None
-    state: str
-    started_at: datetime
-    answered_at: datetime | None
-    ended_at: datetime | None
-    outcome: str | None
-    reason: int | None
-    content: str | None
-    cause: str | None
     author: str | None
-    reconstructed: bool
     bindings: tuple[BindingView, ...]
     files: tuple[FileView, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryView:
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
+class EntryView(Frozen, EntryColumns[datetime]):
     """One entry of the journal.
 
     `name` and `chinese` are the catalogue's for a message (its kind for an observation of our
@@ -131,26 +106,8 @@ class EntryView:
     what was received, as text.
     """
 
-    seq: int
-    kind: str
     name: str
     chinese: str
-    source: str
-    target: str | None
-    recorded_at: datetime
-    occurred_at: datetime | None
-    type: int | None
-    request_id: str | None
-    owner: str | None
-    event_id: str | None
-    op_id: int | None
-    call_id: str | None
-    conference_id: str | None
-    command_seq: int | None
-    trace: str | None
-    result: int | None
-    detail: str | None
-    reconstructed: bool
     message: Message | None
     body: str
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields
 from functools import cache, lru_cache
 from itertools import chain
 from operator import attrgetter
@@ -24,8 +23,11 @@ from sqlalchemy import (
     bindparam,
     insert,
     literal_column,
+    select,
     update,
 )
+
+from linkage.store.rows import columns_of
 
 Row = tuple[Any, ...]
 Record = TypeVar("Record")
@@ -51,9 +53,9 @@ sqlite3.register_adapter(bytes, bytes)
 sqlite3.register_adapter(bool, int)
 
 
-def columns_of(row: type) -> tuple[str, ...]:
-    """The columns of a record class, in order."""
-    return tuple(field.name for field in fields(row))
+def select_rows(table: Table, cls: type) -> Select[Any]:
+    """Of a table what its records have, in the table's order: `maker` takes the rows."""
+    return select(*[table.c[name] for name in in_table_order(table, columns_of(cls))])
 
 
 def in_table_order(table: Table, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -68,8 +70,8 @@ def getter(names: tuple[str, ...]) -> Callable[[Any], Row]:
 
 
 def maker(table: Table, cls: type[Record]) -> Callable[[Row], Record]:
-    """What makes a record of a row that has the record's columns in its order."""
-    names = columns_of(cls)
+    """What makes a record of a row that `select_rows` has brought."""
+    names = in_table_order(table, columns_of(cls))
     flags = [name for name in names if isinstance(table.c[name].type, Boolean)]
 
     def make(row: Row) -> Record:

@@ -11,17 +11,17 @@ from typing_extensions import override
 
 from linkage.ports.store import Journal, UnreadableError
 from linkage.store.chain import COLUMNS, GENESIS, hash_of
-from linkage.store.rows import KEY_MAX, JournalRow
+from linkage.store.rows import KEY_MAX, JournalRow, columns_of
 from linkage.store.sql import tables
 from linkage.store.sql.driver import (
     Driver,
     Row,
     at_most,
-    columns_of,
     getter,
     in_table_order,
     keys_of,
     maker,
+    select_rows,
 )
 from linkage.store.sql.transaction import FAILURE, OUR_FAULT, Part
 
@@ -152,7 +152,7 @@ _stored: Final = itemgetter(*[COLUMNS.index(name) for name in ROW_COLUMNS if nam
 assert ROW_COLUMNS[-1] == "body", "the body stands last in the table"
 _journal_row: Final = maker(tables.journal, JournalRow)
 
-_JOURNAL: Final = select(*[tables.journal.c[name] for name in columns_of(JournalRow)])
+_JOURNAL: Final = select_rows(tables.journal, JournalRow)
 _BY_SEQ: Final = _JOURNAL.where(tables.journal.c.seq == bindparam("key"))
 
 

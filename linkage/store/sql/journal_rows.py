@@ -12,9 +12,8 @@ from sqlalchemy import Connection, Engine, Insert, bindparam, insert, select
 from linkage.store import archive
 from linkage.store.archive import DAY_US, Anchor, Chained, Segment, read_segment
 from linkage.store.journal_head import Head
-from linkage.store.rows import JournalRow, from_us
+from linkage.store.rows import JournalRow, columns_of, from_us
 from linkage.store.sql import tables
-from linkage.store.sql.driver import columns_of
 from linkage.store.sql.tables import journal
 
 # Made once, for every timeline asks them: to build a statement costs more than to run it.

@@ -10,14 +10,14 @@ from typing_extensions import override
 
 from linkage.ports.store import Queries, Wanted
 from linkage.store.rows import FileRecord, Operation
-from linkage.store.sql.driver import columns_of
+from linkage.store.sql.driver import select_rows
 from linkage.store.sql.tables import event, file, journal, operation
 from linkage.store.sql.transaction import Part
 
 OPEN_MAX: Final = 10_000
 """Open operations that one snapshot shows at most; an installation with more has lost hang-ups."""
 
-_OPERATIONS: Final = select(*[operation.c[name] for name in columns_of(Operation)])
+_OPERATIONS: Final = select_rows(operation, Operation)
 
 
 class SqlQueries(Part, Queries):
@@ -100,9 +100,7 @@ class SqlQueries(Part, Queries):
 
     @override
     def files_of(self, op_ids: Collection[int]) -> dict[int, FileRecord]:
-        statement = select(*[file.c[name] for name in columns_of(FileRecord)]).where(
-            file.c.op_id.in_(op_ids)
-        )
+        statement = select_rows(file, FileRecord).where(file.c.op_id.in_(op_ids))
         rows = self._execute(statement.order_by(file.c.created_at))
         return {row.op_id: FileRecord(**row._mapping) for row in rows}
 

@@ -19,17 +19,18 @@ from linkage.store.rows import (
     FileRecord,
     Operation,
     OperationKey,
+    columns_of,
 )
 from linkage.store.sql import tables
 from linkage.store.sql.driver import (
     Driver,
     Row,
     at_most,
-    columns_of,
     getter,
     in_table_order,
     keys_of,
     maker,
+    select_rows,
 )
 from linkage.store.sql.shelf import Shelf, trim
 from linkage.store.sql.transaction import Part
@@ -345,7 +346,7 @@ _file: Final = getter(FILE_COLUMNS)
 make_file: Final = maker(tables.file, FileRecord)
 
 _operation: Final = tables.operation.c
-_OPERATION: Final = select(*[_operation[name] for name in columns_of(Operation)])
+_OPERATION: Final = select_rows(tables.operation, Operation)
 _BY_OP_ID: Final = _OPERATION.where(_operation.op_id == bindparam("key"))
 _SAME_NATIVE: Final = _OPERATION.where(_operation.native == bindparam("native")).order_by(
     _operation.op_id.desc()
@@ -368,7 +369,7 @@ def _by_native(keys: int) -> Select[Any]:
 
 
 _event: Final = tables.event.c
-_EVENT: Final = select(*[_event[name] for name in columns_of(Event)])
+_EVENT: Final = select_rows(tables.event, Event)
 _BY_EVENT_PK: Final = _EVENT.where(_event.event_pk == bindparam("key"))
 _BY_EVENT_ID: Final = _EVENT.where(
     _event.owner == bindparam("owner"), _event.event_id == bindparam("event_id")
@@ -405,7 +406,7 @@ _BY_KEY: Final = at_most(
 _file_column: Final = tables.file.c
 _FILES: Final = at_most(
     SAME_ID_MAX,
-    select(*[_file_column[name] for name in columns_of(FileRecord)])
+    select_rows(tables.file, FileRecord)
     .where(_file_column.file_id == bindparam("file_id"))
     .order_by(_file_column.platform),
 )

@@ -7,7 +7,8 @@ from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Table
 
-from linkage.store.sql.driver import Driver, Row, columns_of, getter, in_table_order, maker
+from linkage.store.rows import columns_of
+from linkage.store.sql.driver import Driver, Row, getter, in_table_order, maker
 
 CACHE_ROWS: Final = 20_000
 

@@ -1,6 +1,7 @@
 """The tables (ARCHITECTURE section 4).
 
-Times are microseconds since 1970 UTC; OpIds are numbers here, text on the wire.
+What a table holds is declared by its class of rows (`linkage.store.rows`), its key and indices
+here. Times are microseconds since 1970 UTC; OpIds are numbers here, text on the wire.
 
 `journal` is the truth and only grows; its oldest part may lie in the segments of `archive`.
 `event`, `event_link`, `operation`, `operation_key`, `binding` and `file` are projections: a
@@ -10,7 +11,10 @@ rebuild from the journal gives the same rows. `delivery`, `peer`, `nonce`, `adap
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import fields
+from types import NoneType
+from typing import Any, Final, get_args, get_type_hints
 
 from sqlalchemy import (
     BigInteger,
@@ -27,34 +31,55 @@ from sqlalchemy import (
     literal_column,
     text,
 )
+from sqlalchemy.schema import SchemaItem
+
+from linkage.store.archive import Segment
+from linkage.store.rows import (
+    Binding,
+    DeliveryRow,
+    Event,
+    EventLink,
+    FileRecord,
+    JournalRow,
+    Operation,
+    OperationKey,
+    Small,
+    Time,
+)
 
 metadata: Final = MetaData()
 
 Serial: Final = BigInteger().with_variant(Integer, "sqlite")
 
-journal: Final = Table(
+_TYPES: Final[Mapping[Any, Any]] = {
+    int: BigInteger, Small: Integer, str: Text, bool: Boolean, float: Float, bytes: LargeBinary,
+}  # fmt: skip
+
+
+def _table(
+    name: str, cls: type, key: tuple[str, ...], *more: SchemaItem, **settings: Any
+) -> Table:
+    """The table of a class of rows, whose fields are its columns; those of the key come first."""
+    hints = get_type_hints(cls, include_extras=True)
+    of = [*key, *(field.name for field in fields(cls) if field.name not in key)]
+    columns = [_column(column, hints[column], key) for column in of]
+    return Table(name, metadata, *columns, *more, **settings)
+
+
+def _column(name: str, hint: Any, key: tuple[str, ...]) -> Column[Any]:
+    options = [option for option in get_args(hint) if option is not NoneType]
+    nullable = NoneType in get_args(hint)
+    kind = int if Time in (hint, *options) else options[0] if nullable else hint
+    if name not in key:
+        return Column(name, _TYPES[kind], nullable=nullable)
+    type_ = Serial if key == (name,) and kind is int else _TYPES[kind]
+    return Column(name, type_, primary_key=True, autoincrement=False)
+
+
+journal: Final = _table(
     "journal",
-    metadata,
-    Column("seq", Serial, primary_key=True, autoincrement=False),
-    Column("recorded_at", BigInteger, nullable=False),
-    Column("occurred_at", BigInteger),
-    Column("kind", Text, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("type", Integer),
-    Column("request_id", Text),
-    Column("owner", Text),
-    Column("event_pk", BigInteger),
-    Column("event_id", Text),
-    Column("op_id", BigInteger),
-    Column("call_id", Text),
-    Column("conference_id", Text),
-    Column("command_seq", BigInteger),
-    Column("target", Text),
-    Column("trace", Text),
-    Column("result", Integer),
-    Column("detail", Text),
-    Column("reconstructed", Boolean, nullable=False),
-    Column("body", LargeBinary, nullable=False),
+    JournalRow,
+    ("seq",),
     Column("prev_hash", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
     Index("journal_request", "source", "request_id"),
@@ -71,27 +96,10 @@ journal: Final = Table(
         postgresql_where=text("op_id IS NOT NULL"),
     ),
 )
-"""`owner` is the application that routing chose for a call nobody owns yet, or for whom a screen
-acts; `command_seq` the command
-whose outcome this is; `target` the platform that a command went to."""
-
-event: Final = Table(
+event: Final = _table(
     "event",
-    metadata,
-    Column("event_pk", Serial, primary_key=True, autoincrement=False),
-    Column("owner", Text, nullable=False),
-    Column("event_id", Text, nullable=False),
-    Column("event_type", Text),
-    Column("title", Text),
-    Column("level", Text),
-    Column("status", Text, nullable=False),
-    Column("address", Text),
-    Column("lon", Float),
-    Column("lat", Float),
-    Column("summary", Text),
-    Column("opened_at", BigInteger, nullable=False),
-    Column("closed_at", BigInteger),
-    Column("merged_into", BigInteger),
+    Event,
+    ("event_pk",),
     UniqueConstraint("owner", "event_id"),
     Index("event_by_id", "event_id"),
     Index(
@@ -104,46 +112,18 @@ event: Final = Table(
 """`event_pk` is the journal seq that opened it: merging redirects by it and never rewrites a
 key."""
 
-event_link: Final = Table(
+event_link: Final = _table(
     "event_link",
-    metadata,
-    Column("link_id", Serial, primary_key=True, autoincrement=False),
-    Column("event_pk", BigInteger, nullable=False),
-    Column("other_pk", BigInteger, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("author", Text, nullable=False),
-    Column("valid_from", BigInteger, nullable=False),
-    Column("valid_to", BigInteger),
+    EventLink,
+    ("link_id",),
     Index("event_link_event", "event_pk"),
     Index("event_link_other", "other_pk"),
 )
 
-operation: Final = Table(
+operation: Final = _table(
     "operation",
-    metadata,
-    Column("op_id", Serial, primary_key=True, autoincrement=False),
-    Column("kind", Text, nullable=False),
-    Column("platform", Text, nullable=False),
-    Column("native", Text, nullable=False),
-    Column("owner", Text),
-    Column("call_id", Text),
-    Column("conference_id", Text),
-    Column("parent", BigInteger),
-    Column("root", BigInteger, nullable=False),
-    Column("direction", Text),
-    Column("from_num", Text),
-    Column("to_num", Text),
-    Column("login_id", Text),
-    Column("state", Text, nullable=False),
-    Column("started_at", BigInteger, nullable=False),
-    Column("answered_at", BigInteger),
-    Column("ended_at", BigInteger),
-    Column("outcome", Text),
-    Column("reason", Integer),
-    Column("content", Text),
-    Column("event_pk", BigInteger),
-    Column("cause", Text),
-    Column("reconstructed", Boolean, nullable=False),
+    Operation,
+    ("op_id",),
     Index("operation_native", "native", "platform"),
     Index("operation_root", "root"),
     Index(
@@ -163,61 +143,36 @@ operation: Final = Table(
 """The communication operation table of the patent. `event_pk` and `cause` repeat the valid
 `binding` row for retrieval."""
 
-binding: Final = Table(
+binding: Final = _table(
     "binding",
-    metadata,
-    Column("binding_id", Serial, primary_key=True, autoincrement=False),
-    Column("op_id", BigInteger, nullable=False),
-    Column("event_pk", BigInteger, nullable=False),
-    Column("cause", Text, nullable=False),
-    Column("author", Text, nullable=False),
-    Column("valid_from", BigInteger, nullable=False),
-    Column("valid_to", BigInteger),
+    Binding,
+    ("binding_id",),
     Index("binding_op", "op_id"),
     Index("binding_event", "event_pk"),
 )
 """Undone by `valid_to`, never by deletion. Both are journal seqs."""
 
-operation_key: Final = Table(
+operation_key: Final = _table(
     "operation_key",
-    metadata,
-    Column("kind", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("platform", Text, primary_key=True),
-    Column("op_id", BigInteger, primary_key=True, autoincrement=False),
+    OperationKey,
+    ("kind", "key", "platform", "op_id"),
     sqlite_with_rowid=False,
 )
 """Other names of messages (Message-ID, the number they went to), by which an answer finds them."""
 
-file: Final = Table(
+file: Final = _table(
     "file",
-    metadata,
-    Column("platform", Text, primary_key=True),
-    Column("file_id", Text, primary_key=True),
-    Column("op_id", BigInteger),
-    Column("name", Text),
-    Column("url", Text),
-    Column("format", Text),
-    Column("size_bytes", BigInteger),
-    Column("sha256", Text),
-    Column("duration_s", Integer),
-    Column("created_at", BigInteger, nullable=False),
+    FileRecord,
+    ("platform", "file_id"),
     Index("file_op", "op_id"),
     Index("file_by_id", "file_id"),
 )
 """Each platform numbers its files as it likes: another's of the same FileId is another file."""
 
-delivery: Final = Table(
+delivery: Final = _table(
     "delivery",
-    metadata,
-    Column("receiver", Text, primary_key=True),
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("journal_seq", BigInteger, nullable=False),
-    Column("type", Integer, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("expires_at", BigInteger),
-    Column("result", Integer),
+    DeliveryRow,
+    ("receiver", "seq"),
     Index(
         "delivery_open",
         "receiver",
@@ -270,19 +225,10 @@ adapter_memory: Final = Table(
     Column("value", Text, nullable=False),
 )
 
-archive: Final = Table(
+archive: Final = _table(
     "archive",
-    metadata,
-    Column("first_seq", Serial, primary_key=True, autoincrement=False),
-    Column("last_seq", BigInteger, nullable=False),
-    Column("prev_hash", LargeBinary, nullable=False),
-    Column("hash", LargeBinary, nullable=False),
-    Column("first_at", BigInteger, nullable=False),
-    Column("last_at", BigInteger, nullable=False),
-    Column("entries", BigInteger, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("size_bytes", BigInteger, nullable=False),
-    Column("sha256", Text, nullable=False),
+    Segment,
+    ("first_seq",),
 )
 """The journal's segments outside the database, without a gap between them. The last one is the
 anchor: up to its `last_seq` the rows are gone from `journal`, and the next row follows its
