@@ -18,6 +18,7 @@ from linkage.core.notify import Notifier
 from linkage.core.peers import Peers
 from linkage.core.scope import Now, Scope
 from linkage.core.traces import Traces
+from linkage.ports import StoredFile
 from linkage.ports.store import Store
 from linkage.tracing.context import Conversations
 
@@ -32,6 +33,7 @@ class Context:
         liveness: when an open operation is in doubt; None: never.
         conversations: of the traces that linkage begins; None: it begins none.
         free_bytes: what the store may still grow by; None: not known.
+        find_file: what linkage keeps under a FileId (`linkage.files`).
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class Context:
         liveness: SweepSettings | None = None,
         conversations: Conversations | None = None,
         free_bytes: Callable[[], int | None] = lambda: None,
+        find_file: Callable[[str], StoredFile | None] = lambda _: None,
     ) -> None:
         self.tx = tx
         self.peers = peers
         self.command_expire_s = command_expire_s
         self.free_bytes = free_bytes
+        self.find_file = find_file
         self.scope = Scope(tx, peers)
         self.traces = Traces(tx, conversations)
         self.notifier = Notifier(self.scope, self.traces)

@@ -43,7 +43,7 @@ from linkage.core.sessions.takeover import Takeover
 from linkage.core.writer.group_commit import GroupCommit
 from linkage.core.writer.writer import Batch, Writer, tell
 from linkage.observation.figures import Figures
-from linkage.ports import Capability, Clock, EntryKind, Link, NoticeRequest, Recorded
+from linkage.ports import Capability, Clock, EntryKind, Link, NoticeRequest, Recorded, StoredFile
 from linkage.ports.maintenance import StoreLog
 from linkage.ports.store import Store
 from linkage.tracing.context import Conversations
@@ -73,6 +73,7 @@ class Core:
         capabilities: Mapping[str, Capability],
         *,
         free_bytes: Callable[[], int | None] | None = None,
+        find_file: Callable[[str], StoredFile | None] = lambda _: None,
         store_log: StoreLog | None = None,
         spans: Put | None = None,
     ) -> None:
@@ -94,6 +95,7 @@ class Core:
                 liveness=config.sweep if config.sweep.ask_after_h else None,
                 conversations=None if spans is None else Conversations(config.id, sample),
                 free_bytes=free_bytes or partial(_free_bytes, config.data_path),
+                find_file=find_file,
             ),
             clock.now,
             holds=holds,

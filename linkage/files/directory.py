@@ -64,7 +64,7 @@ class DirectoryFiles:
 
     async def stat(self, file_id: str) -> StoredFile | None:
         """See `FileStore.stat`."""
-        return await asyncio.to_thread(self._stat, file_id)
+        return await asyncio.to_thread(self.find, file_id)
 
     async def delete(self, file_id: str) -> bool:
         """See `FileStore.delete`."""
@@ -81,6 +81,17 @@ class DirectoryFiles:
                     removed += 1
         return removed
 
+    def find(self, file_id: str) -> StoredFile | None:
+        """`stat` for who may wait for the disk: the core's thread."""
+        path = find_file(self._root, file_id)
+        if path is None:
+            return None
+        try:
+            size = path.lstat().st_size
+        except FileNotFoundError:
+            return None  # deleted meanwhile
+        return StoredFile(file_id=file_id, path=path, size_bytes=size)
+
     def _check_size(self, size: int, path: Path) -> None:
         if size > self._max_bytes:
             raise OSError(errno.EFBIG, f"more than {self._max_bytes} bytes", str(path))
@@ -93,16 +104,6 @@ class DirectoryFiles:
         file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb")
         file.seek(start)
         return file
-
-    def _stat(self, file_id: str) -> StoredFile | None:
-        path = find_file(self._root, file_id)
-        if path is None:
-            return None
-        try:
-            size = path.lstat().st_size
-        except FileNotFoundError:
-            return None  # deleted meanwhile
-        return StoredFile(file_id=file_id, path=path, size_bytes=size)
 
     def _delete(self, file_id: str) -> bool:
         path = find_file(self._root, file_id)

@@ -9,6 +9,7 @@ from linkage.config.file import Config
 from linkage.control import Door
 from linkage.core import Core
 from linkage.core.retention.schedule import RetentionSchedule
+from linkage.files import DirectoryFiles
 from linkage.ports import Capability, Clock
 from linkage.store.sql.maintenance import SqlMaintenance
 from linkage.store.sql.renumber import notice_older_store
@@ -47,6 +48,7 @@ class KeptCore:
             clock,
             capabilities,
             store_log=self._checkpoints,
+            find_file=DirectoryFiles(config.files_path).find,
             spans=spans,
         )
         reading = open_for_reading(config.database_path)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from linkage.core.context import Context
 from linkage.core.handle import queries
+from linkage.core.handle.file_answer import ready_notice
 from linkage.core.handle.incoming import Handled, Incoming, respond
 from linkage.core.handle.replay import replay
 from linkage.core.handle.routing import platform_for, platform_of
 from linkage.core.peers import Peer
 from linkage.core.rights.commands import Target, check_command
+from linkage.core.rights.files import check_files, file_meant
 from linkage.core.rights.ownership import check_kept, check_named, place_of
 from linkage.core.rights.refusal import RefusedError
 from linkage.correlation import Applied, apply
@@ -54,16 +57,23 @@ def handle_command(
     if command.number in ANSWERED_HERE:
         return _answer_here(context, incoming, peer, command, asked, expires_at)
     check_named(context.tx, command, asked.owner)
+    place = None
+    if isinstance(command, m.GetFile):
+        file = file_meant(context.tx, context.peers, command.file_id, asked.owner)
+        ready = ready_notice(context, file, incoming.request.id)
+        if ready is not None:
+            return _answer(context, incoming, peer, asked, [ready])
+        place = file.platform
     earlier = _cancelled(context, incoming.source, command)
     if earlier is None:
-        place = None
-        if asked.operation is None:
+        if asked.operation is None and place is None:
             place = place_of(context.tx, command, asked.owner)
         platform = platform_for(context.tx, context.peers, command, asked, place)
     else:
         platform = platform_of(context.peers, command, earlier)
     if platform is not None:
         check_kept(context.tx, command, asked.owner, platform.id)
+        check_files(context.tx, context.peers, command, asked.owner, platform.id)
     return _forward(context, incoming, command, asked, platform, expires_at, earlier)
 
 
@@ -118,13 +128,7 @@ def _answer_here(
         context.tx, context.peers, peer, command, asked, incoming.request.id, context.scope.now.utc
     )
     if pages is not None:
-        shift = 200 if peer.role is Role.COMMUNICATION_SCREEN else 0
-        for page in pages:
-            shown = (m.convert(page, page.number + shift) or page) if shift else page
-            context.scope.answer(peer.id, shown)
-        applied = Applied(asked.operation, asked.event)
-        row = context.requests.journal(incoming, applied=applied, result=1)
-        return Handled(respond(incoming.request, Result.ACCEPTED), row)
+        return _answer(context, incoming, peer, asked, pages)
     if isinstance(command, m.ReplayRequest):
         return replay(context, incoming, peer, command)
     applied = apply(
@@ -146,6 +150,19 @@ def _answer_here(
     if isinstance(command, m.CloseEvent) and command.hangup_all and applied.event is not None:
         _hang_up_all(context, applied.event.event_pk, expires_at)
     return Handled(respond(incoming.request, result, detail, op_id=_op_id(applied)), row)
+
+
+def _answer(
+    context: Context, incoming: Incoming, peer: Peer, asked: Target, pages: Sequence[Message]
+) -> Handled:
+    """Data that was asked for: told once, with no place in a queue."""
+    shift = 200 if peer.role is Role.COMMUNICATION_SCREEN else 0
+    for page in pages:
+        shown = (m.convert(page, page.number + shift) or page) if shift else page
+        context.scope.answer(peer.id, shown)
+    applied = Applied(asked.operation, asked.event)
+    row = context.requests.journal(incoming, applied=applied, result=1)
+    return Handled(respond(incoming.request, Result.ACCEPTED), row)
 
 
 def _forward(

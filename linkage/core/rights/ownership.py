@@ -61,19 +61,10 @@ def check_kept(unit: Tx, message: Message, owner: str, platform: str) -> None:
     Raises:
         RefusedError: 203, it belongs to another application.
     """
-    kind, name = KEPT.get(message.number, ("", ""))
-    named = _named(message, name)
-    if named is not None:
-        operation = unit.records.find_operation(platform, f"{kind}:{named}")
-        if operation is not None and not may_use(unit.records, owner, operation):
-            raise _anothers(f"{kind} {named}")
-    single = _named(message, "file_id")
-    for file_id in (*getattr(message, "file_ids", ()), *([] if single is None else [single])):
-        file = unit.records.find_file(platform, file_id)
-        op_id = None if file is None else file.op_id
-        operation = None if op_id is None else unit.records.operation(op_id)
-        if operation is not None and not may_use(unit.records, owner, operation):
-            raise _anothers(f"FileId {file_id}")
+    native = _kept(message)
+    operation = None if native is None else unit.records.find_operation(platform, native)
+    if operation is not None and not may_use(unit.records, owner, operation):
+        raise _anothers(str(native).replace(":", " ", 1))
 
 
 def _check_people(unit: Tx, message: Message, owner: str) -> None:
@@ -113,6 +104,9 @@ def place_of(unit: Tx, message: Message, owner: str) -> str | None:
     Raises:
         RefusedError: 306, it could be at several.
     """
+    kept = _kept(message)
+    if kept is not None:
+        return _place_of_kept(unit, kept, owner)
     target = _named(message, "target_call_id")
     found = (
         unit.records.find_calls(target) if target is not None else _calls_of_people(unit, message)
@@ -128,6 +122,25 @@ def place_of(unit: Tx, message: Message, owner: str) -> str | None:
             f"OpId: {in_words(choice)}",
         )
     return choice[0].platform if choice else None
+
+
+def _kept(message: Message) -> str | None:
+    """The native key of what a command names that a platform keeps."""
+    kind, name = KEPT.get(message.number, ("", ""))
+    named = _named(message, name)
+    return None if named is None else f"{kind}:{named}"
+
+
+def _place_of_kept(unit: Tx, native: str, owner: str) -> str | None:
+    found = unit.records.find_all(native)
+    mine = [each for each in found if may_use(unit.records, owner, each)]
+    if found and not mine:
+        raise _anothers(native.replace(":", " ", 1))
+    if len({each.platform for each in mine}) > 1:
+        raise RefusedError(
+            Result.WRONG_STATE, f"{native} is at several platforms, name an OpId: {in_words(mine)}"
+        )
+    return mine[0].platform if mine else None
 
 
 def _check(

@@ -100,6 +100,7 @@ def refused(bench: Bench, source: str, message: Message) -> int:
         (m.GetFile(file_id="F2", purpose="to listen"), 203),
         (m.MediaControl(call_id="C1", action=m.MediaAction.PLAY, file_id="F2"), 203),
         # unknown
+        (m.GetFile(file_id="F9", purpose="to listen"), 305),
         (transfer("C9"), 301),
         (create("E2", "C9"), 301),
         (m.QueryCall(call_id="C9"), 301),
@@ -133,7 +134,9 @@ def test_what_an_application_may_not_ask(bench: Bench, message: Message, result:
         m.Supervise(target_call_id="C1", action=RELEASE, reason="why"),
         m.RecordingControl(action=m.RecordingAction.FETCH, record_id="R1"),
         m.GetFile(file_id="F1", purpose="to listen"),
-        m.GetFile(file_id="a sound of the platform's", purpose="to listen"),
+        m.MediaControl(
+            call_id="C1", action=m.MediaAction.PLAY, file_id="a sound of the platform's"
+        ),
         m.Supervise(target_login_id="99", action=RELEASE, reason="why"),
     ],
 )
