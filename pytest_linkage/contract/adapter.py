@@ -36,7 +36,7 @@ from protocol.envelope import Request
 from protocol.message import Message
 from protocol.messages import message_class
 from protocol.results import Result
-from pytest_linkage.contract.bench import Bench, Running
+from pytest_linkage.contract.bench import READY_S, Bench, Running
 from pytest_linkage.contract.host_core import HostCore
 from pytest_linkage.contract.platform import Delivery, Expected, PlatformDouble
 
@@ -491,6 +491,7 @@ async def _hosted(bench: Bench) -> AsyncIterator[tuple[AdapterHost, HostCore]]:
     await host.start()
     try:
         await bench.told(Expected(m.PlatformStatusNotice))
+        await asyncio.sleep(READY_S)
         yield host, core
     finally:
         await host.stop()

@@ -19,6 +19,8 @@ from protocol.messages import GapNotice, PlatformStatusNotice
 from pytest_linkage.contract.disk import Disk, KilledError
 from pytest_linkage.contract.platform import Expected, PlatformDouble
 
+READY_S = 0.05
+"""After which an adapter that has told its 191 takes commands."""
 SETTLE_S = 0.2
 """After which nothing more comes of what has happened."""
 
@@ -95,6 +97,7 @@ class Bench:
         try:
             await self.told_or_over(lambda: self._connections() > before, running)
             assert not running.task.done(), f"it did not connect: {running.task.exception()!r}"
+            await asyncio.sleep(READY_S)
             yield running
         finally:
             running.task.cancel()
