@@ -12,7 +12,7 @@ from typing import Any, Final
 from structlog.contextvars import bind_contextvars
 
 from linkage.hosting.contained import contained
-from linkage.hosting.turns import Turns
+from linkage.hosting.keyed_locks import KeyedLocks
 from linkage.observation.figures import AdapterFigures
 from linkage.ports import (
     Adapter,
@@ -82,7 +82,7 @@ class Commands:
         self._worked = worked
         self._within_s = within_s
         self._spans = spans
-        self._turns = Turns()
+        self._turns = KeyedLocks()
         self._room = asyncio.Semaphore(CONCURRENT_MAX)
         self._waiting = 0
 

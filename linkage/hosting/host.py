@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 from contextlib import suppress
-from enum import StrEnum
 from functools import partial
 from typing import Any, Final
 
@@ -15,13 +14,13 @@ from structlog.contextvars import bind_contextvars
 from linkage.hosting.commands import WINDOW, Commands
 from linkage.hosting.contained import contained
 from linkage.hosting.port import LinkClosedError, Port
+from linkage.hosting.status import AdapterState, Status
 from linkage.observation.figures import AdapterFigures
 from linkage.ports import (
     REPLACED,
     Absent,
     Adapter,
     AdapterCore,
-    AdapterReplacedError,
     Clock,
     EntryKind,
     Link,
@@ -32,8 +31,6 @@ from linkage.supervision import (
     Sleep,
     Supervisor,
     TaskSet,
-    describe,
-    find_refusal,
 )
 from linkage.tracing.spans import Put
 from protocol.envelope import Request
@@ -44,19 +41,6 @@ EXECUTE_WITHIN_S: Final = 30.0
 """An adapter that has not answered a command by then is not waited for: result 503."""
 LEAVE_WITHIN_S: Final = 5.0
 """What an adapter is given to leave its platform when linkage stops."""
-
-
-class AdapterState(StrEnum):
-    """How it stands between an adapter and its platform."""
-
-    CONNECTING = "connecting"
-    UP = "up"
-    DOWN = "down"
-    REFUSED = "refused"
-    """The platform as a whole refuses us: somebody must act, here or there. Tried again."""
-    REPLACED = "replaced"
-    """Another speaks for this adapter now: at the core (the one here has ended), or at the
-    platform (the one here waits until its place is free)."""
 
 
 class AdapterHost:
@@ -94,13 +78,14 @@ class AdapterHost:
         self._work = TaskSet(self._peer)
         """The commands: these end with the link, the supervisor does not."""
         self.figures = AdapterFigures()
+        self._status = Status(self._peer, self._note, self._tasks)
         self._port = Port(
             core,
             self,
             self._peer,
             clock,
             begun=self._record_begins,
-            refused=self._note,
+            refused=self._status.note,
             sleep=sleep,
             lot=lot,
         )
@@ -111,14 +96,11 @@ class AdapterHost:
             start=self._work.start,
             answered=partial(core.answered, self),
             port=self._port,
-            worked=self._came_up,
+            worked=self._status.up,
             within_s=execute_within_s,
             spans=spans,
         )
-        self._state = AdapterState.CONNECTING
         self._runs = 0
-        self._alarmed: AdapterState | None = None
-        """Of what state the last alarm told that still stands."""
         self._linked = False
         """The core has the link, or is about to."""
         self._over = False
@@ -132,7 +114,7 @@ class AdapterHost:
             self._run_adapter,
             clock=clock,
             backoff=backoff or Backoff(most_s=adapter.longest_pause_s),
-            ended=self._ended,
+            ended=self._status.ended,
             sleep=sleep,
             lot=lot,
         )
@@ -155,7 +137,7 @@ class AdapterHost:
     @property
     def state(self) -> AdapterState:
         """How it stands between the adapter and its platform, as far as the host can see."""
-        return self._state
+        return self._status.state
 
     async def start(self) -> None:
         """Make the adapter known to the core and begin to run it; returns at once.
@@ -187,20 +169,14 @@ class AdapterHost:
         if reason == REPLACED:
             self._give_way()
             return
-        self._state = AdapterState.DOWN
         # At once: an adapter may take its time to end.
-        self._tasks.start(self._tell_down(f"the core closed its link: {reason}"), "note")
+        self._status.down_soon(f"the core closed its link: {reason}")
         if self._running is not None:
             self._running.reschedule(0)
 
     def _give_way(self) -> None:
         self._over = True
-        self._state = AdapterState.REPLACED
-        logger.error(
-            "adapter %s: a newer link speaks for it now, this one ends for good: run it once only",
-            self._peer,
-            extra={"peer": self._peer},
-        )
+        self._status.replaced()
         self._tasks.cancel()
 
     async def _end(self, *owners: TaskSet) -> None:
@@ -267,7 +243,7 @@ class AdapterHost:
         if self._runs:
             self.figures.restarts += 1
         self._runs += 1
-        self._state = AdapterState.CONNECTING
+        self._status.connecting()
         try:
             async with asyncio.timeout(None) as self._running:
                 await contained(self._adapter.run(self._port))
@@ -283,52 +259,10 @@ class AdapterHost:
     def _record_begins(self, notices: int) -> None:
         self._check_link()
         if notices:
-            self._came_up()
+            self._status.up()
             self.figures.notices += notices
 
-    # --- state -----------------------------------------------------------------------------------
-    def _came_up(self) -> None:
-        # Not from DOWN: a command that outlived the link says nothing about the next one.
-        if self._state is not AdapterState.CONNECTING:
-            return
-        self._state = AdapterState.UP
-        logger.info("adapter %s: up", self._peer, extra={"peer": self._peer})
-        # Also at the first time: the alarm may have been raised before linkage was started again.
-        self._alarmed = None
-        self._tasks.start(self._clear(), "note")
-
-    async def _ended(self, error: Exception | None, pause_s: float) -> None:
-        refusal = None if error is None else find_refusal(error)
-        if refusal is None:
-            await self._tell_down("ended" if error is None else describe(error))
-            return
-        is_replaced = isinstance(refusal, AdapterReplacedError)
-        self._state = AdapterState.REPLACED if is_replaced else AdapterState.REFUSED
-        # Somebody must act: that is told also where an outage was told of before, for which that
-        # one has to end: an alarm that stands is not raised again.
-        if self._alarmed is not self._state:
-            if self._alarmed is not None:
-                await self._note(EntryKind.ALARM_CLEARED, f"{self._peer} answers again")
-            self._alarmed = self._state
-            what = "is served by another program" if is_replaced else "refuses us"
-            reason = f"{describe(refusal)} (tried again every {pause_s:g} s)"
-            await self._note(EntryKind.ALARM, f"{self._peer} {what}: {reason}")
-
-    async def _tell_down(self, reason: str) -> None:
-        self._state = AdapterState.DOWN
-        # One entry for one outage, however many attempts it takes to end it.
-        if self._alarmed is None:
-            self._alarmed = AdapterState.DOWN
-            await self._note(EntryKind.ALARM, f"{self._peer} is down: {reason}")
-
-    async def _clear(self) -> None:
-        await self._core.note(self._source, EntryKind.ALARM_CLEARED, f"{self._peer} is up again")
-
     async def _note(self, kind: EntryKind, detail: str, result: int | None = None) -> None:
-        logger.warning("adapter %s: %s: %s", self._peer, kind, detail, extra={"peer": self._peer})
-        await self._core.note(self._source, kind, detail, result=result)
-
-    @property
-    def _source(self) -> Link:
-        """Whom entries name; without a link the core does not know whose they are."""
-        return self if self._linked else Absent(self._peer)
+        """An entry for the journal; without a link the core does not know whose it is."""
+        source: Link = self if self._linked else Absent(self._peer)
+        await self._core.note(source, kind, detail, result=result)

@@ -169,7 +169,7 @@ async def test_an_adapter_that_a_newer_link_replaced_stays_ended_and_says_so(
     await all_tasks_of(host)
 
     assert host.state.value == "replaced"
-    assert "a newer link" in caplog.text
+    assert "replaced by another instance; stopping" in caplog.text
     assert core.live == {"asterisk": newer}
     assert (adapter.started, pauses.asked, core.notes) == (1, [], [])
     host.push(hang_up("1"))

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Turns:
+class KeyedLocks:
     """Whoever names the same key has to wait his turn, in the order of asking."""
 
     __slots__ = ("_locks", "_users")
