@@ -22,6 +22,7 @@ from typing import Final
 import zmq
 
 from linkage.config.secrets import Secret
+from linkage.durable import sync_file, sync_folder
 
 CORE: Final = "core"
 SECRET, PUBLIC = ".key", ".pub"
@@ -153,5 +154,5 @@ def _write(path: Path, key: bytes, mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(key + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+        sync_file(file)
+    sync_folder(path.parent)

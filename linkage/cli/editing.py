@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from linkage.cli.commands import FailureError
 from linkage.config.keyring import give_like
+from linkage.durable import replace_file
 
 _PEER: Final = re.compile(r"\s*\[\[\s*peer\s*\]\]")
 _OF_PEER: Final = re.compile(r"\s*\[\[?\s*peer\s*\.")
@@ -112,21 +113,13 @@ def write_changed(path: Path, text: str, wanted: dict[str, Any]) -> None:
 
 
 def _replace(path: Path, text: str, mode: int) -> None:
-    part = path.with_name(path.name + ".new")
+    def as_before(descriptor: int) -> None:
+        give_like(descriptor, path)
+        os.fchmod(descriptor, mode)
+
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        replace_file(path, text, as_before)
     except FileExistsError:
         raise FailureError(
-            f"{part}: another change is at work, or one was cut off: remove that file"
+            f"{path}.new: another change is at work, or one was cut off: remove that file"
         ) from None
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            give_like(file.fileno(), path)
-            os.fchmod(file.fileno(), mode)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

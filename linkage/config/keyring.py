@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from linkage.config.secrets import Secret
+from linkage.durable import replace_file
 
 SECRET_MIN: Final = 16
 """Characters; HMAC-SHA256 is as strong as what it is keyed with."""
@@ -231,29 +232,13 @@ def _write(path: Path, text: str, like: Path | None) -> None:
             give_like(made, like)
         finally:
             os.close(made)
-    part = path.with_name(path.name + ".new")
     # Exclusive: of two rotations at once, one would lose the secret that it has handed out.
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        replace_file(path, text, lambda descriptor: give_like(descriptor, like))
     except FileExistsError:
         raise KeyringError(
-            f"{part}: another rotation is at work, or one was cut off: remove that file"
+            f"{path}.new: another rotation is at work, or one was cut off: remove that file"
         ) from None
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            give_like(file.fileno(), like)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def _stamp(found: os.stat_result) -> tuple[int, int, int, int]:

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from linkage.durable import put_in_place, sync_file, sync_folder
 from linkage.files.layout import UNFINISHED, find_file, new_place
 from linkage.ports.files import PIECE_BYTES, StoredFile
 
@@ -110,7 +111,7 @@ class DirectoryFiles:
         if path is None:
             return False
         path.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
         return True
 
 
@@ -140,15 +141,5 @@ def _create(path: Path) -> BinaryIO:
 def _complete(out: BinaryIO, unfinished: Path, path: Path) -> None:
     """Content first, then the name, each on disk when this returns."""
     with out:
-        out.flush()
-        os.fsync(out.fileno())
-    unfinished.rename(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        sync_file(out)
+    put_in_place(unfinished, path)

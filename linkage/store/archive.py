@@ -15,7 +15,6 @@ import gzip
 import hashlib
 import itertools
 import json
-import os
 import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from linkage.durable import put_in_place, sync_file
 from linkage.store.chain import COLUMNS, GENESIS, breaks
 from linkage.store.rows import JournalRow
 
@@ -82,8 +82,7 @@ def write_segment(
         partial.chmod(0o600)
         with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as out:
             first, final, entries = _write_rows(out, rows, anchor, pace)
-        raw.flush()
-        os.fsync(raw.fileno())
+        sync_file(raw)
     name = f"journal-{first.seq:012}-{final[0].seq:012}.jsonl.gz"
     problems = list(segment_breaks(partial, pace))
     if problems:
@@ -91,8 +90,7 @@ def write_segment(
     with partial.open("rb") as raw:
         sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
     size_bytes = partial.stat().st_size
-    partial.rename(folder / name)
-    _sync_folder(folder)
+    put_in_place(partial, folder / name)
     return Segment(
         first_seq=first.seq, last_seq=final[0].seq, prev_hash=anchor.hash, hash=final[2],
         first_at=first.recorded_at, last_at=final[0].recorded_at, entries=entries,
@@ -132,14 +130,6 @@ def _row_line(item: Chained) -> bytes:
         value["body_base64"] = base64.b64encode(row.body).decode()
     value["hash"] = own_hash.hex()
     return _line(value)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # --- reading -------------------------------------------------------------------------------------

@@ -8,10 +8,11 @@ few seconds (mode 600, replaced as a whole, synced). A copy of it elsewhere is a
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from linkage.durable import replace_file
 
 
 class HeadError(Exception):
@@ -33,15 +34,9 @@ def write_head(path: Path, head: Head) -> None:
     Raises:
         OSError: disk full, not writable.
     """
-    beside = path.with_name(path.name + ".new")
+    path.with_name(path.name + ".new").unlink(missing_ok=True)  # of one that was cut off
     text = json.dumps({"seq": head.seq, "hash": head.hash.hex(), "at": head.at})
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(descriptor, text.encode() + b"\n")
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    beside.replace(path)
+    replace_file(path, text + "\n")
 
 
 def read_head(path: Path) -> Head | None:

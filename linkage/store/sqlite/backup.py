@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
+from linkage.durable import put_in_place, sync_file, sync_folder
 from linkage.files.layout import find_file
 from linkage.store.archive import link_breaks, listed_breaks
 from linkage.store.chain import breaks
@@ -187,8 +188,7 @@ def make_backup(
         manifest = Manifest(made_at=now.isoformat(), id=made_by.id, linkage=made_by.version)
         copier.make(manifest, full=full)
         _write_manifest(partial, manifest)
-        partial.rename(final)
-        sync_folder(into)
+        put_in_place(partial, final)
     return Made(final, manifest, copier.copied_bytes)
 
 
@@ -236,7 +236,7 @@ class _Copier:
             writing.execute("PRAGMA journal_mode=DELETE").fetchone()
         target.chmod(0o600)
         with target.open("rb") as raw:
-            os.fsync(raw.fileno())
+            sync_file(raw)
         kept = Kept(target.stat().st_size, sha256_of(target))
         self.copied_bytes += kept.size_bytes
         return kept
@@ -301,8 +301,7 @@ def _write_manifest(folder: Path, manifest: Manifest) -> None:
     text = json.dumps({"format": FORMAT, **asdict(manifest)}, ensure_ascii=False, indent=1)
     with (folder / MANIFEST).open("x", encoding="utf-8") as out:
         out.write(text + "\n")
-        out.flush()
-        os.fsync(out.fileno())
+        sync_file(out)
     sync_folder(folder)
 
 
@@ -325,8 +324,7 @@ def copy_file(source: Path, target: Path, advance: Advance) -> str:
             digest.update(chunk)
             writing.write(chunk)
             advance(len(chunk))
-        writing.flush()
-        os.fsync(writing.fileno())
+        sync_file(writing)
     return digest.hexdigest()
 
 
@@ -334,12 +332,3 @@ def sha256_of(path: Path) -> str:
     """Of a file, in lower-case hex."""
     with path.open("rb") as raw:
         return hashlib.file_digest(raw, "sha256").hexdigest()
-
-
-def sync_folder(folder: Path) -> None:
-    """Names in a folder are on disk when this returns."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from linkage.durable import put_in_place, sync_folder
 from linkage.store.archive import link_breaks, listed_breaks
 from linkage.store.chain import breaks
 from linkage.store.journal_head import read_head, write_head
@@ -24,7 +25,6 @@ from linkage.store.sqlite.backup import (
     Manifest,
     copy_file,
     read_manifest,
-    sync_folder,
     whole_backups,
 )
 from linkage.store.sqlite.database import HEAD, open_store
@@ -104,8 +104,7 @@ def restore(
             data.rename(aside)
         elif data.exists():
             data.rmdir()
-        fresh.rename(data)
-        sync_folder(data.parent)
+        put_in_place(fresh, data)
     return Restored(backup, manifest, data, aside, skipped)
 
 
