@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from linkage.core.delivery.jobs import LoadQueue
+from linkage.core.delivery.jobs import Acknowledge, LoadQueue
 from linkage.core.delivery.queue_reader import READS_MAX
 from linkage.core.scope import Done
 from linkage.store.sql.driver import Row
 from linkage.store.sql.unit import UnitOfWork
 from linkage.tracing.context import Conversations
 from protocol import messages as m
-from protocol.envelope import Request
+from protocol.envelope import Request, Response
 from tests.fakes.core_bench import Bench
 from tests.fakes.core_links import WAIT_S, Site, accept
-from tests.fakes.said import incoming, transfer
+from tests.fakes.said import call_out, incoming, transfer
 from tests.unit.linkage.faulty import OnRead, OnWrite, watch_look_ups
 
 
@@ -247,3 +247,24 @@ async def test_a_batch_that_fails_as_a_whole_is_answered_all_the_same(
 
     assert {answer.result for answer in answers} == {500}
     assert (await site.say(pbx, incoming("C4"))).result == 0
+
+
+def test_the_sender_of_a_command_that_cannot_be_read_is_told_in_its_own_queue(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "linkage.core")
+    bench.say("desk", call_out(), id_="mine")
+    (sent,) = bench.heard("pbx")
+    accepted = Response(request_id=sent.request.id, type=210, result=1)
+    bench.do(Acknowledge("pbx", sent.seq, accepted))
+    bench.say("desk", m.CancelCallOut(request_id="mine"))
+    unit = BadDisk(bench.engine)
+    unit.at, unit.times = int(sent.request.id), READS_MAX
+    bench.write_with(unit)
+
+    while (done := bench.do(LoadQueue("pbx", 0, 10))[0]).error is not None:
+        pass
+
+    assert done.result().deliveries == [], "nothing of it is for the platform"
+    assert [item.row.receiver for item in done.deliveries] == ["desk"]
+    assert done.deliveries[0].request.message.result == 500
