@@ -47,26 +47,19 @@ class Measures:
         request: Request,
         response: Response,
         row: JournalRow | None,
+        deliveries: Sequence[Delivery],
         times: Times,
         **further: str,
     ) -> None:
-        """A request was answered; `row` is its entry, `further` goes into the log."""
+        """A request was answered.
+
+        `row` is its entry, `deliveries` are what came of it, `further` goes into the log.
+        """
         seconds = times.ended - times.taken
         self.figures.requests[request.type, response.result] += 1
         self.figures.answers.observe(seconds)
         self._log.taken(peer, request, response, row, seconds, times.ended, **further)
-
-    def request_spans(
-        self,
-        peer: str,
-        request: Request,
-        response: Response,
-        row: JournalRow | None,
-        deliveries: Sequence[Delivery],
-        times: Times,
-    ) -> None:
-        """The spans of a request that was answered."""
-        if self._spans is not None:
+        if self._spans is not None and row is not None:
             self._spans.taken(peer, request, response, row, deliveries, times)
 
     def own_messages(self, deliveries: Sequence[Delivery], times: Times) -> None:

@@ -81,7 +81,7 @@ class Notifier:
         delivery = self._tx.queues.enqueue(peer.id, peer.role_name, row.seq, type_, expires_at)
         trace = self.traces.outgoing(row, peer.id) if self.traces.begun else row.trace
         request = render(row, message, delivery, command, self._scope.now, trace)
-        self._scope.deliver(Delivery(delivery, request, size=len(row.body)))
+        self._scope.deliveries.append(Delivery(delivery, request, size=len(row.body)))
 
     def put_found(self, row: JournalRow, applied: Applied | None, message: Message) -> None:
         """What correlation found, for the journal and for those who are told."""

@@ -77,7 +77,7 @@ class Done(Generic[T]):
 class Scope:
     """Belongs to the core's thread; `begin` is called for each batch."""
 
-    __slots__ = ("_answers", "_deliveries", "now", "now_us", "peers", "row", "steps", "tx")
+    __slots__ = ("answers", "deliveries", "now", "now_us", "peers", "row", "steps", "tx")
 
     def __init__(self, tx: Tx, peers: Peers) -> None:
         self.tx = tx
@@ -91,22 +91,17 @@ class Scope:
         self.steps = steps
         self.row: JournalRow | None = None
         """Of the request that is in work, once it is journalled."""
-        self._deliveries: list[Delivery] = []
-        self._answers: list[tuple[str, Message]] = []
-
-    def deliver(self, delivery: Delivery) -> None:
-        """A place in a queue was taken by the job in work."""
-        self._deliveries.append(delivery)
-
-    def answer(self, receiver: str, message: Message) -> None:
-        """A data answer of the job in work."""
-        self._answers.append((receiver, message))
+        self.deliveries: list[Delivery] = []
+        """Places in queues that the job in work has taken."""
+        self.answers: list[tuple[str, Message]] = []
+        """Data answers of the job in work, with their receivers."""
 
     def finish(self, value: T) -> Done[T]:
         """The job in work has returned; what it gave out goes with that."""
         done: Done[T] = Done(value)
-        if self._deliveries:
-            done.deliveries, self._deliveries = self._deliveries, []
-        if self._answers:
-            done.answers, self._answers = self._answers, []
+        self.row = None
+        if self.deliveries:
+            done.deliveries, self.deliveries = self.deliveries, []
+        if self.answers:
+            done.answers, self.answers = self.answers, []
         return done

@@ -91,12 +91,12 @@ class SpanMaker:
         peer: str,
         request: Request,
         response: Response,
-        row: JournalRow | None,
+        row: JournalRow,
         deliveries: Sequence[Delivery],
         times: tuple[float, float, float],
     ) -> None:
         """A request was committed; `times` are monotonic: taken, commit begun, commit ended."""
-        if row is None or response.detail == "duplicate":
+        if response.detail == "duplicate":
             return
         context = parse_trace(row.trace)
         if not _is_recorded(context):

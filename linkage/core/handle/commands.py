@@ -159,7 +159,7 @@ def _answer(
     shift = 200 if peer.role is Role.COMMUNICATION_SCREEN else 0
     for page in pages:
         shown = (m.convert(page, page.number + shift) or page) if shift else page
-        context.scope.answer(peer.id, shown)
+        context.scope.answers.append((peer.id, shown))
     applied = Applied(asked.operation, asked.event)
     row = context.requests.journal(incoming, applied=applied, result=1)
     return Handled(respond(incoming.request, Result.ACCEPTED), row)

@@ -42,7 +42,8 @@ class Submit(Incoming, Job[Handled]):
         peer = context.peers.sender(self.source)
         request = as_journalled(self.request, peer)
         incoming: Incoming = self if request is self.request else replace(self, request=request)
-        first = requests.find_repeated(incoming)
+        requests.given_again = None
+        first = requests.find_repeated(incoming) if requests.seen else None
         if first is not None:
             return Handled(respond(request, first.result or 0, "duplicate"), first)
         requests.repetitions.said(self.source, self.answered)
@@ -56,22 +57,17 @@ class Submit(Incoming, Job[Handled]):
             return _handle(context, incoming, peer)
         except RefusedError as refusal:
             return requests.refuse(incoming, refusal.result, refusal.detail)
-        finally:
-            requests.end()
 
     def broken(self, context: Context) -> Handled:
         """A bug of ours costs one request: answered 500, kept in the journal to be looked at."""
         request = as_journalled(self.request, context.peers.sender(self.source))
         kept = Incoming(self.source, request)
-        handled = context.requests.refuse(kept, Result.INTERNAL, "internal error")
-        context.requests.end()
-        return handled
+        return context.requests.refuse(kept, Result.INTERNAL, "internal error")
 
     def measure(self, measures: Measures, done: Done[Handled], times: Times) -> None:
         """See `Job.measure`."""
         handled = done.value or Handled(not_written(self.request, done.error))
-        measures.handled(self.source, self.request, handled.response, handled.row, times)
-        measures.request_spans(
+        measures.handled(
             self.source, self.request, handled.response, handled.row, done.deliveries, times
         )
 
@@ -120,10 +116,8 @@ class Record(Job[tuple[Done[Handled], ...]]):
             parts.append(scope.finish(handled))
         self.handling = None
         for part in parts:
-            for delivery in part.deliveries:
-                scope.deliver(delivery)
-            for receiver, message in part.answers:
-                scope.answer(receiver, message)
+            scope.deliveries += part.deliveries
+            scope.answers += part.answers
         for key, value in self.memory.items():
             context.tx.memory.save(self.source, key, value)
         return tuple(parts)

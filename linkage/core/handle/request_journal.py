@@ -35,7 +35,8 @@ class RequestJournal:
         self._traces = notifier.traces
         self._alarms = alarms
         self.repetitions = repetitions
-        self._seen: dict[tuple[str, str], list[JournalRow]] = {}
+        self.seen: dict[tuple[str, str], list[JournalRow]] = {}
+        """By sender and Id: what was journalled under the Ids of the batch before."""
         self._repeats = False
         """Whether an Id comes more than once in the batch: else what is journalled of it need not
         be found by its other messages."""
@@ -45,7 +46,7 @@ class RequestJournal:
     def begin(self, batch: Sequence[Incoming]) -> None:
         """Look up at once which requests of a batch were journalled before."""
         self.given_again = None
-        self._seen = {}
+        self.seen = {}
         self.repetitions.begin()
         keys: list[tuple[str, str]] = []
         natives: set[tuple[str, str]] = set()
@@ -65,7 +66,7 @@ class RequestJournal:
 
     def _keep_seen(self, row: JournalRow) -> None:
         """A request that was journalled, after those that stand before it."""
-        self._seen.setdefault((row.source, str(row.request_id)), []).append(row)
+        self.seen.setdefault((row.source, str(row.request_id)), []).append(row)
 
     def find_repeated(self, incoming: Incoming) -> JournalRow | None:
         """The entry that a request repeats.
@@ -74,10 +75,8 @@ class RequestJournal:
         before. People are told of a sender that gives Ids again without saying so: what it sends
         again after a loss will be told again, and marked, since nobody can tell it apart.
         """
-        if not self._seen:
-            return None
         source, request = incoming.source, incoming.request
-        found = alike(self._seen.get((source, request.id), ()), request)
+        found = alike(self.seen.get((source, request.id), ()), request)
         if not found:
             return None
         row, verdict = self.repetitions.judge(
@@ -107,11 +106,6 @@ class RequestJournal:
             )
             self._alarms.tell(Alarm(ids_alarm(source), source, text, level="warning"))
         return None
-
-    def end(self) -> None:
-        """The request in work is handled."""
-        self.given_again = None
-        self._scope.row = None
 
     def refuse(self, incoming: Incoming, result: int, detail: str) -> Handled:
         """Nothing happens but an entry in the journal."""
