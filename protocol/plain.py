@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from protocol.errors import InvalidMessageError
 from protocol.fields import format_time
-from protocol.message import FieldPlan, Part, plan_of
+from protocol.message import Part
+from protocol.plans import FieldPlan, plan_of
 from protocol.results import Result
 
 P = TypeVar("P", bound=Part)

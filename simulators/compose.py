@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from protocol.errors import InvalidMessageError
 from protocol.fields import NULL_TOKENS
-from protocol.message import FieldPlan, Message, Part, plan_of
+from protocol.message import Message, Part
+from protocol.plans import FieldPlan, plan_of
 from protocol.suggest import nearest
 
 TEXT_KEY: Final = "text"

@@ -19,8 +19,9 @@ from operator import attrgetter
 from typing import Any, Final
 
 from protocol.envelope import Request, Response
-from protocol.message import FieldPlan, Part, made_of, plan_of
+from protocol.message import Part, made_of
 from protocol.messages import message_class
+from protocol.plans import FieldPlan, plan_of
 
 Fields = tuple[Any, ...]
 

@@ -21,9 +21,10 @@ from protocol.generate.model import (
     summary,
 )
 from protocol.kinds import KINDS, Direction
-from protocol.message import FieldPlan, Message, Part, plan_of
+from protocol.message import Message, Part
 from protocol.messages import every_class, source_of
 from protocol.messages.mirror import LOOSENED
+from protocol.plans import FieldPlan, plan_of
 
 ASYNCAPI: Final = "3.0.0"
 PROTOCOL_VERSION: Final = "1.0.0"

@@ -17,8 +17,9 @@ from protocol.generate.model import (
     summary,
 )
 from protocol.kinds import KINDS, Direction, direction_of
-from protocol.message import FieldPlan, Message, Part, find_registered, plan_of
+from protocol.message import Message, Part, find_registered
 from protocol.messages import every_class
+from protocol.plans import FieldPlan, plan_of
 
 _HEAD = "| Element | Type | Must | Patent |\n|---|---|---|---|"
 

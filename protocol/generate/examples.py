@@ -18,9 +18,10 @@ from lxml import etree
 
 from protocol.generate.model import of_direction
 from protocol.kinds import KINDS, Direction, Party, direction_of
-from protocol.message import Message, plan_of
+from protocol.message import Message
 from protocol.messages import every_class, source_of
 from protocol.messages.mirror import LOOSENED, Display
+from protocol.plans import plan_of
 
 SOURCES: Final = ("examples-1xx.xml", "examples-2xx.xml", "examples-screens.xml")
 BUSINESS: Final = (Direction.PLATFORM_TO_BUSINESS, Direction.BUSINESS_TO_PLATFORM)

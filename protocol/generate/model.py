@@ -9,8 +9,9 @@ from typing import Final
 
 from protocol.fields import NUMBER_MAX, Value
 from protocol.kinds import Direction
-from protocol.message import COMMON, FieldPlan, Message, Part, plan_of
+from protocol.message import COMMON, Message, Part
 from protocol.messages import every_class
+from protocol.plans import FieldPlan, plan_of
 
 NOTE: Final = "Generated from the classes of `protocol.messages` by `make generate`: edit those."
 

@@ -15,8 +15,9 @@ from lxml import etree
 from protocol.envelope import REQUEST_ID_MAX
 from protocol.fields import FLAG, NULL_TOKENS, TIME, Value, number, text
 from protocol.generate.model import explanation, one_of, parts_of
-from protocol.message import FieldPlan, Message, Part, plan_of
+from protocol.message import Message, Part
 from protocol.messages import every_class
+from protocol.plans import FieldPlan, plan_of
 
 NAMESPACE: Final = "http://www.w3.org/2001/XMLSchema"
 TYPES_FILE: Final = "types.xsd"

@@ -23,8 +23,9 @@ from protocol.fields import (
     ReasonCode,
     Seconds,
 )
-from protocol.message import Message, command, field, notice
+from protocol.message import Message, command, notice
 from protocol.messages.parts import AudioDirection, CallPhase, KeyValue, Numbers
+from protocol.plans import field
 
 
 class CallDirection(Choice):

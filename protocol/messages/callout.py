@@ -19,8 +19,9 @@ from protocol.fields import (
     ReasonCode,
     Seconds,
 )
-from protocol.message import Message, Part, command, field, notice, part
+from protocol.message import Message, Part, command, notice, part
 from protocol.messages.parts import Phone
+from protocol.plans import field
 
 
 class CallOutType(Choice):

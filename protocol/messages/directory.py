@@ -11,8 +11,9 @@ from protocol.fields import (
     Name,
     PhoneNum,
 )
-from protocol.message import Message, Part, command, field, notice, part
+from protocol.message import Message, Part, command, notice, part
 from protocol.messages.parts import DirectoryKind, Phone
+from protocol.plans import field
 
 
 class DirectoryAction(Choice):

@@ -27,8 +27,9 @@ from protocol.fields import (
     Sha256,
     Url,
 )
-from protocol.message import Message, Part, command, field, notice, part
+from protocol.message import Message, Part, command, notice, part
 from protocol.messages.parts import OperationKind
+from protocol.plans import field
 
 
 class BindCause(StrEnum):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from protocol.fields import Choice, Count, Ident, Line, PhoneNum, ReasonCode
-from protocol.message import Message, command, field, notice
+from protocol.message import Message, command, notice
 from protocol.messages.parts import Phone
+from protocol.plans import field
 
 
 class FaxStatus(Choice):

@@ -20,8 +20,9 @@ from protocol.fields import (
     ReasonCode,
     Seconds,
 )
-from protocol.message import Message, Part, command, field, notice, part
+from protocol.message import Message, Part, command, notice, part
 from protocol.messages.parts import CoordinateSystem
+from protocol.plans import field
 
 
 class ObjectType(StrEnum):

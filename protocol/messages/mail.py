@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from protocol.fields import Choice, Count, FreeText, Ident, Line, MailAddress, ReasonCode
-from protocol.message import Message, command, field, notice
+from protocol.message import Message, command, notice
 from protocol.messages.parts import FileRef
+from protocol.plans import field
 
 
 class MailStatus(Choice):

@@ -14,8 +14,9 @@ from protocol.fields import (
     ReasonCode,
     Seconds,
 )
-from protocol.message import Message, command, field, notice
+from protocol.message import Message, command, notice
 from protocol.messages.parts import FileRef, KeyValue, Receiver
+from protocol.plans import field
 
 
 class SmsSendStatus(Choice):

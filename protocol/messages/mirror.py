@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from protocol.fields import Choice, PeerId
 from protocol.kinds import KINDS, NUMBERS, Direction, counterpart, direction_of
-from protocol.message import Message, element_name, find_registered, plan_of
+from protocol.message import Message, find_registered
 from protocol.messages.mirror_names import NAMES
+from protocol.plans import element_name, plan_of
 
 PREFIX: Final = {
     Direction.PLATFORM_TO_SCREEN: "Screen",

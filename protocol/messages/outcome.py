@@ -11,7 +11,7 @@ from typing import Any, Final
 from protocol.errors import LocalProtocolError
 from protocol.fields import CONTROL, NULL_TOKENS
 from protocol.kinds import COMMANDS, KINDS, answers, counterpart, direction_of
-from protocol.message import FieldPlan, Message, find_registered, plan_of
+from protocol.message import Message, find_registered
 from protocol.messages.call import CallDirection
 from protocol.messages.conference import BroadcastAction
 from protocol.messages.fax import FaxStatus
@@ -21,6 +21,7 @@ from protocol.messages.messaging import SmsSendStatus
 from protocol.messages.mirror import message_class
 from protocol.messages.parts import CallPhase
 from protocol.messages.video import VideoSessionAction
+from protocol.plans import FieldPlan, plan_of
 from protocol.reasons import Reason
 
 DETAIL_MAX: Final = 1000

@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Annotated
 
 from protocol.fields import Choice, Count, FreeText, Ident, Lat, Line, Lon, Name, PhoneNum, text
-from protocol.message import Part, field, part
+from protocol.message import Part, part
+from protocol.plans import field
 
 Numbers = Annotated[str, text(400, pattern=r"[0-9]{1,3}( [0-9]{1,3})*", name="Numbers")]
 """Small numbers with one blank between them: `1 2 5`."""

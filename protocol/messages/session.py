@@ -23,8 +23,9 @@ from protocol.fields import (
     PhoneNum,
     Seconds,
 )
-from protocol.message import Message, Part, command, field, notice, part, screen
+from protocol.message import Message, Part, command, notice, part, screen
 from protocol.messages.parts import Capability
+from protocol.plans import field
 
 
 class LinkState(StrEnum):

@@ -17,9 +17,10 @@ from protocol.fields import (
     OpId,
     PhoneNum,
 )
-from protocol.message import Message, Part, command, field, notice, part
+from protocol.message import Message, Part, command, notice, part
 from protocol.messages.call import CallState
 from protocol.messages.directory import AgentState
+from protocol.plans import field
 
 
 class SnapshotKind(StrEnum):

@@ -19,8 +19,9 @@ from protocol.fields import (
     Sha256,
     Url,
 )
-from protocol.message import Message, command, field, notice
+from protocol.message import Message, command, notice
 from protocol.messages.parts import Near
+from protocol.plans import field
 
 
 class VideoSessionAction(Choice):

@@ -19,9 +19,10 @@ from protocol import fields
 from protocol.dialect import DEFAULT, Dialect
 from protocol.envelope import REQUEST_ID_MAX, Request, Response
 from protocol.errors import InvalidMessageError, RemoteProtocolError
-from protocol.message import FieldPlan, Message, Part, find_registered, plan_of
+from protocol.message import Message, Part, find_registered
 from protocol.messages import message_class
 from protocol.messages.mirror import own_names
+from protocol.plans import FieldPlan, plan_of
 from protocol.results import Result
 from protocol.xml.salvage import salvage
 from protocol.xml.unknown_names import UnreadableError, Vocabulary, tree_without_unknown_names

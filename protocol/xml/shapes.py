@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from protocol import fields
-from protocol.message import Message, plan_of
+from protocol.message import Message
+from protocol.plans import plan_of
 
 SHAPES_MAX: Final = 16
 """Patterns of one type: who sends ever new shapes costs more time, not more memory."""

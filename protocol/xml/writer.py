@@ -22,7 +22,8 @@ from protocol import fields
 from protocol.dialect import DEFAULT, Dialect
 from protocol.envelope import REQUEST_ID_MAX, Request, Response
 from protocol.errors import LocalProtocolError
-from protocol.message import FieldPlan, Message, Part, plan_of
+from protocol.message import Message, Part
+from protocol.plans import FieldPlan, plan_of
 
 _NEEDS_ESCAPE: Final = re.compile('[&<>"\t\n\r]')
 _ESCAPES: Final = {

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Final
 
-from protocol.message import Message, plan_of
+from protocol.message import Message
 from protocol.messages import (
     CallPhase,
     CallState,
@@ -21,6 +21,7 @@ from protocol.messages import (
     HangupScope,
     TransferNotice,
 )
+from protocol.plans import plan_of
 from protocol.reasons import Reason
 from protocol.results import Result
 from simulators.platform.parties import Site

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 from linkage.ports import Notice, StoredFile
 from linkage.ports.adapter import NOTHING
-from protocol.message import Message, plan_of
+from protocol.message import Message
+from protocol.plans import plan_of
 
 M = TypeVar("M", bound=Message)
 WAIT_S = 30.0

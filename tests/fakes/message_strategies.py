@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from protocol import fields
 from protocol.envelope import Request
-from protocol.message import FieldPlan, Message, Part, plan_of
+from protocol.message import Message, Part
 from protocol.messages import every_class
+from protocol.plans import FieldPlan, plan_of
 
 MOST_REPEATED = 3
 MILLISECOND = timedelta(milliseconds=1)

@@ -11,7 +11,8 @@ from protocol.codec import decode, encode
 from protocol.dialect import LEGACY
 from protocol.envelope import Request
 from protocol.errors import RemoteProtocolError
-from protocol.message import Message, plan_of
+from protocol.message import Message
+from protocol.plans import plan_of
 from protocol.results import Result
 from tests.fakes.message_strategies import CLASSES, requests, smallest
 

@@ -28,7 +28,8 @@ from protocol.envelope import Request, Response
 from protocol.errors import RemoteProtocolError
 from protocol.fields import NULL_TOKENS
 from protocol.frames import UNREAD_MAX, Framer, encode_frame, encode_message, heartbeat
-from protocol.message import Message, plan_of
+from protocol.message import Message
+from protocol.plans import plan_of
 from protocol.results import Result
 from protocol.xml import canonical
 from protocol.xml.canonical import read_canonical

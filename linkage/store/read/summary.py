@@ -6,8 +6,9 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
-from protocol.message import Message, Part, plan_of
+from protocol.message import Message, Part
 from protocol.plain import to_plain
+from protocol.plans import plan_of
 from protocol.reasons import reason_text
 from protocol.results import result_text
 

@@ -9,17 +9,7 @@ import pytest
 
 from protocol.errors import InvalidMessageError
 from protocol.fields import CallId, Name
-from protocol.message import (
-    Message,
-    Part,
-    amended,
-    field,
-    filled,
-    notice,
-    part,
-    plan_of,
-    registered,
-)
+from protocol.message import Message, Part, amended, filled, notice, part, registered
 from protocol.messages import (
     CallOut,
     Capability,
@@ -38,6 +28,7 @@ from protocol.messages import (
     message_class,
 )
 from protocol.messages.call import AnswerAction, AnswerCall, CallDirection
+from protocol.plans import field, plan_of
 from protocol.results import Result
 
 

@@ -23,8 +23,8 @@ from protocol.dialect import DEFAULT, Dialect
 from protocol.envelope import REQUEST_ID_MAX, Request
 from protocol.fields import FREE_TEXT_MAX
 from protocol.frames import FRAGMENTS_MAX, HEARTBEAT, Framer, encode_message, payload_max
-from protocol.message import plan_of
 from protocol.messages import AppRegister, BindCause
+from protocol.plans import plan_of
 from protocol.registration import (
     NONCE_MAX,
     NONCE_MIN,

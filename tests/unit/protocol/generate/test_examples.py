@@ -13,8 +13,9 @@ from protocol.codec import decode, encode
 from protocol.envelope import Request
 from protocol.fields import NULL_TOKENS
 from protocol.frames import encode_message
-from protocol.message import Part, plan_of
+from protocol.message import Part
 from protocol.messages import every_class, message_class, source_of
+from protocol.plans import plan_of
 from protocol.registration import signed_fields, verify
 from protocol.xml.reader import ENVELOPE
 

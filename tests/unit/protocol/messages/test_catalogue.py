@@ -8,9 +8,10 @@ import pytest
 
 import protocol.messages as catalogue
 from protocol.kinds import Direction, direction_of
-from protocol.message import Message, Part, find_registered, plan_of, registered
+from protocol.message import Message, Part, find_registered, registered
 from protocol.messages import every_class, message_class
 from protocol.messages.mirror_names import NAMES
+from protocol.plans import plan_of
 
 NOTICES = {
     *(100, 101, 102, 103, 104, 105, 106, 107, 108, 109),

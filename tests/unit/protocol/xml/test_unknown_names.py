@@ -16,8 +16,8 @@ from protocol.codec import decode
 from protocol.dialect import Dialect
 from protocol.envelope import Request, Response
 from protocol.errors import RemoteProtocolError
-from protocol.message import plan_of
 from protocol.messages import IncomingCallNotice, every_class
+from protocol.plans import plan_of
 from protocol.xml.reader import _vocabulary, read_tree
 
 MiB = 1024 * 1024
