@@ -40,7 +40,7 @@ def pin(core: int) -> None:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run on uvloop where it is installed, as linkage does."""
-    from linkage.cli.running import run as run_on_loop
+    from linkage.cli.shared.loop import run as run_on_loop
 
     return run_on_loop(work)
 

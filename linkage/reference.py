@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from linkage.client.carriers import Host
 from linkage.client.session import Owner
-from linkage.config.declared import written
+from linkage.config.declared import all_written
 from linkage.generated import keep_page
 
 MODULES: Final = ("linkage", "linkage.client", "linkage.blocking", "linkage.reader")
@@ -114,7 +114,7 @@ def _fields(cls: type[Any]) -> Iterator[str]:
         return
     if not _has_fields(cls):
         return
-    for name, kind, default, told in written(cls):
+    for name, kind, default, told in all_written(cls):
         value = f" = {default}" if default else ""
         yield f"- `{name}: {kind}{value}`{': ' if told else ''}{told}"
     yield ""

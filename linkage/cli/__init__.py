@@ -7,7 +7,7 @@ answered before the store, the codec or the sockets are loaded.
 from __future__ import annotations
 
 from linkage.cli.commands import cli
-from linkage.cli.terminal import show_what_can_be_shown
+from linkage.cli.shared.terminal import show_what_can_be_shown
 
 
 def main() -> None:

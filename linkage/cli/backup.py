@@ -11,7 +11,13 @@ import click
 
 from linkage import __version__
 from linkage.cli.commands import FailureError
-from linkage.cli.common import config_option, json_option, print_json, read_config, size_text
+from linkage.cli.shared.common import (
+    config_option,
+    json_option,
+    print_json,
+    read_config,
+    size_text,
+)
 from linkage.timeline.cells import harmless
 
 

@@ -29,13 +29,13 @@ Table = Mapping[str, tuple[str, str]]
 COMMANDS: Final[Table] = {
     "init": ("linkage.cli.init:init", "Write a configuration that is ready to serve."),
     "serve": ("linkage.cli.serve:serve", "Run the middleware until it is stopped."),
-    "demo": ("linkage.cli.demo:demo", "Show both of the patent's embodiments, live."),
+    "demo": ("linkage.cli.demo.demo:demo", "Show both of the patent's embodiments, live."),
     "event": ("linkage.cli.commands:event", "Find events, and look after them."),
     "journal": ("linkage.cli.commands:journal", "Read, check and export the journal."),
     "peer": ("linkage.cli.commands:peer", "Look after one peer: add, show, remove it."),
     "keys": ("linkage.cli.keys:keys", "Make the keys for parts on several hosts."),
-    "peers": ("linkage.cli.peers:peers", "List the peers: who is connected, what waits."),
-    "top": ("linkage.cli.top:top", "Watch a serving linkage: rates, queues, adapters."),
+    "peers": ("linkage.cli.peer.overview:peers", "List the peers: who is connected, what waits."),
+    "top": ("linkage.cli.top.top:top", "Watch a serving linkage: rates, queues, adapters."),
     "simulate": ("linkage.cli.commands:simulate", "Play a platform, an application or a screen."),
     "conformance": (
         "linkage.cli.conformance:conformance",
@@ -46,16 +46,19 @@ COMMANDS: Final[Table] = {
     "doctor": ("linkage.cli.doctor:doctor", "Say what is installed, reachable, writable."),
 }
 EVENT: Final[Table] = {
-    "list": ("linkage.cli.events:list_events", "List events, the latest first."),
-    "show": ("linkage.cli.events:show", "Show an event's operations, files and entries."),
-    "timeline": ("linkage.cli.timeline:timeline", "Draw who told whom what, and when."),
-    "create": ("linkage.cli.operating:create", "Open an event, for a call that is there or none."),
-    "close": ("linkage.cli.operating:close", "Close an event."),
-    "reopen": ("linkage.cli.operating:reopen", "Open a closed event again."),
-    "bind": ("linkage.cli.operating:bind", "Say that an operation belongs to an event."),
-    "unbind": ("linkage.cli.operating:unbind", "Say that an operation does not belong to it."),
-    "merge": ("linkage.cli.operating:merge", "Merge an event into another."),
-    "unmerge": ("linkage.cli.operating:unmerge", "Undo that, exactly."),
+    "list": ("linkage.cli.event.show:list_events", "List events, the latest first."),
+    "show": ("linkage.cli.event.show:show", "Show an event's operations, files and entries."),
+    "timeline": ("linkage.cli.event.timeline:timeline", "Draw who told whom what, and when."),
+    "create": (
+        "linkage.cli.event.change:create",
+        "Open an event, for a call that is there or none.",
+    ),
+    "close": ("linkage.cli.event.change:close", "Close an event."),
+    "reopen": ("linkage.cli.event.change:reopen", "Open a closed event again."),
+    "bind": ("linkage.cli.event.change:bind", "Say that an operation belongs to an event."),
+    "unbind": ("linkage.cli.event.change:unbind", "Say that an operation does not belong to it."),
+    "merge": ("linkage.cli.event.change:merge", "Merge an event into another."),
+    "unmerge": ("linkage.cli.event.change:unmerge", "Undo that, exactly."),
 }
 JOURNAL: Final[Table] = {
     "tail": ("linkage.cli.journal:tail", "Show the last entries, and those to come."),
@@ -63,18 +66,21 @@ JOURNAL: Final[Table] = {
     "export": ("linkage.cli.journal:export", "Write entries as JSON Lines or CSV."),
 }
 PEER: Final[Table] = {
-    "show": ("linkage.cli.peer:show", "Show a peer: its settings, its link, its queue."),
-    "add": ("linkage.cli.roster:add", "Add a peer to the configuration, with a secret."),
-    "remove": ("linkage.cli.roster:remove", "Take a peer out of the configuration."),
-    "rotate": ("linkage.cli.peer:rotate", "Give a peer a new secret."),
+    "show": ("linkage.cli.peer.show:show", "Show a peer: its settings, its link, its queue."),
+    "add": ("linkage.cli.peer.edit:add", "Add a peer to the configuration, with a secret."),
+    "remove": ("linkage.cli.peer.edit:remove", "Take a peer out of the configuration."),
+    "rotate": ("linkage.cli.peer.show:rotate", "Give a peer a new secret."),
 }
 SIMULATE: Final[Table] = {
-    "run": ("linkage.cli.judging:run", "Play a scenario and judge what it expects."),
-    "platform": ("linkage.cli.simulate:platform", "Play a communication platform."),
-    "application": ("linkage.cli.simulate:application", "Play the duty desk."),
-    "screen": ("linkage.cli.simulate:screen", "Play a screen."),
-    "load": ("linkage.cli.load:load", "Send notices at a rate, and measure the answers."),
-    "fault": ("linkage.cli.faults:fault", "Play a bad network between a program and linkage."),
+    "run": ("linkage.cli.simulate.judge:run", "Play a scenario and judge what it expects."),
+    "platform": ("linkage.cli.simulate.play:platform", "Play a communication platform."),
+    "application": ("linkage.cli.simulate.play:application", "Play the duty desk."),
+    "screen": ("linkage.cli.simulate.play:screen", "Play a screen."),
+    "load": ("linkage.cli.simulate.load:load", "Send notices at a rate, and measure the answers."),
+    "fault": (
+        "linkage.cli.simulate.fault:fault",
+        "Play a bad network between a program and linkage.",
+    ),
 }
 
 
@@ -118,7 +124,7 @@ class LazyGroup(click.Group):
         name = args[0]
         command = self.get_command(ctx, name)
         if command is None:
-            from linkage.cli.common import similar
+            from linkage.cli.shared.common import similar
 
             near = similar(name, self._table) or f"; see {ctx.command_path} --help"
             ctx.fail(f"No such command {name!r}{near}")

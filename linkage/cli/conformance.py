@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from linkage.cli.commands import INTERRUPTED, FailureError
-from linkage.cli.common import console, json_option, print_json
+from linkage.cli.shared.common import console, json_option, print_json
 from linkage.timeline.cells import harmless
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _settings(role: str, address: str, options: dict[str, Any]) -> Settings:
 
 def _run(settings: Settings, *, as_json: bool) -> tuple[Report, bool]:
     """The report, and whether Ctrl-C came before its end."""
-    from linkage.cli.running import run, told_to_stop
+    from linkage.cli.shared.loop import run, told_to_stop
     from simulators.conformance import ConformanceError, run_conformance
 
     out = console()

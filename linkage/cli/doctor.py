@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 import click
 
-from linkage.cli.common import config_option, console, json_option, print_json
+from linkage.cli.shared.common import config_option, console, json_option, print_json
 from linkage.timeline.cells import harmless
 
 _MARKS: Final = {"ok": "✓", "note": "·", "warning": "!", "broken": "✗"}
@@ -28,17 +29,7 @@ def doctor(as_json: bool, config_file: Path) -> None:
 
     findings = list(examine(config_file, SystemClock().utc()))
     if as_json:
-        print_json(
-            [
-                {
-                    "name": finding.name,
-                    "state": finding.state.value,
-                    "detail": finding.detail,
-                    "remedy": finding.remedy,
-                }
-                for finding in findings
-            ]
-        )
+        print_json([asdict(finding) for finding in findings])
     else:
         from rich.table import Table
         from rich.text import Text

@@ -11,8 +11,8 @@ from typing import Any, Final
 import click
 
 from linkage.cli.commands import FailureError
-from linkage.cli.common import json_option, print_json
-from linkage.cli.editing import quoted
+from linkage.cli.shared.common import json_option, print_json
+from linkage.cli.shared.toml_editing import quoted
 
 ROLES: Final = {
     "application": "application",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from linkage.cli.commands import FailureError
-from linkage.cli.common import (
+from linkage.cli.shared.common import (
     config_option,
     console,
     json_option,
@@ -24,7 +24,7 @@ from linkage.cli.common import (
     print_json,
     read_config,
 )
-from linkage.cli.terminal import SupportsWrite, Utf8Stdout
+from linkage.cli.shared.terminal import SupportsWrite, Utf8Stdout
 from linkage.timeline.cells import harmless
 
 if TYPE_CHECKING:
@@ -73,13 +73,13 @@ def _tail(reader: StoreReader, count: int, *, follow: bool, as_json: bool) -> No
 def show_entry(entry: EntryView, output: Console, *, as_json: bool) -> None:
     """One entry on one line."""
     if as_json:
-        from linkage.cli.plain import plain_entry
+        from linkage.cli.shared.plain import plain
 
-        print_json(plain_entry(entry), indent=None)
+        print_json(plain(entry), indent=None)
         return
     from rich.text import Text
 
-    from linkage.cli.events import entry_words
+    from linkage.cli.event.show import entry_words
 
     event = f"{entry.event_id} " if entry.event_id else ""
     output.print(
@@ -217,19 +217,19 @@ def export(
 
 
 def _write_jsonl(entries: Iterable[EntryView], file: SupportsWrite) -> None:
-    from linkage.cli.plain import plain_entry
+    from linkage.cli.shared.plain import plain
 
     for entry in entries:
-        file.write(json.dumps(plain_entry(entry), ensure_ascii=True) + "\n")
+        file.write(json.dumps(plain(entry), ensure_ascii=True) + "\n")
 
 
 def _write_csv(entries: Iterable[EntryView], file: SupportsWrite) -> None:
-    from linkage.cli.plain import plain_entry
+    from linkage.cli.shared.plain import plain
 
     writer = csv.DictWriter(file, CSV_COLUMNS, extrasaction="ignore")
     writer.writeheader()
     for entry in entries:
-        writer.writerow({name: _cell(value) for name, value in plain_entry(entry).items()})
+        writer.writerow({name: _cell(value) for name, value in plain(entry).items()})
 
 
 def _cell(value: Any) -> Any:

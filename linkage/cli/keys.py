@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from linkage.cli.common import config_option, json_option, print_json, read_config
+from linkage.cli.shared.common import config_option, json_option, print_json, read_config
 
 
 @click.command()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from linkage import __version__
-from linkage.cli.common import config_option, print_json, read_config
+from linkage.cli.shared.common import config_option, print_json, read_config
 
 if TYPE_CHECKING:
     import asyncio
@@ -76,7 +76,7 @@ def serve(
     which those that are refused try again at once. With --only, one part of it: each can be
     started, stopped, killed and told by SIGHUP alone, in any order.
     """
-    from linkage.cli.running import run, until_stopped
+    from linkage.cli.shared.loop import run, until_stopped
     from linkage.logs.setup import log_as_configured
 
     read = partial(_read, config_file, part)
@@ -107,7 +107,7 @@ def _read(config_file: Path, part: str | None) -> Config:
 
 
 async def _serve(config: Config, read: Read, hidden: SecretsOf, *, as_json: bool) -> None:
-    from linkage.cli.running import hung_up, settled_in
+    from linkage.cli.shared.loop import hung_up, settled_in
     from linkage.server.server import Server
 
     async with Server(config) as server:
@@ -162,7 +162,7 @@ async def _serve_part(
 ) -> None:
     import asyncio
 
-    from linkage.cli.running import hung_up, settled_in
+    from linkage.cli.shared.loop import hung_up, settled_in
     from linkage.server.process import open_part
 
     async with open_part(config, name) as part:

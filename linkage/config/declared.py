@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_origin
 
 
 class Written(NamedTuple):
@@ -38,10 +39,31 @@ def written(cls: type[Any]) -> Iterator[Written]:
         yield Written(field.target.id, ast.unparse(field.annotation), default, meaning)
 
 
+def all_written(cls: type[Any]) -> Iterator[Written]:
+    """The public fields of a class with those of its bases, each once, the bases' first."""
+    found: dict[str, Written] = {}
+    for base in reversed(cls.__mro__):
+        if "__annotations__" in vars(base) and base.__module__ not in {"typing", "pydantic.main"}:
+            found |= {field.name: field for field in written(base)}
+    given = _type_arguments(cls)
+    for field in found.values():
+        yield field._replace(
+            kind=re.sub(r"\w+", lambda word: given.get(word[0], word[0]), field.kind)
+        )
+
+
+def _type_arguments(cls: type[Any]) -> dict[str, str]:
+    """What a class has made of the type variables of its bases: `Time` → `datetime`."""
+    return {
+        parameter.__name__: argument.__name__
+        for base in vars(cls).get("__orig_bases__", ())
+        for parameter, argument in zip(
+            getattr(get_origin(base), "__parameters__", ()), get_args(base), strict=False
+        )
+        if isinstance(argument, type)
+    }
+
+
 def meanings(cls: type[Any]) -> dict[str, str]:
     """What each field means, those of the bases first."""
-    found: dict[str, str] = {}
-    for base in reversed(cls.__mro__):
-        if "__annotations__" in vars(base) and base.__module__ != "pydantic.main":
-            found |= {field.name: field.meaning for field in written(base) if field.meaning}
-    return found
+    return {field.name: field.meaning for field in all_written(cls) if field.meaning}

@@ -166,7 +166,7 @@ def test_an_owner_that_is_meant_otherwise_is_told(run: Run, alarm_config: Path) 
 def test_a_secret_of_the_environment_does_not_beat_a_configuration_that_is_named(
     alarm_config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from linkage.cli.simulate import find_target, platform
+    from linkage.cli.simulate.play import find_target, platform
 
     where = ["--id", "pbx", "--host", "127.0.0.1", "--port", "9"]
     names = ("host", "port", "peer_id", "secret", "config_file")

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from linkage.cli.plain import SHOWN_AS, plain_operation
+from linkage.cli.shared.plain import NAMES, plain
 from linkage.store import chain
 from linkage.store.archive import Segment
 from linkage.store.read.from_rows import operation_view
@@ -57,6 +57,6 @@ def test_a_column_of_an_operation_goes_from_its_declaration_to_the_last_reader()
     )
     view = operation_view(row, {}, (), ())
     assert {field.name for field in fields(OperationView)} >= set(names)
-    plain = plain_operation(view)
-    assert plain.keys() >= {SHOWN_AS.get(name, name) for name in names}
-    assert {name: plain[SHOWN_AS.get(name, name)] for name in texts} == texts
+    made = plain(view)
+    assert made.keys() >= {NAMES.get(name, name) for name in names}
+    assert {name: made[NAMES.get(name, name)] for name in texts} == texts

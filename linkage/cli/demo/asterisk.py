@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import click
 
-from linkage.cli.common import console
 from linkage.cli.journal import show_entry
-from linkage.cli.running import run, until_stopped
+from linkage.cli.shared.common import console
+from linkage.cli.shared.loop import run, until_stopped
 from linkage.config.file import Config
 from linkage.server.server import Server
 from linkage.store.read.reader import StoreReader

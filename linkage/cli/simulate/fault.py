@@ -119,7 +119,7 @@ def fault(
     linkage simulate fault --listen 127.0.0.1:7799 --to 127.0.0.1:7700 \\
         --delay 0.05 --duplicate 0.1 --cut up=0.01 --seed 7
     """  # noqa: D301 - \b is click's
-    from linkage.cli.running import run, until_stopped
+    from linkage.cli.shared.loop import run, until_stopped
     from simulators.faults import FaultError
 
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from linkage.cli.commands import FailureError
-from linkage.cli.common import config_before, read_config
+from linkage.cli.shared.common import config_before, read_config
 
 SCENARIOS = ("alarm", "conference")
 
@@ -58,7 +58,7 @@ def demo(platform: str, scenario: str, keep: Path | None, config_file: Path | No
     if platform == "simulator":
         if config_file is not None:
             raise click.UsageError("-c goes with --platform asterisk; the simulator needs none")
-        from linkage.cli.showing import show_simulated
+        from linkage.cli.demo.simulated import show_simulated
 
         names = SCENARIOS if scenario == "all" else (scenario,)
         show_simulated(names, keep)
@@ -68,6 +68,6 @@ def demo(platform: str, scenario: str, keep: Path | None, config_file: Path | No
     config = read_config(config_file)
     if not any(adapter.kind == "asterisk" for adapter in config.adapter):
         raise FailureError(f"{config_file}: has no adapter of kind asterisk\n{_ASTERISK_NEEDED}")
-    from linkage.cli.watching import watch_asterisk
+    from linkage.cli.demo.asterisk import watch_asterisk
 
     watch_asterisk(config)

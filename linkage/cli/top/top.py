@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from linkage.cli.common import (
+from linkage.cli.shared.common import (
     config_option,
     console,
     json_option,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from linkage.cli.scraped import Reading
+    from linkage.cli.top.rates import Reading
 
 Address = tuple[str, int]
 
@@ -113,7 +113,7 @@ def _views(places: list[Address], every: float) -> Iterator[dict[str, Any]]:
     Raises:
         TopError: nobody answers at the first look.
     """
-    from linkage.cli.scraped import Change, view
+    from linkage.cli.top.rates import Change, view
     from linkage.clock import SystemClock
 
     clock = SystemClock()
@@ -129,7 +129,7 @@ def _views(places: list[Address], every: float) -> Iterator[dict[str, Any]]:
 
 def _look(places: list[Address], at: float) -> tuple[Reading, list[str]]:
     """All metrics, and what keeps linkage from its work."""
-    from linkage.cli.scraped import Reading
+    from linkage.cli.top.rates import Reading
 
     reading = Reading(at)
     problems: list[str] = []

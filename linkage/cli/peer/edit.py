@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from linkage.cli.commands import FailureError
-from linkage.cli.common import config_option, json_option, print_json, read_config
 from linkage.cli.init import ROLES
-from linkage.cli.peer import configured
+from linkage.cli.peer.show import configured
+from linkage.cli.shared.common import config_option, json_option, print_json, read_config
 from linkage.timeline.cells import harmless
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def add(peer_id: str, role: str, as_json: bool, config_file: Path, **options: An
     The rest of the file stays as it is. A serving linkage is told at once, and lets the peer in.
     --number, --login and --allow may be repeated.
     """
-    from linkage.cli.editing import read_text, with_peer, write_changed
+    from linkage.cli.shared.toml_editing import read_text, with_peer, write_changed
 
     config = read_config(config_file)
     taken = {peer.id for peer in config.peer} | {item.id for item in config.adapter}
@@ -116,7 +116,7 @@ def remove(peer_id: str, as_json: bool, config_file: Path) -> None:
 
     A serving linkage is told at once, and shuts it out. Its secret file and its queue stay.
     """
-    from linkage.cli.editing import read_text, without_peer, write_changed
+    from linkage.cli.shared.toml_editing import read_text, without_peer, write_changed
 
     config = read_config(config_file)
     peer = configured(config, peer_id, config_file)

@@ -15,11 +15,11 @@ from typing import Any, Final
 import click
 
 from linkage.cli.commands import FailureError
-from linkage.cli.common import console
 from linkage.cli.init import SECRET_BYTES, configuration_text, write_configuration
-from linkage.cli.running import run
-from linkage.cli.telling import message_line
-from linkage.cli.terminal import screen_width
+from linkage.cli.shared.common import console
+from linkage.cli.shared.loop import run
+from linkage.cli.shared.terminal import screen_width
+from linkage.cli.simulate.messages import message_line
 from linkage.config.file import Config
 from linkage.config.load import load_config
 from linkage.server.server import Server

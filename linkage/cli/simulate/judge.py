@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from linkage.cli.commands import INTERRUPTED, FailureError
-from linkage.cli.common import named_config, print_json
+from linkage.cli.shared.common import named_config, print_json
 from linkage.timeline.cells import harmless
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from linkage.cli.telling import Teller
+    from linkage.cli.simulate.messages import Teller
     from simulators.runner import ScenarioResult
     from simulators.scenario import Scenario
 
@@ -68,7 +68,7 @@ def run(
     linkage simulate run alarm
     linkage simulate run mine.toml -c try/linkage.toml --junit verdict.xml
     """  # noqa: D301 - \b is click's
-    from linkage.cli.telling import Teller, plain_sighting, show_findings
+    from linkage.cli.simulate.messages import Teller, plain_sighting, show_findings
     from simulators.scenario import Place, load_scenario
 
     told = load_scenario(scenario)
@@ -111,7 +111,7 @@ def _play(
     speed: float | None,
     teller: Teller | None,
 ) -> ScenarioResult:
-    from linkage.cli.running import run as run_loop
+    from linkage.cli.shared.loop import run as run_loop
 
     if config_file is not None:
         return run_loop(_against(told, config_file, host, port, speed, teller))
@@ -137,7 +137,7 @@ async def _against(
     teller: Teller | None,
 ) -> ScenarioResult:
     """At a linkage that serves."""
-    from linkage.cli.simulate import find_target
+    from linkage.cli.simulate.play import find_target
 
     where = {"host": host, "port": port, "peer_id": None, "secret": None}
     ids = {"platform": told.platform_id, "application": told.application_id}
@@ -157,7 +157,7 @@ async def _alone(
     told: Scenario, folder: Path, speed: float | None, teller: Teller | None
 ) -> ScenarioResult:
     """At a linkage of its own, which lives in the scenario's time."""
-    from linkage.cli.showing import configure, secret_of
+    from linkage.cli.demo.simulated import configure, secret_of
     from linkage.server.server import Server
 
     config = configure(folder, [told])
@@ -177,7 +177,7 @@ async def _judged(
     teller: Teller | None,
     tls: SSLContext | None,
 ) -> ScenarioResult:
-    from linkage.cli.running import told_to_stop
+    from linkage.cli.shared.loop import told_to_stop
     from simulators.clock import RealClock
     from simulators.runner import run_scenario
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from linkage.cli.running import GC_THRESHOLDS, SWITCH_EVERY_S, settled_in
+from linkage.cli.shared.loop import GC_THRESHOLDS, SWITCH_EVERY_S, settled_in
 
 
 def test_the_collector_looks_only_at_what_comes_later_and_threads_give_way_soon() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from linkage.cli.commands import INTERRUPTED, FailureError
-from linkage.cli.common import (
+from linkage.cli.shared.common import (
     config_option,
     console,
     json_option,
@@ -18,7 +18,7 @@ from linkage.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from linkage.cli.running import Stop
+    from linkage.cli.shared.loop import Stop
     from linkage.config.file import Config
     from simulators.load import LoadPeer, LoadPlan, LoadResult
 
@@ -71,7 +71,7 @@ def load(*, as_json: bool, **options: Any) -> None:
     what was measured until then, with status 130. Use it on a test installation: linkage journals
     every notice.
     """
-    from linkage.cli.running import run
+    from linkage.cli.shared.loop import run
     from simulators.load import LoadError
 
     try:
@@ -149,7 +149,7 @@ def _platforms(config: Config, path: Path, options: dict[str, Any]) -> list[Load
 
 async def _run(plan: LoadPlan, *, quiet: bool) -> tuple[LoadResult, bool]:
     """The result, and whether Ctrl-C came before its end."""
-    from linkage.cli.running import told_to_stop
+    from linkage.cli.shared.loop import told_to_stop
     from simulators.load import run_load
 
     with told_to_stop() as stop:

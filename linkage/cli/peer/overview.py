@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from linkage.cli.common import config_option, json_option, print_json, read_config
-from linkage.cli.terminal import screen_width
+from linkage.cli.shared.common import config_option, json_option, print_json, read_config
+from linkage.cli.shared.terminal import screen_width
 from linkage.timeline.cells import harmless
 from linkage.times import full_time
 
@@ -36,7 +36,7 @@ def peers(as_json: bool, config_file: Path) -> None:
     if as_json:
         print_json(rows)
         return
-    from linkage.cli.listing import table_lines
+    from linkage.cli.shared.tables import table_lines
 
     for row, lines in table_lines(HEADS, [_cells(row) for row in rows], screen_width()):
         for line in lines:
@@ -130,7 +130,7 @@ def peer_rows(
 
 
 def _row(peer_id: str, role: str, by: str, queue: PeerView | None) -> dict[str, Any]:
-    from linkage.cli.plain import plain_time
+    from linkage.cli.shared.plain import plain_time
 
     return {
         "id": peer_id,

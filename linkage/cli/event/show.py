@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from linkage.cli.commands import FailureError
-from linkage.cli.common import (
+from linkage.cli.shared.common import (
     config_option,
     console,
     json_option,
@@ -21,7 +21,7 @@ from linkage.cli.common import (
     similar,
     size_text,
 )
-from linkage.cli.terminal import screen_width
+from linkage.cli.shared.terminal import screen_width
 from linkage.timeline.cells import harmless
 from linkage.times import clock_time
 
@@ -52,13 +52,13 @@ def list_events(
     with open_reader(config_file) as reader:
         events = reader.list_events(owner=owner, status=status, limit=limit)
     if as_json:
-        from linkage.cli.plain import plain_event
+        from linkage.cli.shared.plain import plain
 
-        print_json([plain_event(event) for event in events])
+        print_json([plain(event) for event in events])
     elif not events:
         click.echo(_none(config_file, owner, status))
     else:
-        from linkage.cli.listing import event_lines
+        from linkage.cli.shared.tables import event_lines
 
         for line in event_lines(events, screen_width()):
             click.echo(line)
@@ -86,9 +86,9 @@ def show(event_id: str, owner: str | None, as_json: bool, config_file: Path) -> 
     history = history_of(config_file, event_id, owner)
     warn_of_absent(history)
     if as_json:
-        from linkage.cli.plain import plain_history
+        from linkage.cli.shared.plain import plain
 
-        print_json(plain_history(history))
+        print_json(plain(history))
         return
     output = console()
     for part in describe(history):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from linkage.cli.commands import FailureError
-from linkage.cli.common import config_is_named, config_option, read_config, similar
+from linkage.cli.shared.common import config_is_named, config_option, read_config, similar
 from linkage.timeline.cells import harmless
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def find_target(
     listen_host, listen_port = addresses[0]
     tls = None
     if config.tls_addresses and not config.plain_addresses:
-        from linkage.cli.encryption import client_context
+        from linkage.cli.simulate.tls import client_context
 
         tls = client_context(config, peer.id)
     address = (host or _reachable(listen_host), port or listen_port)
@@ -250,9 +250,9 @@ def _run(
     *,
     as_json: bool,
 ) -> None:
-    from linkage.cli.running import run, until_stopped
     from linkage.cli.serve import address_text
-    from linkage.cli.telling import Teller
+    from linkage.cli.shared.loop import run, until_stopped
+    from linkage.cli.simulate.messages import Teller
     from simulators.expecting import Place
     from simulators.verdict import side_of
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from linkage.cli.common import config_option
-from linkage.cli.events import owner_option
-from linkage.cli.terminal import Utf8Stdout, screen_width
+from linkage.cli.event.show import owner_option
+from linkage.cli.shared.common import config_option
+from linkage.cli.shared.terminal import Utf8Stdout, screen_width
 
 
 @click.command()
@@ -43,7 +43,7 @@ def timeline(
     A column for everybody who took part, an arrow for every message and for what happened on the
     telephone.
     """
-    from linkage.cli.events import history_of, warn_of_absent
+    from linkage.cli.event.show import history_of, warn_of_absent
     from linkage.timeline import build_ladder, render_mermaid, render_svg, render_text
 
     history = history_of(config_file, event_id, owner)

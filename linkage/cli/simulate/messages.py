@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from linkage.cli.common import console
+from linkage.cli.shared.common import console
 from linkage.timeline.cells import clip, harmless
 
 if TYPE_CHECKING:

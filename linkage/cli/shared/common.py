@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from linkage.cli.commands import CONFIG_BEFORE
-from linkage.cli.terminal import is_unicode, screen_width
+from linkage.cli.shared.terminal import is_unicode, screen_width
 from linkage.times import full_time
 
 if TYPE_CHECKING:

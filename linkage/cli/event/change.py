@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from linkage.cli.commands import FailureError
-from linkage.cli.common import config_option, json_option, print_json, read_config, similar
-from linkage.cli.events import owner_option
+from linkage.cli.event.show import owner_option
+from linkage.cli.shared.common import config_option, json_option, print_json, read_config, similar
 from linkage.timeline.cells import harmless
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def _change(
     as_json: bool,
 ) -> None:
     """A command about an event that is there."""
-    from linkage.cli.events import find_owner
+    from linkage.cli.event.show import find_owner
 
     config = read_config(config_file)
     owner = find_owner(config_file, event_id, owner)

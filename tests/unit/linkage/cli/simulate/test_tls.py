@@ -12,7 +12,7 @@ import pytest
 from gateway import TlsFiles
 from gateway.transport.certificate import read_validity
 from gateway.transport.tls import Tls
-from linkage.cli.encryption import client_context
+from linkage.cli.simulate.tls import client_context
 from linkage.clock import SystemClock
 from linkage.config.keyring import Keyring
 from linkage.config.load import load_config

@@ -1,0 +1,1 @@
+"""`linkage demo`: both of the patent's embodiments, on simulators or on a real Asterisk."""

@@ -1,0 +1,1 @@
+"""`linkage event …`: show events and their timelines; change them, as an operator."""

@@ -1,0 +1,1 @@
+"""`linkage peers` and `linkage peer …`: who is configured; one shown, added, removed, rotated."""

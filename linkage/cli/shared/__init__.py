@@ -1,0 +1,1 @@
+"""What the commands share: options, the event loop, plain values, tables, terminals."""

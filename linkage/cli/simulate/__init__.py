@@ -1,0 +1,1 @@
+"""`linkage simulate …`: play a platform, an application, a screen; judge, load, disturb."""

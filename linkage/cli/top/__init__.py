@@ -1,0 +1,1 @@
+"""`linkage top`: what a serving linkage does right now; `rates` works it out from scrapes."""
