@@ -15,13 +15,13 @@ from sqlalchemy.pool import QueuePool, StaticPool
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HEAD: Final = "0004"
-"""The newest migration; a database beyond it was written by a newer linkage."""
 CACHE_KIB: Final = 64 * 1024
 LOG_KEPT_BYTES: Final = 64 * 1024 * 1024
 """Of a log that is begun anew; one that is taken in in time is smaller."""
 BUSY_TIMEOUT_MS: Final = 5_000
 MIGRATIONS: Final = Path(__file__).parents[1] / "sql" / "migrations"
+HEAD: Final = max(path.name[:4] for path in MIGRATIONS.glob("versions/[0-9]*.py"))
+"""The newest migration; a database beyond it was written by a newer linkage."""
 
 
 class StoreError(Exception):

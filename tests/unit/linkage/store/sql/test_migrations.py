@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import pytest
 from alembic import command
@@ -15,6 +17,7 @@ from sqlalchemy import create_engine
 from linkage.store.chain import breaks
 from linkage.store.sql import tables
 from linkage.store.sql.rebuild import differences, rebuild
+from linkage.store.sql.unit import UnitOfWork
 from linkage.store.sqlite.database import MIGRATIONS, StoreError, open_for_reading, open_store
 from tests.fakes.core_bench import chain
 from tests.fakes.embodiments import Writer, write_alarm, write_conference
@@ -90,3 +93,56 @@ def test_what_waits_is_found_without_reading_what_is_done(tmp_path: Path, asked:
     engine.dispose()
     assert more == []
     assert "INDEX delivery_open (receiver=? AND state=?" in step[3]
+
+
+# --- a store that an older linkage wrote ---------------------------------------------------------
+WRITTEN: Final = Path(__file__).parents[4] / "fixtures" / "store" / "0003.sql"
+"""Both embodiments, written by the linkage of 2026-11-30 with schema 0003: its very rows and
+hashes, as `sqlite3 linkage.db .dump` shows them."""
+
+
+@pytest.fixture
+def written_store(tmp_path: Path) -> Path:
+    path = tmp_path / "written.db"
+    with sqlite3.connect(path) as plain:
+        plain.executescript(WRITTEN.read_text())
+    plain.close()
+    return path
+
+
+def test_a_store_that_an_older_linkage_wrote_holds_and_is_made_anew_alike(
+    written_store: Path,
+) -> None:
+    engine = open_store(written_store)
+    assert list(breaks(chain(engine))) == []
+    again = rebuild(engine)
+    assert differences(engine, again) == []
+    again.dispose()
+    engine.dispose()
+
+
+def test_the_chain_of_an_older_linkage_goes_on_where_it_ended(written_store: Path) -> None:
+    engine = open_store(written_store)
+    *_, (last, _, last_hash) = chain(engine)
+    unit = UnitOfWork(engine)
+    with unit.transaction():
+        assert unit.journal.next_seq == last.seq + 1
+        unit.journal.append(replace(last, seq=last.seq + 1))
+    assert list(breaks(chain(engine))) == []
+    *_, (_, previous, _) = chain(engine)
+    assert previous == last_hash
+    engine.dispose()
+
+
+def test_the_same_entries_give_the_hashes_that_an_older_linkage_gave(
+    written_store: Path, tmp_path: Path
+) -> None:
+    old = open_store(written_store)
+    fresh = open_store(tmp_path / "fresh.db")
+    unit = UnitOfWork(fresh)
+    with unit.transaction():
+        for row, _, _ in chain(old):
+            unit.journal.append(row)
+    assert list(chain(fresh)) == list(chain(old))
+    fresh.dispose()
+    old.dispose()
