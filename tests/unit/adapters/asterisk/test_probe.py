@@ -12,7 +12,15 @@ from adapters.asterisk import AsteriskAdapter
 from adapters.asterisk.settings import Settings
 from linkage.config.adapters import read_settings
 from linkage.ports.probe import Finding, State
-from protocol.messages import IncomingCallNotice
+from protocol.messages import (
+    CallState,
+    CallStateNotice,
+    Hangup,
+    HangupNotice,
+    HangupScope,
+    IncomingCallNotice,
+)
+from protocol.results import Result
 from tests.fakes.asterisk import FakeAsterisk
 from tests.fakes.running_adapter import Place
 
@@ -83,3 +91,22 @@ async def test_another_version_is_noted_and_a_missing_module_warned_of(
     assert missing.state is State.WARNING
     assert "without it no recordings" in missing.detail
     assert "module load res_ari_recordings.so" in missing.remedy
+
+
+async def test_a_rotated_password_counts_at_once_and_no_call_notices(
+    asterisk: FakeAsterisk, tmp_path: Path
+) -> None:
+    async with Place.at(tmp_path, asterisk.settings()).run() as adapter:
+        await asterisk.call()
+        call = await adapter.notices.next(IncomingCallNotice)
+        await asterisk.pick_up("1001")
+        await adapter.notices.next(CallStateNotice, state=CallState.BRIDGED)
+
+        asterisk.password = "another of them"
+        changed = asterisk.settings() | {"password": asterisk.password}
+        assert adapter.adapter.take_up(read_settings(Settings, "pbx", changed))
+
+        hangup = Hangup(call_id=call.call_id, scope=HangupScope.CALL)
+        assert (await adapter.do(hangup)).result == Result.ACCEPTED
+        await adapter.notices.next(HangupNotice, scope=HangupScope.CALL)
+        assert not adapter.task.done(), "the link was never lost"
