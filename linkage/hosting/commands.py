@@ -4,41 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack
-from dataclasses import replace
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from structlog.contextvars import bind_contextvars
 
-from linkage.hosting.contained import contained
-from linkage.hosting.keyed_locks import KeyedLocks
+from linkage.hosting.execution import Execution
 from linkage.observation.figures import AdapterFigures
 from linkage.ports import (
     Adapter,
-    AdapterPort,
     AdapterUnavailableError,
     Clock,
-    Command,
     CommandError,
-    Notice,
     Outcome,
-    Snapshots,
     fields_of,
 )
 from linkage.supervision import describe
 from linkage.tracing.spans import NS, Put, executed
 from protocol.envelope import Request, Response
-from protocol.message import Message
-from protocol.messages import QueryCall
 from protocol.results import Result
 
 logger = logging.getLogger("linkage.hosting")
 
-WINDOW: Final = 64
-"""Commands that may be unanswered at a time: that of a session (protocol.md#window)."""
-CONCURRENT_MAX: Final = 16
-"""Commands that an adapter works on at a time; the rest of the window waits its turn."""
 EXPIRE_S: Final = 30
 """How long a command without `Expire` may wait (protocol.md#expiry)."""
 ATTRIBUTES: Final = frozenset({"call_id", "conference_id"})
@@ -50,12 +37,10 @@ class Commands:
     """Does the commands for one adapter.
 
     Args:
+        execution: has the adapter do one.
         figures: counts them.
-        start: begins a task, and owns it.
         answered: told of each answer.
-        port: takes notices; what lives on the platform is one.
         worked: told of each command that the platform did.
-        within_s: how long the adapter may take for one.
         spans: where traces go; None: there are none.
     """
 
@@ -63,28 +48,21 @@ class Commands:
         self,
         adapter: Adapter,
         clock: Clock,
+        execution: Execution,
         figures: AdapterFigures,
         *,
-        start: Callable[[Coroutine[Any, Any, Outcome | Exception], str], asyncio.Task[Any]],
         answered: Callable[[Response], None],
-        port: AdapterPort,
         worked: Callable[[], None],
-        within_s: float,
         spans: Put | None,
     ) -> None:
         self._adapter = adapter
         self._peer = adapter.context.peer_id
         self._clock = clock
+        self.execution = execution
         self._figures = figures
-        self._start = start
         self._answered = answered
-        self._port = port
         self._worked = worked
-        self._within_s = within_s
         self._spans = spans
-        self._turns = KeyedLocks()
-        self._room = asyncio.Semaphore(CONCURRENT_MAX)
-        self._waiting = 0
 
     def deadline_of(self, request: Request) -> float:
         """When the command expires, monotonic; `Time` counts what it waited elsewhere."""
@@ -132,7 +110,9 @@ class Commands:
     async def _judge(self, request: Request, deadline: float) -> Response:
         """The answer to a command, whatever the adapter makes of it."""
         try:
-            return await self._serve(request, deadline)
+            outcome = await self.execution.execute(request, deadline)
+            self._worked()
+            return _taken(request, outcome)
         except CommandError as error:
             return _refusal(request, error.result, error.detail)
         except AdapterUnavailableError as error:
@@ -145,92 +125,16 @@ class Commands:
             logger.exception("adapter %s: command %s %d", self._peer, request.id, request.type)
             return _refusal(request, Result.INTERNAL, f"the adapter failed: {describe(error)}")
 
-    async def _serve(self, request: Request, deadline: float) -> Response:
-        if not self._is_asked(request.message):
-            self._check_capability(request.message)
-        if self._waiting >= WINDOW:
-            raise CommandError(Result.OVERLOAD, f"{WINDOW} commands are in work already")
-        self._waiting += 1
-        try:
-            async with AsyncExitStack() as turn:
-                try:
-                    async with asyncio.timeout(max(0.0, deadline - self._clock.now())):
-                        await turn.enter_async_context(
-                            self._turns.take(self._adapter.serial_key(request.message))
-                        )
-                        await turn.enter_async_context(self._room)
-                except TimeoutError:
-                    raise _expired() from None
-                return await self._execute(request, deadline)
-        finally:
-            self._waiting -= 1
 
-    async def _execute(self, request: Request, deadline: float) -> Response:
-        if self._clock.now() >= deadline:
-            raise _expired()
-        outcome = await self._within_time(Command.of(request, deadline))
-        self._worked()
-        return Response(
-            request_id=request.id,
-            type=request.type,
-            result=int(outcome.result),
-            detail=_detail_of(outcome),
-            call_id=outcome.ids.get("call_id"),
-            conference_id=outcome.ids.get("conference_id"),
-        )
-
-    async def _within_time(self, request: Command) -> Outcome:
-        """What the adapter makes of a command, if it says so in time.
-
-        One that is not to be stopped, for it lets go of its cancellation, is left behind: it must
-        not keep the place of every command that comes after it.
-        """
-        work: asyncio.Task[Outcome | Exception] = self._start(
-            _caught(self._do(request)), f"doing {request.id}"
-        )
-        try:
-            await asyncio.wait((work,), timeout=self._within_s)
-        finally:
-            if not work.done():
-                work.cancel()
-        if not work.done():
-            raise TimeoutError
-        result = work.result()
-        if isinstance(result, Exception):
-            raise result
-        return result
-
-    def _is_asked(self, message: Message) -> bool:
-        """Whether a 215 is for us: what linkage asks of every adapter, see `Snapshots`."""
-        served = self._adapter.capabilities
-        return isinstance(message, QueryCall) and message.number not in served
-
-    async def _do(self, request: Command) -> Outcome:
-        message = request.message
-        if not isinstance(message, QueryCall) or not self._is_asked(message):
-            return await contained(self._adapter.execute(request))
-        if not isinstance(self._adapter, Snapshots):
-            name = self._adapter.name
-            raise CommandError(Result.NOT_SUPPORTED, f"{name} cannot tell what lives")
-        found = await contained(self._adapter.snapshot(message))
-        answer = replace(found, request_id=request.id, page=1, pages=1)
-        await self._port.record([Notice(answer)])
-        return Outcome()
-
-    def _check_capability(self, message: Message) -> None:
-        served = self._adapter.capabilities.get(message.number)
-        name = self._adapter.name
-        if served is None:
-            raise CommandError(
-                Result.NOT_SUPPORTED, f"{name} does not do {message.number} {message.english}"
-            )
-        action = getattr(message, "action", None)
-        if action is None:
-            action = getattr(message, "mode", None)
-        if served and action is not None and action not in served:
-            raise CommandError(
-                Result.NOT_SUPPORTED, f"{name} does not do {message.english} {action!r}"
-            )
+def _taken(request: Request, outcome: Outcome) -> Response:
+    return Response(
+        request_id=request.id,
+        type=request.type,
+        result=int(outcome.result),
+        detail=_detail_of(outcome),
+        call_id=outcome.ids.get("call_id"),
+        conference_id=outcome.ids.get("conference_id"),
+    )
 
 
 def _detail_of(outcome: Outcome) -> str | None:
@@ -242,18 +146,6 @@ def _detail_of(outcome: Outcome) -> str | None:
     ]
     parts = named if outcome.detail is None else [outcome.detail, *named]
     return "; ".join(parts) or None
-
-
-def _expired() -> CommandError:
-    return CommandError(Result.EXPIRED, "the command expired before it could be done")
-
-
-async def _caught(work: Awaitable[Outcome]) -> Outcome | Exception:
-    """What came of it, errors included: they are for the command's sender, not for the log."""
-    try:
-        return await work
-    except Exception as error:  # noqa: BLE001 - told where it is taken
-        return error
 
 
 def _refusal(request: Request, result: int, detail: str) -> Response:

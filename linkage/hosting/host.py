@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from structlog.contextvars import bind_contextvars
 
-from linkage.hosting.commands import WINDOW, Commands
+from linkage.hosting.commands import Commands
 from linkage.hosting.contained import contained
+from linkage.hosting.execution import WINDOW, Execution
 from linkage.hosting.port import LinkClosedError, Port
 from linkage.hosting.status import AdapterState, Status
 from linkage.observation.figures import AdapterFigures
@@ -92,12 +93,12 @@ class AdapterHost:
         self._commands = Commands(
             adapter,
             clock,
+            Execution(
+                adapter, clock, start=self._work.start, port=self._port, within_s=execute_within_s
+            ),
             self.figures,
-            start=self._work.start,
             answered=partial(core.answered, self),
-            port=self._port,
             worked=self._status.up,
-            within_s=execute_within_s,
             spans=spans,
         )
         self._runs = 0

@@ -10,7 +10,7 @@ import pytest
 
 from linkage.clock import ManualClock
 from linkage.hosting import AdapterHost
-from linkage.hosting.commands import CONCURRENT_MAX, WINDOW
+from linkage.hosting.execution import CONCURRENT_MAX, WINDOW
 from linkage.ports import (
     AdapterUnavailableError,
     Command,
@@ -311,7 +311,7 @@ async def test_a_command_that_waits_for_its_turn_is_told_as_expired_when_it_does
         return Outcome()
 
     adapter.executing = wait
-    host._commands._within_s = 30.0
+    host._commands.execution.within_s = 30.0
     host.push(hang_up("1"))
     answer = await answer_to(host, core, hang_up("2", expire_s=0))
     assert answer.result == Result.EXPIRED

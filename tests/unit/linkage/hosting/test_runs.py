@@ -131,7 +131,7 @@ async def test_a_command_that_outlived_the_run_says_nothing_about_the_next_one(
         return await adapter.accept(request)
 
     adapter.executing = slow
-    host._commands._within_s = 30.0
+    host._commands.execution.within_s = 30.0
     pauses.over.clear()
     host.push(hang_up("1"))
     async with asyncio.timeout(30):
