@@ -27,7 +27,8 @@ from gateway.channel import Channel
 from gateway.context import GatewayContext
 from gateway.leave import NOT_LET_IN, leave_message
 from gateway.transport import Transport
-from linkage.ports import SHUT_OUT, EntryKind, PeerProfile, fields_of
+from linkage.logs.request_fields import fields_of
+from linkage.ports import SHUT_OUT, EntryKind, PeerProfile
 from protocol.connection import WINDOW, Connection, ConnectionState
 from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError

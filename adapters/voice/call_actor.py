@@ -42,6 +42,7 @@ from adapters.voice.pending import (
     words,
 )
 from adapters.voice.step import PATIENCE_S, Step
+from linkage.logs.request_fields import fields_of
 from linkage.ports import (
     AdapterPort,
     AdapterUnavailableError,
@@ -50,7 +51,6 @@ from linkage.ports import (
     CommandError,
     Notice,
     Outcome,
-    fields_of,
 )
 from protocol.results import Result
 

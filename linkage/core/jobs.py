@@ -17,7 +17,7 @@ from linkage.core.context import Context
 from linkage.core.handle.incoming import Incoming
 from linkage.core.measures import Measures, Times
 from linkage.core.scope import Done
-from linkage.ports import fields_of
+from linkage.logs.request_fields import fields_of
 from protocol.envelope import Request
 
 T = TypeVar("T")

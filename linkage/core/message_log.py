@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
-from linkage.ports import fields_of
+from linkage.logs.request_fields import fields_of
 from linkage.store.rows import JournalRow
 from protocol.envelope import Request, Response
 from protocol.results import FIRST_REFUSAL, Result, result_text

@@ -10,6 +10,7 @@ from typing import Final
 from structlog.contextvars import bind_contextvars
 
 from linkage.hosting.execution import Execution
+from linkage.logs.request_fields import fields_of
 from linkage.observation.figures import AdapterFigures
 from linkage.ports import (
     Adapter,
@@ -17,7 +18,6 @@ from linkage.ports import (
     Clock,
     CommandError,
     Outcome,
-    fields_of,
 )
 from linkage.supervision import describe
 from linkage.tracing.spans import NS, Put, executed

@@ -44,7 +44,6 @@ from linkage.ports.core import (
     Recorded,
 )
 from linkage.ports.files import FileStore, StoredFile
-from linkage.ports.lines import fields_of
 from linkage.ports.peers import Network, PeerProfile, Rate
 from protocol.roles import Role
 
@@ -80,5 +79,4 @@ __all__ = [
     "Role",
     "Snapshots",
     "StoredFile",
-    "fields_of",
 ]
