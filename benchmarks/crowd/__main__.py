@@ -29,7 +29,6 @@ def show(report: Mapping[str, Any]) -> str:
         f"dropped: {report['dropped']}",
         f"memory: {before:.0f} MiB before, {settled:.0f} with them, {at_end:.0f} at the end",
         f"of each: {report['pss_kib_each']} KiB PSS, {report['rss_kib_each']} KiB RSS",
-        f"budget of each: {report['budget_kib_each']:g} KiB",
         f"share of the core with heartbeats alone: {report['idle_core']:.1%}",
         f"share of the core with the notices: {report['busy_core']:.1%}",
         f"heartbeats: {report['heartbeats']}, late by {_percentiles(late)}",

@@ -19,7 +19,6 @@ from benchmarks.process import BenchmarkError, Child, Memory, memory
 from benchmarks.serving import port_of, serve_command
 from protocol.roles import Role
 
-BUDGET_KIB: Final = 25.0
 SPARE: Final = 512
 """Descriptors beside those of the connections."""
 DEAD_AFTER_S: Final = 30.0
@@ -200,5 +199,4 @@ def _memory_figures(plan: Plan, before: Memory, settled: Memory, at_end: Memory)
         },
         "rss_kib_each": each(settled.rss_kib - before.rss_kib),
         "pss_kib_each": each(settled.pss_kib - before.pss_kib),
-        "budget_kib_each": BUDGET_KIB,
     }
