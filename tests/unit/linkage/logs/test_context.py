@@ -18,9 +18,9 @@ from protocol import messages as m
 from protocol.envelope import Request, Response
 from tests.fakes.core import FakeCore
 from tests.fakes.core_links import Site
+from tests.fakes.faulty_stores import OnWrite, watch_look_ups
 from tests.fakes.hosted_adapter import NO_FILES
 from tests.fakes.logged import Log, logging_to
-from tests.unit.linkage.faulty import OnWrite, watch_look_ups
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

@@ -1,3 +1,5 @@
+"""`linkage journal`: its end, its chain, its archive, and what leaves it."""
+
 from __future__ import annotations
 
 import csv
@@ -79,34 +81,6 @@ def test_a_spreadsheet_runs_no_formula_that_a_peer_wrote(run: Run, alarm_config:
 
     assert len(rows) == 16
     assert rows[-1]["event_id"] == "'=1+1"
-
-
-def test_peers_are_those_configured_and_those_that_left_something(
-    run: Run, alarm_config: Path
-) -> None:
-    writer = Writer(alarm_config.parent / "data" / "linkage.db")
-    writer.say("gone", m.CreateEvent(event_id="G1"), owner="gone", target="other")
-    writer.close()
-
-    rows = {
-        row["id"]: row for row in json.loads(run("peers", "--json", "-c", alarm_config).stdout)
-    }
-    shown = run("peers", "-c", alarm_config).stdout
-
-    assert set(rows) == {"desk", "pbx", "other"}
-    assert rows["desk"]["open_deliveries"] == rows["desk"]["next_seq"] - 1
-    assert (rows["other"]["configured"], rows["other"]["open_deliveries"]) == (False, 1)
-    assert "platform (not configured)" in shown
-
-
-def test_peers_can_be_listed_before_linkage_ever_ran(run: Run, tmp_path: Path) -> None:
-    run("init", tmp_path)
-
-    rows = json.loads(run("peers", "--json", "-c", tmp_path / "linkage.toml").stdout)
-
-    assert [(row["id"], row["next_seq"]) for row in rows] == [
-        ("desk", None), ("pbx", None), ("screen1", None),
-    ]  # fmt: skip
 
 
 def archive_of(store: Path) -> Path:

@@ -23,8 +23,8 @@ from protocol import messages as m
 from protocol.envelope import Request, Response
 from tests.fakes.core_bench import Bench
 from tests.fakes.core_links import WAIT_S, Site, accept
+from tests.fakes.faulty_stores import OnRead, OnWrite, watch_look_ups
 from tests.fakes.said import call_out, incoming, transfer
-from tests.unit.linkage.faulty import OnRead, OnWrite, watch_look_ups
 
 
 class FaultyUnit(UnitOfWork):
