@@ -37,14 +37,14 @@ class KeptCore:
         spans: Put | None = None,
     ) -> None:
         self._stack = stack
-        stack.enter_context(hold_store(config.database_path))
+        lease = stack.enter_context(hold_store(config.database_path))
         engine = open_store(config.database_path)
         stack.callback(engine.dispose)
         notice_older_store(engine, config.head_path, clock.utc(), config.id)
         self._checkpoints = Checkpoints(config.database_path, clock=clock)
         self.core = Core(
             config,
-            UnitOfWork(engine),
+            UnitOfWork(engine, lease),
             clock,
             capabilities,
             store_log=self._checkpoints,

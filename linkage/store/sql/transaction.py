@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, exc
 
+from linkage.ports.lease import Lease
 from linkage.ports.store import StoreFailedError
 from linkage.store.sql.driver import Driver
 
@@ -68,8 +69,9 @@ class Part:
 class Transaction:
     """The open transaction of a connection, and the parts that are written with it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, lease: Lease | None = None) -> None:
         self._engine = engine
+        self._lease = lease
         self._connection: Connection | None = None
         self._is_known = False
         self.parts: list[Part] = []
@@ -105,10 +107,13 @@ class Transaction:
         On an error nothing of it happened.
 
         Raises:
+            LeaseLostError: another process writes to the store now.
             sqlalchemy.exc.DBAPIError, sqlite3.Error: disk full, database locked, …; call
             `rollback` then.
         """
         self.flush()
+        if self._lease is not None:
+            self._lease.check()
         self.connection.commit()
         self.connection.close()
         self._connection = None

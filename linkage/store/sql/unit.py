@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine
 
+from linkage.ports.lease import Lease
 from linkage.ports.store import Journal, Memory, Nonces, Queries, Queues, Records, Trimming
 from linkage.store.sql.journal import SqlJournal
 from linkage.store.sql.memory import SqlMemory, SqlNonces
@@ -24,10 +25,13 @@ from linkage.store.sql.trimming import SqlTrimming
 
 
 class UnitOfWork:
-    """A `linkage.ports.store.Store` by SQL: call `begin`, use it, then `commit` or `rollback`."""
+    """A `linkage.ports.store.Store` by SQL: call `begin`, use it, then `commit` or `rollback`.
 
-    def __init__(self, engine: Engine) -> None:
-        self._tx = Transaction(engine)
+    Each commit asks `lease`; None: nobody else can have the store.
+    """
+
+    def __init__(self, engine: Engine, lease: Lease | None = None) -> None:
+        self._tx = Transaction(engine, lease)
         self.journal: Journal = SqlJournal(self._tx)
         self._records = SqlRecords(self._tx)
         self.records: Records = self._records
