@@ -12,29 +12,13 @@ import logging
 from dataclasses import dataclass
 from typing import Any, Final
 
-from linkage.ports import CorePort, EntryKind
-from protocol.envelope import Request
+from linkage.ports import Absent, CorePort, EntryKind
 
 logger = logging.getLogger("linkage.gateway")
 
 KEYS_MAX: Final = 1024
 """Kinds and addresses told apart within a minute; what comes beyond is counted together."""
 MANY: Final = "other addresses"
-
-
-class Stranger:
-    """A connection that never became a session: a `linkage.ports.Link` with nobody behind it."""
-
-    window = 0
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-
-    def push(self, request: Request) -> None:
-        """There is nobody to be told."""
-
-    def close(self, reason: str) -> None:
-        """It is closed already."""
 
 
 @dataclass(slots=True)
@@ -115,7 +99,7 @@ class RefusalJournal:
                 self._journal(count.source, count.kind, detail, count.result)
 
     def _journal(self, address: str, kind: EntryKind, detail: str, result: int | None) -> None:
-        note = self._core.note(Stranger(address), kind, detail, result=result)
+        note = self._core.note(Absent(address), kind, detail, result=result)
         task = asyncio.get_running_loop().create_task(_write(note))
         # Kept there until it is done: a shutdown waits for it.
         self._work.add(task)

@@ -1,4 +1,4 @@
-"""One thing after the other, where they concern the same call."""
+"""One thing after the other, where they concern the same key, such as a call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 
 class KeyedLocks:
-    """Whoever names the same key has to wait his turn, in the order of asking."""
+    """Whoever names the same key has to wait for their turn, in the order of asking."""
 
     __slots__ = ("_locks", "_users")
 
