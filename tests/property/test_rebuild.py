@@ -275,6 +275,8 @@ numbers_or_none = st.none() | st.integers(-(2**63), 2**63 - 1)
         {
             item.name: {
                 "int": st.integers(0, 2**63 - 1),
+                "Time": st.integers(0, 2**63 - 1),  # of a row: microseconds
+                "Time | None": numbers_or_none,
                 "str": st.text(max_size=20),
                 "int | None": numbers_or_none,
                 "str | None": texts,
