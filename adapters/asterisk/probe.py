@@ -66,10 +66,10 @@ def _version(name: str, info: Any) -> Finding:
     major = re.match(r"(?:certified[/-])?(\d+)", version)
     if major is None or int(major[1]) not in SUPPORTED:
         return Finding(
-            name, State.NOTE, f"lets us in; its version is {version or 'not told'}",
+            name, State.NOTE, f"credentials accepted; version {version or 'unknown'} is untested",
             f"linkage is tested with {SUPPORTED.start} to {SUPPORTED.stop - 1}",
         )  # fmt: skip
-    return Finding(name, State.OK, f"Asterisk {version} answers and lets us in")
+    return Finding(name, State.OK, f"Asterisk {version} accepted the credentials")
 
 
 async def _abilities(name: str, ari: AriClient) -> AsyncIterator[Finding]:
@@ -77,7 +77,7 @@ async def _abilities(name: str, ari: AriClient) -> AsyncIterator[Finding]:
         listed = await ari.request("GET", "/asterisk/modules")
     except AriError as error:
         if error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}:
-            yield Finding(name, State.NOTE, f"does not say what it can do: {error}")
+            yield Finding(name, State.NOTE, f"modules cannot be listed: {error}")
             return
         raise
     modules = {
@@ -88,7 +88,7 @@ async def _abilities(name: str, ari: AriClient) -> AsyncIterator[Finding]:
     missing = [module for module in NEEDED if modules.get(module) != "Running"]
     for module in missing:
         yield Finding(
-            name, State.WARNING, f"{module} does not run: without it no {NEEDED[module]}",
+            name, State.WARNING, f"{module} is not loaded: without it no {NEEDED[module]}",
             f"asterisk -rx 'module load {module}', and in modules.conf for good",
         )  # fmt: skip
     if not missing:
@@ -100,5 +100,5 @@ async def _application(name: str, settings: Settings, ari: AriClient) -> Finding
         return Finding(name, State.OK, f"the application {settings.app} is free")
     return Finding(
         name, State.NOTE,
-        f"the application {settings.app} has a program behind it: linkage, if it is running",
+        f"the application {settings.app} is in use: by linkage, if it is running",
     )  # fmt: skip

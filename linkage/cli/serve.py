@@ -123,18 +123,18 @@ async def _reload(served: Server | LinkagePart, read: Read, hidden: SecretsOf) -
     try:
         config = read()
     except ConfigError as error:
-        logger.error("not read again: %s", error)  # noqa: TRY400 - a person's mistake, no bug
-        return [f"not read again: {problem}" for problem in error.problems]
+        logger.error("settings not reloaded: %s", error)  # noqa: TRY400 - a person's mistake, no bug
+        return [f"settings not reloaded: {problem}" for problem in error.problems]
     hidden.add(config)
     # `--listen` is no change of the file's.
     config = config.model_copy(update={"listen": served.config.listen})
     try:
         lines = await served.reload(config)
     except Exception:
-        logger.exception("not taken up as a whole; what serves goes on")
-        return ["not taken up as a whole, the log says why; what serves goes on"]
+        logger.exception("reload failed; serving with what was applied so far")
+        return ["reload failed, see the log; serving with what was applied so far"]
     for line in lines or ["nothing to be done"]:
-        logger.warning("settings read again: %s", line)
+        logger.warning("reload: %s", line)
     return lines
 
 

@@ -20,7 +20,7 @@ from linkage.config.peers import PeerSettings
 from linkage.hosting import AdapterHost, AdapterState
 from linkage.ports import PeerProfile
 
-RESTART: Final = "takes effect when linkage is started again"
+RESTART: Final = "takes effect after a restart of linkage"
 ACCESS: Final = ("inline_secret", "secret_file", "allow", "require_tls", "require_certificate")
 """What of a peer's settings says how it may come in."""
 
@@ -48,12 +48,12 @@ def plan_reload(old: Config, new: Config, hosts: Iterable[AdapterHost]) -> Chang
     for item in new.adapter:
         was = before.pop(item.id, None)
         if was is None:
-            changes.remarks.append(f"adapter {item.id}: it is new, which {RESTART}")
+            changes.remarks.append(f"adapter {item.id}: new, which {RESTART}")
         elif was.kind != item.kind:
             changes.remarks.append(f"adapter {item.id}: of another kind, which {RESTART}")
         elif item.id in refused or _differ(was, item):
             changes.again.append(item)
-    changes.remarks += [f"adapter {gone}: it is gone, which {RESTART}" for gone in before]
+    changes.remarks += [f"adapter {gone}: removed, which {RESTART}" for gone in before]
     changes.gone = frozenset(peer.id for peer in old.peer) - {peer.id for peer in new.peer}
     changes.access = list(_access_lines(old, changes))
     if _rest(changes.config, changes.gone) != _rest(new):
@@ -103,14 +103,14 @@ def _with_access(peer: PeerSettings, other: PeerSettings, config: Config) -> Pee
 
 def _access_lines(old: Config, changes: Changes) -> Iterator[str]:
     if old.allow != changes.config.allow:
-        yield "`allow` is taken up"
+        yield "`allow` applied"
     for was, now in zip(old.peer, changes.config.peer, strict=False):
         if was is not now:
-            yield f"peer {now.id}: how it may come in is taken up"
+            yield f"peer {now.id}: new access rules applied"
     for newcomer in changes.config.peer[len(old.peer) :]:
-        yield f"peer {newcomer.id}: it is new, and is let in"
+        yield f"peer {newcomer.id}: new, may register from now on"
     for peer_id in sorted(changes.gone):
-        yield f"peer {peer_id}: it is gone, so it is shut out; that its queue ends {RESTART}"
+        yield f"peer {peer_id}: removed, session closed; the end of its queue {RESTART}"
 
 
 def _rest(config: Config, without: frozenset[str] = frozenset()) -> dict[str, object]:

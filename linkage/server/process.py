@@ -315,13 +315,14 @@ class AdapterPart(RemotePart):
             context = self._context(item, cls)
             adapter = None if self.hosts[0].take_up(context.settings) else cls(context)
         except AdapterError as error:
-            return f"adapter {item.id}: not taken up, it goes on as before: {error}"
+            return f"adapter {item.id}: new settings refused, old ones kept: {error}"
         if adapter is not None:
-            await self._stop_host("its settings were read again")
+            await self._stop_host("its settings were reloaded")
             self._run(adapter)
         others = (other for other in self.config.adapter if other.id != item.id)
         self.config = self.config.model_copy(update={"adapter": (*others, item)})
-        return f"adapter {item.id}: {'started again' if adapter else 'taken up while it runs'}"
+        done = "restarted" if adapter else "new credentials applied, no restart"
+        return f"adapter {item.id}: {done}"
 
 
 def open_part(config: Config, name: str, clock: Clock | None = None) -> LinkagePart:

@@ -179,14 +179,15 @@ class Server:
             (old,) = [host for host in self.hosts if host.peer_id == item.id]
             adapter = None if old.take_up(context.settings) else cls(context)
         except AdapterError as error:
-            return f"adapter {item.id}: not taken up, it goes on as before: {error}"
+            return f"adapter {item.id}: new settings refused, old ones kept: {error}"
         if adapter is not None:
-            await old.stop("its settings were read again")
+            await old.stop("its settings were reloaded")
             self.hosts = tuple(host for host in self.hosts if host is not old)
             await self._run_adapter(adapter)
         others = (other for other in self.config.adapter if other.id != item.id)
         self.config = self.config.model_copy(update={"adapter": (*others, item)})
-        return f"adapter {item.id}: {'started again' if adapter else 'taken up while it runs'}"
+        done = "restarted" if adapter else "new credentials applied, no restart"
+        return f"adapter {item.id}: {done}"
 
     def _context(self, item: AdapterSettings, cls: type[Adapter]) -> AdapterContext:
         return AdapterContext(

@@ -18,7 +18,7 @@ async def test_a_call_goes_its_way_while_its_platform_is_looked_at(tmp_path: Pat
         settings = read_settings(Settings, "pbx", stage.place.settings)
         before = list(await AsteriskAdapter.probe("adapter pbx", settings))
         assert [finding.state for finding in before] == [State.OK] * 3, before
-        assert before[0].detail.endswith("answers and lets us in")
+        assert before[0].detail.endswith("accepted the credentials")
         assert before[2].detail == f"the application {settings.app} is free"
 
         async with stage.place.run() as adapter, stage.caller(Talk(2)) as phone:

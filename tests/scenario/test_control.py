@@ -92,7 +92,7 @@ def test_a_core_alone_is_asked_in_the_same_way(site: Path) -> None:
         core.send_signal(signal.SIGTERM)
         core.communicate(timeout=60)
     assert (created.returncode, created.stdout) == (0, "EventId 77 of duty-desk: open\n")
-    assert "peer fire: it is new, and is let in" in added.stdout
+    assert "peer fire: new, may register from now on" in added.stdout
     assert "send each SIGHUP as well" in added.stdout
     verified = linkage("journal", "verify", "-c", site)
     assert verified.returncode == 0

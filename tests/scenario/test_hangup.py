@@ -89,6 +89,6 @@ async def test_a_part_of_linkage_reads_the_file_again_by_sighup(tmp_path: Path) 
         await asyncio.wait_for(process.stdout.readline(), WAIT_S)
         config.write_text("")
         process.send_signal(signal.SIGHUP)
-        await says("peer desk: it is gone, so it is shut out")
+        await says("peer desk: removed, session closed")
         process.terminate()
         assert await process.wait() == 0

@@ -43,7 +43,7 @@ async def test_a_platform_that_is_right_is_told_with_its_version_and_what_it_can
 
     assert [finding.state for finding in found] == [State.OK] * 3
     assert [finding.detail for finding in found] == [
-        "Asterisk 22.5.1 answers and lets us in",
+        "Asterisk 22.5.1 accepted the credentials",
         "calls, conferences, announcements and recordings",
         "the application linkage is free",
     ]

@@ -181,7 +181,7 @@ async def test_a_reload_starts_it_again_with_its_new_password_and_touches_no_oth
     await alarm(desk)
     other = server.hosts[1]
     new = config(tmp_path, {"password": "right"}, {"password": "right"})
-    assert await server.reload(new) == ["adapter pbx0: started again"]
+    assert await server.reload(new) == ["adapter pbx0: restarted"]
     over = await alarm(desk)
     assert (over.alarm_id, over.action) == ("pbx0", AlarmAction.CLEAR)
     assert other in server.hosts
@@ -197,7 +197,7 @@ async def test_a_reload_tries_a_refused_adapter_again_though_nothing_changed(
 ) -> None:
     server, desk = refused
     await alarm(desk)
-    assert await server.reload(server.config) == ["adapter pbx0: started again"]
+    assert await server.reload(server.config) == ["adapter pbx0: restarted"]
 
 
 async def test_settings_that_an_adapter_does_not_take_leave_the_one_that_runs(
@@ -208,10 +208,11 @@ async def test_settings_that_an_adapter_does_not_take_leave_the_one_that_runs(
     new = config(tmp_path, {"password": "wrong"}, {"password": ""})
     lines = await server.reload(new)
     assert (
-        "adapter pbx1: not taken up, it goes on as before: settings: a password is wanted" in lines
+        "adapter pbx1: new settings refused, old ones kept: settings: a password is wanted"
+        in lines
     )
     assert before in server.hosts
-    assert "pbx1: not taken up" in "".join(await server.reload(new)), "and is tried again"
+    assert "pbx1: new settings refused" in "".join(await server.reload(new)), "and is tried again"
 
 
 async def test_what_a_reload_does_not_take_up_is_said(
@@ -221,12 +222,12 @@ async def test_what_a_reload_does_not_take_up_is_said(
     await alarm(desk)
     new = config(tmp_path, {"password": "right"}, {"password": "right"}, {}, id="other")
     assert await server.reload(new) == [
-        "adapter pbx2: it is new, which takes effect when linkage is started again",
+        "adapter pbx2: new, which takes effect after a restart of linkage",
         f"what changed beside adapters and who may come in {RESTART}",
-        "adapter pbx0: started again",
+        "adapter pbx0: restarted",
     ]
     lines = await server.reload(config(tmp_path, {"password": "right"}))
-    assert lines == ["adapter pbx1: it is gone, which takes effect when linkage is started again"]
+    assert lines == ["adapter pbx1: removed, which takes effect after a restart of linkage"]
 
 
 @pytest.mark.parametrize("manner", sorted(MANNERS))
@@ -352,7 +353,7 @@ async def test_a_peer_that_would_not_come_in_any_more_goes(
 
 async def test_who_is_not_allowed_to_connect_any_more_goes(serving: Serving) -> None:
     async with serving.desk() as desk:
-        assert "`allow` is taken up" in await serving.reload(DESK, OTHER, allow=["10.0.0.0/8"])
+        assert "`allow` applied" in await serving.reload(DESK, OTHER, allow=["10.0.0.0/8"])
         async with asyncio.timeout(WAIT_S):
             told = (await desk.next_notice()).message
         assert told.result == Result.SESSION_EXPIRED
@@ -383,9 +384,9 @@ async def test_the_part_of_an_adapter_takes_up_its_settings(tmp_path: Path) -> N
         await until(AdapterState.REFUSED)
         lines = await part.reload(config(tmp_path, {"password": ""}, {"password": "changed"}))
         assert lines == [
-            "adapter pbx0: not taken up, it goes on as before: settings: a password is wanted"
+            "adapter pbx0: new settings refused, old ones kept: settings: a password is wanted"
         ], "of the other adapter nothing is said"
         lines = await part.reload(config(tmp_path, {"password": "right"}, {"password": "right"}))
-        assert lines == ["adapter pbx0: started again"]
+        assert lines == ["adapter pbx0: restarted"]
         await until(AdapterState.UP)
         assert await part.reload(part.config) == []

@@ -165,7 +165,7 @@ async def test_a_peer_that_is_added_is_let_in_at_once(
     written = site.read_text()  # noqa: ASYNC240 - a small file of a test
     result = await asked("peer", "add", "fire", "--role", "application", "--number", "119")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "peer fire: it is new, and is let in" in result.stdout
+    assert "peer fire: new, may register from now on" in result.stdout
     assert site.read_text().startswith(written.rstrip("\n"))  # noqa: ASYNC240 - the same
     file = site.parent / "secrets" / "fire"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -190,7 +190,7 @@ async def test_a_peer_that_is_removed_is_shut_out_at_once(
     secret = secret_of(site, "screen1")
     result = await asked("peer", "remove", "screen1")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "peer screen1: it is gone, so it is shut out" in result.stdout
+    assert "peer screen1: removed, session closed" in result.stdout
     host, port = server.addresses[0]
     from linkage.client import CommunicationScreen
 
