@@ -169,15 +169,18 @@ class Core:
                 if on_done is not None:
                     on_done(done)
             except Exception:
-                logger.exception("what became of a %s was not told", type(job).__name__)
+                logger.exception("%s: its result was not handed on, by a bug", type(job).__name__)
             try:
                 hand_out(done, now_us)
             except Exception:
-                logger.exception("what became of a %s was not handed out", type(job).__name__)
+                logger.exception(
+                    "%s: its deliveries were not handed on, by a bug; they stay queued on disk",
+                    type(job).__name__,
+                )
             try:
                 job.measure(self._measures, done, times)
             except Exception:
-                logger.exception("a %s was not counted", type(job).__name__)
+                logger.exception("%s: not counted, by a bug", type(job).__name__)
         self._admission.look(self.inbox, self.oldest_work_s)
 
     def _delivered(
@@ -186,7 +189,7 @@ class Core:
         try:
             self._measures.delivered(receiver, request, response, took_s)
         except Exception:
-            logger.exception("an answer of %s was not counted", receiver)
+            logger.exception("%s: its answer was not counted, by a bug", receiver)
 
     def _tell_at_once(self, alarm: Alarm) -> None:
         for peer in list(self._links.peer_at.values()):

@@ -74,7 +74,9 @@ class GiveUp(Job[None]):
             return
         context.tx.queues.settle(self.receiver, self.seq, "unknown", int(Result.TIMEOUT))
         row = context.tx.journal.find(self.journal_seq)
-        detail = f"{self.receiver} may have done it before the link was lost; ask with 215 or 293"
+        detail = (
+            f"{self.receiver} may have executed it before the link was lost; ask with 215 or 293"
+        )
         report(context.scope, context.notifier, row, Result.TIMEOUT, detail)
 
 
@@ -115,7 +117,7 @@ class Sweep(Job[None]):
     def _expire(self, context: Context, row: DeliveryRow) -> None:
         assert row.expires_at is not None, "what never expires has not expired"
         result, state = Result.EXPIRED, "expired"
-        detail = f"{row.receiver} did not take it in time"
+        detail = f"{row.receiver} did not accept it in time"
         if (row.receiver, row.seq) in self.pushed:
             if row.expires_at + ANSWER_WITHIN_US > self.steady_us:
                 return
@@ -124,7 +126,7 @@ class Sweep(Job[None]):
         elif row.journal_seq < context.first_seq:
             # 309 says that it was not executed; what an earlier process sent nobody knows.
             result, state = Result.TIMEOUT, "unknown"
-            detail = f"{row.receiver} may have got it before linkage was started again"
+            detail = f"{row.receiver} may have received it before linkage was restarted"
         context.tx.queues.settle(row.receiver, row.seq, state, int(result))
         entry = context.tx.journal.find(row.journal_seq)
         report(context.scope, context.notifier, entry, result, detail)

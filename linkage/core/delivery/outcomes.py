@@ -30,7 +30,12 @@ def report(
         command = as_command(stored_message(row))
     except Exception:
         # Nor must it stop what else expires: whoever looks after linkage finds it here.
-        logger.exception("%s cannot be told: %s", row.source, detail, extra={"seq": row.seq})
+        logger.exception(
+            "%s: its command failed and it cannot be told: %s",
+            row.source,
+            detail,
+            extra={"seq": row.seq},
+        )
         return
     if not isinstance(command, CreateEvent):
         notifier.tell_sender(outcome_of(command, str(row.seq), int(result), detail), row)

@@ -76,7 +76,7 @@ class QueueReader:
                 if self._unread[place] < READS_MAX:
                     raise
             logger.exception(
-                "%s %d cannot be delivered",
+                "%s: delivery %d cannot be read; a gap is told in its place",
                 *place,
                 extra={"peer": row.receiver, "seq": row.seq, "journal_seq": row.journal_seq},
             )

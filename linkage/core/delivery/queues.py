@@ -216,7 +216,7 @@ class Queues:
             return act(*args, **kw)
         except Exception:
             logger.exception(
-                "the queue of %s failed: its link is closed",
+                "queue of %s failed by a bug: its link is closed",
                 outbox.receiver,
                 extra={"peer": outbox.receiver},
             )

@@ -39,7 +39,7 @@ from protocol import messages as m
 from protocol.reasons import Reason
 from protocol.results import Result, is_accepted
 
-logger = logging.getLogger("linkage.stuck")
+logger = logging.getLogger("linkage.liveness")
 
 KINDS: Final = ("call", "leg", "conference", "member", "recording")
 """What lives, and whose end is a notice that can be missed."""
@@ -242,7 +242,9 @@ class LivenessAudit:
             for op_id in question.op_ids:
                 self._last_asked.pop(op_id, None)
         asked.failed(self._scope.now.steady_us)
-        logger.warning("%s was not asked about what is open there: %s", peer.id, problem)
+        logger.warning(
+            "%s cannot be asked about its open calls: %s; asked again later", peer.id, problem
+        )
         if asked.failures >= ALARM_AFTER:
             text = f"calls of {peer.id} may have ended unseen, and it cannot be asked: {problem}"
             self._alarms.tell(Alarm(_alarm_id(peer.id), peer.id, text, level="warning"))
@@ -286,7 +288,7 @@ class LivenessAudit:
             notice, applied, target=operation.platform, reconstructed=True
         )
         logger.warning(
-            "%s %s of %s is over, nobody told: closed with reason %d",
+            "%s %s of %s ended without a notice: closed with reason %d",
             operation.kind, operation.native, operation.platform, Reason.STATE_LOST,
         )  # fmt: skip
         self._notifier.deliver_notice(row, notice, applied, None, ())

@@ -51,7 +51,7 @@ class DropQueue(Job[bool]):
                 recorded_at=context.scope.now_us,
                 kind=EntryKind.GAP.value,
                 source=self.receiver,
-                detail=f"Seq {first.seq} to {to_seq} are dropped unfetched: {self.why}",
+                detail=f"Seq {first.seq} to {to_seq} were not fetched and are dropped: {self.why}",
             )
         )
         earlier = context.gaps.unread_gap(self.receiver)

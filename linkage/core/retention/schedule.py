@@ -1,4 +1,4 @@
-"""The store's housekeeper: looks beside the writer for what is overdue, has it done in slices."""
+"""The schedule of retention: finds what is overdue beside the writer, has it done in slices."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from linkage.store.archive import Segment
 from linkage.store.journal_head import Head, write_head
 from linkage.store.rows import MICROSECONDS, to_us
 
-logger = logging.getLogger("linkage.keeper")
+logger = logging.getLogger("linkage.retention")
 
 T = TypeVar("T")
 
@@ -88,14 +88,14 @@ class RetentionSchedule:
         newest = store.newest()
         self._time = CautiousTime(clock, None if newest is None else newest.at)
         self._task: asyncio.Task[None] | None = None
-        self._pool = ThreadPoolExecutor(1, "linkage-keeper")
+        self._pool = ThreadPoolExecutor(1, "linkage-retention")
         self._stopping = threading.Event()
         self._noted: Head | None = None
         self._page_began = 0.0
 
     def start(self) -> None:
         """Begin; the first look is after `EVERY_S`."""
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="linkage-keeper")
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="linkage-retention")
 
     async def stop(self) -> None:
         """End; what was begun goes on at the next start. To be called after the core's end."""
@@ -120,9 +120,11 @@ class RetentionSchedule:
                 if turn % round(EVERY_S / HEAD_EVERY_S) == 0:
                     await self.once()
             except (OSError, StoreFailedError) as error:
-                logger.warning("retention waits for the store: %s", error)
+                logger.warning(
+                    "retention: the store cannot be used: %s; retrying in a minute", error
+                )
             except Exception:
-                logger.exception("retention failed; it is tried again")
+                logger.exception("retention: failed; retrying in a minute")
 
     async def once(self) -> None:
         """Look through everything once."""
@@ -134,7 +136,7 @@ class RetentionSchedule:
             )
             if moved and overdue.why is not None:
                 logger.warning(
-                    "%s: messages up to Seq %d are dropped unfetched: %s",
+                    "%s: messages up to Seq %d were not fetched and are dropped: %s",
                     overdue.receiver, overdue.to_seq, overdue.why,
                 )  # fmt: skip
         for receiver in await self._beside(self._store.queues_to_trim):

@@ -166,7 +166,7 @@ def _meant(
         return (fits or mine)[0]
     if fits:
         raise RefusedError(
-            Result.WRONG_STATE, f"{name} is several, name an OpId: {in_words(fits)}"
+            Result.WRONG_STATE, f"{name} names several operations, name an OpId: {in_words(fits)}"
         )
     raise RefusedError(missing, f"no {name} fits all that is named: {in_words(mine)}")
 
@@ -235,7 +235,7 @@ def _check_bind(records: Records, message: m.BindEvent, owner: str) -> Operation
         if message.op_id is None and len(fits) > 1:
             raise RefusedError(
                 Result.WRONG_STATE,
-                f"CallId {message.call_id} is several, name an OpId: {in_words(fits)}",
+                f"CallId {message.call_id} names several, name an OpId: {in_words(fits)}",
             )
         named = message.op_id or message.call_id or message.conference_id
         is_known = (message.call_id is not None and records.find_calls(message.call_id)) or (

@@ -114,7 +114,7 @@ class CredentialExpiry:
             try:
                 await self.look()
             except Exception:
-                logger.exception("whose secret has ended was not found; it is looked for again")
+                logger.exception("expired secrets were not looked for; retrying in some seconds")
 
     async def look(self) -> None:
         """End the sessions whose secret is not in force any more."""

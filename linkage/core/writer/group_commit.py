@@ -94,7 +94,7 @@ class GroupCommit:
             done = self._in_one_transaction(jobs, now)
         except StoreFailedError as error:
             self.store_error = str(error)
-            logger.error("the store took nothing of %d: %s", len(jobs), error)  # noqa: TRY400 - a disk, no bug
+            logger.error("the store cannot be written: %d jobs refused: %s", len(jobs), error)  # noqa: TRY400 - a disk, no bug
             return [not_now() for _ in jobs]
         except Exception:
             if len(jobs) > 1:
@@ -141,7 +141,9 @@ class GroupCommit:
                 self.store_error = str(error)
                 return not_now()
             if not isinstance(error, BrokenJobError):
-                logger.exception("and it cannot be journalled", extra=about(job))
+                logger.exception(
+                    "nor can it be journalled; refused as an internal error", extra=about(job)
+                )
             return Done(error=BrokenJobError("internal error"))
         context.committed(now)
         return done

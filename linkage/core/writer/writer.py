@@ -243,7 +243,9 @@ class Writer:
         try:
             done = self._commits.process([job for _, job, _ in items], now)
         except Exception as error:
-            logger.exception("a batch of %d failed as a whole", len(items))
+            logger.exception(
+                "a batch of %d jobs failed as a whole by a bug; each is answered", len(items)
+            )
             done = [Done(error=error) for _ in items]
         return Batch(
             items,

@@ -108,7 +108,7 @@ async def test_what_cannot_even_be_written_down_is_refused_and_the_core_goes_on(
     refused = await site.core.submit(pbx, Request(id="x" * 17, message=incoming()))
 
     assert refused.result == 500
-    assert "cannot be journalled" in caplog.text
+    assert "nor can it be journalled" in caplog.text
     assert (await site.say(pbx, incoming())).result == 0
 
 
