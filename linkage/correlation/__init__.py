@@ -10,6 +10,6 @@ from linkage.correlation.apply import apply
 from linkage.correlation.entry import Applied, Bound, Entry
 from linkage.correlation.events import final_event
 from linkage.correlation.rules import natives_of
-from linkage.ports.store import Records
+from linkage.ports.records import Records
 
 __all__ = ["Applied", "Bound", "Entry", "Records", "apply", "final_event", "natives_of"]

@@ -29,7 +29,7 @@ from linkage.correlation.events import (
     update_event,
 )
 from linkage.correlation.rules import RULES, close_lost, locate
-from linkage.ports.store import Records
+from linkage.ports.records import Records
 from linkage.store.rows import Operation
 from protocol import messages as m
 from protocol.kinds import NOTICES

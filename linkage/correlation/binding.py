@@ -11,7 +11,7 @@ from linkage.correlation import entry as causes
 from linkage.correlation.command_target import bind_target, targets
 from linkage.correlation.entry import Applied, Bound, Entry
 from linkage.correlation.events import describe, event_of, open_event
-from linkage.ports.store import Records
+from linkage.ports.records import Records
 from linkage.store.rows import Event, Operation
 from protocol import messages as m
 

@@ -7,7 +7,7 @@ from typing import Final
 from linkage.correlation.entry import Entry
 from linkage.correlation.operations import attached, end, fill, make, open_transfers, us_of
 from linkage.correlation.reused_ids import begins_call
-from linkage.ports.store import Records
+from linkage.ports.records import Records
 from linkage.store.rows import Operation, to_us
 from protocol import messages as m
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from linkage.correlation.events import event_of
 from linkage.correlation.reused_ids import is_same_number
-from linkage.ports.store import Records
+from linkage.ports.records import Records
 from linkage.store.rows import Operation
 from protocol import messages as m
 from protocol.message import Message

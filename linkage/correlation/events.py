@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from linkage.correlation.entry import Applied, Entry
-from linkage.ports.store import Records
+from linkage.ports.records import Records
 from linkage.store.rows import Event
 from protocol import messages as m
 

@@ -14,7 +14,7 @@ from typing import Final
 from linkage.correlation.command_target import by_op_id
 from linkage.correlation.entry import Entry
 from linkage.correlation.operations import attached, end, fill, make, text_of
-from linkage.ports.store import Records
+from linkage.ports.records import Records
 from linkage.store.rows import FileRecord, Operation, to_us
 from protocol import messages as m
 from protocol.message import Message

@@ -15,7 +15,7 @@ from linkage.correlation import files, replies
 from linkage.correlation.entry import Entry
 from linkage.correlation.operations import attached, end, fill, make, text_of
 from linkage.correlation.reused_ids import content_of, digits_of, is_another_message, is_same_party
-from linkage.ports.store import Records
+from linkage.ports.records import Records
 from linkage.store.rows import MICROSECONDS, Operation, OperationKey
 from protocol.message import Message
 

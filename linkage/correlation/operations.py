@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from linkage.correlation.entry import Entry
-from linkage.ports.store import Records
+from linkage.ports.records import Records
 from linkage.store.rows import Operation, to_us
 from protocol.message import Message
 

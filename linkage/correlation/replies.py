@@ -20,7 +20,7 @@ from linkage.correlation.entry import Entry
 from linkage.correlation.events import final_event
 from linkage.correlation.operations import text_of
 from linkage.correlation.reused_ids import SUBSCRIBER_DIGITS, digits_of, is_same_party
-from linkage.ports.store import Records
+from linkage.ports.records import Records
 from linkage.store.rows import MICROSECONDS, Event, Operation, OperationKey
 from protocol import messages as m
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from linkage.correlation.entry import Entry
 from linkage.correlation.operations import native_of, text_of
-from linkage.ports.store import Records
+from linkage.ports.records import Records
 from linkage.store.rows import Operation
 from protocol import messages as m
 from protocol.message import Message

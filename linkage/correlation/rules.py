@@ -18,7 +18,7 @@ from linkage.correlation import entry as causes
 from linkage.correlation.entry import Entry
 from linkage.correlation.messages import Names
 from linkage.correlation.operations import attached, end, open_transfers, text_of
-from linkage.ports.store import Records
+from linkage.ports.records import Records
 from linkage.store.rows import Event, Operation
 from protocol.message import Message
 from protocol.results import is_accepted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from linkage.ports.store import Records
+from linkage.ports.records import Records
 from linkage.store.rows import Operation
 from linkage.store.sql.driver import Driver, Row
 from linkage.store.sql.transaction import Part, Transaction

@@ -20,7 +20,7 @@ from linkage.correlation.command_target import (
 from linkage.correlation.entry import MANUAL
 from linkage.correlation.events import final_event
 from linkage.ports import Role
-from linkage.ports.store import Records
+from linkage.ports.records import Records
 from linkage.store.rows import Event, Operation
 from protocol import messages as m
 from protocol.message import Message

@@ -10,7 +10,7 @@ from sqlalchemy import Select, bindparam, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from typing_extensions import override
 
-from linkage.ports.store import Records
+from linkage.ports.records import Records
 from linkage.store.rows import (
     KEY_MAX,
     Binding,

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 
 from linkage.ports.lease import Lease
-from linkage.ports.store import Journal, Memory, Nonces, Queries, Queues, Records, Trimming
+from linkage.ports.records import Records
+from linkage.ports.store import Journal, Memory, Nonces, Queries, Queues, Trimming
 from linkage.store.sql.journal import SqlJournal
 from linkage.store.sql.memory import SqlMemory, SqlNonces
 from linkage.store.sql.queries import SqlQueries
