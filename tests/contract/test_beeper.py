@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import sys
 from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
 from typing import Any, Final
 
+from protocol.messages import SmsSendResultNotice, SmsSendStatus
 from pytest_linkage.contract.adapter import AdapterContract
 from tests.contract.beeper_platform import BeeperPlatform
 from tests.pages import ROOT, blocks
@@ -40,6 +42,22 @@ class TestBeeper(AdapterContract):
 
     def make_platform(self) -> BeeperPlatform:
         return BeeperPlatform()
+
+    async def test_what_is_looked_up_is_said_to_be_made_up(self, tmp_path: Path) -> None:
+        async with self.bench(tmp_path) as bench:
+            page = bench.platform.command()
+            async with bench.running() as first:
+                bench.disk.kill_at(1)  # the gateway has the first page; that it has is not told
+                await first.do(page, "7")
+            bench.disk.kill_at(None)
+            async with bench.running():
+                pass
+        told = [
+            (notice.message.status, notice.reconstructed)
+            for notice in bench.disk.notices
+            if isinstance(notice.message, SmsSendResultNotice)
+        ]
+        assert sorted(told) == [(SmsSendStatus.ACCEPTED, True), (SmsSendStatus.FAILED, True)]
 
 
 def test_it_is_short() -> None:
