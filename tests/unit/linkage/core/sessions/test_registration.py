@@ -49,15 +49,24 @@ async def test_a_registration_is_judged(site: Site, changes: dict[str, Any], res
         assert (await site.say(link, m.SnapshotRequest())).result == 204
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "gbk"])
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.MONITOR])
+@pytest.mark.parametrize(
+    ("encoding", "dialect"),
+    [
+        ("utf-8", "gbk"),
+        ("gbk", "gbk"),
+        ("gb18030", "gb18030"),
+        ("utf-8", "utf-8"),
+    ],
+)
 async def test_a_registration_of_a_dialect_peer_may_be_chinese(
-    tmp_path: Path, encoding: str
+    tmp_path: Path, role: Role, encoding: str, dialect: str
 ) -> None:
     """It comes in the dialect of its peer, or, from nobody's address, in the default one."""
-    old = peer("old", "application", dialect={"encoding": "gbk"})
+    old = peer("old", role.value, dialect={"encoding": dialect})
     async with Site(tmp_path, (*PEERS, old)) as site:
-        signed = site.registration("old", role=Role.APPLICATION)
-        name = "<AppName>指挥</AppName></request>".encode(encoding)
+        signed = site.registration("old", role=role)
+        name = "<AppName>中文</AppName><Vendor>中文</Vendor></request>".encode(encoding)
         named = replace(signed, raw=signed.raw.replace(b"</request>", name))
 
         response = await site.core.register(FakeLink(site.core, "old"), named)
