@@ -42,19 +42,20 @@ class KeptCore:
         stack.callback(engine.dispose)
         notice_older_store(engine, config.head_path, clock.utc(), config.id)
         self._checkpoints = Checkpoints(config.database_path, clock=clock)
+        files = DirectoryFiles(config.files_path)
         self.core = Core(
             config,
             UnitOfWork(engine, lease),
             clock,
             capabilities,
             store_log=self._checkpoints,
-            find_file=DirectoryFiles(config.files_path).find,
+            find_file=files.find,
             spans=spans,
         )
         reading = open_for_reading(config.database_path)
         stack.callback(reading.dispose)
         store = SqlMaintenance(reading, config.archive_path)
-        self._keeper = RetentionSchedule(self.core, store, config, clock)
+        self._keeper = RetentionSchedule(self.core, store, config, clock, files.remove_abandoned)
         self.door = Door(self.core, config.control_path)
 
     async def start(self) -> None:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from linkage.config.file import Config
@@ -80,8 +81,16 @@ class RetentionSchedule:
         clock: for ages, and for how long slices take.
     """
 
-    def __init__(self, core: Core, store: Maintenance, config: Config, clock: Clock) -> None:
+    def __init__(
+        self,
+        core: Core,
+        store: Maintenance,
+        config: Config,
+        clock: Clock,
+        tidy_files: Callable[[datetime], object] = lambda _: None,
+    ) -> None:
         self._core = core
+        self._tidy_files = tidy_files
         self._store = store
         self._config = config
         self._clock = clock
@@ -128,6 +137,7 @@ class RetentionSchedule:
 
     async def once(self) -> None:
         """Look through everything once."""
+        await self._beside(self._tidy_files, self._clock.utc())
         now_us = self._time.now_us()
         settings = self._config.retention
         for overdue in await self._beside(self._store.find_overdue, settings, now_us):
