@@ -72,7 +72,7 @@ async def test_an_adapter_with_a_wrong_password_gets_the_right_one_by_sighup(
         await says("refuses us")
         config.write_text("listen = 7")
         process.send_signal(signal.SIGHUP)
-        await says("not read again")
+        await says("settings not reloaded")
         config.write_text(settings(asterisk, "secret"))
         process.send_signal(signal.SIGHUP)
         await says("pbx: up")
