@@ -19,6 +19,14 @@ from protocol.message import Message
 
 ENDED_TOGETHER_US: Final = 3600 * 1_000_000
 """Of calls that have ended those come into question that ended so long before the last of them."""
+BOUND_BY: Final = {
+    "sms": "sms_id",
+    "fax": "fax_id",
+    "mail": "mail_id",
+    "video": "video_id",
+    "file": "file_id",
+}
+"""What a 281 may name beside a call: kind of the native key, and the field."""
 SHOWN: Final = 5
 """Candidates that a refusal names."""
 DISPATCHERS: Final = ("from_login_id", "target_login_id", "login_id")
@@ -149,11 +157,21 @@ def may_use(records: Records, owner: str, operation: Operation) -> bool:
 
 
 def bind_target(records: Records, owner: str, message: m.BindEvent) -> Operation | None:
-    """The operation that a 281 names, by OpId or by CallId."""
+    """The operation that a 281 names: by OpId, by an id of its platform's, or by CallId."""
     if message.op_id is not None:
         return by_op_id(records, message)
+    for kind, name in BOUND_BY.items():
+        named = getattr(message, name)
+        if named is not None:
+            same = _latest(records.find_all(f"{kind}:{named}"))
+            return _only(each for each in same if may_use(records, owner, each))
     found = targets(records, owner, message)
     return found[0] if found else None
+
+
+def _only(operations: Iterable[Operation]) -> Operation | None:
+    found = list(operations)
+    return found[0] if len(found) == 1 else None
 
 
 def in_words(candidates: Sequence[Operation]) -> str:

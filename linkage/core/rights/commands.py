@@ -9,6 +9,7 @@ from linkage.core.peers import Peer, Peers
 from linkage.core.rights.refusal import RefusedError
 from linkage.correlation.apply import BEGINS_COMMUNICATION
 from linkage.correlation.command_target import (
+    BOUND_BY,
     bind_target,
     by_op_id,
     called,
@@ -237,7 +238,13 @@ def _check_bind(records: Records, message: m.BindEvent, owner: str) -> Operation
                 Result.WRONG_STATE,
                 f"CallId {message.call_id} names several, name an OpId: {in_words(fits)}",
             )
-        named = message.op_id or message.call_id or message.conference_id
+        others = (getattr(message, name) for name in BOUND_BY.values())
+        named = (
+            message.op_id
+            or message.call_id
+            or message.conference_id
+            or next(filter(None, others), None)
+        )
         is_known = (message.call_id is not None and records.find_calls(message.call_id)) or (
             message.conference_id is not None and records.find_conferences(message.conference_id)
         )

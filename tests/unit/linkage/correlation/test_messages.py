@@ -171,6 +171,20 @@ def test_a_refused_command_is_no_message_that_came_in(bench: Bench) -> None:
     assert bench.operations("sms") == []
 
 
+def test_a_person_binds_a_message_by_its_id_with_all_its_receivers(bench: Bench) -> None:
+    bench.say("desk", create("E1", call_id=None))
+    for number in ("13900000001", "13900000002"):
+        sent = m.SmsSendResultNotice(sms_id="S1", phone_num=number, status=ACCEPTED)
+        bench.say("pbx", sent)
+    bind = m.BindEvent(event_id="E1", action=m.BindAction.BIND, sms_id="S1")
+
+    assert bench.say("desk", bind).result == 0
+
+    assert [each.cause for each in bench.operations("sms")] == ["manual", "derived"]
+    missing = m.BindEvent(event_id="E1", action=m.BindAction.BIND, fax_id="9")
+    assert bench.say("desk", missing).result == 301
+
+
 # --- answers -------------------------------------------------------------------------------------
 def test_an_sms_from_a_number_that_was_written_to_is_an_answer(bench: Bench) -> None:
     sms_sent(bench, "E1", "13900000001")
