@@ -34,7 +34,7 @@ class AcceptPolicy:
         context = self._context
         if not is_within(host, context.allow):
             return Objection("allow", "the address is not in `allow`")
-        rate = context.settings.accepts
-        if context.accepts.take(neighbourhood(host), rate, context.clock.now()):
-            return Objection("rate", f"more than {rate.per_s:g} connections a second from there")
+        if context.rates.connect(neighbourhood(host)):
+            per_s = context.settings.connects_per_s
+            return Objection("rate", f"more than {per_s:g} connections a second from there")
         return context.connections.objection(neighbourhood(host))

@@ -6,7 +6,6 @@ A registration meets, in this order: the pace of refused ones from its address, 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -69,9 +68,9 @@ def check_origin(profile: PeerProfile, origin: Origin) -> Refusal | None:
 
 def check_registration(context: GatewayContext, name: str, origin: Origin) -> Refusal | None:
     """Whether the core is asked about a registration at all."""
-    wait = context.failures.wait(_failure_key(context, name, origin), context.clock.now())
-    if wait:
-        return Refusal(Result.RATE_LIMITED, "refused too often", math.ceil(wait))
+    wait_s = context.rates.register(_failure_key(context, name, origin))
+    if wait_s:
+        return Refusal(Result.RATE_LIMITED, "refused too often", wait_s)
     profile = context.profiles.get(name)
     return None if profile is None else check_origin(profile, origin)
 
@@ -79,30 +78,19 @@ def check_registration(context: GatewayContext, name: str, origin: Origin) -> Re
 def remember_failure(context: GatewayContext, name: str, origin: Origin, result: int) -> None:
     """A registration was refused: soon no more of them are looked at."""
     if result not in _OURS:
-        key = _failure_key(context, name, origin)
-        context.failures.take(key, context.settings.failures, context.clock.now())
+        context.rates.refuse(_failure_key(context, name, origin))
 
 
 def check_pace(context: GatewayContext, peer_id: str) -> Refusal | None:
-    """Whether a registered peer may send one more request now; that costs it a token.
-
-    Who was told to wait is held to it: what it has under way behind the refused request would else
-    overtake it as soon as there is a token.
-    """
+    """Whether a registered peer may send one more request now; that costs it a token."""
     profile = context.profiles.get(peer_id)
     if profile is None or profile.requests is None:
         return None
-    now = context.clock.now()
-    reason = f"more than {profile.requests.per_s:g} requests a second"
-    left = context.paused.get(peer_id, now) - now
-    if left > 0:
-        return Refusal(Result.RATE_LIMITED, reason, math.ceil(left))
-    wait = context.requests.take(profile.id, profile.requests, now)
-    if not wait:
+    wait_s = context.rates.request(peer_id, profile.requests)
+    if not wait_s:
         return None
-    seconds = math.ceil(wait)
-    context.paused[peer_id] = now + seconds
-    return Refusal(Result.RATE_LIMITED, reason, seconds)
+    reason = f"more than {profile.requests.per_s:g} requests a second"
+    return Refusal(Result.RATE_LIMITED, reason, wait_s)
 
 
 def certificate_names(certificate: Mapping[str, Any] | None) -> frozenset[str] | None:

@@ -47,6 +47,10 @@ class EventHandler(Protocol):
         """The transport is gone."""
         ...
 
+    def not_sent(self, error: LocalProtocolError) -> None:
+        """A response could not be sent as it was meant: its code is sent alone."""
+        ...
+
 
 class Channel:
     """Carries one `Connection` over one transport. A `gateway.transport.Receiver`."""
@@ -202,14 +206,20 @@ class Channel:
         if self._in_work >= self._inbound_max:
             self._busy = True
 
-    def end_work(self, weight: int = 1) -> None:
-        """One is done; call `go_on` when what came of it was sent."""
+    def finish_work(self, response: Response, weight: int = 1) -> None:
+        """A request that was in work is answered; what was left for it is taken from the peer."""
+        self._end_work(weight)
+        self.respond(response)
+        if self._half_closed or self._caught_up:
+            self._go_on()
+
+    def _end_work(self, weight: int = 1) -> None:
         self._in_work -= weight
         if self._busy and self._in_work <= self._inbound_max // 2:
             self._caught_up = True
             self._busy = False
 
-    def go_on(self) -> None:
+    def _go_on(self) -> None:
         """Take from the peer again what was left for want of capacity."""
         if self._half_closed or self._caught_up:
             self._caught_up = False
@@ -237,9 +247,9 @@ class Channel:
 
         def finish(task: asyncio.Task[T]) -> None:
             self._tasks.discard(task)
-            self.end_work()
+            self._end_work()
             done(task)
-            self.go_on()
+            self._go_on()
 
         task.add_done_callback(finish)
 
@@ -251,6 +261,21 @@ class Channel:
             LocalProtocolError: see `Connection.send`.
         """
         self._connection.send(item, self._now())
+        if not self._flush_due:
+            self._flush_soon()
+
+    def respond(self, response: Response) -> None:
+        """Answer the peer, if it is there still."""
+        connection = self._connection
+        if connection.closed:
+            return
+        try:
+            connection.send(response, self._now())
+        except LocalProtocolError as error:
+            # Such as a detail that the peer's encoding cannot carry: the code alone always fits.
+            self._handler.not_sent(error)
+            id_, number, result = response.request_id, response.type, response.result
+            connection.send(Response(request_id=id_, type=number, result=result), self._now())
         if not self._flush_due:
             self._flush_soon()
 

@@ -3,48 +3,59 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-from gateway.buckets import Buckets
 from gateway.connections import Connections
 from gateway.figures import GatewayFigures
 from gateway.in_flight import InFlight
+from gateway.rate_limits import RateLimits
 from gateway.refusal_journal import RefusalJournal
 from gateway.settings import GatewaySettings
-from linkage.ports import Clock, CorePort, Network, PeerProfile
+from linkage.ports import Clock, CorePort, PeerProfile
 from protocol.dialect import Dialect
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayContext:
-    """The core, the clock, the figures, who is connected, and the work that is going on.
+    """The core, the clock, the figures, who is connected, and the work that is going on."""
 
-    `work` holds the tasks of all sessions, `in_flight` counts the requests that the core works on:
-    what was begun is waited for at a shutdown, also when its session is gone. The buckets outlive
-    sessions: who reconnects finds them as they were.
-    """
+    __slots__ = (
+        "allow",
+        "clock",
+        "connections",
+        "core",
+        "figures",
+        "in_flight",
+        "profiles",
+        "rates",
+        "refusals",
+        "settings",
+        "work",
+    )
 
-    core: CorePort
-    clock: Clock
-    settings: GatewaySettings
-    connections: Connections
-    refusals: RefusalJournal
-    profiles: dict[str, PeerProfile]
-    """The configured peers by id."""
-    allow: list[Network] = field(default_factory=list)
-    """Networks that may connect; none: all. This and `profiles` change while serving."""
-    work: set[asyncio.Task[Any]]
-    in_flight: InFlight = field(default_factory=InFlight)
-    accepts: Buckets = field(default_factory=Buckets)
-    """Connections, by address."""
-    failures: Buckets = field(default_factory=Buckets)
-    """Refused registrations, by address and peer id."""
-    requests: Buckets = field(default_factory=Buckets)
-    """Requests, by peer id."""
-    paused: dict[str, float] = field(default_factory=dict)
-    """Until when a peer that was too fast was told to wait (monotonic), by peer id."""
-    figures: GatewayFigures = field(default_factory=GatewayFigures)
+    def __init__(
+        self,
+        core: CorePort,
+        clock: Clock,
+        settings: GatewaySettings,
+        peers: Iterable[PeerProfile] = (),
+    ) -> None:
+        self.core = core
+        self.clock = clock
+        self.settings = settings
+        self.profiles = {peer.id: peer for peer in peers}
+        """The configured peers by id. These and `allow` change while serving."""
+        self.allow = list(settings.allow)
+        """Networks that may connect; none: all."""
+        self.work: set[asyncio.Task[Any]] = set()
+        """The tasks of all sessions: waited for at a shutdown, also when their session is gone."""
+        self.in_flight = InFlight()
+        """The requests that the core works on; the same."""
+        self.connections = Connections(settings)
+        self.rates = RateLimits(clock, accepts=settings.accepts, failures=settings.failures)
+        self.refusals = RefusalJournal(core, settings.refusals_window_s, self.work)
+        self.figures = GatewayFigures()
 
     def bounded(self, dialect: Dialect) -> Dialect:
         """A dialect with our own bound on the length of a message."""

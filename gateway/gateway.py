@@ -9,13 +9,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gateway.addresses import format_address
-from gateway.connections import Connections
 from gateway.context import GatewayContext
 from gateway.dialler import Dialler
 from gateway.figures import GatewayFigures
 from gateway.listener import Listener
 from gateway.peers import AddressBook
-from gateway.refusal_journal import RefusalJournal
 from gateway.renewal import Renewal
 from gateway.session import Session
 from gateway.settings import GatewaySettings
@@ -58,17 +56,7 @@ class Gateway:
         self._listen_tls = tuple(listen_tls)
         self._beside = beside
         self._settings = settings
-        work: set[asyncio.Task[Any]] = set()
-        self._context = GatewayContext(
-            core=core,
-            clock=clock,
-            settings=settings,
-            connections=Connections(settings),
-            refusals=RefusalJournal(core, settings.refusals_window_s, work),
-            profiles={peer.id: peer for peer in peers},
-            allow=list(settings.allow),
-            work=work,
-        )
+        self._context = GatewayContext(core, clock, settings, peers)
         self._book = AddressBook()
         self._listener = Listener(self._context, self._book)
         self._dialler = Dialler(self._context, sleep=sleep, lot=lot)

@@ -12,9 +12,9 @@ import pytest
 from gateway import GatewaySettings
 from gateway.addresses import is_within, neighbourhood
 from gateway.authorize import check_pace
-from gateway.buckets import Bucket, Buckets
 from gateway.connections import Connections
 from gateway.context import GatewayContext
+from gateway.rate_limits import Bucket, Buckets
 from gateway.refusal_journal import KEYS_MAX, MANY, RefusalJournal
 from linkage.clock import ManualClock
 from linkage.ports import EntryKind, PeerProfile, Rate
@@ -226,15 +226,7 @@ async def test_who_was_told_to_wait_is_held_to_it_so_that_nothing_overtakes(
 ) -> None:
     peer = PeerProfile(id="platform", role=Role.PLATFORM, requests=Rate(per_s=10, burst=1))
     settings, clock = GatewaySettings(), ManualClock()
-    context = GatewayContext(
-        core=core,
-        clock=clock,
-        settings=settings,
-        connections=Connections(settings),
-        refusals=RefusalJournal(core, 60, set()),
-        profiles={peer.id: peer},
-        work=set(),
-    )
+    context = GatewayContext(core, clock, settings, [peer])
     assert check_pace(context, "platform") is None
     refusals = [check_pace(context, "platform")]
     for _ in range(9):

@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from gateway import Gateway, GatewaySettings
-from gateway.session import PEER_EACH, RAW_MAX
+from gateway.peer_journal import PEER_EACH, RAW_MAX
 from linkage.ports import EntryKind, Link, PeerProfile, Rate
 from protocol.dialect import Dialect
 from protocol.envelope import Request

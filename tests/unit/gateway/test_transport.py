@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import GatewaySettings
-from gateway.connections import Connections
 from gateway.context import GatewayContext
 from gateway.peers import AddressBook
-from gateway.refusal_journal import RefusalJournal
 from gateway.session import Session
 from gateway.session_factory import SessionFactory
 from gateway.transport import Receiver
@@ -72,17 +70,7 @@ class Messages:
 def opened(
     core: FakeCore, transport: Messages, *peers: PeerProfile
 ) -> tuple[GatewayContext, Session]:
-    settings = GatewaySettings()
-    work: set[asyncio.Task[Any]] = set()
-    context = GatewayContext(
-        core=core,
-        clock=SystemClock(),
-        settings=settings,
-        connections=Connections(settings),
-        refusals=RefusalJournal(core, settings.refusals_window_s, work),
-        profiles={peer.id: peer for peer in peers},
-        work=work,
-    )
+    context = GatewayContext(core, SystemClock(), GatewaySettings(), peers)
     session = SessionFactory(context, AddressBook()).make(transport.host)
     assert isinstance(session, Session)
     session.open(transport)
