@@ -52,10 +52,19 @@ def read_call(record: Any) -> Kept:
     command = record.get("unfinished")
     return Kept(
         call=call,
-        pending=[load_effect(each) for each in pending],
+        pending=[load_effect(each) for each in pending if not _is_of_before(each)],
         command=None if command is None else from_json(InterruptedCommand, command),
         saved=_time(record.get("saved")),
     )
+
+
+def _is_of_before(effect: Mapping[str, Any]) -> bool:
+    """Whether it is a request or look-up as versions before 2026-12 kept it: in ARI's own words.
+
+    They are not repeated. The resync sees what they have brought about; a command of which they
+    were is taken back, and whoever rings for it is hung up.
+    """
+    return isinstance(effect.get("do"), list) or "find" in effect or "value" in effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

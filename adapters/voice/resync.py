@@ -108,7 +108,7 @@ async def _take_up(
             late=command.is_late(now),
         )
         call, pending, undone = settled.call, list(settled.pending), settled.undone
-        registry.revoke(_without_call(call, kept.call, found))
+        registry.revoke(_channels(kept.call) - _channels(call))
     elif call.conference is not None:
         pending = _not_done(pending, found)
     if not call.begun:  # the call that the command was to make never came about
@@ -138,12 +138,8 @@ async def _take_up(
         registry.forget(actor.call)
 
 
-def _without_call(call: Call, after: Call, found: Inventory) -> set[str]:
-    """Channels of a command that was taken back: the platform may still come to dial them."""
-    return _channels(after) - _channels(call) - found.channels.keys()
-
-
 def _channels(call: Call) -> set[str]:
+    """Of a command that was taken back those of its legs come up late, or ring for nobody."""
     return {each for leg in call.legs.values() for each in (leg.channel, *leg.twins)}
 
 

@@ -31,6 +31,8 @@ class FakeMemory:
         self.table: dict[str, str] = {}
         self.puts = 0
         self.fail_at: int | None = None
+        self.late = False
+        """Killed after the write before `fail_at`, whose end nobody saw."""
         self._changed = asyncio.Condition()
 
     async def until(self, condition: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
@@ -62,6 +64,11 @@ class FakeMemory:
         async with self._changed:
             self._changed.notify_all()
 
+    def answer(self) -> None:
+        """A write is on disk: say so, unless the process was killed just then."""
+        if self.late and self.fail_at is not None and self.puts >= self.fail_at:
+            raise KilledError
+
     def _count(self) -> None:
         self.puts += 1
         if self.fail_at is not None and self.puts > self.fail_at:
@@ -78,6 +85,8 @@ class FakePort:
     def __init__(self, memory: FakeMemory, notices: Notices) -> None:
         self._memory = memory
         self._notices = notices
+        self.records: list[tuple[list[int], set[str]]] = []
+        """What was committed: numbers of the notices, keys of the memory."""
 
     async def load(self) -> dict[str, Any]:
         return await self._memory.load()
@@ -92,6 +101,8 @@ class FakePort:
             await self._notices(
                 notice.message, time=notice.time, reconstructed=notice.reconstructed
             )
+        self.records.append(([each.message.number for each in notices], {*memory}))
+        self._memory.answer()
 
 
 class FakeFiles:
