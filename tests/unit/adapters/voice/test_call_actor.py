@@ -190,10 +190,10 @@ SPOILT: dict[str, Any] = {
     "call:time": {"call": CALL | {"started": "yesterday"}},
     "call:pending": {"call": CALL | {"begun": False}, "pending": 5},
     "call:effects": {"call": CALL | {"begun": False}, "pending": [1, 2]},
-    "call:do": {"call": CALL | {"begun": False}, "pending": [{"do": ["POST"]}]},
-    "call:path": {
+    "call:do": {"call": CALL | {"begun": False}, "pending": [{"do": "HangUp"}]},
+    "call:channel": {
         "call": CALL | {"begun": False},
-        "pending": [{"do": [1, {}], "query": {"a": []}, "body": 3, "fine": ["x"], "owner": None}],
+        "pending": [{"do": "HangUp", "channel": 5, "reason": [], "owner": None}],
     },
     "call:tell": {"call": CALL | {"begun": False}, "pending": [{"tell": 999}]},
     "call:unfinished": {"call": CALL | {"begun": False}, "unfinished": {"before": 1}},
