@@ -24,9 +24,9 @@ from protocol.messages import (
     TransferMode,
     TransferNotice,
 )
-from tests.unit.adapters.fake_asterisk import FakeAsterisk
-from tests.unit.adapters.fakes import KilledError, Notices, show
-from tests.unit.adapters.running import Place, Running, forgotten
+from tests.fakes.adapter_ports import KilledError, Notices, show
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.running_adapter import Place, Running, forgotten
 
 HOTLINE = {"12345": {"officers": ["1001", "1002"], "record": True}}
 OF_THE_LINK = (GapNotice, PlatformStatusNotice)
