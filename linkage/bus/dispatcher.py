@@ -303,7 +303,7 @@ def _capability(told: Any) -> Capability:
 
 
 Handler = Callable[..., Coroutine[Any, Any, Any]]
-Teller = Callable[..., None]
+OneWay = Callable[..., None]
 
 CALLS: Final[dict[int, Handler]] = {
     Kind.REGISTER: Dispatcher.register,
@@ -320,7 +320,7 @@ CALLS: Final[dict[int, Handler]] = {
     Kind.FILE_STAT: Dispatcher.stat_file,
     Kind.FILE_DELETE: Dispatcher.delete_file,
 }
-SAYS: Final[dict[int, Teller]] = {
+SAYS: Final[dict[int, OneWay]] = {
     Kind.SUBMIT: Dispatcher.submit,
     Kind.ANSWERED: Dispatcher.answered,
     Kind.BEGIN: Dispatcher.begin,

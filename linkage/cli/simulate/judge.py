@@ -17,7 +17,7 @@ from linkage.timeline.cells import harmless
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from linkage.cli.simulate.messages import Teller
+    from linkage.cli.simulate.messages import Narrator
     from simulators.runner import ScenarioResult
     from simulators.scenario import Scenario
 
@@ -68,7 +68,7 @@ def run(
     linkage simulate run alarm
     linkage simulate run mine.toml -c try/linkage.toml --junit verdict.xml
     """  # noqa: D301 - \b is click's
-    from linkage.cli.simulate.messages import Teller, plain_sighting, show_findings
+    from linkage.cli.simulate.messages import Narrator, plain_sighting, show_findings
     from simulators.scenario import Place, load_scenario
 
     told = load_scenario(scenario)
@@ -80,10 +80,10 @@ def run(
     if config_file is None and (host or port):
         raise click.UsageError("--host and --port go with -c FILE, which has the secrets")
     names = {"platform": told.platform_id, "application": told.application_id}
-    teller = Teller(names, both=len(told.plays) == len(Place), began_s=0.0)
+    narrator = Narrator(names, both=len(told.plays) == len(Place), began_s=0.0)
     if not as_json:
         click.secho(harmless(told.title or told.name), bold=True)
-    result = _play(told, config_file, host, port, speed, None if as_json else teller)
+    result = _play(told, config_file, host, port, speed, None if as_json else narrator)
     if junit is not None:
         junit.write_bytes(result.to_junit())
     if as_json:
@@ -94,7 +94,7 @@ def run(
         plain["messages"] = [plain_sighting(sighting) for sighting in result.sightings]
         print_json(plain)
     else:
-        teller.end()
+        narrator.end()
         show_findings(result.findings)
         click.echo(_verdict(result))
     if result.stopped:
@@ -109,12 +109,12 @@ def _play(
     host: str | None,
     port: int | None,
     speed: float | None,
-    teller: Teller | None,
+    narrator: Narrator | None,
 ) -> ScenarioResult:
     from linkage.cli.shared.loop import run as run_loop
 
     if config_file is not None:
-        return run_loop(_against(told, config_file, host, port, speed, teller))
+        return run_loop(_against(told, config_file, host, port, speed, narrator))
     from simulators.scenario import Place
 
     if len(told.plays) < len(Place):
@@ -125,7 +125,7 @@ def _play(
         )
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="linkage-run-")))
-        return run_loop(_alone(told, folder, speed, teller))
+        return run_loop(_alone(told, folder, speed, narrator))
 
 
 async def _against(
@@ -134,7 +134,7 @@ async def _against(
     host: str | None,
     port: int | None,
     speed: float | None,
-    teller: Teller | None,
+    narrator: Narrator | None,
 ) -> ScenarioResult:
     """At a linkage that serves."""
     from linkage.cli.simulate.play import find_target
@@ -150,11 +150,11 @@ async def _against(
     told = replace(told, platform_id=ids["platform"], application_id=ids["application"])
     first = next(iter(targets.values()))
     secrets = {place: target.secret for place, target in targets.items()}
-    return await _judged(told, first.address, secrets, speed, teller, first.tls)
+    return await _judged(told, first.address, secrets, speed, narrator, first.tls)
 
 
 async def _alone(
-    told: Scenario, folder: Path, speed: float | None, teller: Teller | None
+    told: Scenario, folder: Path, speed: float | None, narrator: Narrator | None
 ) -> ScenarioResult:
     """At a linkage of its own, which lives in the scenario's time."""
     from linkage.cli.demo.simulated import configure, secret_of
@@ -166,7 +166,7 @@ async def _alone(
             "platform": secret_of(config, told.platform_id),
             "application": secret_of(config, told.application_id),
         }
-        return await _judged(told, server.addresses[0], secrets, speed, teller, None)
+        return await _judged(told, server.addresses[0], secrets, speed, narrator, None)
 
 
 async def _judged(
@@ -174,7 +174,7 @@ async def _judged(
     address: tuple[str, int],
     secrets: dict[str, str | None],
     speed: float | None,
-    teller: Teller | None,
+    narrator: Narrator | None,
     tls: SSLContext | None,
 ) -> ScenarioResult:
     from linkage.cli.shared.loop import told_to_stop
@@ -188,7 +188,7 @@ async def _judged(
             platform_secret=secrets.get("platform"),
             application_secret=secrets.get("application"),
             clock=None if speed is None else RealClock(speed=speed),
-            on_sighting=None if teller is None else teller.see,
+            on_sighting=None if narrator is None else narrator.see,
             stop=stop,
             tls=tls,
         )

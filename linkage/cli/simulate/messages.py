@@ -50,7 +50,7 @@ def message_line(
     return line
 
 
-class Teller:
+class Narrator:
     """Shows what a simulator sees, and keeps its story for the end."""
 
     def __init__(

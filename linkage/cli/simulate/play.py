@@ -252,7 +252,7 @@ def _run(
 ) -> None:
     from linkage.cli.serve import address_text
     from linkage.cli.shared.loop import run, until_stopped
-    from linkage.cli.simulate.messages import Teller
+    from linkage.cli.simulate.messages import Narrator
     from simulators.expecting import Place
     from simulators.verdict import side_of
 
@@ -260,7 +260,7 @@ def _run(
         click.echo(
             f"{target.peer_id} ({target.role}) at {address_text(*target.address)}; Ctrl-C stops it"
         )
-    teller = Teller(
+    narrator = Narrator(
         {"platform": target.peer_id, "application": target.peer_id, "screen": target.peer_id},
         as_json=as_json,
         side=None if told is None else side_of(told, Place(target.role)),
@@ -270,12 +270,12 @@ def _run(
     client.setLevel(logging.INFO)
 
     async def work() -> None:
-        await serve(teller.see)
+        await serve(narrator.see)
 
     try:
         run(until_stopped(work))
     finally:
-        teller.end()
+        narrator.end()
 
 
 class _Connection(logging.Handler):
