@@ -69,6 +69,7 @@ class VoiceAdapter(Adapter, Snapshots):
                 tasks.create_task(registry.recorder.run(), name="recorder")
                 tasks.create_task(_stay_seen(registry, startup), name="seen")
                 self._registry = registry
+                await resync.tell_up(registry)
                 async for event in driver.events():
                     registry.take(event)
         except ExceptionGroup as group:

@@ -74,9 +74,13 @@ async def resync(registry: CallRegistry, *, first: bool) -> str:
         cause = GapCause.RESTART if first else GapCause.VENDOR_DISCONNECT
         gap = GapNotice(cause=cause, since=link.seen, until=registry.clock.utc())
         await registry.port.record([Notice(gap, reconstructed=True)])
+    return found.startup
+
+
+async def tell_up(registry: CallRegistry) -> None:
+    """Say that the platform is served (191): whoever hears it may send commands at once."""
     up = PlatformLink(id=registry.names.app, kind=registry.driver.link_kind, state=LinkState.UP)
     await registry.port.record([Notice(PlatformStatusNotice(links=(up,)))])
-    return found.startup
 
 
 async def seen(registry: CallRegistry, startup: str) -> None:

@@ -228,8 +228,8 @@ class Adapter(ABC):
         """Connect and tell until cancelled; no retry loop in here, the supervisor owns back-off.
 
         Must first compare what lives on the platform with the memory, close what died meanwhile
-        (notices with `reconstructed=True`) and, after a loss, say so by 195 GapNotice. The port
-        is good for this run only.
+        (notices with `reconstructed=True`) and, after a loss, say so by 195 GapNotice; then
+        take commands, and tell that by 191. The port is good for this run only.
 
         Raises:
             AdapterUnavailableError: the link was lost or cannot be made.

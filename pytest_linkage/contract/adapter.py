@@ -36,7 +36,7 @@ from protocol.envelope import Request
 from protocol.message import Message
 from protocol.messages import message_class
 from protocol.results import Result
-from pytest_linkage.contract.bench import READY_S, Bench, Running
+from pytest_linkage.contract.bench import Bench, Running
 from pytest_linkage.contract.host_core import HostCore
 from pytest_linkage.contract.platform import Delivery, Expected, PlatformDouble
 
@@ -297,6 +297,13 @@ class AdapterContract(ABC):
             ), "an outcome names its command (request_id)"
             assert bench.platform.done(command) == 1
 
+    async def test_commands_are_taken_as_soon_as_the_191_is_told(self, tmp_path: Path) -> None:
+        async with self.bench(tmp_path) as bench:
+            bench.disk.answers_after_s = 0.1  # an application is quicker than the core's answer
+            async with bench.running() as running:
+                outcome = await running.do(bench.platform.command(), bench.request_id())
+        assert isinstance(outcome, Outcome), f"refused just after the 191: {outcome!r}"
+
     async def test_commands_at_once_are_each_done_once(self, tmp_path: Path) -> None:
         async with self.bench(tmp_path) as bench, bench.running() as running:
             commands = [bench.platform.command() for _ in range(5)]
@@ -491,7 +498,6 @@ async def _hosted(bench: Bench) -> AsyncIterator[tuple[AdapterHost, HostCore]]:
     await host.start()
     try:
         await bench.told(Expected(m.PlatformStatusNotice))
-        await asyncio.sleep(READY_S)
         yield host, core
     finally:
         await host.stop()

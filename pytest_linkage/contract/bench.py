@@ -19,8 +19,6 @@ from protocol.messages import GapNotice, PlatformStatusNotice
 from pytest_linkage.contract.disk import Disk, KilledError
 from pytest_linkage.contract.platform import Expected, PlatformDouble
 
-READY_S = 0.05
-"""After which an adapter that has told its 191 takes commands."""
 SETTLE_S = 0.2
 """After which nothing more comes of what has happened."""
 
@@ -89,7 +87,7 @@ class Bench:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Running]:
-        """A new adapter, connected; cancelled at the end if it runs still."""
+        """A new adapter that has told its 191 and so takes commands; cancelled at the end."""
         before = self._connections()
         adapter = self.make()
         task = asyncio.get_running_loop().create_task(adapter.run(self.disk))
@@ -97,7 +95,6 @@ class Bench:
         try:
             await self.told_or_over(lambda: self._connections() > before, running)
             assert not running.task.done(), f"it did not connect: {running.task.exception()!r}"
-            await asyncio.sleep(READY_S)
             yield running
         finally:
             running.task.cancel()

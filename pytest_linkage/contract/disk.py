@@ -30,6 +30,8 @@ class Disk:
         self.open = asyncio.Event()
         """While it is not set, the core takes nothing."""
         self.open.set()
+        self.answers_after_s = 0.0
+        """How long the core takes from the commit, when others hear of it, to its answer."""
         self._changed = asyncio.Condition()
         self._kill_at: int | None = None
         self._commits_it = False
@@ -90,6 +92,7 @@ class Disk:
                     self.memory[key] = text
         async with self._changed:
             self._changed.notify_all()
+        await asyncio.sleep(self.answers_after_s)
         if self.killed:
             raise KilledError
 
