@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from linkage.blocking.loop import LoopThread, refuse_in_loop, within
+from linkage.blocking.loop import LoopThread, StoppedError, refuse_in_loop
 from linkage.client import ClosedError, State
 from linkage.client.inbox import Incoming
 from linkage.client.peer import Peer
@@ -41,7 +41,7 @@ class Client(Generic[A]):
     def __init__(self, client: A) -> None:
         self._client = client
         self._thread: LoopThread | None = None
-        self._local = threading.local()
+        self._hands: dict[threading.Thread, _Hand] = {}
 
     def __repr__(self) -> str:
         return f"<blocking {self._client!r}>"
@@ -122,10 +122,7 @@ class Client(Generic[A]):
     # --- for the roles ---------------------------------------------------------------------------
     def hand(self) -> _Hand:
         """Of the thread that asks."""
-        hand: _Hand | None = getattr(self._local, "hand", None)
-        if hand is None:
-            hand = self._local.hand = _Hand()
-        return hand
+        return self._hands.setdefault(threading.current_thread(), _Hand())
 
     def call(self, work: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
         """Run a coroutine of `linkage.client` in the client's thread, and wait for its end."""
@@ -134,14 +131,15 @@ class Client(Generic[A]):
         except BaseException:
             work.close()
             raise
-        return thread.call(work if timeout_s is None else within(work, timeout_s))
+        try:
+            return thread.call(work, timeout_s)
+        except StoppedError:
+            raise ClosedError(f"{self.peer_id!r} was closed") from None
 
     def _open_thread(self) -> LoopThread:
         refuse_in_loop()
         if self._thread is None:
             raise ClosedError(f"{self.peer_id!r} is not open: use it inside its `with`")
-        if self._thread.stopped:
-            raise ClosedError(f"{self.peer_id!r} was closed")
         return self._thread
 
     def next(self, timeout_s: float | None) -> Incoming:
@@ -154,10 +152,19 @@ class Client(Generic[A]):
 
     async def _fetch(self, hand: _Hand) -> None:
         hand.acknowledge()
+        self._take_from_the_dead()
         if hand.fetched is None:
             # Nothing is awaited after it is taken: an interrupted call has it, or it is in the
             # queue.
             hand.fetched = await self._client._inbox.next()  # noqa: SLF001 - the same client
+
+    def _take_from_the_dead(self) -> None:
+        """What a thread had in hand when it ended, other threads are given: it may have failed."""
+        for thread in [each for each in list(self._hands) if not each.is_alive()]:
+            hand = self._hands.pop(thread)
+            for taken in (hand.held, hand.fetched):
+                if taken is not None and not taken.settled:
+                    self._client._inbox.give_back(taken)  # noqa: SLF001 - the same client
 
     def each(self, step: Callable[[float | None], T], timeout_s: float | None) -> Iterator[T]:
         """Steps until nothing comes in time, or the client is closed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
@@ -12,11 +13,17 @@ STOP_WITHIN_S: Final = 5.0
 T = TypeVar("T")
 
 
+class StoppedError(Exception):
+    """The loop turns no more, or did not to the end of what was asked."""
+
+
 class LoopThread:
     """An event loop in a thread, and the way to it."""
 
     def __init__(self, name: str) -> None:
         self.stopped = False
+        self._ending = threading.Lock()
+        """What was taken before `stop` finds a loop that turns; nothing is taken after it."""
         self._loop = asyncio.new_event_loop()
         # A daemon: a script that was interrupted twice must not hang at its end.
         self._thread = threading.Thread(target=self._run, name=f"linkage:{name}", daemon=True)
@@ -34,24 +41,37 @@ class LoopThread:
         finally:
             self._loop.close()
 
-    def call(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run it there and wait for it here; whoever interrupts the wait cancels it."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+    def call(self, work: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
+        """Run it there and wait for it here; whoever interrupts the wait cancels it.
+
+        Raises:
+            TimeoutError: it did not end within `timeout_s`.
+            StoppedError: the loop was stopped before, or before its end.
+        """
+        with self._ending:
+            if self.stopped:
+                work.close()
+                raise StoppedError
+            future = asyncio.run_coroutine_threadsafe(_within(work, timeout_s), self._loop)
         try:
             return future.result()
+        except concurrent.futures.CancelledError:
+            raise StoppedError from None
         except BaseException:
             future.cancel()
             raise
 
     def stop(self) -> None:
         """End it; harmless when it has ended."""
-        if not self.stopped:
+        with self._ending:
+            if self.stopped:
+                return
             self.stopped = True
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(STOP_WITHIN_S)
+        self._thread.join(STOP_WITHIN_S)
 
 
-async def within(work: Coroutine[Any, Any, T], timeout_s: float) -> T:
+async def _within(work: Coroutine[Any, Any, T], timeout_s: float | None) -> T:
     """In the loop's thread: there it is certain whether it came in time or not."""
     async with asyncio.timeout(timeout_s):
         return await work

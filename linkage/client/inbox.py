@@ -255,8 +255,13 @@ class Inbox(Generic[K]):
                 received.settle(Result.OK)
             else:
                 logger.warning("%s failed with %r in hand", task.get_name(), received)
-                received.resend = True
-                self._waiting.appendleft(received)
+                self.give_back(received)
+
+    def give_back(self, received: K) -> None:
+        """Hand it out again, before all others: who had it has failed, and may have done it."""
+        received.resend = True
+        self._waiting.appendleft(received)
+        self._arrived.set()
 
     def finish(self, error: Exception | None = None) -> None:
         """Nothing more will be handed out: whoever waits gets `error` (None: it was closed)."""

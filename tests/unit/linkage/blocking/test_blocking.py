@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 import linkage
 from linkage.blocking import Application, CommunicationScreen, Monitor, Platform
-from linkage.blocking.loop import LoopThread
+from linkage.blocking.loop import LoopThread, StoppedError
 from linkage.client import ClosedError, CommandRefusedError, State, UnreachableError
 from linkage.client import RegistrationRefusedError as Refused
 from protocol.envelope import Response
@@ -134,6 +135,16 @@ def test_each_thread_has_what_it_took_in_its_own_hand(address: Address) -> None:
         assert not taken._received.settled, "the other thread did not answer for this one"
 
 
+def test_what_a_thread_had_in_hand_when_it_ended_is_handed_out_again(address: Address) -> None:
+    with desk(address) as app, pbx(address) as platform:
+        platform.notify(call(1))
+        thread = threading.Thread(target=lambda: app.next_notice(timeout_s=WITHIN_S))
+        thread.start()
+        thread.join(WITHIN_S)
+        again = app.next_notice(timeout_s=WITHIN_S)
+        assert (again.message.call_id, again.resend) == ("c1", True)
+
+
 def test_refusals_and_absence_raise_as_they_do_in_the_library(address: Address) -> None:
     with desk(address) as app:
         with pytest.raises(CommandRefusedError):
@@ -206,6 +217,28 @@ def test_a_thread_that_has_stopped_may_be_stopped_again() -> None:
     thread = LoopThread("x")
     thread.stop()
     thread.stop()
+
+
+def test_a_thread_is_not_left_waiting_for_a_loop_that_another_stops() -> None:
+    """Whatever the order in which the two come."""
+    ended: list[str] = []
+    for _ in range(100):
+        thread = LoopThread("x")
+        ready = threading.Barrier(2)
+        asking = threading.Thread(target=_ask, args=(thread, ready, ended), daemon=True)
+        asking.start()
+        ready.wait()
+        thread.stop()
+        asking.join(WITHIN_S)
+    assert ended == ["StoppedError"] * 100
+
+
+def _ask(thread: LoopThread, ready: threading.Barrier, ended: list[str]) -> None:
+    ready.wait()
+    try:
+        thread.call(asyncio.sleep(3600))
+    except StoppedError as error:
+        ended.append(type(error).__name__)
 
 
 SCRIPT = """
