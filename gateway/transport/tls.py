@@ -37,9 +37,8 @@ class Tls:
         self._files = files
         self._clock = clock
         self._looked_at = clock.now()
-        self._until: datetime | None = None
         self._state = _state(files)
-        self._server, self._client = self._load()
+        self._server, self._client, self._until = self._load()
 
     def server(self) -> ssl.SSLContext:
         """For a connection that was accepted."""
@@ -68,16 +67,16 @@ class Tls:
             return
         self._state = state
         try:
-            self._server, self._client = self._load()
+            self._server, self._client, self._until = self._load()
         except (ListenError, OSError) as error:  # a file may go between one look and the next
             logger.error("%s; the certificate from before stays in use", error)  # noqa: TRY400 - not a bug
         else:
             logger.info("TLS: took up the changed files")
 
-    def _load(self) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    def _load(self) -> tuple[ssl.SSLContext, ssl.SSLContext, datetime | None]:
+        """For listening, for dialling, and how long our own certificate is valid."""
         files = self._files
-        for name, path in files.paths().items():
-            self._check_file(name, path)
+        ends = {name: self._check_file(name, path) for name, path in files.paths().items()}
         server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         for context in (server, client):
@@ -93,9 +92,10 @@ class Tls:
             _load_ca(client, "dial_ca", files.dial_ca)
         else:
             client.load_default_certs(ssl.Purpose.SERVER_AUTH)
-        return server, client
+        return server, client, ends.get("certificate")
 
-    def _check_file(self, name: str, path: Path) -> None:
+    def _check_file(self, name: str, path: Path) -> datetime | None:
+        """Whether it can be used, and, for a certificate, how long."""
         try:
             text = path.read_text(encoding="ascii", errors="replace")
         except FileNotFoundError:
@@ -106,14 +106,13 @@ class Tls:
         if name == "key":
             if path.stat().st_mode & 0o007:
                 logger.warning("tls.key: %s: everybody can read it: chmod 600 it", path)
-            return
+            return None
         try:
             validity = read_validity(text)
         except ValueError as error:
             raise ListenError(f"tls.{name}: {path}: no certificate: {error}: {MAKE_ONE}") from None
         self._check_validity(name, path, validity)
-        if name == "certificate":
-            self._until = validity.until
+        return validity.until
 
     def _check_validity(self, name: str, path: Path, validity: Validity) -> None:
         utc = self._clock.utc()
@@ -170,7 +169,7 @@ def _load_ca(context: ssl.SSLContext, name: str, path: Path) -> None:
 
 
 def _state(files: TlsFiles) -> tuple[tuple[int, int] | None, ...]:
-    """What tells that a file was changed or replaced; None for one that is not there."""
+    """What tells that a file was changed, replaced or may be read now; None: it is not there."""
     return tuple(_stamp(path) for path in files.paths().values())
 
 
@@ -179,4 +178,4 @@ def _stamp(path: Path) -> tuple[int, int] | None:
         found = os.stat(path)  # noqa: PTH116 - the same as Path.stat
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_ino
+    return found.st_ctime_ns, found.st_ino

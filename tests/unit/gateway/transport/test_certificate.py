@@ -342,6 +342,34 @@ def test_a_renewal_that_went_wrong_leaves_the_old_certificate_in_use(
     assert tls.server() is not before
 
 
+def test_a_renewal_that_went_wrong_does_not_hide_the_end_of_the_certificate_in_use(
+    files: Files,
+) -> None:
+    _, key = files.write("server", AUTHORITY.server(["localhost"], until=NOW + timedelta(days=30)))
+    clock, secret = Turned(), key.read_bytes()
+    tls = tls_of(files, clock)
+    files.write("server", SERVER)
+    key.write_bytes(secret)  # that of the certificate before
+    clock.monotonic += LOOK_EVERY_S
+    assert tls.expired() is None
+    clock.at += timedelta(days=31)
+    assert "expired on" in (tls.expired() or "")
+
+
+@without_override()
+def test_a_renewed_certificate_that_may_be_read_only_now_is_taken_up(files: Files) -> None:
+    clock = Turned()
+    tls = tls_of(files, clock)
+    before = tls.server()
+    certificate, _ = files.write("server", AUTHORITY.server(["localhost"]))
+    certificate.chmod(0)
+    clock.monotonic += LOOK_EVERY_S
+    assert tls.server() is before
+    certificate.chmod(0o600)
+    clock.monotonic += LOOK_EVERY_S
+    assert tls.server() is not before
+
+
 async def test_a_renewed_certificate_is_shown_to_the_next_who_connects(
     start_tls: StartTls, core: FakeCore, files: Files
 ) -> None:
