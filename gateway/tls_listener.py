@@ -78,6 +78,8 @@ class TlsListener:
     async def _accept(self, listening: socket.socket, tls: Tls) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            # A sock_accept that need not wait does not yield: a storm would starve the sessions.
+            await asyncio.sleep(0)
             try:
                 sock, peername = await loop.sock_accept(listening)
             except OSError as error:
@@ -89,8 +91,6 @@ class TlsListener:
                 sock.close()
                 continue
             Handshake(self._context, self._factory, host, address).start(sock, tls.server())
-            # A sock_accept that need not wait does not yield: a storm would starve the sessions.
-            await asyncio.sleep(0)
 
 
 class Handshake:
