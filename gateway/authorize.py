@@ -17,7 +17,7 @@ from protocol.envelope import Request, Response
 from protocol.results import Result, result_text
 
 _OURS: Final = frozenset({Result.OVERLOAD, Result.INTERNAL, Result.RATE_LIMITED})
-"""RefusalJournal that say nothing against the peer."""
+"""Refusals that say nothing against the peer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +51,36 @@ class Refusal:
         )
 
 
-def check_origin(profile: PeerProfile, origin: Origin) -> Refusal | None:
-    """Whether a peer may come from there, in that way; also for peers that do not register."""
+def check_origin(
+    context: GatewayContext, profile: PeerProfile | None, origin: Origin
+) -> Refusal | None:
+    """Whether a peer may come from there, in that way; also for peers that do not register.
+
+    `allow` once more, too: it may have changed since the connection was accepted.
+    """
+    reason = None
+    if not is_within(origin.host, context.allow):
+        reason = "the address is not in `allow` any more"
+    elif profile is not None:
+        reason = _objection(profile, origin)
+    return None if reason is None else Refusal(Result.BAD_CREDENTIALS, reason)
+
+
+def _objection(profile: PeerProfile, origin: Origin) -> str | None:
     if not is_within(origin.host, profile.allow):
-        return _stranger(f"{profile.id!r} may not come from {origin.host}: see its `allow`")
+        return f"{profile.id!r} may not come from {origin.host}: see its `allow`"
     if profile.require_tls and not origin.encrypted:
-        return _stranger(f"{profile.id!r} must use TLS")
+        return f"{profile.id!r} must use TLS"
     if origin.names is None:
-        if profile.require_certificate:
-            return _stranger(f"{profile.id!r} must show a client certificate")
-    elif profile.id not in origin.names:
-        names = ", ".join(sorted(origin.names)) or "nobody"
-        return _stranger(f"the client certificate is for {names}, not for {profile.id!r}")
-    return None
+        return (
+            f"{profile.id!r} must show a client certificate"
+            if profile.require_certificate
+            else None
+        )
+    if profile.id in origin.names:
+        return None
+    names = ", ".join(sorted(origin.names)) or "nobody"
+    return f"the client certificate is for {names}, not for {profile.id!r}"
 
 
 def check_registration(context: GatewayContext, name: str, origin: Origin) -> Refusal | None:
@@ -71,8 +88,7 @@ def check_registration(context: GatewayContext, name: str, origin: Origin) -> Re
     wait_s = context.rates.register(_failure_key(context, name, origin))
     if wait_s:
         return Refusal(Result.RATE_LIMITED, "refused too often", wait_s)
-    profile = context.profiles.get(name)
-    return None if profile is None else check_origin(profile, origin)
+    return check_origin(context, context.profiles.get(name), origin)
 
 
 def remember_failure(context: GatewayContext, name: str, origin: Origin, result: int) -> None:
@@ -105,10 +121,6 @@ def certificate_names(certificate: Mapping[str, Any] | None) -> frozenset[str] |
     names = {value for kind, value in subject if kind == "commonName"}
     names |= {value for kind, value in certificate.get("subjectAltName", ()) if kind == "URI"}
     return frozenset(names)
-
-
-def _stranger(reason: str) -> Refusal:
-    return Refusal(Result.BAD_CREDENTIALS, reason)
 
 
 def _failure_key(context: GatewayContext, name: str, origin: Origin) -> tuple[str, str]:

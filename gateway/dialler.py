@@ -115,4 +115,4 @@ class Dialler:
             dialling=not is_legacy,
             now=self._context.clock.now(),
         )
-        return Session(self._context, connection, profile=peer, dialled=not is_legacy)
+        return Session(self._context, connection, profile=peer, dialled=True)

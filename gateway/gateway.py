@@ -78,8 +78,7 @@ class Gateway:
                 plain = self._listen or not all(peer.dial_tls for peer in dialled)
                 await self._renewal.start(must=not (plain or self._beside))
         except BaseException:
-            await self._renewal.stop()
-            await self._listener.stop()
+            await self.close("linkage cannot start")  # somebody may be connected already
             raise
         self._dialler.start(self._peers)
 

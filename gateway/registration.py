@@ -14,7 +14,6 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from gateway.addresses import is_within
 from gateway.authorize import (
     Origin,
     certificate_names,
@@ -47,7 +46,7 @@ class Registration:
         journal: what is written down of the peer; its `peer` and `known` are set here.
         link: the session, as the core is to see it.
         profile: of a peer that is known by its address, or dialled; None: a stranger.
-        dialled: we connected, and register there.
+        dialled: we connected; we register there, unless the peer is legacy.
         admitted: is told when the peer was let in, before anything is delivered to it.
     """
 
@@ -138,9 +137,7 @@ class Registration:
             return f"{self._journal.peer!r} is no peer any more"
         if self._dialled:
             return None  # we chose where to connect
-        if not is_within(self._origin.host, self._context.allow):
-            return "the address is not in `allow` any more"
-        refusal = None if known is None else check_origin(known, self._origin)
+        refusal = check_origin(self._context, known, self._origin)
         return None if refusal is None else refusal.reason
 
     # --- known peers -----------------------------------------------------------------------------
@@ -151,7 +148,7 @@ class Registration:
     async def _adopt(self) -> None:
         peer_id = self._known.id
         profile = self._context.profiles.get(peer_id, self._known)
-        refusal = None if self._dialled else check_origin(profile, self._origin)
+        refusal = None if self._dialled else check_origin(self._context, profile, self._origin)
         if refusal is not None:
             self._journal.note(EntryKind.STRANGER, refusal.reason, result=refusal.result)
             self._connection.close(refusal.reason)

@@ -58,6 +58,7 @@ class Session:
         self._dialled = dialled
         self._paced = False
         self._refusals = 0
+        self._rules_changed = False
         self._opened_at = context.clock.now()
 
     def open(self, transport: Transport, early: bytes = b"") -> None:
@@ -100,7 +101,11 @@ class Session:
         self._channel.abort()
 
     def reconsider(self) -> None:
-        """Close the session where the rules, which have changed, would not let it in."""
+        """Close the session where the rules, which have changed, would not let it in.
+
+        One that the core is letting in just now is looked at once it is in.
+        """
+        self._rules_changed = True
         objection = None if self._connection.closed else self._registration.objection()
         if objection is not None:
             self._journal.note(EntryKind.STRANGER, objection, result=Result.FORBIDDEN)
@@ -200,6 +205,8 @@ class Session:
         profile = self._context.profiles.get(self._journal.peer)
         self._paced = profile is not None and profile.requests is not None
         self._context.connections.admit(self)
+        if self._rules_changed:
+            asyncio.get_running_loop().call_soon(self.reconsider)
 
     def _take_request(self, request: Request) -> None:
         if self._connection.state is ConnectionState.UNREGISTERED:

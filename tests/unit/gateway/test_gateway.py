@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
@@ -10,9 +12,15 @@ from gateway import Gateway, GatewaySettings, ListenError
 from gateway.addresses import format_address, plain_host
 from gateway.listener import explain
 from linkage.clock import SystemClock
+from linkage.ports import SHUT_OUT, PeerProfile
+from protocol.dialect import LEGACY
+from protocol.results import Result
+from protocol.roles import Role
 from tests.fakes.core import FakeCore
-from tests.fakes.far_socket import Far, incoming
+from tests.fakes.far_socket import Far, incoming, registration
 from tests.unit.gateway.conftest import Connect, Start
+
+PLATFORM = PeerProfile(id="platform", role=Role.PLATFORM)
 
 
 def gateway_on(core: FakeCore, *listen: tuple[str, int]) -> Gateway:
@@ -159,3 +167,56 @@ def test_every_reason_not_to_listen_is_told(error: OSError, remedy: str) -> None
     line = explain("10.1.2.3", 7700, error)
     assert line.startswith("cannot listen on 10.1.2.3:7700: ")
     assert remedy in line
+
+
+async def test_a_gateway_that_cannot_start_closes_whoever_was_faster(core: FakeCore) -> None:
+    """The plain listener is bound before TLS is: somebody may be connected already."""
+    gateway = gateway_on(core, ("127.0.0.1", 0))
+    fars: list[Far] = []
+
+    async def fail(*, must: bool) -> None:
+        far = await Far.connect(gateway.addresses[0])
+        await far.register(190, "platform")
+        fars.append(far)
+        raise ListenError("cannot listen on 127.0.0.1:7701")
+
+    gateway._listen_tls = (("127.0.0.1", 0),)
+    gateway._renewal.start = fail  # type: ignore[method-assign]  # what another program at the port does
+    with pytest.raises(ListenError):
+        await gateway.start()
+    assert await fars[0].ended() != b""  # 299
+    assert gateway.connections == 0
+    assert core.ends
+    await fars[0].close()
+
+
+async def test_a_peer_that_is_shut_out_while_it_registers_does_not_stay(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    gateway = await start(peers=(PLATFORM,))
+    far = await connect(gateway)
+    core.register_gate = asyncio.Event()
+    await far.send(registration(190, "platform"))
+    await core.until(lambda: core.registering)
+    gateway.take_up([], [])
+    core.register_gate.set()
+    assert await far.result() == ("r1", 0)
+    farewell = await far.message()
+    assert (farewell.attrib["Type"], farewell.findtext("Reason")) == ("299", SHUT_OUT)
+    assert await far.ended() == b""
+
+
+async def test_who_connected_before_the_rules_changed_does_not_register_by_the_old_ones(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    legacy = replace(PLATFORM, address="127.0.0.1", dialect=LEGACY)
+    app = PeerProfile(id="app", role=Role.APPLICATION)
+    gateway = await start(GatewaySettings(legacy_grace_s=30), peers=(legacy, app))
+    far = await connect(gateway)
+    while not gateway.connections:  # noqa: ASYNC110 - of the loop
+        await asyncio.sleep(0)
+    gateway.take_up([legacy, app], [ip_network("10.0.0.0/8")])
+    await far.send(registration(290, "app"))
+    assert await far.result() == ("r1", Result.BAD_CREDENTIALS)
+    assert await far.ended() == b""
+    assert core.registering == 0
