@@ -115,6 +115,7 @@ class AriClient:
 
         Asterisk looks at those of each request, and at the event stream's when it is opened.
         """
+        self._settings = settings
         self._session.headers["Authorization"] = _basic(settings)
 
     async def __aexit__(

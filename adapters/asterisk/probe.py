@@ -37,27 +37,27 @@ async def probe(name: str, settings: Settings) -> AsyncIterator[Finding]:
         name: what the findings are about, such as `adapter pbx`.
         settings: where it is, and who we are there.
     """
-    async with AriClient(settings) as ari:
-        try:
+    try:
+        async with AriClient(settings) as ari:
             yield _version(name, await ari.request("GET", "/asterisk/info", {"only": "system"}))
             async for finding in _abilities(name, ari):
                 yield finding
             yield await _application(name, settings, ari)
-        except AdapterRefusedError as error:
-            yield Finding(
-                name, State.BROKEN, str(error),
-                "make `user` and `password` those of a [user] in ari.conf",
-            )  # fmt: skip
-        except AdapterUnavailableError as error:
-            yield Finding(
-                name, State.WARNING, str(error),
-                "start the platform, or correct `url`; linkage goes on trying",
-            )  # fmt: skip
-        except AriError as error:
-            yield Finding(
-                name, State.BROKEN, f"{settings.base_url} answers, but not as ARI does: {error}",
-                "switch ARI on (`enabled = yes` in http.conf and ari.conf), or correct `url`",
-            )  # fmt: skip
+    except AdapterRefusedError as error:
+        yield Finding(
+            name, State.BROKEN, str(error),
+            "make `user` and `password` those of a [user] in ari.conf",
+        )  # fmt: skip
+    except AdapterUnavailableError as error:
+        yield Finding(
+            name, State.WARNING, str(error),
+            "start the platform, or correct the settings; linkage goes on trying",
+        )  # fmt: skip
+    except AriError as error:
+        yield Finding(
+            name, State.BROKEN, f"{settings.base_url} answers, but not as ARI does: {error}",
+            "switch ARI on (`enabled = yes` in http.conf and ari.conf), or correct `url`",
+        )  # fmt: skip
 
 
 def _version(name: str, info: Any) -> Finding:

@@ -26,7 +26,7 @@ from adapters.voice.actions import COMMAND, Action, LookUp
 from adapters.voice.driver import Driver, OutcomeUnknownError, PlatformRefusedError
 from adapters.voice.effects import Effect, Fetch, Release, Tell, dump_effect
 from adapters.voice.events import Event, EventKind
-from adapters.voice.interrupted_command import InterruptedCommand
+from adapters.voice.interrupted_command import InterruptedCommand, undo
 from adapters.voice.json_codec import from_json, to_json
 from adapters.voice.look_up import look_up
 from adapters.voice.model import Call
@@ -58,6 +58,8 @@ logger = logging.getLogger("linkage.voice")
 
 LONG_S: Final = 86_400.0
 """No command waits longer, whatever its deadline says."""
+ANSWER_S: Final = 1.0
+"""So long an answer of the platform says that it does what it is asked now."""
 ROUNDS_MAX: Final = 2500
 """Failures that lead to failures: everybody of a long hotline, or all that a 210 calls one after
 the other, may be unreachable at once."""
@@ -174,13 +176,16 @@ class CallActor:
     async def resume(self, open_effects: Sequence[Effect], decide: Decide) -> None:
         """Finish the step at which the memory ends, then see what has changed meanwhile."""
         self._office.index(self.call)
+        failed: Sequence[str] = ()
         if open_effects:
-            await self._act(_actions(open_effects))
+            failed = await self._act(_actions(open_effects))
             await self._conclude(open_effects)
             await self._look_up(open_effects)
         step = self._office.step(self.call)
         step.reconstructed = True
         await self._decide(step, decide)
+        if failed:
+            await self._carry_out(self._follow(failed))
 
     async def _next(self) -> Event | PendingCommand | PendingCheck | None:
         """What has come, or None when something is due by itself."""
@@ -355,9 +360,16 @@ class CallActor:
         try:
             await self._fulfil(command, step.effects, before)
         except CommandError as error:
+            undone = self.call
             self._take_back(before)
-            await self._office.port.record(memory=self._record(()))
+            step = self._office.step(self.call)
+            if command.begun:
+                undo(step, undone)
+            await self._office.port.record(memory=self._record(step.effects))
             fail(outcome, error)
+            await self._act(_actions(step.effects))
+            if step.effects:
+                await self._conclude(step.effects)
             return
         except BaseException as error:
             # The link or the core is lost, and this actor with it: the memory knows the rest.
@@ -379,6 +391,7 @@ class CallActor:
             until = office.steady.at(command.request.deadline)
             doubt = InterruptedCommand(before=before, until=until, began=office.steady.now())
             record = self._record(effects, doubt)
+            asked = office.clock.now()
             # While that is being written, see whether the platform answers.
             for each in await asyncio.gather(
                 office.port.record(memory=record),
@@ -387,12 +400,16 @@ class CallActor:
             ):
                 if each is not None:
                     raise each
+            if office.clock.now() - asked > ANSWER_S:
+                await self._be_answered(command)
         else:
             await self._be_answered(command)
         for action in actions:
             owner = await self._ask(action, command)
             if owner:
                 command.failed.append(owner)
+        # What has no actions is begun by its commit, however long that takes.
+        command.begun = True
         await self._conclude(effects)
 
     async def _be_answered(self, command: PendingCommand) -> None:

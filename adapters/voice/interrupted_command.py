@@ -101,8 +101,8 @@ def _before(command: InterruptedCommand, after: Call, channels: Collection[str])
     return call
 
 
-def take_back(step: Step, undone: Call) -> None:
-    """What a resync does not see: who may speak and hear is again as before."""
+def undo(step: Step, undone: Call) -> None:
+    """Let everybody speak and hear as before a command that was taken back (`undone`: with it)."""
     for leg in step.call.legs.values():
         other = undone.legs.get(leg.id)
         if other is None or not leg.up:

@@ -9,6 +9,7 @@ alone. ARI replays nothing, so 195 says from when to when notices may be missing
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 
 from adapters.voice import call_events, diversion, forking, legs
@@ -19,7 +20,7 @@ from adapters.voice.conference import lifecycle
 from adapters.voice.driver import Inventory
 from adapters.voice.effects import Effect
 from adapters.voice.events import Event, EventKind
-from adapters.voice.interrupted_command import settle, take_back
+from adapters.voice.interrupted_command import settle, undo
 from adapters.voice.inventory import see_to_the_rest
 from adapters.voice.media import call_recording
 from adapters.voice.media.recording_download import PREFIX
@@ -69,11 +70,13 @@ async def resync(registry: CallRegistry, *, first: bool) -> str:
     if not same_run:
         registry.forget_past()
     await see_to_the_rest(registry, found, unreadable)
-    await seen(registry, found.startup)
+    gap: list[Notice] = []
     if link.seen is not None:
         cause = GapCause.RESTART if first else GapCause.VENDOR_DISCONNECT
-        gap = GapNotice(cause=cause, since=link.seen, until=registry.clock.utc())
-        await registry.port.record([Notice(gap, reconstructed=True)])
+        until = registry.clock.utc()
+        since = min(link.seen, until)  # the clock may have been set back meanwhile
+        gap.append(Notice(GapNotice(cause=cause, since=since, until=until), reconstructed=True))
+    await seen(registry, found.startup, gap)
     return found.startup
 
 
@@ -83,15 +86,18 @@ async def tell_up(registry: CallRegistry) -> None:
     await registry.port.record([Notice(PlatformStatusNotice(links=(up,)))])
 
 
-async def seen(registry: CallRegistry, startup: str) -> None:
-    """Remember that the link was up just now: a gap begins no earlier than this."""
+async def seen(registry: CallRegistry, startup: str, gap: Sequence[Notice] = ()) -> None:
+    """Remember that the link was up just now: a gap begins no earlier than this.
+
+    The one before it is told in the same commit, or nobody would hear of it after a kill.
+    """
     record = {
         "seen": registry.clock.utc().isoformat(),
         "startup": startup,
         "revoked": registry.revoked,
         **registry.steady.stamp(),
     }
-    await registry.port.record(memory={LINK_KEY: record})
+    await registry.port.record(gap, {LINK_KEY: record})
 
 
 # --- one call ------------------------------------------------------------------------------------
@@ -128,7 +134,7 @@ async def _take_up(
 
     def bring_up(step: Step) -> None:
         if undone is not None:
-            take_back(step, undone)
+            undo(step, undone)
         if convening.outlast(step, outage_s):
             proceed = call_out.proceed if step.call.conference is None else lifecycle.proceed
             proceed(step)

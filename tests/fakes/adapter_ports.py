@@ -33,6 +33,9 @@ class FakeMemory:
         self.fail_at: int | None = None
         self.late = False
         """Killed after the write before `fail_at`, whose end nobody saw."""
+        self.gate = asyncio.Event()
+        """While it is not set, nothing comes onto the disk."""
+        self.gate.set()
         self._changed = asyncio.Condition()
 
     async def until(self, condition: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
@@ -52,6 +55,7 @@ class FakeMemory:
 
     async def write(self, changes: Mapping[str, Any | None]) -> None:
         """All of these changes or, killed, none (None deletes)."""
+        await self.gate.wait()
         self._count()
         for key, value in changes.items():
             if value is None:

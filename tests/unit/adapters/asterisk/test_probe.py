@@ -80,6 +80,16 @@ async def test_who_is_not_there_is_a_warning_for_linkage_goes_on_trying(
     assert "cannot be reached" in found.detail
 
 
+async def test_a_file_that_is_not_there_is_a_warning_for_it_may_come(
+    asterisk: FakeAsterisk, tmp_path: Path
+) -> None:
+    missing = tmp_path / "authority.pem"
+    (found,) = await probed(asterisk, url="https://127.0.0.1:9", ca=str(missing))
+
+    assert found.state is State.WARNING
+    assert str(missing) in found.detail
+
+
 async def test_another_version_is_noted_and_a_missing_module_warned_of(
     asterisk: FakeAsterisk,
 ) -> None:

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from adapters.voice.call_actor import ANSWER_S
+from linkage.ports import CommandError
 from protocol.messages import (
     CallPhase,
     CallState,
     CallStateNotice,
+    ConferenceAction,
+    ConferenceControl,
+    ConferenceNotice,
     GapNotice,
     HangupNotice,
     HangupScope,
     IncomingCallNotice,
+    KeyValue,
     PlatformStatusNotice,
     RecordingNotice,
     RecordingNoticeAction,
+    SetCallData,
     Transfer,
     TransferMode,
     TransferNotice,
 )
+from protocol.results import Result
 from tests.fakes.adapter_ports import KilledError, Notices, show
 from tests.fakes.asterisk import FakeAsterisk
 from tests.fakes.running_adapter import Place, Running, forgotten
@@ -88,6 +98,60 @@ async def test_a_step_without_requests_is_one_commit(
         ]
     # 115 alerting and 105 ringing are one event of Asterisk's, and one commit.
     assert rings[-1] == [CallStateNotice.number, TransferNotice.number]
+
+
+async def test_a_command_that_is_begun_by_its_commit_does_not_expire_in_it(
+    asterisk: FakeAsterisk, tmp_path: Path
+) -> None:
+    async with Place.at(tmp_path, asterisk.settings()).run() as adapter:
+        adapter.notices.gate.clear()
+        create = ConferenceControl(action=ConferenceAction.CREATE, login_id="23", event_id="E1")
+        doing = asyncio.get_running_loop().create_task(adapter.do(create, expire_s=0.2))
+        await asyncio.wait({doing}, timeout=0.4)
+        adapter.notices.gate.set()
+        outcome = await doing
+        created = await adapter.notices.any(ConferenceNotice)
+    assert created.conference_id == outcome.ids["conference_id"]
+
+
+async def test_a_platform_that_falls_still_during_a_slow_write_does_nothing_late(
+    asterisk: FakeAsterisk, tmp_path: Path
+) -> None:
+    place = Place.at(tmp_path, asterisk.settings(hotline=HOTLINE))
+    async with place.run() as adapter:
+        call_id, _ = await speak(asterisk, adapter)
+        place.memory.gate.clear()
+        asterisk.requests.clear()
+        command = Transfer(call_id=call_id, mode=TransferMode.BLIND, to_login_id="13")
+        doing = asyncio.get_running_loop().create_task(adapter.do(command, expire_s=2.0))
+        await asterisk.until(lambda: ("GET", "asterisk/ping") in asterisk.requests)
+        asterisk.freeze()
+        await asyncio.wait({doing}, timeout=ANSWER_S + 0.2)
+        place.memory.gate.set()
+        with pytest.raises(CommandError) as error:
+            await doing
+        asterisk.thaw()
+        await adapter.do(SetCallData(call_id=call_id, data=(KeyValue(key="a", value="b"),)))
+    assert error.value.result == Result.EXPIRED
+    assert "1002" not in asterisk.dialled
+
+
+async def test_a_gap_is_told_however_often_the_start_after_it_is_killed(
+    asterisk: FakeAsterisk, tmp_path: Path
+) -> None:
+    place = Place.at(tmp_path, asterisk.settings())
+    async with place.run():
+        pass
+    gap: list[GapNotice] = []
+    seen = json.loads(place.memory.table["link"])["seen"]
+    writes = 0
+    while not gap:
+        place.memory.fail_at = place.memory.puts + writes
+        async with place.run(connected=False) as adapter:
+            assert isinstance(await adapter.ended(), KilledError)
+        gap = adapter.notices.of(GapNotice)
+        writes += 1
+    assert gap[0].since == datetime.fromisoformat(seen)
 
 
 async def _story(asterisk: FakeAsterisk, adapter: Running) -> None:

@@ -198,6 +198,22 @@ async def test_an_unreadable_record_is_forgotten_and_nothing_else(
         await forgotten(place, asterisk)
 
 
+async def test_the_next_officer_is_rung_where_one_cannot_be_any_more_after_a_kill(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    async with place.run() as adapter:
+        place.memory.fail_at = place.memory.puts + 1  # the first officer rings already
+        await asterisk.call()
+        assert isinstance(await adapter.ended(), KilledError)
+    place.memory.fail_at = None
+    asterisk.lose(asterisk.leg("1001").id)
+    asterisk.telephones["1001"] = "absent"
+    async with place.run() as adapter:
+        await adapter.notices.any(CallStateNotice, state=CallState.ALERTING, to_num="1002")
+        (failed,) = adapter.notices.of(CallStateNotice, state=CallState.FAILED)
+    assert failed.reason == Reason.UNREACHABLE
+
+
 async def test_another_program_that_takes_the_application_is_said_so(
     asterisk: FakeAsterisk, place: Place
 ) -> None:

@@ -36,6 +36,18 @@ from tests.fakes.conference_scene import (
 from tests.fakes.running_adapter import Place, forgotten, refused
 
 
+async def test_nobody_stays_muted_by_a_command_that_was_refused_over_the_second_one(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    async with place.run() as adapter:
+        _, conference_id = await two(asterisk, adapter)
+        one, other = asterisk.leg("1001"), asterisk.leg("1002")
+        asterisk.refuse[("POST", f"{other.id}/mute")] = 500
+        command = control(conference_id, ConferenceAction.MUTE_ALL)
+        assert await refused(adapter, command) == Result.VENDOR
+        await asterisk.until(lambda: not one.silent)
+
+
 async def test_a_member_is_muted_made_deaf_and_put_on_hold(
     asterisk: FakeAsterisk, place: Place
 ) -> None:
