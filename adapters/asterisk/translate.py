@@ -365,6 +365,12 @@ def _transfer(raw: Mapping[str, Any]) -> Event | None:
     )
 
 
+def _transferred(raw: Mapping[str, Any]) -> Event | None:
+    # The second where the consultation was not in a bridge yet, for its telephone rings.
+    half = read_channel(raw.get("destination_link_first_leg") or raw.get("replace_channel"))
+    return Event(kind=EventKind.TRANSFERRED, pair=half.pair) if half and half.pair else None
+
+
 def _media(kind: EventKind, key: str) -> Callable[[Mapping[str, Any]], Event | None]:
     def read(raw: Mapping[str, Any]) -> Event | None:
         thing = _mapping(raw.get(key))
@@ -404,6 +410,7 @@ EVENTS: Final[Mapping[str, Callable[[Mapping[str, Any]], Event | None]]] = {
         EventKind.DIGIT, raw, digit=_text(raw.get("digit"), 1) or ""
     ),
     "ChannelTransfer": _transfer,
+    "BridgeAttendedTransfer": _transferred,
     "Dial": _dial,
     "PlaybackStarted": _media(EventKind.PLAYBACK_STARTED, "playback"),
     "PlaybackFinished": _media(EventKind.PLAYBACK_FINISHED, "playback"),

@@ -75,7 +75,7 @@ class CallRegistry:
         self._tasks: asyncio.TaskGroup | None = None
         self._context = Context()
         self._backlog = 0
-        self._pairs = PairedChannels(self.newcomer)
+        self._pairs = PairedChannels(self.newcomer, self.take)
 
     # --- actors ----------------------------------------------------------------------------------
     def start(self, tasks: asyncio.TaskGroup) -> None:
@@ -213,6 +213,9 @@ class CallRegistry:
             logger.exception("an event fits no call, dropped: %.300r", event)
 
     def _take(self, event: Event) -> None:
+        if event.kind is EventKind.TRANSFERRED:
+            self._pairs.transferred(event.pair)
+            return
         actor = self._find_actor(event)
         if event.kind is EventKind.TRANSFER:
             actor, event = self._transferring(actor, event)
@@ -301,12 +304,7 @@ class CallRegistry:
         if event.replaces is None or channel is None or not channel.stand_in:
             return
         self._by_channel[channel.id] = self._by_channel[event.replaces]
-        transfer = self._pairs.stands_in(event)
-        if transfer is not None:
-            actor, transfer = self._transferring(self._find_actor(transfer), transfer)
-            if actor is not None:
-                self._count()
-                actor.give(transfer)
+        self._pairs.stands_in(event, self._tasks)
 
     def _transferring(
         self, first: CallActor | None, event: Event

@@ -46,6 +46,8 @@ class EventKind(StrEnum):
     """A key was pressed (digit)."""
     TRANSFER = "transfer"
     """Its telephone's key asks for a transfer, left to us (number, other, attended, call)."""
+    TRANSFERRED = "transferred"
+    """The platform has transferred by itself, by a pair of channels (pair)."""
     PLAYBACK_STARTED = "playback started"
     PLAYBACK_FINISHED = "playback finished"
     """A sound (thing, failed)."""
@@ -132,6 +134,7 @@ class Event:
     duration_s: int | None = None
     other: str | None = None
     attended: bool = False
+    pair: str = ""
     contacts: tuple[str, ...] = ()
     exists: bool = False
     call: str | None = None
