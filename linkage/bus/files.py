@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 UPLOADS_MAX: Final = 64
 """Files of one part that are being written."""
+HANDLE_BITS: Final = 63
 
 
 class RemoteFiles:
@@ -133,7 +135,6 @@ class Uploads:
 
     def __init__(self) -> None:
         self._uploads: dict[int, _Upload] = {}
-        self._last = 0
 
     def open(self, files: FileStore, name: str) -> int:
         """Begin one; its handle.
@@ -143,9 +144,11 @@ class Uploads:
         """
         if len(self._uploads) >= UPLOADS_MAX:
             raise PackError(f"{UPLOADS_MAX} files are being written")
-        self._last += 1
-        self._uploads[self._last] = _Upload(files, name)
-        return self._last
+        # By no number that an earlier core may have given: what is left of a file that was on its
+        # way to that one must find nothing here.
+        handle = secrets.randbits(HANDLE_BITS)
+        self._uploads[handle] = _Upload(files, name)
+        return handle
 
     async def add(self, handle: int, piece: bytes) -> None:
         """One more piece.

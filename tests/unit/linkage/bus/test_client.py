@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +280,46 @@ async def test_a_file_is_an_error_when_the_core_goes_away_under_it(tmp_path: Pat
         with pytest.raises(OSError, match="core"):
             await files.save("a.wav", interrupted())
         await until(lambda: not files_in(tmp_path / "files"))
+
+
+async def test_the_rest_of_a_file_whose_core_went_away_goes_into_no_other_file(
+    tmp_path: Path,
+) -> None:
+    goes_on = asyncio.Event()
+
+    async def held() -> AsyncIterator[bytes]:
+        yield b"of one "
+        await goes_on.wait()
+        yield b"recording"
+
+    async def other() -> AsyncIterator[bytes]:
+        yield b"of "
+        goes_on.set()
+        await asyncio.wait({first})
+        yield b"another"
+
+    async with Bus(tmp_path, adapters=["sim"]) as bus:
+        part = await bus.connected("adapter:sim")
+        files = RemoteFiles(part)
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(held_back(files.save("a.wav", held())))
+            await until(lambda: bus.core_end is not None and files_in(tmp_path / "files"))
+            await bus.vanish()
+            bus.open()
+            await until(lambda: not part.connected)
+            await until(lambda: part.connected)
+            stored = await files.save("b.wav", other())
+            content = stored.path.read_bytes()
+    assert isinstance(first.result(), OSError)
+    assert content == b"of another"
+
+
+async def held_back(saving: Coroutine[Any, Any, Any]) -> Any:
+    """What it returns, or the error that it raises."""
+    try:
+        return await saving
+    except OSError as error:
+        return error
 
 
 async def test_a_disk_that_takes_no_file_is_an_oserror_here_too(tmp_path: Path) -> None:
