@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -39,7 +40,7 @@ def tell(answer: asyncio.Future[Any], value: Any, error: Exception | None) -> No
 class Call:
     """One question: asked of every core that comes until there is an answer."""
 
-    __slots__ = ("asked_at", "hold_s", "kind", "lane", "packed", "sent", "told")
+    __slots__ = ("asked_at", "expires_at", "hold_s", "kind", "lane", "packed", "sent", "told")
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class Call:
         hold_s: float | None,
         told: Told,
         lane: int | None = None,
+        expires_at: float = math.inf,
     ) -> None:
         self.kind = kind
         self.packed = packed
@@ -57,6 +59,8 @@ class Call:
         self.told = told
         self.lane = lane
         """The link whose requests must keep their order; None: it is no request."""
+        self.expires_at = expires_at
+        """Of a command: it must not come to any core after this, whoever was there meanwhile."""
         self.sent = False
 
 
@@ -120,8 +124,9 @@ class Calls:
         """
         lanes: set[int] = set()
         for number, call in list(self._calls.items()):
-            late = call.hold_s is not None and now - max(call.asked_at, since) >= call.hold_s
-            if late or call.lane in lanes:
+            held_s = now - max(call.asked_at, since)
+            late = call.hold_s is not None and held_s >= call.hold_s
+            if late or now >= call.expires_at or call.lane in lanes:
                 if call.lane is not None:
                     lanes.add(call.lane)
                 self.take(number)

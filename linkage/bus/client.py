@@ -37,8 +37,6 @@ FULL_RETRY_S: Final = 1
 """Where there is no core, and where too much waits for it already."""
 NOTES_MAX: Final = 1000
 """Entries that wait for a core; more of them are lost, and the log says how many."""
-EXPIRE_S: Final = 30
-"""How long a command without `Expire` may wait (protocol.md#expiry)."""
 STORE_WITHIN_S: Final = 30.0
 """How long an adapter waits for a core that keeps its memory and its files."""
 
@@ -47,7 +45,7 @@ class CoreClient:
     """`AdapterCore`, and an adapter's files, for one part. In one event loop.
 
     Every call may be made at any time, whether there is a core or not. The arguments are those of
-    `PartEnd`.
+    `PartEnd`, and `expire_s`: how long a command without `Expire` may wait (protocol.md#expiry).
     """
 
     def __init__(
@@ -59,8 +57,10 @@ class CoreClient:
         *,
         keys: tuple[Pair, bytes] | None = None,
         capabilities: Mapping[str, Capability] | None = None,
+        expire_s: int = 30,
     ) -> None:
         self._clock = clock
+        self._expire_s = expire_s
         self._settings = settings
         self._talk = PartEnd(part, place, clock, settings, keys, capabilities or {})
         self._notes = self._notes_lost = 0
@@ -183,7 +183,8 @@ class CoreClient:
         try:
             self._talk.ask(
                 told, Kind.SUBMIT, local.number, pack_request(request),
-                hold_s=self._hold(request), lane=local.number,
+                hold_s=self._settings.hold_s, lane=local.number,
+                expires_at=self._expiry(request),
             )  # fmt: skip
         except (TypeError, ValueError, OverflowError) as error:
             answer(_failed(request, error))
@@ -221,12 +222,12 @@ class CoreClient:
         if isinstance(request.message, CapabilityNotice) and response.accepted:
             local.told = (*local.told[:1], (request, self._clock.utc()))
 
-    def _hold(self, request: Request) -> float:
-        # A command that has expired meanwhile must not come to the core any more.
+    def _expiry(self, request: Request) -> float:
         if not is_command(request.type):
-            return self._settings.hold_s
-        expire_s = EXPIRE_S if request.expire_s is None else request.expire_s
-        return min(self._settings.hold_s, float(expire_s))
+            return math.inf
+        return self._clock.now() + (
+            self._expire_s if request.expire_s is None else request.expire_s
+        )
 
     def answered(self, link: Link, response: Response) -> None:
         """See `CorePort.answered`."""

@@ -23,6 +23,10 @@ VERSION: Final = 2
 _TIME: Final = 1
 """Ext type of a time: ISO 8601 with its zone."""
 _HEAD: Final = 3
+ENVELOPE_MAX: Final = 64 * 1024 * 1024
+"""Bytes of one envelope; a longer one is cut off by ZeroMQ before it is in memory."""
+ITEM_MAX: Final = ENVELOPE_MAX - 64
+"""What is longer leaves no room for the head of its envelope: it would end every conversation."""
 
 
 class Kind(IntEnum):
@@ -145,6 +149,8 @@ def pack_item(*item: Any) -> bytes:
     except BaseException:
         _packer.reset()  # a half-written item must not begin the next one
         raise
+    if len(packed) > ITEM_MAX:
+        raise OverflowError(f"{len(packed)} bytes, more than the {ITEM_MAX} of the bus")
     return packed
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 from collections.abc import Mapping
 from enum import Enum
@@ -162,6 +163,7 @@ class PartEnd:
         *fields: Any,
         hold_s: float | None = None,
         lane: int | None = None,
+        expires_at: float = math.inf,
     ) -> int:
         """Ask the core, or the next one; returns the call's number. See `Call` for the options.
 
@@ -170,7 +172,7 @@ class PartEnd:
         """
         number = self.calls.next_number()
         packed = pack_item(kind, number, *fields)
-        call = Call(kind, packed, self._clock.now(), hold_s, told, lane)
+        call = Call(kind, packed, self._clock.now(), hold_s, told, lane, expires_at)
         if self._state is State.ENDED:
             told(None, CoreAwayError("this part stops"))
             return number
@@ -345,24 +347,27 @@ class PartEnd:
         known = [local for local in self.links if local.peer_id is not None]
         # A few at a time: the new core must not meet ten thousand of them in one turn of its loop.
         room = asyncio.Semaphore(AT_ONCE)
-        asked: list[asyncio.Future[Any]] = []
+        asked: dict[LocalLink, asyncio.Future[Any]] = {}
         for local in known:
             await room.acquire()
             if self._number != conversation or self._state is not State.RESUMING:
                 break
-            asked.append(self._resume_link(local))
-            asked[-1].add_done_callback(lambda _: room.release())
-        taken = await asyncio.gather(*asked, return_exceptions=True)
+            if self.links.numbered(local.number) is local:  # it has not ended meanwhile
+                asked[local] = self._resume_link(local)
+                asked[local].add_done_callback(lambda _: room.release())
+            else:
+                room.release()
+        taken = await asyncio.gather(*asked.values(), return_exceptions=True)
         if self._number != conversation or self._state is not State.RESUMING:
             return
-        for local, result in zip(known, taken, strict=True):
+        for local, result in zip(asked, taken, strict=True):
             if result is not True and self.links.numbered(local.number) is local:
                 why = REPLACED if result is False else f"not taken over: {result}"
                 local.link.close(why)
         self._state = State.UP
         waiting = list(self.calls.unsent())
         logger.info(
-            "bus: %s has a core: %d links, %d calls wait", self._part, len(known), len(waiting)
+            "bus: %s has a core: %d links, %d calls wait", self._part, len(asked), len(waiting)
         )
         for call in waiting:
             call.sent = True

@@ -20,6 +20,7 @@ from typing import Any, Final, cast
 
 import zmq
 
+from linkage.bus.envelope import ENVELOPE_MAX
 from linkage.bus.keys import Pair
 
 logger = logging.getLogger("linkage.bus")
@@ -32,8 +33,6 @@ LINGER_MS: Final = 300
 """For the last words to reach the other side when a socket is closed."""
 RECONNECT_MS: Final = 50
 RECONNECT_MAX_MS: Final = 500
-ENVELOPE_MAX: Final = 64 * 1024 * 1024
-"""Bytes of one envelope; a longer one is cut off by ZeroMQ before it is in memory."""
 DOMAIN: Final = "linkage"
 """Under which the ZAP handler (`linkage.bus.zap`) is asked."""
 

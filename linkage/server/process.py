@@ -50,6 +50,7 @@ from linkage.server.metrics import (
     watch_process,
 )
 from linkage.server.store import KeptCore
+from linkage.supervision import TaskSet
 from linkage.tracing.export import start_traces
 from linkage.tracing.spans import Put
 
@@ -187,8 +188,9 @@ class RemotePart(LinkagePart):
     def _make_client(self, **options: Any) -> CoreClient:
         place, keys = _part_place(self.config, self.name)
         self._client = CoreClient(
-            self.name, place, self._clock, self.config.messaging, keys=keys, **options
-        )
+            self.name, place, self._clock, self.config.messaging, keys=keys,
+            expire_s=self.config.timers.command_expire_s, **options,
+        )  # fmt: skip
         if self.watch is not None:
             client = self._client
             watch_bus(self.watch, lambda: client.problem, lambda: client.waiting)
@@ -261,6 +263,7 @@ class AdapterPart(RemotePart):
     _spans: Put | None
 
     async def _start(self) -> None:
+        self._tasks = TaskSet("adapter")
         peer_id = self.name.partition(":")[2]
         item = next(item for item in self.config.adapter if item.id == peer_id)
         cls = load_adapter(item.kind)
@@ -286,8 +289,7 @@ class AdapterPart(RemotePart):
     def _run(self, adapter: Adapter) -> None:
         host = AdapterHost(adapter, self._client, self._clock, spans=self._spans)
         self.hosts = (host,)
-        loop = asyncio.get_running_loop()
-        self._starting = loop.create_task(host.start(), name=f"start {host.peer_id}")
+        self._starting = self._tasks.start(host.start(), f"start {host.peer_id}")
 
     async def _stop_host(self, reason: str = "linkage stops") -> None:
         """A host that no core has taken yet is not waited for."""

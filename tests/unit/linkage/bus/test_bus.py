@@ -157,6 +157,45 @@ async def test_a_new_core_is_asked_to_take_over_a_few_links_at_a_time(
         assert [peer.reasons for peer in peers] == [[]] * len(peers)
 
 
+async def test_a_link_that_ends_while_others_are_taken_over_is_not_brought_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("linkage.bus.part_end.AT_ONCE", 1)
+    async with Bus(tmp_path) as bus:
+        gateway = await bus.connected()
+        peers = [await bus.join(gateway, name) for name in ROLES]
+        await bus.vanish()
+        gateway._talk._lose("it was noticed")
+        StuckUnit.gate.clear()
+        try:
+            bus.site.core._commits.context.tx.__class__ = StuckUnit
+            StuckUnit.entered.clear()
+            bus.open()
+            await until(StuckUnit.entered.is_set)
+            gateway.closed(peers[-1], "the connection was lost")
+        finally:
+            StuckUnit.gate.set()
+        await until(lambda: gateway.connected)
+        assert bus.core_end is not None
+        assert bus.core_end.parts == {"gateway": len(peers) - 1}
+        assert not bus.site.core.peers.by_id[peers[-1].peer_id].connected
+
+
+async def test_what_is_too_long_for_the_bus_is_refused_and_costs_no_conversation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("linkage.bus.envelope.ITEM_MAX", 10_000)
+    async with Bus(tmp_path) as bus:
+        gateway = await bus.connected()
+        pbx = await bus.join(gateway, "pbx")
+        long = replace(bus.request(incoming()), raw=b"x" * 10_000)
+        response = await gateway.submit(pbx, long)
+        assert gateway.connected
+        assert (await bus.say(pbx, incoming())).result == 0
+
+    assert response.result == 500
+
+
 async def test_a_request_that_the_dead_core_had_taken_is_answered_as_the_first_time(
     tmp_path: Path,
 ) -> None:

@@ -93,6 +93,20 @@ def test_a_command_that_expires_takes_what_came_before_it_nowhere(waiting: Waiti
     assert waiting.refused == ["2"]
 
 
+def test_a_command_is_asked_of_no_later_core_once_it_has_expired(waiting: Waiting) -> None:
+    """Also where the core that took it lived on for a while, and did not answer."""
+    desk = waiting.link("desk")
+    request = as_sent(Request(id="1", message=m.Hangup(call_id="C1"), expire_s=5))
+    waiting.client.post(desk, request, waiting._told)
+    waiting.clock.advance(4)
+    calls, left_at = waiting.client._talk.calls, waiting.clock.now()
+    calls.left()
+    waiting.clock.advance(1)
+    calls.give_up(waiting.clock.now(), left_at)
+
+    assert waiting.refused == ["1"]
+
+
 def test_a_peer_that_finds_no_room_is_held_to_the_time_it_was_told(waiting: Waiting) -> None:
     pbx, asked = waiting.link("pbx"), waiting.client._talk.calls
     for number in range(CALLS_MAX):
