@@ -14,8 +14,9 @@ import socket
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -55,23 +56,43 @@ def examine(config_file: Path, now: datetime) -> Iterator[Finding]:
     """Every check, in the order in which a person would mend things."""
     yield check_python()
     yield from check_packages()
-    config, finding = read(config_file)
-    yield from finding
+    config, findings = read(config_file)
+    yield from findings
     if config is not None:
-        yield check_secrets(config.source)
-        yield check_data(config.data_path)
-        yield check_space(config.data_path)
-        yield check_store(config, now)
-        for host, port in (*config.plain_addresses, *config.tls_addresses):
-            yield check_listen(host, port)
-        if config.tls.certificate is not None:
-            yield check_tls(config)
-        yield check_bus(config)
-        if config.watch is not None:
-            yield check_listen(*config.watch.listen)
-        if config.trace is not None:
-            yield check_trace(config.trace.endpoint)
-        yield from check_adapters(config)
+        for name, check in _checks(config, now):
+            yield from _contained(name, check)
+
+
+Check = Callable[[], Finding | Iterable[Finding]]
+
+
+def _checks(config: Config, now: datetime) -> Iterator[tuple[str, Check]]:
+    """Those that want a configuration, each with the name of what it looks at."""
+    yield "secrets", partial(check_secrets, config.source)
+    yield "data", partial(check_data, config.data_path)
+    yield "disk", partial(check_space, config.data_path)
+    yield "store", partial(check_store, config, now)
+    places = [*config.plain_addresses, *config.tls_addresses]
+    if config.watch is not None:
+        places.append(config.watch.listen)
+    for host, port in places:
+        yield f"listen {host}:{port}", partial(check_listen, host, port)
+    if config.tls.certificate is not None:
+        yield "tls", partial(check_tls, config)
+    yield "bus", partial(check_bus, config)
+    if config.trace is not None:
+        yield "trace", partial(check_trace, config.trace.endpoint)
+    yield "adapters", partial(check_adapters, config)
+
+
+def _contained(name: str, check: Check) -> Iterator[Finding]:
+    """What a check has found; that it failed itself is a finding too, and the others go on."""
+    try:
+        found = check()
+        yield from (found,) if isinstance(found, Finding) else found
+    except Exception as error:  # noqa: BLE001 - an adapter's probe is anybody's code
+        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        yield Finding(name, State.BROKEN, f"cannot be checked: {words}")
 
 
 def check_tls(config: Config) -> Finding:
@@ -252,7 +273,7 @@ def check_adapters(config: Config) -> Iterator[Finding]:
         )
     for item in items:
         if item.checked is not None:
-            yield from _probe(item)
+            yield from _contained(f"adapter {item.id}", partial(_probe, item))
 
 
 def _probe(item: AdapterSettings) -> list[Finding]:
@@ -282,21 +303,18 @@ def check_trace(endpoint: str) -> Finding:
             "trace", State.BROKEN, "OpenTelemetry is not installed",
             "pip install 'linkage[otel]', or remove [trace]",
         )  # fmt: skip
-    name, url = "trace", endpoint
     remedy = "start the collector, or correct `endpoint`; spans are dropped meanwhile"
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(endpoint)
         host, port = parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
         host, port = None, None
     if host is None or port is None:
-        return Finding(name, State.BROKEN, f"{url}: is no address", "correct `url`")
+        return Finding("trace", State.BROKEN, f"{endpoint}: is no address", "correct `endpoint`")
     problem = _answers(host, port)
     if problem is not None:
-        return Finding(
-            name, State.WARNING, f"{host}:{port}: {problem}", remedy
-        )  # fmt: skip
-    return Finding(name, State.OK, f"{host}:{port} answers")
+        return Finding("trace", State.WARNING, f"{host}:{port}: {problem}", remedy)
+    return Finding("trace", State.OK, f"{host}:{port} answers")
 
 
 def _is_installed(module: str) -> bool:

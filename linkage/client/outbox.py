@@ -79,12 +79,14 @@ class Outbox:
         """
         loop = asyncio.get_running_loop()
         entry = _Entry(request, loop.create_future())
+        due = None if within_s is None else loop.time() + within_s
         await self._make_room(entry, within_s)
         if self._end is not None:
             self._room.release()
             raise self._end
-        if within_s is not None:
-            entry.expiry = loop.call_later(within_s, self._expire, entry, within_s)
+        if due is not None:
+            # From when it was given: what it waited for room counts as well.
+            entry.expiry = loop.call_at(due, self._expire, entry, within_s)
         self._turns += 1
         entry.turn = self._turns
         self._waiting.append(entry)

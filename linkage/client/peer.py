@@ -327,8 +327,13 @@ class Peer(Generic[K]):
         if state in {State.READY, State.LISTENING}:
             self._opened.set()
         self._mind(state)
-        if self._on_state is not None:
+        if self._on_state is None:
+            return
+        try:
             self._on_state(state, reason)
+        except Exception:
+            # Told, and no more: an error of whoever listens ends no session.
+            logger.exception("%s: on_state failed, and the client goes on", self.peer_id)
 
     def _mind(self, state: State) -> None:
         """How long there may be no session: counted from the end of the last."""

@@ -37,7 +37,7 @@ def parse_address(written: Any) -> Any:
 def _host(written: str) -> str:
     bare = written[1:-1] if written.startswith("[") and written.endswith("]") else None
     if bare is None and not set(written) & set(":[]/ \t"):
-        return written
+        return _name(written)
     try:
         ipaddress.IPv6Address(written if bare is None else bare)
     except ValueError:
@@ -47,6 +47,14 @@ def _host(written: str) -> str:
     if bare is None:
         raise ValueError(f'write an IPv6 address in brackets: "[{written}]:PORT"')
     return bare
+
+
+def _name(written: str) -> str:
+    try:
+        written.encode("idna")
+    except UnicodeError:
+        raise ValueError(f"{written!r} is no name of a host") from None
+    return written
 
 
 def _one_or_more(written: Any) -> Any:

@@ -8,9 +8,11 @@ import socket
 from pathlib import Path
 from typing import Any, Final
 
-from linkage.control.place import LINE_MAX, fitting
+from linkage.control.place import fitting
 
 ANSWER_WITHIN_S: Final = 30.0
+ANSWER_MAX: Final = 64 * 1024**2
+"""Bytes; a hundred for each peer that is connected, and room to spare."""
 NOBODY: Final = frozenset({errno.ENOENT, errno.ECONNREFUSED, errno.ENOTDIR})
 """Nobody listens: no socket, or one that a killed linkage has left."""
 
@@ -60,7 +62,7 @@ def ask(path: Path, question: dict[str, Any]) -> dict[str, Any]:
 
 def _line(door: socket.socket) -> bytes:
     got = bytearray()
-    while not got.endswith(b"\n") and len(got) <= LINE_MAX:
+    while not got.endswith(b"\n") and len(got) <= ANSWER_MAX:
         part = door.recv(65_536)
         if not part:
             break
@@ -74,7 +76,10 @@ def _read(path: Path, answer: bytes) -> dict[str, Any]:
     except ValueError:
         read = None
     if not isinstance(read, dict):
-        raise ControlError(f"{path}: the linkage that serves ended without an answer")
+        raise ControlError(
+            f"{path}: the linkage that serves gave no answer: it is stopping, or too many ask it "
+            "at once; try again"
+        )
     if "error" in read:
         raise ControlError(str(read["error"]))
     return read

@@ -11,7 +11,7 @@ from typing import Final
 PATH_MAX: Final = 103
 """Bytes of a path that a Unix socket's address holds everywhere; Linux has room for four more."""
 LINE_MAX: Final = 256 * 1024
-"""Bytes of a question or an answer."""
+"""Bytes of a question."""
 
 
 @contextmanager

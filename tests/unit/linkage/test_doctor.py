@@ -187,6 +187,19 @@ def test_a_collector_that_is_away_is_a_warning(listening: tuple[str, int]) -> No
     assert "spans are dropped meanwhile" in away.remedy
 
 
+def test_a_check_that_fails_itself_says_so_and_the_others_go_on(alarm_config: Path) -> None:
+    trace = '[trace]\nendpoint = "http://no..name:4318"\n'
+    adapter = '[[adapter]]\nid = "pbx2"\nkind = "asterisk"\n'
+    alarm_config.write_text(f"{alarm_config.read_text()}\n{trace}{adapter}")
+
+    found = list(examine(alarm_config, NOW))
+
+    (broken,) = [finding for finding in found if finding.name == "trace"]
+    assert broken.state is State.BROKEN
+    assert "cannot be checked" in broken.detail
+    assert found[-1].name == "adapter pbx2", "those behind it were not asked any more"
+
+
 def test_traces_without_their_library_are_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http", None)
     found = check_trace("http://127.0.0.1:4318")

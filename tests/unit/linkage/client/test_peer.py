@@ -301,6 +301,20 @@ async def test_a_legacy_platform_does_not_register(spawn: Spawn[Any]) -> None:
         assert request.time is None, "the profile's attributes are not for legacy peers"
 
 
+async def test_whoever_is_told_of_states_may_fail_and_ends_no_session(
+    linkage: ScriptedLinkage,
+) -> None:
+    def fail(state: State, reason: str) -> None:
+        raise ZeroDivisionError(reason)
+
+    app = desk(linkage, on_state=fail)
+    await opened(app, linkage)
+    assert app.state is State.READY
+    await app.close()
+    with pytest.raises(ClosedError):
+        await app.wait_ready()
+
+
 async def test_a_client_is_opened_once(linkage: ScriptedLinkage) -> None:
     app = desk(linkage)
     await opened(app, linkage)

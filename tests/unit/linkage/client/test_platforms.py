@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from linkage.client import ClosedError, CommandRefusedError, Platform
+from linkage.client import ClosedError, CommandExpiredError, CommandRefusedError, Platform
 from linkage.client.outbox import Outbox
 from linkage.clock import ManualClock, SystemClock
 from protocol.connection import WINDOW
@@ -263,6 +263,22 @@ async def test_the_outbox_makes_those_wait_who_are_too_many(spawn: Spawn[Respons
         with pytest.raises(ClosedError):
             await asyncio.wait_for(task, WITHIN_S)
     assert len(outbox) == 0
+
+
+async def test_what_waits_for_room_in_the_outbox_expires_from_when_it_was_given(
+    spawn: Spawn[Response],
+) -> None:
+    outbox = Outbox(size=1)
+    first = spawn(outbox.send(Request(id="r1", message=CALL), within_s=0.05))
+    spawn(outbox.send(Request(id="r2", message=CALL), within_s=60.0))
+    await asyncio.sleep(0)
+    given = asyncio.get_running_loop().time()
+    with pytest.raises(CommandExpiredError):
+        await asyncio.wait_for(first, WITHIN_S)
+    await asyncio.sleep(0)
+    (entry,) = outbox._waiting
+    assert entry.expiry is not None
+    assert entry.expiry.when() <= given + 60.0
 
 
 async def test_no_more_than_a_window_of_notices_is_under_way(

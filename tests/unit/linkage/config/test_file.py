@@ -228,6 +228,7 @@ def test_addresses_are_taken_as_they_are_meant(
         ("tcp://127.0.0.1:5000", '"HOST:PORT"'),
         ("127.0.0.1", '"HOST:PORT"'),
         ("127.0.0.1:", '"HOST:PORT"'),
+        ("no..name:7700", "no name of a host"),
         ("127.0.0.1:65536", '"HOST:PORT"'),
         ("127.0.0.1:٧٧", '"HOST:PORT"'),
         ("5000", '"HOST:PORT"'),

@@ -284,3 +284,18 @@ async def test_a_crowd_of_visitors_is_turned_away_and_hinders_nobody_for_long(
                 break
             except ControlError:
                 await asyncio.sleep(0)
+
+
+async def test_an_answer_may_be_as_long_as_there_are_peers(tmp_path: Path) -> None:
+    """Ten thousand that are connected take a megabyte."""
+    told = {"peers": [{"id": f"peer-{number}", "address": "a" * 60} for number in range(10_000)]}
+    path = tmp_path / "control.sock"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(json.dumps(told).encode() + b"\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_unix_server(answer, path):
+        assert await asyncio.to_thread(ask, path, {"do": "status"}) == told
