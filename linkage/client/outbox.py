@@ -84,7 +84,7 @@ class Outbox:
         if self._end is not None:
             self._room.release()
             raise self._end
-        if due is not None:
+        if due is not None and within_s is not None:
             # From when it was given: what it waited for room counts as well.
             entry.expiry = loop.call_at(due, self._expire, entry, within_s)
         self._turns += 1
