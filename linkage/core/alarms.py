@@ -65,13 +65,21 @@ class Alarms:
         """The transaction failed: what is raised must be read again."""
         self._raised = None
 
-    def tell(self, alarm: Alarm) -> bool:
-        """Tell of an alarm, unless it is told already; whether it was news."""
+    def raised(self, prefix: str = "") -> list[str]:
+        """The AlarmIds that are raised and begin so."""
+        return sorted(each for each in self._known() if each.startswith(prefix))
+
+    def _known(self) -> set[str]:
         if self._raised is None:
             self._raised = set(self._tx.memory.load(ALARMS))
-        if alarm.raised is (alarm.id in self._raised):
+        return self._raised
+
+    def tell(self, alarm: Alarm) -> bool:
+        """Tell of an alarm, unless it is told already; whether it was news."""
+        raised = self._known()
+        if alarm.raised is (alarm.id in raised):
             return False
-        (self._raised.add if alarm.raised else self._raised.discard)(alarm.id)
+        (raised.add if alarm.raised else raised.discard)(alarm.id)
         self._tx.memory.save(ALARMS, alarm.id, json.dumps(alarm.text) if alarm.raised else None)
         notice = notice_of(alarm)
         row = self._alarm_row(alarm, notice)

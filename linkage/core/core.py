@@ -26,11 +26,12 @@ from linkage.core.delivery.jobs import Sweep
 from linkage.core.delivery.queues import Queues
 from linkage.core.handle.incoming import Handled, not_written
 from linkage.core.handle.jobs import Record, Submit
+from linkage.core.handle.notices import ClearUnrouted
 from linkage.core.jobs import Job
 from linkage.core.liveness.jobs import AuditLiveness
 from linkage.core.measures import Measures, Times
 from linkage.core.memory import LoadMemory
-from linkage.core.observe import Observe
+from linkage.core.observe import ALARMS, Observe
 from linkage.core.overload.admission import Admission
 from linkage.core.overload.conditions import Conditions
 from linkage.core.overload.holds import STORE_RETRY_S, Holds
@@ -140,6 +141,7 @@ class Core:
         self._writer.start()
         await self._writer.do(Observe(self.peers.own_id, EntryKind.STARTED, "linkage started"))
         await self._writer.do(AnnounceGaps())
+        await self._writer.do(ClearUnrouted())
         self._sweep_later()
         self.credential_expiry.start()
 
@@ -162,8 +164,8 @@ class Core:
         unsettled, hand_out = self._writer.unsettled, self._queues.hand_out
         for (number, job, on_done), done in zip(batch.items, batch.done, strict=True):
             times = Times(unsettled.pop(number), batch.began, batch.ended)
-            if batch.failed:
-                self._admission.failed(job, done)
+            if done.error is not None:
+                self._keep(job, done.error)
             # One by one: a queue is not read on from the disk before its last reading is settled.
             try:
                 if on_done is not None:
@@ -182,6 +184,12 @@ class Core:
             except Exception:
                 logger.exception("%s: not counted, by a bug", type(job).__name__)
         self._admission.look(self.inbox, self.oldest_work_s)
+
+    def _keep(self, job: Job[Any], error: Exception) -> None:
+        try:
+            self._admission.failed(job, error)
+        except Exception:
+            logger.exception("%s: not kept for the disk, by a bug", type(job).__name__)
 
     def _delivered(
         self, receiver: str, request: Request, response: Response, took_s: float
@@ -262,6 +270,7 @@ class Core:
         new = [settings for settings in config.peer if settings.id not in self.peers.by_id]
         if new:
             await self.between_commits(partial(self.peers.add, new))
+            await self._writer.do(ClearUnrouted())
         for settings in config.peer:
             self.peers.by_id[settings.id].settings = settings
         self._links.shut_out(gone)
@@ -377,7 +386,8 @@ class Core:
         """See `CorePort.note`."""
         peer = self._links.peer_at.get(link)
         source = link.address if peer is None else peer.id
-        if len(self._writer.unsettled) < self._admission.conditions.bounds.inbox:
+        # Who says an alarm says it once: that is never what there is no room for.
+        if kind in ALARMS or len(self._writer.unsettled) < self._admission.conditions.bounds.inbox:
             await self._writer.do(Observe(source, kind, detail, raw, result))
 
     # --- the store to oneself --------------------------------------------------------------------

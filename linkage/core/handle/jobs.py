@@ -133,7 +133,8 @@ class Record(Job[tuple[Done[Handled], ...]]):
         self, measures: Measures, done: Done[tuple[Done[Handled], ...]], times: Times
     ) -> None:
         """Each notice is measured by itself."""
-        for notice, part in zip(self.notices, done.value or (), strict=False):
+        parts = done.value or (Done[Handled](error=done.error),) * len(self.notices)
+        for notice, part in zip(self.notices, parts, strict=True):
             notice.measure(measures, part, times)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
 from linkage.core.alarms import Alarm
 from linkage.core.audience import ONLY_ASKED_FOR, owner_of_new
 from linkage.core.context import Context
 from linkage.core.handle.incoming import Handled, Incoming, respond
+from linkage.core.jobs import Job
 from linkage.correlation import apply
 from linkage.correlation.operations import native_of, with_descendants
 from linkage.correlation.reused_ids import begins, is_of_another
@@ -56,6 +58,23 @@ def handle_notice(context: Context, incoming: Incoming) -> Handled:
     op_id = None if applied.operation is None else str(applied.operation.op_id)
     response = Response(request_id=request.id, type=message.number, result=0, op_id=op_id)
     return Handled(response, row)
+
+
+@dataclass(frozen=True, slots=True)
+class ClearUnrouted(Job[None]):
+    """The applications may have been configured anew: what reached none may reach one now.
+
+    Each alarm of that is over; what still reaches nobody raises it again.
+    """
+
+    is_kept: ClassVar[bool] = True
+
+    def run(self, context: Context) -> None:
+        """Nothing, where no such alarm is raised."""
+        text = "the applications were configured anew; raised again where something reaches none"
+        for alarm_id in context.alarms.raised(UNROUTED):
+            source = alarm_id.removeprefix(UNROUTED)
+            context.alarms.tell(Alarm(alarm_id, source, f"{source}: {text}", raised=False))
 
 
 def _tell_unrouted(context: Context, row: JournalRow, message: Message) -> None:

@@ -92,14 +92,16 @@ class Admission:
         return 0
 
     # --- after a batch ---------------------------------------------------------------------------
-    def failed(self, job: Job[Any], done: Done[Any]) -> None:
-        """The disk did not take it: what nobody will say again is kept."""
+    def failed(self, job: Job[Any], error: Exception) -> None:
+        """What the disk did not take, and nobody will say again, is kept; not what met a bug."""
+        if not isinstance(error, OSError):
+            return
         if isinstance(job, TellAlarm) and job.alarm.raised:
             self._tell_at_once(job.alarm)
         if isinstance(job, Acknowledge) and self._takeover.holds(job):
             return
         lost = isinstance(job, Observe) and not self.has_room
-        if isinstance(done.error, OSError) and job.is_kept and not lost:
+        if job.is_kept and not lost:
             self._kept.append(job)
 
     def _alarm_written(self, alarm: Alarm, done: Done[bool]) -> None:

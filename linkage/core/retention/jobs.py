@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 
 from linkage.core.context import Context
 from linkage.core.jobs import Job
@@ -74,6 +75,8 @@ def _at(tx: Tx, row: DeliveryRow | None) -> datetime | None:
 @dataclass(frozen=True, slots=True)
 class AnnounceGaps(Job[None]):
     """Tell every peer which Seqs its queue has lost since an older store was put in place."""
+
+    is_kept: ClassVar[bool] = True
 
     def run(self, context: Context) -> None:
         """195 for the Seqs that were left out by `linkage.store.sql.renumber`; once.

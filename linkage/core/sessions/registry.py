@@ -12,7 +12,7 @@ from datetime import datetime
 from linkage.config.secrets import Secret
 from linkage.core.delivery.queues import Queues
 from linkage.core.delivery.resuming import Resumption
-from linkage.core.handle.incoming import not_written
+from linkage.core.handle.incoming import not_written, respond
 from linkage.core.observe import Observe
 from linkage.core.overload.admission import Admission
 from linkage.core.peers import Peer, Peers
@@ -26,7 +26,7 @@ from linkage.core.writer.writer import Writer
 from linkage.ports import EXPIRED, REPLACED, SHUT_OUT, Clock, EntryKind, Link, Role
 from protocol.envelope import Request, Response
 from protocol.registration import make_registration, peer_id_of
-from protocol.results import Result, result_text
+from protocol.results import Result
 
 logger = logging.getLogger("linkage.core")
 
@@ -91,6 +91,8 @@ class Links:
         if not isinstance(brought, Admitted):
             return not_written(request, done.error)
         peer = self._peers.by_id[brought.peer_id]
+        if not self._may_stay(peer):
+            return respond(request, Result.BAD_CREDENTIALS)
         peer.learn(request.message, came_at)
         self._positions[link] = brought.response.last_seq or 0
         self._take(link, peer, Credential(peer, secret=brought.secret))
@@ -107,13 +109,7 @@ class Links:
         text = self._damping.refused(claimed, here.address, link.address, now)
         if text is not None:
             self._tell_rivals(claimed, text)
-        return Response(
-            request_id=request.id,
-            type=request.type,
-            result=Result.RATE_LIMITED,
-            detail=result_text(Result.RATE_LIMITED),
-            retry_after_s=wait_s,
-        )
+        return respond(request, Result.RATE_LIMITED, retry_after_s=wait_s)
 
     def sum_up(self) -> None:
         """Journal what was refused since; called now and then."""
@@ -149,7 +145,7 @@ class Links:
         peer = self._known(peer_id)
         self._introductions.pop(peer_id, None)
         secret = self._introduced.pop(peer_id, None)
-        await self._opened(peer_id, f"from {link.address}")
+        await self._opened(peer, f"from {link.address}")
         self._take(link, peer, None if secret is None else Credential(peer, secret=secret))
 
     async def resume(
@@ -160,7 +156,7 @@ class Links:
         if self._queues.of(peer_id).link is not None:
             return False
         await self._opened(
-            peer_id, f"from {link.address}, kept over a restart of the core", kept=True
+            peer, f"from {link.address}, kept over a restart of the core", kept=True
         )
         if self._queues.of(peer_id).link is not None:
             return False  # it has come anew meanwhile
@@ -183,8 +179,21 @@ class Links:
             raise KeyError(peer_id)
         return peer
 
-    async def _opened(self, peer_id: str, detail: str, *, kept: bool = False) -> None:
-        await self._writer.do(Observe(peer_id, EntryKind.SESSION_OPENED, detail, kept=kept))
+    async def _opened(self, peer: Peer, detail: str, *, kept: bool = False) -> None:
+        """Journal that a link came.
+
+        Raises:
+            KeyError: its peer was shut out meanwhile.
+        """
+        await self._writer.do(Observe(peer.id, EntryKind.SESSION_OPENED, detail, kept=kept))
+        if not self._may_stay(peer):
+            raise KeyError(peer.id)
+
+    def _may_stay(self, peer: Peer) -> bool:
+        """Whether who was let in, and journalled, has not been shut out while that was written."""
+        if peer.shut_out:
+            self._ended(peer, SHUT_OUT, answered=self._writer.answered)
+        return not peer.shut_out
 
     def _take(self, link: Link, peer: Peer, how: Credential | None) -> None:
         older = self._queues.of(peer.id).link

@@ -11,7 +11,9 @@ from linkage.core.alarms import Alarm
 from linkage.core.observe import Observe, TellAlarm
 from linkage.ports import EntryKind
 from protocol import messages as m
-from tests.fakes.core_bench import PEERS, Bench, peer
+from tests.fakes.core_bench import PEERS, Bench, config, peer
+from tests.fakes.core_links import Site
+from tests.fakes.said import incoming
 
 EVERYBODY = (
     *PEERS,
@@ -21,6 +23,11 @@ EVERYBODY = (
 )
 FULL = TellAlarm(Alarm("disk", "linkage", "the disk is full", level="critical"))
 OVER = TellAlarm(Alarm("disk", "linkage", "there is room again", raised=False))
+
+
+def alarms_of(site: Site) -> list[str]:
+    """The entries about alarms, in order."""
+    return [row.kind for row in site.journal() if row.kind in {"Alarm", "AlarmCleared"}]
 
 
 @pytest.fixture
@@ -93,3 +100,22 @@ def test_what_a_link_notes_as_an_alarm_is_told_as_its_peers(bench: Bench) -> Non
     assert heard.message.text == "pbx is down:  no route to it"
     bench.do(Observe("pbx", EntryKind.ALARM_CLEARED, "pbx is up again"))
     assert bench.types("desk") == [197]
+
+
+async def test_what_reached_nobody_is_over_when_the_applications_are_configured_anew(
+    site: Site,
+) -> None:
+    pbx = await site.connect("pbx")
+    await site.say(pbx, incoming(to_num="9999", login_id=None))
+    assert alarms_of(site) == ["Alarm"]
+
+    await site.restart()
+
+    assert alarms_of(site) == ["Alarm", "AlarmCleared"]
+    pbx = await site.connect("pbx")
+    await site.say(pbx, incoming("C2", to_num="9999", login_id=None))
+    newcomer = peer("night", "application", numbers=["9*"])
+    changed = config(site.config.source.parent, (*PEERS, newcomer))
+    await site.core.take_up(changed, ())
+    await site.settled()
+    assert alarms_of(site) == ["Alarm", "AlarmCleared"] * 2

@@ -13,9 +13,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from linkage.core.context import Context
 from linkage.core.delivery.jobs import Acknowledge, LoadQueue
 from linkage.core.delivery.queue_reader import READS_MAX
+from linkage.core.jobs import Job
+from linkage.core.observe import Observe
 from linkage.core.scope import Done
+from linkage.ports import EntryKind
+from linkage.ports.store import StoreFailedError
 from linkage.store.sql.driver import Row
 from linkage.store.sql.unit import UnitOfWork
 from linkage.tracing.context import Conversations
@@ -268,3 +273,37 @@ def test_the_sender_of_a_command_that_cannot_be_read_is_told_in_its_own_queue(
     assert done.result().deliveries == [], "nothing of it is for the platform"
     assert [item.row.receiver for item in done.deliveries] == ["desk"]
     assert done.deliveries[0].request.message.result == 500
+
+
+class Breaks(Job[None]):
+    """Has a bug, so that its batch is done again one by one."""
+
+    def run(self, _context: Context) -> None:
+        raise ZeroDivisionError
+
+
+class MeetsAFullDisk(Job[None]):
+    """Nobody will say it again; the disk does not take it when it is alone for the first time."""
+
+    is_kept = True
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def run(self, _context: Context) -> None:
+        self.runs += 1
+        if self.runs == 1:
+            raise StoreFailedError("the disk is full")
+
+
+async def test_what_is_kept_for_a_disk_is_kept_also_where_the_disk_takes_the_rest_of_its_batch(
+    site: Site,
+) -> None:
+    kept = MeetsAFullDisk()
+    works: list[Job[Any]] = [Breaks(), kept, Observe("linkage", EntryKind.STRANGER, "knocked")]
+    await asyncio.gather(*(site.core.keep(work) for work in works), return_exceptions=True)
+    assert kept.runs == 1
+
+    await site.sweep()
+
+    assert kept.runs == 2

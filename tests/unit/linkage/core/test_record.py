@@ -154,3 +154,15 @@ async def test_a_bug_at_one_notice_costs_neither_the_others_nor_the_memory(
     assert await site.core.recall("pbx") == {"k": 1}
     refused = [row for row in site.journal() if row.kind == EntryKind.REFUSED]
     assert len(refused) == (0 if deep else 1)
+
+
+async def test_notices_of_a_record_that_cannot_be_written_are_counted_as_refused(
+    site: Site,
+) -> None:
+    link = await adopted(site)
+    await site.limit_pages()
+
+    await site.core.record(link, [notice(site, "a1", incoming())], {"k": f'"{"x" * 200_000}"'})
+
+    assert site.core.figures.requests[100, Result.OVERLOAD] == 1
+    await site.limit_pages(1_000_000)

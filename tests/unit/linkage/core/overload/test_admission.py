@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,14 +14,14 @@ from linkage.core.jobs import Job
 from linkage.core.observe import Observe, TellAlarm
 from linkage.core.overload.admission import KEPT_MAX, Admission
 from linkage.core.overload.holds import Holds
-from linkage.core.scope import Done
 from linkage.core.sessions.takeover import Takeover
 from linkage.ports import EntryKind
 from protocol.envelope import Response
 from tests.fakes.core_bench import Bench
+from tests.fakes.core_links import FakeLink, Site
 from tests.fakes.said import incoming
 
-FAILED: Done[Any] = Done(error=OSError("the store cannot be written"))
+FAILED = OSError("the store cannot be written")
 ANSWER = Acknowledge("desk", 1, Response(request_id="1", type=106, result=0))
 SEEN = Observe("linkage", EntryKind.STRANGER, "knocked")
 
@@ -135,3 +137,17 @@ def test_what_waits_for_a_disk_is_bounded_and_then_the_least_of_it_is_lost(door:
     assert door.put == [*[ANSWER] * (KEPT_MAX - 1), SEEN, ANSWER]
     assert [*room, admission.has_room] == [True, False, True]
     assert not admission.offer_kept()
+
+
+async def test_an_adapter_s_alarm_is_written_also_where_too_much_waits(tmp_path: Path) -> None:
+    async with Site(tmp_path, limits={"inbox": 1}) as site:
+        link = FakeLink(site.core, "pbx")
+        await site.core.adopt(link, "pbx")
+        await asyncio.gather(
+            site.core.note(link, EntryKind.MALFORMED, "1"),
+            site.core.note(link, EntryKind.ALARM, "pbx is down"),
+            site.core.note(link, EntryKind.MALFORMED, "2"),
+        )
+
+        said = [row.detail for row in site.journal() if row.source == "pbx"]
+        assert said[1:] == ["1", "pbx is down"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -187,3 +188,31 @@ async def test_capabilities_count_once_they_are_taken(site: Site) -> None:
         site.registration("pbx", capabilities=(m.Capability.of(205, [1]),)),
     )
     assert (await site.say(desk, transfer())).result == 1
+
+
+async def shut_out(site: Site, peer_id: str) -> None:
+    """Shut a peer out once the batch is on disk in which its link came."""
+    await site.settled()
+    await site.core.take_up(site.config, {peer_id})
+
+
+async def test_who_is_shut_out_while_a_registration_is_written_does_not_come_in(
+    site: Site,
+) -> None:
+    link = FakeLink(site.core, "other")
+
+    _, response = await asyncio.gather(
+        shut_out(site, "other"), site.core.register(link, site.registration("other"))
+    )
+
+    assert response.result == 201
+    assert site.core.present == []
+
+
+async def test_who_is_shut_out_while_its_link_is_adopted_does_not_come_in(site: Site) -> None:
+    link = FakeLink(site.core, "pbx")
+    for taking in (site.core.adopt(link, "pbx"), site.core.resume(link, "pbx", ())):
+        with pytest.raises(KeyError):
+            await asyncio.gather(shut_out(site, "pbx"), taking)
+        assert site.core.present == []
+        await site.core.take_up(site.config, ())
