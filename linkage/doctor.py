@@ -115,7 +115,8 @@ def check_tls(config: Config) -> Finding:
 def check_bus(config: Config) -> Finding:
     """Could the parts of `serve --only` find each other?"""
     from linkage.bus.address import endpoint, is_ipc
-    from linkage.bus.keys import CORE, KeyFileError, read_allowed, read_pair
+    from linkage.bus.keys import KeyFileError, read_allowed, read_pair
+    from linkage.bus.part_names import CORE
     from linkage.bus.sockets import BusError
 
     address = config.messaging.address

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from linkage.bus.calls import CoreAwayError, tell
+from linkage.bus.core_connection import CoreConnection
 from linkage.bus.envelope import Kind, pack_item
 from linkage.bus.keys import Pair
-from linkage.bus.links import LocalLink
+from linkage.bus.local_links import LocalLink
 from linkage.bus.pack import (
     PackError,
     pack_request,
@@ -21,7 +21,7 @@ from linkage.bus.pack import (
     unpack_request,
     unpack_response,
 )
-from linkage.bus.part_end import PartEnd
+from linkage.bus.pending_calls import CoreAwayError, tell
 from linkage.config.processes import MessagingSettings
 from linkage.ports import Capability, Clock, EntryKind, Link, NoticeRequest, Recorded
 from protocol.envelope import Request, Response
@@ -45,7 +45,8 @@ class CoreClient:
     """`AdapterCore`, and an adapter's files, for one part. In one event loop.
 
     Every call may be made at any time, whether there is a core or not. The arguments are those of
-    `PartEnd`, and `expire_s`: how long a command without `Expire` may wait (protocol.md#expiry).
+    `CoreConnection`, and `expire_s`: how long a command without `Expire` may wait
+    (protocol.md#expiry).
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class CoreClient:
         self._clock = clock
         self._expire_s = expire_s
         self._settings = settings
-        self._talk = PartEnd(part, place, clock, settings, keys, capabilities or {})
+        self._talk = CoreConnection(part, place, clock, settings, keys, capabilities or {})
         self._notes = self._notes_lost = 0
 
     # --- life ------------------------------------------------------------------------------------
@@ -319,7 +320,7 @@ class CoreClient:
         return Recorded(responses=tuple(responses))
 
     async def file_call(self, kind: Kind, *fields: Any) -> Any:
-        """One step of an upload (`linkage.bus.files`).
+        """One step of an upload (`linkage.bus.remote_files`).
 
         Raises:
             OSError: the disk of the core, or the core, cannot be reached.

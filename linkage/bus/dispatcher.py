@@ -14,7 +14,6 @@ from inspect import signature
 from typing import Any, Final
 
 from linkage.bus.envelope import Kind
-from linkage.bus.files import read_piece, stat_of
 from linkage.bus.pack import (
     Fields,
     PackError,
@@ -23,8 +22,10 @@ from linkage.bus.pack import (
     unpack_request,
     unpack_response,
 )
-from linkage.bus.remote_link import Part, RemoteLink
-from linkage.ports import Capability, CoreService, EntryKind, FileStore, NoticeRequest
+from linkage.bus.part import Part
+from linkage.bus.remote_link import RemoteLink
+from linkage.bus.uploads import read_piece, stat_of
+from linkage.ports import Absent, Capability, CoreService, EntryKind, FileStore, NoticeRequest
 from protocol.envelope import Request, Response
 from protocol.registration import peer_id_of
 from protocol.results import Result
@@ -171,8 +172,7 @@ class Dispatcher:
             raise PackError(f"{kind!r} is no kind of entry") from None
         if result is not None:
             _want(result, int)
-        link = part.links.get(_want(number, int))
-        link = link or RemoteLink(part, 0, _want(address, str), 0)
+        link = part.links.get(_want(number, int)) or Absent(_want(address, str))
         return self._core.note(
             link, entry, _want(detail, str), raw=_want(raw, bytes), result=result
         )
@@ -260,9 +260,7 @@ class Dispatcher:
         _want(number, int)
         if not 0 < _want(window, int) <= WINDOW_MAX:
             raise PackError(f"a window of {window}")
-        link = RemoteLink(part, number, _want(address, str), window)
-        part.links[number] = link
-        return link
+        return part.link(number, _want(address, str), window)
 
 
 def _answer(part: Part, call: int, response: Response) -> None:

@@ -21,10 +21,10 @@ from typing import Final
 
 import zmq
 
+from linkage.bus.part_names import CORE
 from linkage.config.secrets import Secret
 from linkage.durable import sync_file, sync_folder
 
-CORE: Final = "core"
 SECRET, PUBLIC = ".key", ".pub"
 _Z85: Final = re.compile(r"[0-9A-Za-z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO

@@ -34,7 +34,7 @@ LINGER_MS: Final = 300
 RECONNECT_MS: Final = 50
 RECONNECT_MAX_MS: Final = 500
 DOMAIN: Final = "linkage"
-"""Under which the ZAP handler (`linkage.bus.zap`) is asked."""
+"""Under which the ZAP handler (`linkage.bus.authenticator`) is asked."""
 
 
 class BusError(Exception):
@@ -201,7 +201,7 @@ class Router(Socket):
 
 
 def user_of(frame: zmq.Frame) -> str | None:
-    """Whose key it was that opened the connection (`linkage.bus.zap`); None: no key."""
+    """Whose key it was that opened the connection (`linkage.bus.authenticator`); None: no key."""
     try:
         found: Any = frame.get("User-Id")
     except (KeyError, zmq.ZMQError):

@@ -105,7 +105,7 @@ def watch_gateway(watch: Watch, gateway: Gateway, here: Callable[[], Counter[str
     watch.add_metrics("gateway", families)
 
 
-def watch_core_end(watch: Watch, parts: Callable[[], Mapping[str, int]]) -> None:
+def watch_parts(watch: Watch, parts: Callable[[], Mapping[str, int]]) -> None:
     """The bus at the core's end: which parts are here, each with how many links."""
     watch.add_metrics("bus", lambda: metrics.bus_families(parts()))
 

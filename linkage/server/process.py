@@ -18,15 +18,16 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from adapters.registry import load_adapter
 from gateway import Gateway, ListenError
 from linkage.bus.address import endpoint, is_ipc, make_private
 from linkage.bus.client import CoreClient
-from linkage.bus.core_end import CoreEnd
-from linkage.bus.files import RemoteFiles
-from linkage.bus.keys import CORE, Pair, read_allowed, read_pair, read_public
+from linkage.bus.core_server import CoreServer
+from linkage.bus.keys import Pair, read_allowed, read_pair, read_public
+from linkage.bus.part_names import ADAPTER, CORE, GATEWAY
+from linkage.bus.remote_files import RemoteFiles
 from linkage.bus.sockets import BusError
 from linkage.clock import SystemClock
 from linkage.config.adapters import settings_of
@@ -45,8 +46,8 @@ from linkage.server.metrics import (
     watch_adapters,
     watch_bus,
     watch_core,
-    watch_core_end,
     watch_gateway,
+    watch_parts,
     watch_process,
 )
 from linkage.server.store import KeptCore
@@ -55,9 +56,6 @@ from linkage.tracing.export import start_traces
 from linkage.tracing.spans import Put
 
 logger = logging.getLogger("linkage.server")
-
-GATEWAY: Final = "gateway"
-ADAPTER: Final = "adapter"
 
 
 class PartError(Exception):
@@ -157,20 +155,20 @@ class CorePart(LinkagePart):
         core = kept.core
         place, keys, allowed = _core_place(config)
         await kept.start()
-        core_end = CoreEnd(
+        core_server = CoreServer(
             core,
             DirectoryFiles(config.files_path),
             self._clock,
             config.messaging,
             [item.id for item in config.adapter],
         )
-        core_end.start(place, keys, allowed)
-        self._stack.push_async_callback(core_end.stop)
+        core_server.start(place, keys, allowed)
+        self._stack.push_async_callback(core_server.stop)
         self._core = core
         self.door = kept.door
         if self.watch is not None:
             watch_core(self.watch, core, config.database_path, self._clock)
-            watch_core_end(self.watch, lambda: core_end.parts)
+            watch_parts(self.watch, lambda: core_server.parts)
 
     async def reload(self, config: Config) -> list[str]:
         """Secrets, and who is a peer no more."""

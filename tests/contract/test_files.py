@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
-from linkage.bus.files import RemoteFiles
+from linkage.bus.remote_files import RemoteFiles
 from linkage.files import DirectoryFiles
 from linkage.ports import FileStore
 from pytest_linkage.contract.files import FilesContract

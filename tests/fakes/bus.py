@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from linkage.bus.client import CoreClient
-from linkage.bus.core_end import CoreEnd
+from linkage.bus.core_server import CoreServer
 from linkage.bus.keys import Pair
 from linkage.clock import SystemClock
 from linkage.config.processes import MessagingSettings
@@ -104,7 +104,7 @@ class Bus:
         self._settings = settings
         self._stack = AsyncExitStack()
         self._ids = itertools.count(1)
-        self.core_end: CoreEnd | None = None
+        self.core_server: CoreServer | None = None
 
     async def __aenter__(self) -> Self:
         await self.site.__aenter__()
@@ -123,26 +123,26 @@ class Bus:
 
     def open(self) -> None:
         """The core comes to the bus."""
-        self.core_end = CoreEnd(
+        self.core_server = CoreServer(
             self.site.core,
             DirectoryFiles(self.folder / "files"),
             SystemClock(),
             self._settings,
             self._adapters,
         )
-        self.core_end.start(self.place, self._keys, self._allowed)
+        self.core_server.start(self.place, self._keys, self._allowed)
 
     async def leave(self) -> None:
         """The core stops in good order."""
-        if self.core_end is not None:
-            core_end, self.core_end = self.core_end, None
-            await core_end.stop()
+        if self.core_server is not None:
+            core_server, self.core_server = self.core_server, None
+            await core_server.stop()
 
     async def vanish(self) -> None:
         """The core is killed: no word to anybody, and nothing but the disk is left."""
-        core_end = self.core_end
-        assert core_end is not None
-        core_end._parts.clear()  # it tells nobody
+        core_server = self.core_server
+        assert core_server is not None
+        core_server._parts.clear()  # it tells nobody
         await self.leave()
         await self.site.kill()
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import zmq
 
-from linkage.bus.calls import CoreAwayError
 from linkage.bus.envelope import Kind, pack_item, seal
+from linkage.bus.pending_calls import CoreAwayError
 from linkage.ports import EntryKind
 from protocol import messages as m
 from protocol.envelope import Response
@@ -55,13 +55,15 @@ async def test_a_part_that_calls_itself_otherwise_leaves_nothing_of_what_it_was(
     async with Bus(tmp_path) as bus:
         gateway = await bus.connected("gateway:east")
         pbx = await bus.join(gateway, "pbx")
-        assert bus.core_end is not None
+        assert bus.core_server is not None
         known = bus.site.core.peers.by_id["pbx"]
         await until(lambda: known.connected)
         gateway._talk._part = "gateway:west"
         gateway._talk.links.remove(pbx)  # it does not bring it along
         gateway._talk._lose("a process that thinks better of it")
-        await until(lambda: bus.core_end is not None and bus.core_end.parts == {"gateway:west": 0})
+        await until(
+            lambda: bus.core_server is not None and bus.core_server.parts == {"gateway:west": 0}
+        )
         assert not known.connected
 
 
@@ -135,7 +137,7 @@ def results_told(desk: Peer, request_id: str) -> list[int | None]:
 async def test_a_new_core_is_asked_to_take_over_a_few_links_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("linkage.bus.part_end.AT_ONCE", 2)
+    monkeypatch.setattr("linkage.bus.core_connection.AT_ONCE", 2)
     async with Bus(tmp_path) as bus:
         gateway = await bus.connected()
         peers = [await bus.join(gateway, name) for name in ROLES]
@@ -148,19 +150,21 @@ async def test_a_new_core_is_asked_to_take_over_a_few_links_at_a_time(
             bus.open()
             await until(StuckUnit.entered.is_set)
             await until(lambda: len(gateway._talk.calls) == 2)
-            await until(lambda: bus.core_end is not None and bus.core_end.parts == {"gateway": 2})
+            await until(
+                lambda: bus.core_server is not None and bus.core_server.parts == {"gateway": 2}
+            )
         finally:
             StuckUnit.gate.set()
         await until(lambda: gateway.connected)
-        assert bus.core_end is not None
-        assert bus.core_end.parts == {"gateway": len(peers)}
+        assert bus.core_server is not None
+        assert bus.core_server.parts == {"gateway": len(peers)}
         assert [peer.reasons for peer in peers] == [[]] * len(peers)
 
 
 async def test_a_link_that_ends_while_others_are_taken_over_is_not_brought_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("linkage.bus.part_end.AT_ONCE", 1)
+    monkeypatch.setattr("linkage.bus.core_connection.AT_ONCE", 1)
     async with Bus(tmp_path) as bus:
         gateway = await bus.connected()
         peers = [await bus.join(gateway, name) for name in ROLES]
@@ -176,8 +180,8 @@ async def test_a_link_that_ends_while_others_are_taken_over_is_not_brought_along
         finally:
             StuckUnit.gate.set()
         await until(lambda: gateway.connected)
-        assert bus.core_end is not None
-        assert bus.core_end.parts == {"gateway": len(peers) - 1}
+        assert bus.core_server is not None
+        assert bus.core_server.parts == {"gateway": len(peers) - 1}
         assert not bus.site.core.peers.by_id[peers[-1].peer_id].connected
 
 
@@ -265,8 +269,8 @@ async def test_an_adoption_of_a_link_that_closes_meanwhile_leaves_nothing(tmp_pa
     async with bus:
         await until(lambda: gateway.connected)
 
-        assert bus.core_end is not None
-        assert bus.core_end.parts == {"gateway": 0}
+        assert bus.core_server is not None
+        assert bus.core_server.parts == {"gateway": 0}
 
 
 async def test_an_unknown_peer_is_a_key_error_here_too(tmp_path: Path) -> None:
@@ -286,9 +290,9 @@ async def test_a_silent_part_loses_its_links_and_keeps_what_waits(tmp_path: Path
         await until(lambda: desk.pushed)
 
         gateway._talk._settings = type(gateway._talk._settings)(heartbeat_s=1e9, dead_after_s=3e9)
-        assert bus.core_end is not None
-        core_end = bus.core_end
-        await until(lambda: "gateway" not in core_end.parts)
+        assert bus.core_server is not None
+        core_server = bus.core_server
+        await until(lambda: "gateway" not in core_server.parts)
         await bus.say(pbx, incoming("C2"))
         again = await bus.join(west, "desk")
         await until(lambda: len(again.pushed) == 3)
@@ -488,10 +492,24 @@ async def test_an_envelope_lost_on_the_way_back_begins_it_anew_too(
     async with Bus(tmp_path) as bus:
         gateway = await bus.connected()
         pbx = await bus.join(gateway, "pbx")
-        assert bus.core_end is not None
-        (part,) = bus.core_end._parts.values()
+        assert bus.core_server is not None
+        (part,) = bus.core_server._parts.values()
         part.stream._sent += 1
         assert (await bus.say(pbx, incoming())).result == 0
 
     assert "has no core: an envelope was lost" in caplog.text
     assert pbx.reasons == []
+
+
+async def test_a_part_that_dies_with_its_conversation_is_missed_too(tmp_path: Path) -> None:
+    async with Bus(tmp_path) as bus:
+        gateway, west = await bus.connected(), await bus.connected("gateway:west")
+        desk = await bus.join(west, "desk")
+        assert gateway._talk._ticking is not None
+        gateway._talk._ticking.cancel()  # killed: it says hello no more
+        gateway._talk._stream._sent += 1
+        gateway._talk.say(Kind.PING)
+        await until(lambda: desk.pushed)
+
+    assert isinstance(desk.pushed[0].message, m.AlarmNotice)
+    assert desk.pushed[0].message.source == "gateway"

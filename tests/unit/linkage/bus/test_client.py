@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from linkage.bus.client import CoreClient
-from linkage.bus.files import RemoteFiles
+from linkage.bus.remote_files import RemoteFiles
 from linkage.core import Core
 from linkage.hosting import AdapterHost
 from linkage.ports import Adapter, AdapterContext, AdapterPort, Notice, Outcome, Recorded
@@ -303,7 +303,7 @@ async def test_the_rest_of_a_file_whose_core_went_away_goes_into_no_other_file(
         files = RemoteFiles(part)
         async with asyncio.TaskGroup() as group:
             first = group.create_task(held_back(files.save("a.wav", held())))
-            await until(lambda: bus.core_end is not None and files_in(tmp_path / "files"))
+            await until(lambda: bus.core_server is not None and files_in(tmp_path / "files"))
             await bus.vanish()
             bus.open()
             await until(lambda: not part.connected)

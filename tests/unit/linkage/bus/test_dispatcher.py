@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from linkage.bus.dispatcher import Dispatcher
-from linkage.bus.remote_link import Part
+from linkage.bus.part import Part
 from linkage.ports import Link
 from tests.fakes.core_links import Site
 from tests.fakes.said import incoming

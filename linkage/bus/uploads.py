@@ -1,87 +1,18 @@
-"""The files port for an adapter in a process of its own: in pieces over the bus."""
+"""Files that parts send in pieces, on their way into the core's store; and reading one back."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import AsyncIterator
+from typing import Any, Final
 
-from linkage.bus.envelope import Kind
 from linkage.bus.pack import PackError
 from linkage.ports import FileStore, StoredFile
-from linkage.ports.files import PIECE_BYTES
-
-if TYPE_CHECKING:
-    from linkage.bus.client import CoreClient
 
 UPLOADS_MAX: Final = 64
 """Files of one part that are being written."""
 HANDLE_BITS: Final = 63
-
-
-class RemoteFiles:
-    """`linkage.ports.FileStore` of the core's host. Each piece is on its disk before the next."""
-
-    def __init__(self, client: CoreClient) -> None:
-        self._client = client
-
-    async def save(self, name: str, content: AsyncIterable[bytes]) -> StoredFile:
-        """See `FileStore.save`; `path` is one of the core's host."""
-        handle = await self._client.file_call(Kind.FILE_OPEN, Path(name).name)
-        try:
-            async for chunk in content:
-                for start in range(0, len(chunk), PIECE_BYTES):
-                    piece = chunk[start : start + PIECE_BYTES]
-                    await self._client.file_call(Kind.FILE_CHUNK, handle, piece)
-        except BaseException:
-            self._client.drop_file(handle)
-            raise
-        found = await self._client.file_call(Kind.FILE_END, handle)
-        file_id, path, size, digest = found
-        return StoredFile(file_id=file_id, path=Path(path), size_bytes=size, sha256=digest)
-
-    async def open(self, file_id: str, start: int = 0) -> AsyncGenerator[bytes, None]:
-        """See `FileStore.open`."""
-        while piece := await self._client.file_call(Kind.FILE_READ, file_id, start):
-            start += len(piece)
-            yield piece
-        if piece is None:
-            raise FileNotFoundError(errno.ENOENT, "no such file is kept", file_id)
-
-    async def stat(self, file_id: str) -> StoredFile | None:
-        """See `FileStore.stat`; `path` is one of the core's host."""
-        found = await self._client.file_call(Kind.FILE_STAT, file_id)
-        if found is None:
-            return None
-        path, size = found
-        return StoredFile(file_id=file_id, path=Path(path), size_bytes=size)
-
-    async def delete(self, file_id: str) -> bool:
-        """See `FileStore.delete`."""
-        deleted: bool = await self._client.file_call(Kind.FILE_DELETE, file_id)
-        return deleted
-
-
-async def read_piece(files: FileStore, file_id: str, start: int) -> bytes | None:
-    """One piece of a file from byte `start` on, empty at its end; None: there is no such file."""
-    if start < 0:
-        raise PackError(f"a piece from byte {start}")
-    content = files.open(file_id, start)
-    try:
-        return await anext(aiter(content), b"")
-    except FileNotFoundError:
-        return None
-    finally:
-        await content.aclose()
-
-
-async def stat_of(files: FileStore, file_id: str) -> tuple[Any, ...] | None:
-    """(path, bytes) of a file that is kept."""
-    found = await files.stat(file_id)
-    return None if found is None else (str(found.path), found.size_bytes)
 
 
 class _BrokenOffError(OSError):
@@ -185,3 +116,22 @@ class Uploads:
         if upload is None:
             raise _BrokenOffError("there is no such upload")
         return upload
+
+
+async def read_piece(files: FileStore, file_id: str, start: int) -> bytes | None:
+    """One piece of a file from byte `start` on, empty at its end; None: there is no such file."""
+    if start < 0:
+        raise PackError(f"a piece from byte {start}")
+    content = files.open(file_id, start)
+    try:
+        return await anext(aiter(content), b"")
+    except FileNotFoundError:
+        return None
+    finally:
+        await content.aclose()
+
+
+async def stat_of(files: FileStore, file_id: str) -> tuple[Any, ...] | None:
+    """(path, bytes) of a file that is kept."""
+    found = await files.stat(file_id)
+    return None if found is None else (str(found.path), found.size_bytes)

@@ -20,7 +20,7 @@ _CURVE: Final = b"CURVE"
 _REQUEST_FRAMES: Final = 7
 
 
-class ZapHandler(Socket):
+class Authenticator(Socket):
     """Answers ZeroMQ's questions while it is open; must be opened before the socket it guards."""
 
     def __init__(

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import secrets
 from collections.abc import Collection, Coroutine, Mapping
 from typing import Any, Final
 
 import zmq
 
+from linkage.bus.authenticator import Authenticator
+from linkage.bus.bus_journal import BusJournal
 from linkage.bus.dispatcher import CALLS, FIELDS, SAYS, Dispatcher
 from linkage.bus.envelope import (
     Envelope,
@@ -28,12 +29,13 @@ from linkage.bus.envelope import (
 )
 from linkage.bus.keys import Pair
 from linkage.bus.pack import PackError
-from linkage.bus.remote_link import ADAPTER, Part, part_problem
+from linkage.bus.part import Part
+from linkage.bus.part_names import ADAPTER, adapter_of, is_part_of_core
 from linkage.bus.sockets import Router
 from linkage.bus.stream import Pace
-from linkage.bus.zap import ZapHandler
 from linkage.config.processes import MessagingSettings
-from linkage.ports import Absent, Clock, CoreService, EntryKind, FileStore
+from linkage.ports import Clock, CoreService, FileStore
+from linkage.supervision import TaskSet
 
 logger = logging.getLogger("linkage.bus")
 
@@ -41,15 +43,12 @@ TICK_S: Final = 0.5
 PARTS_MAX: Final = 64
 DRAIN_WITHIN_S: Final = 5.0
 """At a shutdown: for the answers to what parts have asked."""
-COMPLAIN_EVERY_S: Final = 1.0
-SOURCE_MAX: Final = 64
-"""Characters of an alarm's id."""
-STRANGERS_EVERY_S: Final = 60.0
 ANSWERED: Final = frozenset({Kind.SUBMIT, *CALLS})
+_HELLO_FIELDS: Final = 4
 _UNKNOWN: Final = pack_item(Kind.UNKNOWN)
 
 
-class CoreEnd:
+class CoreServer:
     """Offers a core to other processes. In the core's event loop.
 
     Args:
@@ -75,17 +74,15 @@ class CoreEnd:
         self._dispatcher = Dispatcher(core, files, self._adapters)
         self._incarnation = secrets.token_hex(8)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._zap: ZapHandler | None = None
-        self._strangers = 0
-        self._strangers_told_at = -math.inf
+        self._authenticator: Authenticator | None = None
         self._router: Router | None = None
         self._parts: dict[bytes, Part] = {}
-        self._work: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet("bus")
+        self._journal = BusJournal(core, clock, self._tasks)
         self._ticking: asyncio.TimerHandle | None = None
         self._pace: Pace
-        self._complained_at = -COMPLAIN_EVERY_S
-        self._missing_at = 0.0
-        """When the parts that nobody has heard of yet are missed; 0: that has been done."""
+        self._missing: dict[str, float] = {}
+        """Parts that should be here: when it is an alarm that they are not."""
         self._stopping = False
 
     # --- life ------------------------------------------------------------------------------------
@@ -104,7 +101,9 @@ class CoreEnd:
         """
         try:
             if keys is not None:
-                self._zap = ZapHandler(self._context, allowed or {}, self._turn_away)
+                self._authenticator = Authenticator(
+                    self._context, allowed or {}, self._journal.turned_away
+                )
             self._router = Router(self._context, place, keys, self._came)
         except BaseException:
             self._close_sockets()
@@ -112,7 +111,8 @@ class CoreEnd:
             raise
         logger.info("bus: the core is at %s", place)
         now = self._clock.now()
-        self._missing_at = now + self._settings.dead_after_s
+        missed_at = now + self._settings.dead_after_s
+        self._missing = {f"{ADAPTER}:{adapter}": missed_at for adapter in self._adapters}
         self._pace = Pace(TICK_S, now)
         self._tick()
 
@@ -121,21 +121,16 @@ class CoreEnd:
         self._stopping = True
         if self._ticking is not None:
             self._ticking.cancel()
-        if self._work:
-            await asyncio.wait(self._work, timeout=DRAIN_WITHIN_S)
+        await self._tasks.close(grace_s=DRAIN_WITHIN_S)
         for part in list(self._parts.values()):
             part.stream.say(Kind.BYE)
             part.stream.flush()
             self._drop(part, "linkage stops")
-        for task in self._work:
-            task.cancel()
-        if self._work:
-            await asyncio.wait(self._work)
         self._close_sockets()
         await asyncio.to_thread(self._context.term)
 
     def _close_sockets(self) -> None:
-        for socket in (self._router, self._zap):
+        for socket in (self._router, self._authenticator):
             if socket is not None:
                 socket.close()
 
@@ -149,11 +144,12 @@ class CoreEnd:
         try:
             envelope = unseal(data)
         except VersionError as error:
-            self._complain(f"a part is refused: {error}: install the same linkage for all parts")
-            self._refuse(identity, f"{error}: install the same linkage for all parts")
+            problem = f"{error}: install the same linkage for all parts"
+            self._journal.complain(f"a part is refused: {problem}")
+            self._refuse(identity, problem)
             return
         except EnvelopeError as error:
-            self._complain(f"dropped what is no envelope: {error}")
+            self._journal.complain(f"dropped what is no envelope: {error}")
             return
         if self._stopping:
             return
@@ -175,11 +171,9 @@ class CoreEnd:
 
     def _greet(self, identity: bytes, user: str | None, envelope: Envelope) -> None:
         hello = envelope.items[0]
-        problem = part_problem(hello, user, self._adapters)
-        if problem is None and len(self._parts) >= PARTS_MAX:
-            problem = f"{PARTS_MAX} parts are here already"
+        problem = self._objection(hello, user)
         if problem is not None:
-            self._complain(f"a part is refused: {problem}")
+            self._journal.complain(f"a part is refused: {problem}")
             self._refuse(identity, problem)
             return
         _, name, incarnation, capabilities = hello
@@ -199,15 +193,35 @@ class CoreEnd:
         self._parts[identity] = part
         self._dispatcher.learn(part, capabilities)
         part.stream.say(Kind.WELCOME, self._incarnation)
-        logger.info("bus: %s is here", name)
-        self._note(name, EntryKind.ALARM_CLEARED, f"{name} is here again")
+        self._missing.pop(name, None)
+        self._journal.here(name)
+
+    def _objection(self, hello: tuple[Any, ...], user: str | None) -> str | None:
+        """Why a hello is not welcome, with the remedy; None: it is.
+
+        `user` is the part whose key opened the connection; None: it came by no key.
+        """
+        if len(hello) != _HELLO_FIELDS or not all(type(word) is str for word in hello[1:3]):
+            return "the hello is damaged"
+        name = hello[1]
+        if not is_part_of_core(name):
+            return f"{name[:80]!r} is no part: gateway, gateway:NAME or adapter:NAME"
+        if user not in {None, name}:
+            remedy = "give each part its own (`linkage keys`)"
+            return f"the key is that of {user}, not of {name}: {remedy}"
+        adapter = adapter_of(name)
+        if adapter is not None and adapter not in self._adapters:
+            return f"the core's configuration has no [[adapter]] {adapter!r}"
+        if len(self._parts) >= PARTS_MAX:
+            return f"{PARTS_MAX} parts are here already"
+        return None
 
     def _handle(self, part: Part, item: tuple[Any, ...]) -> None:
         kind, fields = item[0], item[1:]
         try:
             self._serve(part, kind, fields)
         except PackError as error:
-            self._complain(f"{part.name} sent a damaged item: {error}")
+            self._journal.complain(f"{part.name} sent a damaged item: {error}")
             text = str(error)
         except Exception as error:
             # A bug met at one item costs that item, not those behind it.
@@ -225,18 +239,15 @@ class CoreEnd:
         if len(fields) != count or (fields and type(fields[0]) is not int):
             raise PackError(f"an item of kind {kind} has {count} fields")
         if kind in CALLS:
-            self._answer(part, fields[0], CALLS[kind](self._dispatcher, part, *fields[1:]))
+            work = CALLS[kind](self._dispatcher, part, *fields[1:])
+            self._tasks.start(self._answer(part, fields[0], work), "call")
         elif kind in SAYS:
             SAYS[kind](self._dispatcher, part, *fields)
         elif kind == Kind.BYE:
             self._drop(part, f"{part.name} stops")
+            self._missing.pop(part.name, None)
 
-    def _answer(self, part: Part, call: int, work: Coroutine[Any, Any, Any]) -> None:
-        task = asyncio.get_running_loop().create_task(self._finish(part, call, work))
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
-
-    async def _finish(self, part: Part, call: int, work: Coroutine[Any, Any, Any]) -> None:
+    async def _answer(self, part: Part, call: int, work: Coroutine[Any, Any, Any]) -> None:
         try:
             part.say(Kind.ANSWER, call, await work)
         except KeyError as error:
@@ -252,6 +263,7 @@ class CoreEnd:
         if self._parts.get(part.identity) is not part:
             return
         del self._parts[part.identity]
+        self._missing[part.name] = part.heard_at + self._settings.dead_after_s
         logger.warning("bus: %s is gone: %s (%d links)", part.name, reason, len(part.links))
         part.end(reason)
 
@@ -265,13 +277,6 @@ class CoreEnd:
     def _refuse(self, identity: bytes, text: str) -> None:
         self._reply(identity, seal(0, 0, [pack_item(Kind.REFUSED, text)]))
 
-    def _complain(self, text: str) -> None:
-        """What strangers send must not fill the log."""
-        now = self._clock.now()
-        if now - self._complained_at >= COMPLAIN_EVERY_S:
-            self._complained_at = now
-            logger.warning("bus: %s", text)
-
     def _tick(self) -> None:
         self._ticking = asyncio.get_running_loop().call_later(TICK_S, self._tick)
         now = self._clock.now()
@@ -281,38 +286,9 @@ class CoreEnd:
             silent_s = now - part.heard_at
             if silent_s > self._settings.dead_after_s:
                 self._drop(part, f"silent for {silent_s:.0f} s")
-                self._miss(part.name)
             elif now - part.said_at >= self._settings.heartbeat_s:
                 part.said_at = now
                 part.stream.say(Kind.PING)
-        if self._missing_at and now >= self._missing_at:
-            self._missing_at = 0.0
-            for adapter in self._adapters - {part.adapter for part in self._parts.values()}:
-                self._miss(f"{ADAPTER}:{adapter}")
-
-    def _miss(self, name: str) -> None:
-        """A part that should be here is not: an alarm, until it says hello."""
-        text = f"{name} is not here: see whether `linkage serve --only {name}` runs"
-        self._note(name, EntryKind.ALARM, text)
-
-    def _turn_away(self, host: str) -> None:
-        """Somebody's key is nobody's. ZeroMQ tries again and again: told once a minute at most."""
-        self._strangers += 1
-        now = self._clock.now()
-        if now - self._strangers_told_at < STRANGERS_EVERY_S:
-            return
-        text = f"{self._strangers} on the bus with a key that is nobody's, last from {host}"
-        self._strangers, self._strangers_told_at = 0, now
-        logger.warning("bus: turned away: %s", text)
-        self._note(host, EntryKind.STRANGER, text)
-
-    def _note(self, name: str, kind: EntryKind, text: str) -> None:
-        task = asyncio.get_running_loop().create_task(self._journal(name, kind, text))
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
-
-    async def _journal(self, name: str, kind: EntryKind, text: str) -> None:
-        try:
-            await self._core.note(Absent(name[:SOURCE_MAX]), kind, text)
-        except Exception:
-            logger.exception("bus: an entry was not journalled")
+        for name in [name for name, due in self._missing.items() if now >= due]:
+            del self._missing[name]
+            self._journal.missing(name)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from linkage.bus.calls import CALLS_MAX, Call
 from linkage.bus.client import RETRY_AFTER_S, CoreClient
 from linkage.bus.envelope import Kind
+from linkage.bus.pending_calls import CALLS_MAX, Call
 from linkage.clock import ManualClock
 from linkage.config.processes import MessagingSettings
 from protocol import messages as m

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from linkage.bus.links import KEPT_MAX, Links, LocalLink
+from linkage.bus.local_links import KEPT_MAX, Links, LocalLink
 from linkage.clock import ManualClock
 from protocol.envelope import Request, Response
 from protocol.messages import Hangup, HangupNotice

@@ -23,7 +23,6 @@ from typing import Any, Final
 
 import zmq
 
-from linkage.bus.calls import Call, Calls, CoreAwayError, Told, tell
 from linkage.bus.envelope import (
     Envelope,
     EnvelopeError,
@@ -33,8 +32,9 @@ from linkage.bus.envelope import (
     unseal,
 )
 from linkage.bus.keys import Pair
-from linkage.bus.links import Links, LocalLink
+from linkage.bus.local_links import Links, LocalLink
 from linkage.bus.pack import PackError, pack_request, pack_response, unpack_request
+from linkage.bus.pending_calls import Call, Calls, CoreAwayError, Told, tell
 from linkage.bus.sockets import Dealer
 from linkage.bus.stream import Pace, Stream
 from linkage.config.processes import MessagingSettings
@@ -66,7 +66,7 @@ class State(Enum):
 _TALKING: Final = frozenset({State.RESUMING, State.UP})
 
 
-class PartEnd:
+class CoreConnection:
     """One part's end of the bus. In one event loop.
 
     Args:
