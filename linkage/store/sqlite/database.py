@@ -86,6 +86,9 @@ def migrate(engine: Engine, path: Path) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
+        # The driver begins no transaction for a CREATE or ALTER by itself: a process that dies
+        # between two steps would leave tables that the next start finds in its way.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

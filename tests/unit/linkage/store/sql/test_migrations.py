@@ -121,6 +121,20 @@ def test_a_store_that_an_older_linkage_wrote_holds_and_is_made_anew_alike(
     engine.dispose()
 
 
+def test_a_migration_that_is_broken_off_leaves_the_store_as_it_was(written_store: Path) -> None:
+    with sqlite3.connect(written_store) as plain:
+        plain.execute("CREATE INDEX file_by_id ON file (platform)")  # in the way of a later step
+        before = plain.execute("SELECT * FROM sqlite_master ORDER BY name").fetchall()
+    with pytest.raises(StoreError, match="already exists"):
+        open_store(written_store)
+    with sqlite3.connect(written_store) as plain:
+        assert plain.execute("SELECT * FROM sqlite_master ORDER BY name").fetchall() == before
+        plain.execute("DROP INDEX file_by_id")
+    plain.close()
+
+    open_store(written_store).dispose()
+
+
 def test_the_chain_of_an_older_linkage_goes_on_where_it_ended(written_store: Path) -> None:
     engine = open_store(written_store)
     *_, (last, _, last_hash) = chain(engine)
