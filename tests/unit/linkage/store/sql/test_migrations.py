@@ -19,6 +19,7 @@ from linkage.store.sql import tables
 from linkage.store.sql.rebuild import differences, rebuild
 from linkage.store.sql.unit import UnitOfWork
 from linkage.store.sqlite.database import MIGRATIONS, StoreError, open_for_reading, open_store
+from protocol import messages as m
 from tests.fakes.core_bench import chain
 from tests.fakes.embodiments import Writer, write_alarm, write_conference
 
@@ -160,3 +161,41 @@ def test_the_same_entries_give_the_hashes_that_an_older_linkage_gave(
     assert list(chain(fresh)) == list(chain(old))
     fresh.dispose()
     old.dispose()
+
+
+def test_files_of_before_belong_to_the_fax_or_mail_that_brought_them(tmp_path: Path) -> None:
+    path = tmp_path / "linkage.db"
+    writer = Writer(path)
+    write_alarm(writer, file_id="REC")
+    writer.say("fax", m.FaxReceivedNotice(fax_id="7", phone_num="82039239", file_id="FAX"))
+    mail = m.MailReceivedNotice(mail_id="8", files=(m.FileRef(file_id="PDF", name="plan.pdf"),))
+    writer.say("mail", mail)
+    writer.say("fax", m.FaxReceivedNotice(fax_id="9", file_id="REFUSED"), result=203)
+    writer.say("fax", m.FaxReceivedNotice(fax_id="10", file_id="FAX"))
+    writer.close()
+    migrate(path, "0003", "downgrade")
+    with sqlite3.connect(path) as plain:
+        recording = plain.execute("SELECT * FROM file WHERE file_id = 'REC'").fetchall()
+        plain.execute("DELETE FROM file WHERE file_id <> 'REC'")
+    plain.close()
+
+    engine = open_store(path)
+    unit = UnitOfWork(engine)
+    with unit.transaction():
+        found = {name: unit.records.find_files(name) for name in ("FAX", "PDF", "REFUSED")}
+        owners = {
+            name: [unit.records.operation(row.op_id or 0) for row in rows]
+            for name, rows in found.items()
+        }
+    engine.dispose()
+
+    assert {name: [each and each.native for each in of] for name, of in owners.items()} == {
+        "FAX": ["fax:10"],
+        "PDF": ["mail:8"],
+        "REFUSED": [],
+    }
+    assert found["PDF"][0].name == "plan.pdf"
+    with sqlite3.connect(path) as plain:
+        kept = plain.execute("SELECT * FROM file WHERE file_id = 'REC'").fetchall()
+    plain.close()
+    assert kept == recording != []
