@@ -110,10 +110,12 @@ async def _serve(config: Config, read: Read, hidden: SecretsOf, *, as_json: bool
     from linkage.cli.shared.loop import hung_up, settled_in
     from linkage.server.server import Server
 
-    async with Server(config) as server:
-        with settled_in(), hung_up() as hangup:
-            _announce(config, server.addresses, as_json=as_json)
-            await _reload_at_each(hangup, server, read, hidden)
+    # SIGHUP ends a process that does not catch it, also one that is still starting or stopping.
+    with hung_up() as hangup:
+        async with Server(config) as server:
+            with settled_in():
+                _announce(config, server.addresses, as_json=as_json)
+                await _reload_at_each(hangup, server, read, hidden)
 
 
 async def _reload(served: Server | LinkagePart, read: Read, hidden: SecretsOf) -> list[str]:
@@ -125,6 +127,9 @@ async def _reload(served: Server | LinkagePart, read: Read, hidden: SecretsOf) -
     except ConfigError as error:
         logger.error("settings not reloaded: %s", error)  # noqa: TRY400 - a person's mistake, no bug
         return [f"settings not reloaded: {problem}" for problem in error.problems]
+    except Exception:
+        logger.exception("settings not reloaded")  # such as an adapter that cannot be imported
+        return ["settings not reloaded, see the log"]
     hidden.add(config)
     # `--listen` is no change of the file's.
     config = config.model_copy(update={"listen": served.config.listen})
@@ -165,23 +170,27 @@ async def _serve_part(
     from linkage.cli.shared.loop import hung_up, settled_in
     from linkage.server.process import open_part
 
-    async with open_part(config, name) as part:
+    async def served(part: LinkagePart, hangup: asyncio.Event) -> None:
         places = [address_text(host, port) for host, port in part.addresses]
-        with settled_in(), hung_up() as hangup:
-            if as_json:
-                event = "listening" if places else "serving"
-                print_json({"event": event, "part": name, "addresses": places}, indent=None)
-            else:
-                where = f", listens on {', '.join(places)}" if places else ""
-                click.echo(f"linkage {__version__}: {name}{where}; Ctrl-C stops it")
-            reloading = asyncio.get_running_loop().create_task(
-                _reload_at_each(hangup, part, read, hidden)
-            )
-            try:
-                await part.wait()
-            finally:
-                reloading.cancel()
-                await asyncio.wait({reloading})
+        if as_json:
+            event = "listening" if places else "serving"
+            print_json({"event": event, "part": name, "addresses": places}, indent=None)
+        else:
+            where = f", listens on {', '.join(places)}" if places else ""
+            click.echo(f"linkage {__version__}: {name}{where}; Ctrl-C stops it")
+        reloading = asyncio.get_running_loop().create_task(
+            _reload_at_each(hangup, part, read, hidden)
+        )
+        try:
+            await part.wait()
+        finally:
+            reloading.cancel()
+            await asyncio.wait({reloading})
+
+    with hung_up() as hangup:
+        async with open_part(config, name) as part:
+            with settled_in():
+                await served(part, hangup)
 
 
 def _announce(config: Config, addresses: tuple[tuple[str, int], ...], *, as_json: bool) -> None:

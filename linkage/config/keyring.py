@@ -27,7 +27,6 @@ SECRET_MIN: Final = 16
 """Characters; HMAC-SHA256 is as strong as what it is keyed with."""
 SECRET_BYTES: Final = 24
 SIZE_MAX: Final = 64 * 1024
-_FOREIGN: Final = stat.S_IRWXG | stat.S_IRWXO
 _UNTIL: Final = "until"
 
 
@@ -143,10 +142,20 @@ def read_secret(path: Path) -> Secret:
     return Secret(found)
 
 
+def _foreign(owner: int, user: int) -> int:
+    """The bits of a mode by which others reach a file.
+
+    What is root's may be read by a group, for that is how a secret is handed to who serves:
+    credentials of systemd and secrets of Kubernetes are so.
+    """
+    handed = owner == 0 and user != 0
+    return stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO if handed else stat.S_IRWXG | stat.S_IRWXO
+
+
 def _text_of(path: Path) -> str:
     with path.open("rb") as file:
         found = os.fstat(file.fileno())
-        if os.name == "posix" and found.st_mode & _FOREIGN:
+        if os.name == "posix" and found.st_mode & _foreign(found.st_uid, os.geteuid()):
             raise KeyringError(
                 f"{path}: others may read or write it: run chmod 600 {path}, and rotate the "
                 "secret if anybody has"
@@ -186,8 +195,8 @@ def rotate(
         The new secret.
 
     Raises:
-        KeyringError: another rotation is at work, the file cannot be written, or it cannot hold
-            a secret that is to stay valid.
+        KeyringError: another rotation is at work or was since, the file cannot be written, or it
+            cannot hold a secret that is to stay valid.
     """
     new = Key(secrets.token_urlsafe(SECRET_BYTES))
     end = (now + grace).replace(microsecond=0)
@@ -211,7 +220,7 @@ def rotate(
         for key in (new, *older)
     ]
     try:
-        _write(path, "\n".join(lines) + "\n", like)
+        _write(path, "\n".join(lines) + "\n", like, keys)
     except OSError as error:
         raise KeyringError(f"{path}: cannot be written: {error.strerror}") from None
     return new.secret.get_secret_value()
@@ -224,7 +233,7 @@ def give_like(descriptor: int, like: Path | None) -> None:
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
-def _write(path: Path, text: str, like: Path | None) -> None:
+def _write(path: Path, text: str, like: Path | None, before: Sequence[Key]) -> None:
     if not path.parent.exists():
         path.parent.mkdir(mode=0o700, parents=True)
         made = os.open(path.parent, os.O_RDONLY)
@@ -232,9 +241,16 @@ def _write(path: Path, text: str, like: Path | None) -> None:
             give_like(made, like)
         finally:
             os.close(made)
-    # Exclusive: of two rotations at once, one would lose the secret that it has handed out.
+
+    # Exclusive, and from what stands there: of two rotations at once, one would lose the secret
+    # that it has handed out.
+    def prepare(descriptor: int) -> None:
+        if path.exists() and Keyring(path).keys() != tuple(before):
+            raise KeyringError(f"{path}: another rotation has just written it: try again")
+        give_like(descriptor, like)
+
     try:
-        replace_file(path, text, lambda descriptor: give_like(descriptor, like))
+        replace_file(path, text, prepare)
     except FileExistsError:
         raise KeyringError(
             f"{path}.new: another rotation is at work, or one was cut off: remove that file"

@@ -35,7 +35,8 @@ class PeerSettings(Section):
     signed with it, it never travels. A file `secrets/ID` beside this one, as `linkage peer
     rotate` writes it, goes before it"""
     secret_file: Path | None = None
-    """the file with the secret instead; its user's only (mode 600), else it is refused"""
+    """the file with the secret instead; its user's only (mode 600), or root's and readable by a
+    group (640), else it is refused"""
     legacy: bool = False
     """speaks only what is the patent's: no registration, none of the profile; known by `address`
     or `dial`"""

@@ -171,7 +171,7 @@ def _table(model: type[Any], *, of_adapter: bool = False) -> Iterator[str]:
         field = _field_name(model, name)
         meaning = told.get(field, "")
         if of_adapter and name in secret_names(model):
-            meaning += f"; or `{name}{FILE}`: the file that holds it, its user's only (mode 600)"
+            meaning += f"; or `{name}{FILE}`: the file that holds it, as of `secret_file`"
         default = _default(model, field)
         if default == "`[]`" and sections[name] is not None:
             default = "none"

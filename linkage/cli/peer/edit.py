@@ -58,7 +58,7 @@ def add(peer_id: str, role: str, as_json: bool, config_file: Path, **options: An
     text, document = read_text(config_file)
     wanted = {**document, "peer": [*document.get("peer", []), settings]}
     try:
-        write_changed(config_file, with_peer(text, settings.items()), wanted)
+        write_changed(config_file, text, with_peer(text, settings.items()), wanted)
     except BaseException:
         if secret is not None:
             path.unlink()
@@ -126,7 +126,7 @@ def remove(peer_id: str, as_json: bool, config_file: Path) -> None:
     wanted = {**document, "peer": rest}
     if not rest:
         del wanted["peer"]
-    write_changed(config_file, without_peer(text, index), wanted)
+    write_changed(config_file, text, without_peer(text, index), wanted)
     done = _reload(config)
     path = peer.secret_path
     kept = str(path) if path is not None and path.exists() else None

@@ -81,16 +81,18 @@ def _peer_tables(lines: list[str]) -> Iterator[tuple[int, int]]:
         yield begin, end
 
 
-def write_changed(path: Path, text: str, wanted: dict[str, Any]) -> None:
+def write_changed(path: Path, before: str, text: str, wanted: dict[str, Any]) -> None:
     """Put a changed file in the place of the old one, with its mode and owner, as a whole.
 
     Args:
         path: the file.
+        before: what it held when it was read.
         text: what it is to hold.
         wanted: what that must say.
 
     Raises:
-        FailureError: it does not; another change is at work; it would be no configuration.
+        FailureError: it does not; another change is at work, or was since; it would be no
+            configuration.
     """
     from linkage.config.file import check_config
     from linkage.config.problems import ConfigError
@@ -109,17 +111,17 @@ def write_changed(path: Path, text: str, wanted: dict[str, Any]) -> None:
     except ConfigError as error:
         raise FailureError(f"{error}\nnothing was changed") from None
     real = path.resolve()
-    _replace(real, text, stat.S_IMODE(real.stat().st_mode))
 
-
-def _replace(path: Path, text: str, mode: int) -> None:
-    def as_before(descriptor: int) -> None:
-        give_like(descriptor, path)
-        os.fchmod(descriptor, mode)
+    def prepare(descriptor: int) -> None:
+        # From here on no other of us writes it; what one has written since would be lost.
+        if read_text(real)[0] != before:
+            raise FailureError(f"{path}: was changed meanwhile; nothing was changed: try again")
+        give_like(descriptor, real)
+        os.fchmod(descriptor, stat.S_IMODE(real.stat().st_mode))
 
     try:
-        replace_file(path, text, as_before)
+        replace_file(real, text, prepare)
     except FileExistsError:
         raise FailureError(
-            f"{path}.new: another change is at work, or one was cut off: remove that file"
+            f"{real}.new: another change is at work, or one was cut off: remove that file"
         ) from None

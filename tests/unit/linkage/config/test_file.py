@@ -190,6 +190,7 @@ def test_files_that_cannot_be_read_are_told_in_words(file: Path) -> None:
     with pytest.raises(ConfigError, match=r"no such file.*linkage init"):
         read_config(file)
     assert "is not valid TOML" in problems(file, "[[[")[0]
+    assert "nested too deeply" in problems(file, f"a = {'[' * 100_000}")[0]
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_config(file)

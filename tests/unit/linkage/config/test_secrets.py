@@ -24,7 +24,7 @@ from linkage.client import RegistrationRefusedError as Refused
 from linkage.client.credentials import Credentials
 from linkage.clock import SystemClock
 from linkage.config.file import Config, read_config
-from linkage.config.keyring import Key, Keyring, KeyringError, rotate
+from linkage.config.keyring import Key, Keyring, KeyringError, _foreign, rotate
 from linkage.config.load import load_config
 from linkage.config.problems import ConfigError
 from linkage.config.secrets import HIDDEN, HiddenMapping, Secret
@@ -73,6 +73,18 @@ def test_a_file_that_others_can_reach_is_refused_with_the_remedy(
     with pytest.raises(KeyringError, match=f"run chmod 600 {path}") as caught:
         Keyring(path).keys()
     assert FIRST not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("owner", "mode", "open_to_others"),
+    [(0, 0o440, False), (0, 0o444, True), (0, 0o460, True), (1000, 0o440, True)],
+)
+def test_what_root_hands_to_who_serves_may_be_read_by_a_group(
+    owner: int, mode: int, open_to_others: bool
+) -> None:
+    """As systemd and Kubernetes do."""
+    assert bool(mode & _foreign(owner, 1000)) is open_to_others
+    assert mode & _foreign(owner, 0), "a file of root's own is root's only"
 
 
 def test_a_mode_that_is_loosened_later_is_noticed(tmp_path: Path) -> None:
@@ -158,6 +170,16 @@ def test_two_rotations_at_once_do_not_lose_a_secret(tmp_path: Path) -> None:
     with pytest.raises(KeyringError, match=r"desk.new: another rotation is at work"):
         rotate(path, "desk", [Key(FIRST)], DAY, NOW)
     assert Keyring(path).keys() == (Key(FIRST),)
+
+
+def test_a_rotation_does_not_write_over_what_another_has_just_written(tmp_path: Path) -> None:
+    path = written(tmp_path / "desk", FIRST)
+    read = Keyring(path).keys()
+    theirs = rotate(path, "desk", read, DAY, NOW)
+    with pytest.raises(KeyringError, match="another rotation has just written it: try again"):
+        rotate(path, "desk", read, DAY, NOW)
+    assert Keyring(path).keys()[0] == Key(theirs)
+    assert [each.name for each in tmp_path.iterdir()] == ["desk"]
 
 
 @pytest.mark.parametrize("before", ["a secret with blanks", "#a-secret-like-a-comment"])
