@@ -45,10 +45,7 @@ check: $(STAMP) ## Check style, types, import contracts and generated files.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTHON) -m protocol.generate --check docs/reference
-	$(PYTHON) -m linkage.cli.reference --check docs/reference/cli.md
-	$(PYTHON) -m linkage.observation.reference --check docs/reference/metrics.md
-	$(PYTHON) -m linkage.reference --check docs/reference/api.md
-	$(PYTHON) -m linkage.config.reference --check docs/reference/configuration.md
+	$(PYTHON) -m linkage.reference --check docs/reference
 
 .PHONY: test-fault
 test-fault: $(STAMP) ## Kill everything over and over while notices flow, and count what arrived.
@@ -88,10 +85,7 @@ bench-all: $(STAMP) ## Measure everything, for hours, and write docs/reference/p
 .PHONY: generate
 generate: $(STAMP) ## Write docs/reference anew from classes and commands.
 	$(PYTHON) -m protocol.generate docs/reference
-	$(PYTHON) -m linkage.cli.reference docs/reference/cli.md
-	$(PYTHON) -m linkage.observation.reference docs/reference/metrics.md
-	$(PYTHON) -m linkage.reference docs/reference/api.md
-	$(PYTHON) -m linkage.config.reference docs/reference/configuration.md
+	$(PYTHON) -m linkage.reference docs/reference
 
 .PHONY: format
 format: $(STAMP) ## Bring the source into its format.

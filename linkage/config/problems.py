@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar, cast, get_args, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from linkage.config.declared import meanings
+from linkage.config.field_docstrings import meanings
 from linkage.config.fields import Section
 from protocol.suggest import suggestion
 

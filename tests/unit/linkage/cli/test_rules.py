@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from linkage.cli.reference import HEAD
+from linkage.reference.command_line import HEAD
 from linkage.timeline.cells import cells
 from protocol import messages as m
 from tests.fakes.embodiments import DESK, Writer

@@ -15,7 +15,7 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from linkage.observation.reference import families, main, reference_text
+from linkage.reference.metrics import families
 
 DOCS = Path(__file__).parents[4] / "docs"
 METRIC = re.compile(r"\b(?:linkage|process|python)_[a-z_]+\b")
@@ -94,14 +94,3 @@ def test_names_follow_prometheus_conventions() -> None:
         assert family.name.startswith("linkage_")
         assert not family.name.endswith(("_ms", "_milliseconds", "_count", "_sum"))
         assert family.documentation.endswith(".")
-
-
-def test_the_reference_of_the_metrics_is_fresh(tmp_path: Path) -> None:
-    page = DOCS / "reference" / "metrics.md"
-    assert page.read_text() == reference_text()
-    assert main(["--check", str(page)]) == 0
-    stale = tmp_path / "metrics.md"
-    stale.write_text("old")
-    assert main(["--check", str(stale)]) == 1
-    assert main([str(stale)]) == 0
-    assert stale.read_text() == reference_text()

@@ -1,23 +1,14 @@
-"""The reference pages say what the code does."""
+"""The page of the settings names each with its meaning and its default."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from linkage.cli.reference import main
-from linkage.config.declared import meanings
+from linkage.config.field_docstrings import meanings
 from linkage.config.problems import names_of
-from linkage.config.reference import SECTIONS, reference_text
-from linkage.config.reference import main as write_settings
+from linkage.reference.settings import SECTIONS, reference_text
 
 ALIASES = {"secret": "inline_secret"}
-REFERENCE = Path(__file__).parents[4] / "docs" / "reference"
-
-
-def test_the_reference_of_the_settings_is_fresh() -> None:
-    assert write_settings(["--check", str(REFERENCE / "configuration.md")]) == 0
 
 
 @pytest.mark.parametrize(("heading", "model"), SECTIONS.items(), ids=str)
@@ -45,19 +36,3 @@ def test_a_setting_is_told_with_its_default_as_it_would_be_written() -> None:
         assert f"\n{row}" in page
     assert "`password_file`" in page
     assert "`headers_file`" not in page
-
-
-def test_the_reference_of_the_command_line_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--check", str(REFERENCE / "cli.md")]) == 0
-
-
-def test_a_stale_reference_is_named_and_written_anew(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "cli.md"
-    path.write_text("old")
-
-    assert main(["--check", str(path)]) == 1
-    assert capsys.readouterr().err == f"stale: {path}; run: make generate\n"
-    assert main([str(path)]) == 0
-    assert main(["--check", str(path)]) == 0

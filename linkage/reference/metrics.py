@@ -1,17 +1,15 @@
-"""`python -m linkage.observation.reference [--check] FILE`: write the reference of the metrics."""
+"""The reference of the metrics, made from the families themselves."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from prometheus_client.core import Metric
 
 from linkage.core.overload.conditions import CONDITIONS
-from linkage.generated import keep_page
 from linkage.logs.writer import line_families
 from linkage.observation import metrics
 from linkage.observation.figures import QUICK_BOUNDS_S, AdapterFigures, Figures, Histogram
@@ -76,12 +74,3 @@ def _row(family: Metric) -> str:
     name = f"{family.name}_total" if family.type == "counter" else family.name
     shown = ", ".join(f"`{label}`" for label in labels)
     return f"| `{name}` | {family.type} | {shown} | {family.documentation} |\n"
-
-
-def main(arguments: Sequence[str]) -> int:
-    """See `keep_page`."""
-    return keep_page(reference_text, arguments)
-
-
-if __name__ == "__main__":  # pragma: no cover - the test calls main
-    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""`python -m linkage.config.reference [--check] FILE`: the page of all settings.
+"""The page of all settings.
 
 Written from the classes: name, default and type of each setting, and the text below it.
 """
@@ -8,8 +8,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, get_origin
 
@@ -18,7 +17,7 @@ from pydantic import BaseModel
 from adapters.registry import ADAPTERS, load_adapter
 from linkage.config.adapters import FILE, secret_names
 from linkage.config.core import RetentionSettings, SweepSettings
-from linkage.config.declared import meanings
+from linkage.config.field_docstrings import meanings
 from linkage.config.file import AdapterSettings, Config, LimitSettings
 from linkage.config.gateway import ListenerSettings, TimerSettings, TlsFiles
 from linkage.config.peers import PeerSettings
@@ -29,7 +28,6 @@ from linkage.config.processes import (
     TraceSettings,
     WatchSettings,
 )
-from linkage.generated import keep_page
 from protocol.dialect import DialectSettings
 
 HEAD: Final = """\
@@ -228,12 +226,3 @@ def _written(value: Any) -> str:
         case _:
             return ""  # a section
     return f"`{text}`"
-
-
-def main(arguments: Sequence[str]) -> int:
-    """See `keep_page`."""
-    return keep_page(reference_text, arguments)
-
-
-if __name__ == "__main__":  # pragma: no cover - the test calls main
-    sys.exit(main(sys.argv[1:]))

@@ -6,24 +6,9 @@ import re
 from importlib import import_module
 from pathlib import Path
 
-import pytest
+from linkage.reference.library import MODULES
 
-from linkage.reference import MODULES, main, reference_text
-
-PAGE = Path(__file__).parents[3] / "docs" / "reference" / "api.md"
-
-
-def test_the_committed_page_is_what_the_code_says() -> None:
-    assert main(["--check", str(PAGE)]) == 0, "run: make generate"
-
-
-def test_a_stale_page_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    stale = tmp_path / "api.md"
-    stale.write_text("old")
-    assert main(["--check", str(stale)]) == 1
-    assert "make generate" in capsys.readouterr().err
-    assert main([str(stale)]) == 0
-    assert stale.read_text() == reference_text()
+PAGE = Path(__file__).parents[4] / "docs" / "reference" / "api.md"
 
 
 def test_every_public_name_is_there_with_its_words() -> None:

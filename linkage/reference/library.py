@@ -1,12 +1,11 @@
-"""`python -m linkage.reference [--check] FILE`: write the reference of the library."""
+"""The reference of the library: every public name, with what its docstring says."""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
 import re
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from enum import Enum
 from importlib import import_module
 from types import ModuleType
@@ -16,8 +15,7 @@ from pydantic import BaseModel
 
 from linkage.client.carriers import Host
 from linkage.client.session import Owner
-from linkage.config.declared import all_written
-from linkage.generated import keep_page
+from linkage.config.field_docstrings import all_written
 
 MODULES: Final = ("linkage", "linkage.client", "linkage.blocking", "linkage.reader")
 ALSO: Final = {"linkage.client": ("linkage.client.peer:Options",)}
@@ -216,12 +214,3 @@ def _entry(line: str) -> str:
 
 def _anchor(title: str) -> str:
     return re.sub(r"[^a-z0-9_-]", "", title.lower())
-
-
-def main(arguments: Sequence[str]) -> int:
-    """See `keep_page`."""
-    return keep_page(reference_text, arguments)
-
-
-if __name__ == "__main__":  # pragma: no cover - the test calls main
-    sys.exit(main(sys.argv[1:]))

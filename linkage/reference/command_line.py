@@ -1,15 +1,13 @@
-"""`python -m linkage.cli.reference [--check] FILE`: write the reference of the commands."""
+"""The reference of the commands, as they explain themselves."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 import click
 
 from linkage.cli.commands import cli
-from linkage.generated import keep_page
 
 WIDTH: Final = 80
 HEAD: Final = """\
@@ -79,12 +77,3 @@ def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
         found = command.get_command(context, name)
         assert found is not None
         yield from _sections(found, _context(found, context, name))
-
-
-def main(arguments: Sequence[str]) -> int:
-    """See `keep_page`."""
-    return keep_page(reference_text, arguments)
-
-
-if __name__ == "__main__":  # pragma: no cover - the test calls main
-    sys.exit(main(sys.argv[1:]))
