@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from linkage.config.file import Config
     from linkage.logs.redaction import SecretsOf
-    from linkage.server.process import LinkagePart
-    from linkage.server.server import Server
+    from linkage.server.part import LinkagePart
 
 Read = Callable[[], "Config"]
 logger = logging.getLogger("linkage.serve")
@@ -118,7 +117,7 @@ async def _serve(config: Config, read: Read, hidden: SecretsOf, *, as_json: bool
                 await _reload_at_each(hangup, server, read, hidden)
 
 
-async def _reload(served: Server | LinkagePart, read: Read, hidden: SecretsOf) -> list[str]:
+async def _reload(served: LinkagePart, read: Read, hidden: SecretsOf) -> list[str]:
     """SIGHUP, or asked for at the door: what is wrong with the new settings changes nothing."""
     from linkage.config.problems import ConfigError
 
@@ -144,7 +143,7 @@ async def _reload(served: Server | LinkagePart, read: Read, hidden: SecretsOf) -
 
 
 async def _reload_at_each(
-    hangup: asyncio.Event, served: Server | LinkagePart, read: Read, hidden: SecretsOf
+    hangup: asyncio.Event, served: LinkagePart, read: Read, hidden: SecretsOf
 ) -> None:
     from asyncio import Lock
 

@@ -16,7 +16,8 @@ from linkage.config.load import load_config
 from linkage.config.problems import ConfigError
 from linkage.doctor import examine
 from linkage.ports.probe import State
-from linkage.server.process import PartError, check_part, open_part, part_names
+from linkage.server.part import PartError
+from linkage.server.process import check_part, open_part, part_names
 from tests.fakes.core_bench import PEERS
 
 

@@ -29,7 +29,8 @@ from linkage.ports import (
     Notice,
     Outcome,
 )
-from linkage.server.process import AdapterPart, open_part
+from linkage.server.adapter_part import AdapterPart
+from linkage.server.process import open_part
 from linkage.server.server import Server
 from linkage.store.read.reader import StoreReader
 from protocol.envelope import Request

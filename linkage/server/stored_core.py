@@ -20,7 +20,7 @@ from linkage.store.sqlite.lock import hold_store
 from linkage.tracing.spans import Put
 
 
-class KeptCore:
+class StoredCore:
     """Opens the store on construction; `start` begins to serve. The stack ends it all.
 
     Raises:

@@ -1,0 +1,108 @@
+"""What runs in one process: started by entering, stopped by leaving, watched, and reloaded."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from gateway import ListenError
+from linkage.bus.part_names import CORE
+from linkage.clock import SystemClock
+from linkage.config.file import Config
+from linkage.control import Door
+from linkage.observation.http import Phase, Watch
+from linkage.observation.lag import LoopLag
+from linkage.ports import Clock
+from linkage.server.metrics import watch_process
+
+
+class PartError(Exception):
+    """There is no such part, or another process has its place. The text says what to do."""
+
+
+class LinkagePart(ABC):
+    """One part of linkage in this process, or all of it; entered and left once."""
+
+    def __init__(self, config: Config, name: str, clock: Clock | None = None) -> None:
+        self.config = config
+        self.name = name
+        self._clock = clock or SystemClock()
+        self._stack = AsyncExitStack()
+        self.watch: Watch | None = None
+        self.door: Door | None = None
+        """Where the command line asks, once it serves; of the core only."""
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Where peers connect, with the ports that the system gave for port 0."""
+        return ()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that run in this process."""
+        return (self.name,)
+
+    async def __aenter__(self) -> Self:
+        """Start everything; it serves when this returns."""
+        try:
+            self._open_watch()
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        if self.watch is not None:
+            self.watch.phase = Phase.SERVING
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.watch is not None:
+            self.watch.phase = Phase.STOPPING
+        await self._stack.aclose()
+
+    @abstractmethod
+    async def _start(self) -> None:
+        """Bring it up; what is pushed on `_stack` is undone at the end."""
+
+    @abstractmethod
+    async def reload(self, config: Config) -> list[str]:
+        """Take up of a changed configuration what is this part's (`linkage.config.reload`).
+
+        Returns what was done and what was not, in lines for a person. Each part is told by itself.
+        """
+
+    async def wait(self) -> None:
+        """Until cancelled.
+
+        Raises:
+            PartError: another process serves as this part now.
+        """
+        await asyncio.Event().wait()
+
+    def _open_watch(self) -> None:
+        """First of all: to open a large store may take a while, in which linkage is starting."""
+        settings = self.config.watch
+        if settings is None:
+            return
+        setting, address = "watch.listen", settings.listen
+        if CORE not in self.parts:
+            if self.name not in settings.parts:
+                return
+            setting, address = f"watch.parts {self.name}", settings.parts[self.name]
+        watch = Watch(address)
+        lag = self._stack.enter_context(LoopLag(self._clock.now))
+        watch_process(watch, lag, self._clock, self.parts)
+        try:
+            self.watch = self._stack.enter_context(watch)
+        except OSError as error:
+            host, port = address
+            raise ListenError(
+                f"{setting} {host}:{port}: {error.strerror}; choose another address"
+            ) from None
