@@ -189,6 +189,9 @@ def _of_receiver(
     found = records.find_operation(entry.source, native)
     if found is not None and found.root == first.op_id:
         return found, False
+    for sent in replies.sent_to(records, entry.source, first.kind, party):
+        if sent.root == first.op_id:
+            return sent, False  # its number came with another prefix before
     return make(records, entry, first.kind, native, first, call_id=first.call_id), True
 
 
@@ -230,8 +233,8 @@ def session_change(records: Records, entry: Entry) -> tuple[Operation | None, bo
     if native is None:
         return None, False
     operation = records.find_operation(entry.source, native)
-    is_new = operation is None
-    if operation is None:
+    is_new = operation is None or entry.given_again
+    if operation is None or is_new:
         operation = make(records, entry, names.kind, native, None, call_id=message.call_id)
     fill(operation, login_id=message.login_id)
     _tell_status(operation, message)

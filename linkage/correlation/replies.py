@@ -7,7 +7,8 @@
 | a Message-ID in it with `+EventId` before its `@` | the event itself |
 | nothing of these | what went to the sender's number, in the same way and by the same platform |
 
-It holds for 24 hours from when the answered one began, and only of events that are open.
+It holds for 24 hours around when the answered one began, and only of events that are open: clocks
+differ, but what came in days before, and was held back, answers nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from linkage.store.rows import MICROSECONDS, Event, Operation, OperationKey
 from protocol import messages as m
 
 WITHIN_US: Final = 24 * 3600 * MICROSECONDS
-"""How long after a message something that comes in may be its answer (protocol.md#bindings)."""
+"""How far from a message something that comes in may be its answer (protocol.md#bindings)."""
 CLOSED: Final = "closed"
 
 # Kinds of the keys by which messages are found (`operation_key`).
@@ -143,21 +144,23 @@ def _receivers_part(records: Records, sent: Operation, entry: Entry) -> Operatio
 def _sent_to_sender(records: Records, entry: Entry) -> list[Operation]:
     message = entry.message
     sender = text_of(message, "phone_num") or text_of(message, "sender")
-    if sender is None or not isinstance(message, tuple(KIND_BY_NUMBER)):
+    kind = KIND_BY_NUMBER.get(message.number)
+    if sender is None or kind is None:
         return []
-    kind = KIND_BY_NUMBER[type(message)]
+    return sent_to(records, entry.source, kind, sender)
+
+
+def sent_to(records: Records, platform: str, kind: str, number: str) -> list[Operation]:
+    """What a platform sent to a number, with whatever prefix, the latest first."""
     return [
         each
-        for each in records.find_by_key(entry.source, NUMBER, tail_of(sender))
-        if each.kind == kind and each.to_num and is_same_party(each.to_num, sender)
+        for each in records.find_by_key(platform, NUMBER, tail_of(number))
+        if each.kind == kind and each.to_num and is_same_party(each.to_num, number)
     ]
 
 
-KIND_BY_NUMBER: Final[dict[type, str]] = {
-    m.SmsReceivedNotice: "sms",
-    m.ImMmsReceivedNotice: "mms",
-    m.FaxReceivedNotice: "fax",
-}
+KIND_BY_NUMBER: Final = {120: "sms", 123: "mms", 130: "fax"}
+"""What a notice may answer by the number that it comes from."""
 
 
 def _event_tagged(records: Records, thread: str) -> Event | None:
@@ -169,7 +172,7 @@ def _event_tagged(records: Records, thread: str) -> Event | None:
 
 
 def _is_recent(entry: Entry, operation: Operation) -> bool:
-    return entry.at - operation.started_at <= WITHIN_US
+    return abs(entry.at - operation.started_at) <= WITHIN_US
 
 
 def _open_events(

@@ -6,6 +6,7 @@ After each test the bench proves that a rebuild from the journal gives the same 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,28 @@ def test_one_number_is_one_receiver_with_and_without_its_prefix(bench: Bench) ->
     bench.say("pbx", m.SmsReportNotice(sms_id="S1", phone_num="+8613900000002", status=DELIVERED))
 
     assert [each.outcome for each in bench.operations("sms")] == ["delivered", "delivered"]
+
+
+def test_a_further_number_is_one_receiver_with_and_without_its_area_code(bench: Bench) -> None:
+    for number in ("82039239", "82039240"):
+        sent = m.SmsSendResultNotice(sms_id="S1", phone_num=number, status=ACCEPTED)
+        bench.say("pbx", sent)
+    for number in ("01082039239", "01082039240"):
+        bench.say("pbx", m.SmsReportNotice(sms_id="S1", phone_num=number, status=DELIVERED))
+
+    assert outcomes(bench) == {"82039239": "delivered", "82039240": "delivered"}
+
+
+def test_a_video_id_that_a_restarted_platform_gives_again_is_another_session(
+    bench: Bench,
+) -> None:
+    opened = m.VideoSessionNotice(video_id="1", action=m.VideoSessionAction.OPENED)
+    bench.say("pbx", opened, "1", time=bench.clock.utc())
+    bench.say("pbx", m.VideoSessionNotice(video_id="1", action=m.VideoSessionAction.CLOSED), "2")
+    bench.clock.advance(60)
+    bench.say("pbx", opened, "1", time=bench.clock.utc())
+
+    assert [each.outcome for each in bench.operations("video")] == ["closed", "opened"]
 
 
 def test_a_report_that_names_no_receiver_of_several_changes_none(bench: Bench) -> None:
@@ -233,6 +256,17 @@ def test_an_answer_comes_within_a_day(
     bench.say("pbx", answer())
 
     assert bench.bound()["sms:R1"] == bound
+
+
+def test_what_came_in_long_before_a_message_is_no_answer_to_it(bench: Bench) -> None:
+    sms_sent(bench, "E1", "13900000001")
+    held_back = bench.clock.utc() - timedelta(days=2)
+    bench.say("pbx", answer(), time=held_back)
+    just_before = bench.clock.utc() - timedelta(minutes=1)
+    bench.say("pbx", answer(sms_id="R2"), time=just_before)
+
+    assert bench.bound()["sms:R1"] == (None, None)
+    assert bench.bound()["sms:R2"] == ("E1", "reply")
 
 
 def test_a_closed_event_gets_no_answers_and_a_merged_one_hands_them_on(bench: Bench) -> None:
