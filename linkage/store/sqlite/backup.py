@@ -35,7 +35,7 @@ from linkage.store.journal_head import Head
 from linkage.store.read.reader import StoreReader
 from linkage.store.sql import tables
 from linkage.store.sql.journal_rows import newest_of
-from linkage.store.sqlite.database import HEAD, open_for_reading
+from linkage.store.sqlite.database import HEAD, open_for_reading, uri_of
 from linkage.store.sqlite.lock import hold_file
 
 FORMAT: Final = "linkage-backup/1"
@@ -225,7 +225,7 @@ class _Copier:
             self._advance(share - done)
             done = share
 
-        source = f"file:{self._data / DATABASE}?mode=ro"
+        source = uri_of(self._data / DATABASE, "ro")
         with (
             closing(sqlite3.connect(source, uri=True, isolation_level=None)) as reading,
             closing(sqlite3.connect(target)) as writing,

@@ -35,6 +35,17 @@ def test_a_backup_holds_everything_and_nobody_else_may_read_it(backed: Backed, i
         assert path.stat().st_mode & 0o077 == 0, path
 
 
+@pytest.mark.parametrize("name", ["site #2", "100%41", "what?"])
+def test_signs_that_mean_something_in_a_uri_may_stand_in_the_directory_s_name(
+    tmp_path: Path, into: Path, name: str
+) -> None:
+    backed = Backed(tmp_path / name)
+    backed.say("pbx", incoming())
+
+    assert backed.backup(into).manifest.last_seq == backed.journal()[-1].seq
+    backed.close()
+
+
 def test_what_an_earlier_backup_has_is_linked(backed: Backed, into: Path) -> None:
     first = backed.backup(into)
     backed.record("ef56", b"new")
