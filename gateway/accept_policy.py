@@ -5,9 +5,9 @@ In this order: the allow-list, how fast connections come from there, how many th
 
 from __future__ import annotations
 
-from gateway.addresses import is_within, neighbourhood
-from gateway.connections import Objection
 from gateway.context import GatewayContext
+from gateway.hosts import is_within, neighbourhood
+from gateway.open_connections import Objection
 
 
 class AcceptPolicy:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
-from gateway.connections import Connections
 from gateway.figures import GatewayFigures
 from gateway.in_flight import InFlight
+from gateway.open_connections import OpenConnections
 from gateway.rate_limits import RateLimits
 from gateway.refusal_journal import RefusalJournal
 from gateway.settings import GatewaySettings
 from linkage.ports import Clock, CorePort, PeerProfile
-from protocol.dialect import Dialect
 
 
 class GatewayContext:
@@ -52,21 +50,7 @@ class GatewayContext:
         """The tasks of all sessions: waited for at a shutdown, also when their session is gone."""
         self.in_flight = InFlight()
         """The requests that the core works on; the same."""
-        self.connections = Connections(settings)
+        self.connections = OpenConnections(settings)
         self.rates = RateLimits(clock, accepts=settings.accepts, failures=settings.failures)
         self.refusals = RefusalJournal(core, settings.refusals_window_s, self.work)
         self.figures = GatewayFigures()
-
-    def bounded(self, dialect: Dialect) -> Dialect:
-        """A dialect with our own bound on the length of a message."""
-        most = self.settings.message_bytes
-        if dialect.message_max_bytes <= most:
-            return dialect
-        return replace(dialect, message_max_bytes=most)
-
-    def dialect_of(self, peer_id: str) -> Dialect | None:
-        """How a peer speaks that registers; None: nobody of that id does."""
-        profile = self.profiles.get(peer_id)
-        if profile is None or not profile.dialect.profile:
-            return None
-        return self.bounded(profile.dialect)

@@ -11,11 +11,11 @@ from typing import Any
 
 from gateway.context import GatewayContext
 from gateway.session import Session
+from gateway.session_factory import SessionFactory
 from gateway.transport.tcp import TcpTransport
 from gateway.transport.tls import Tls
 from linkage.ports import PeerProfile
 from linkage.supervision import Lot, Sleep, Supervisor, TaskSet
-from protocol.connection import Connection, Side
 
 logger = logging.getLogger("linkage.gateway")
 
@@ -26,11 +26,13 @@ class Dialler:
     def __init__(
         self,
         context: GatewayContext,
+        factory: SessionFactory,
         *,
         sleep: Sleep = asyncio.sleep,
         lot: Lot = random.random,
     ) -> None:
         self._context = context
+        self._factory = factory
         self._tls: Tls | None = None
         self._sleep = sleep
         self._lot = lot
@@ -88,7 +90,7 @@ class Dialler:
 
         def make() -> TcpTransport:
             nonlocal session
-            session = self._session(peer)
+            session = self._factory.dialled(peer)
             return TcpTransport(session.open, settings.write_high_bytes)
 
         try:
@@ -103,16 +105,3 @@ class Dialler:
         # Shielded: when the dialler stops, the session lives on until the gateway has closed it.
         await asyncio.shield(session.gone)
         raise ConnectionError(session.end or "the connection was lost")
-
-    def _session(self, peer: PeerProfile) -> Session:
-        is_legacy = not peer.dialect.profile
-        connection = Connection(
-            side=Side.LINKAGE,
-            role=peer.role,
-            dialect=self._context.bounded(peer.dialect),
-            timers=self._context.settings.timers,
-            registered=is_legacy,
-            dialling=not is_legacy,
-            now=self._context.clock.now(),
-        )
-        return Session(self._context, connection, profile=peer, dialled=True)

@@ -8,15 +8,16 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from gateway.addresses import format_address
+from gateway.address_book import AddressBook
 from gateway.context import GatewayContext
 from gateway.dialler import Dialler
 from gateway.figures import GatewayFigures
+from gateway.hosts import format_address
 from gateway.listener import Listener
-from gateway.peers import AddressBook
-from gateway.renewal import Renewal
 from gateway.session import Session
+from gateway.session_factory import SessionFactory
 from gateway.settings import GatewaySettings
+from gateway.tls_watch import TlsWatch
 from gateway.transport.tls import Tls
 from linkage.config.gateway import TlsFiles
 from linkage.ports import Clock, CorePort, Network, PeerProfile
@@ -58,9 +59,10 @@ class Gateway:
         self._settings = settings
         self._context = GatewayContext(core, clock, settings, peers)
         self._book = AddressBook()
-        self._listener = Listener(self._context, self._book)
-        self._dialler = Dialler(self._context, sleep=sleep, lot=lot)
-        self._renewal = Renewal(self._context, tls or TlsFiles(), self._open_tls, sleep)
+        factory = SessionFactory(self._context, self._book)
+        self._listener = Listener(self._context, factory)
+        self._dialler = Dialler(self._context, factory, sleep=sleep, lot=lot)
+        self._tls_watch = TlsWatch(self._context, tls or TlsFiles(), self._open_tls, sleep)
 
     async def start(self) -> None:
         """Bind every address, then begin to dial.
@@ -76,7 +78,7 @@ class Gateway:
             _tell(self.addresses)
             if self._listen_tls or any(peer.dial_tls for peer in dialled):
                 plain = self._listen or not all(peer.dial_tls for peer in dialled)
-                await self._renewal.start(must=not (plain or self._beside))
+                await self._tls_watch.start(must=not (plain or self._beside))
         except BaseException:
             await self.close("linkage cannot start")  # somebody may be connected already
             raise
@@ -134,7 +136,7 @@ class Gateway:
         When it returns, no task of the gateway is left and the core is not called any more.
         """
         settings = self._settings
-        await self._renewal.stop()
+        await self._tls_watch.stop()
         await self._listener.stop()
         await self._dialler.stop()
         for member in self._context.connections.members:

@@ -15,7 +15,6 @@ from typing import Final
 from gateway.accept_policy import AcceptPolicy
 from gateway.context import GatewayContext
 from gateway.errors import ListenError
-from gateway.peers import AddressBook
 from gateway.session_factory import SessionFactory
 from gateway.tls_listener import TlsListener
 from gateway.transport.tcp import TcpTransport
@@ -28,10 +27,10 @@ BACKLOG: Final = 1024
 class Listener:
     """Binds the addresses and makes a session of every connection that may come in."""
 
-    def __init__(self, context: GatewayContext, book: AddressBook) -> None:
+    def __init__(self, context: GatewayContext, factory: SessionFactory) -> None:
         self._policy = AcceptPolicy(context)
-        self._factory = SessionFactory(context, book)
-        self._secure = TlsListener(context, self._policy, self._factory)
+        self._factory = factory
+        self._secure = TlsListener(context, self._policy, factory)
         self._write_high_bytes = context.settings.write_high_bytes
         self._servers: list[asyncio.Server] = []
 
@@ -61,7 +60,7 @@ class Listener:
         if self._policy.turns_away(transport.host, transport.address):
             transport.abort()
         else:
-            self._factory.make(transport.host).open(transport)
+            self._factory.accepted(transport.host).open(transport)
 
     async def start_secure(self, listen: Sequence[tuple[str, int]], tls: Tls) -> None:
         """Bind addresses where TLS is spoken: all of them, or none.

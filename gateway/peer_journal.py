@@ -6,9 +6,9 @@ import asyncio
 import logging
 from typing import Final
 
-from gateway.addresses import neighbourhood
-from gateway.channel import Channel
+from gateway.connection_io import ConnectionIO
 from gateway.context import GatewayContext
+from gateway.hosts import neighbourhood
 from linkage.logs.request_fields import fields_of
 from linkage.ports import EntryKind, Link
 from protocol.envelope import Request
@@ -32,13 +32,13 @@ class PeerJournal:
     was let in, or that is known by its address.
     """
 
-    __slots__ = ("_channel", "_context", "_link", "_source", "address", "known", "peer")
+    __slots__ = ("_context", "_io", "_link", "_source", "address", "known", "peer")
 
     def __init__(
-        self, context: GatewayContext, channel: Channel, link: Link, peer: str | None
+        self, context: GatewayContext, io: ConnectionIO, link: Link, peer: str | None
     ) -> None:
         self._context = context
-        self._channel = channel
+        self._io = io
         self._link = link
         self._source = ""
         self.address = "unknown"
@@ -85,7 +85,7 @@ class PeerJournal:
     def _write(self, kind: EntryKind, detail: str, raw: bytes, result: int | None) -> None:
         self.log(logging.WARNING, "%s: %s", kind, detail)
         note = self._context.core.note(self._link, kind, detail, raw=raw[:RAW_MAX], result=result)
-        self._channel.do(note, self._written)
+        self._io.do(note, self._written)
 
     def _written(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

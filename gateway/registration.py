@@ -14,14 +14,14 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from gateway.authorize import (
+from gateway.authorization import (
     Origin,
     certificate_names,
     check_origin,
     check_registration,
     remember_failure,
 )
-from gateway.channel import Channel
+from gateway.connection_io import ConnectionIO
 from gateway.context import GatewayContext
 from gateway.peer_journal import STRANGER, PeerJournal
 from gateway.transport import Transport
@@ -42,7 +42,7 @@ class Registration:
     Args:
         context: of the gateway.
         connection: whose state says whether the peer is known from the start.
-        channel: that carries it.
+        io: carries it over its transport.
         journal: what is written down of the peer; its `peer` and `known` are set here.
         link: the session, as the core is to see it.
         profile: of a peer that is known by its address, or dialled; None: a stranger.
@@ -52,10 +52,10 @@ class Registration:
 
     __slots__ = (
         "_admitted",
-        "_channel",
         "_connection",
         "_context",
         "_dialled",
+        "_io",
         "_journal",
         "_link",
         "_origin",
@@ -69,7 +69,7 @@ class Registration:
         self,
         context: GatewayContext,
         connection: Connection,
-        channel: Channel,
+        io: ConnectionIO,
         journal: PeerJournal,
         link: Link,
         profile: PeerProfile | None,
@@ -79,7 +79,7 @@ class Registration:
     ) -> None:
         self._context = context
         self._connection = connection
-        self._channel = channel
+        self._io = io
         self._journal = journal
         self._link = link
         self._profile = profile
@@ -109,14 +109,14 @@ class Registration:
         if self._connection.state is ConnectionState.REGISTERED:
             self._begin_adoption()
         elif self._dialled:
-            self._channel.do(self._introduce(), self._checked)
+            self._io.do(self._introduce(), self._checked)
         else:
             self._journal.log(logging.DEBUG, "connected")
 
     def register(self, request: Request) -> None:
         """The peer registers."""
         self._running = True
-        self._channel.do(self._register(request), self._checked)
+        self._io.do(self._register(request), self._checked)
 
     def answered(self, response: Response) -> None:
         """The peer answers our own registration with it."""
@@ -142,8 +142,8 @@ class Registration:
 
     # --- known peers -----------------------------------------------------------------------------
     def _begin_adoption(self) -> None:
-        self._channel.hold()
-        self._channel.do(self._adopt(), self._checked)
+        self._io.hold()
+        self._io.do(self._adopt(), self._checked)
 
     async def _adopt(self) -> None:
         peer_id = self._known.id
@@ -152,24 +152,24 @@ class Registration:
         if refusal is not None:
             self._journal.note(EntryKind.STRANGER, refusal.reason, result=refusal.result)
             self._connection.close(refusal.reason)
-            self._channel.release()
+            self._io.release()
             return
         try:
             await self._context.core.adopt(self._link, peer_id)
         except KeyError:
             self._journal.log(logging.ERROR, "is not known to the core")
             self._connection.close("no such peer")
-            self._channel.release()
+            self._io.release()
             return
         if self._is_over():
             return
         self._admit(peer_id)
-        self._channel.release()
+        self._io.release()
 
     async def _introduce(self) -> None:
         request = await self._context.core.introduce(self._known.id)
         if self._connection.state is ConnectionState.UNREGISTERED:
-            self._channel.send(request)
+            self._io.send(request)
 
     @property
     def _known(self) -> PeerProfile:
@@ -182,14 +182,14 @@ class Registration:
         response = await self._judge(name, request)
         if self._is_over():
             return
-        self._channel.respond(response)
+        self._io.respond(response)
         if response.accepted:
             self._admit(name)
         else:
             self.turned_down = True
             self._connection.close(f"registration refused: {response.result}")
         self._running = False
-        self._channel.pump()
+        self._io.pump()
 
     async def _judge(self, name: str, request: Request) -> Response:
         core = self._context.core
@@ -230,7 +230,7 @@ class Registration:
         # Half-registered is no state to go on in.
         self._journal.log(logging.ERROR, "cannot be taken in", error=error)
         self._connection.close("internal error")
-        self._channel.pump()
+        self._io.pump()
 
 
 def answer_to(request: Request, result: Result, detail: str) -> Response:

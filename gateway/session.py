@@ -7,10 +7,10 @@ import logging
 from functools import partial
 from typing import Final
 
-from gateway.addresses import neighbourhood
-from gateway.authorize import check_pace
-from gateway.channel import Channel
+from gateway.authorization import check_pace
+from gateway.connection_io import ConnectionIO
 from gateway.context import GatewayContext
+from gateway.hosts import neighbourhood
 from gateway.leave import NOT_LET_IN, leave_message
 from gateway.peer_journal import PeerJournal
 from gateway.registration import Registration, answer_to
@@ -33,7 +33,7 @@ NAMED_MAX: Final = 3
 class Session:
     """One peer, from the first byte to the last. A `linkage.ports.Link`.
 
-    It has a connection (the protocol), a channel that carries that over a transport, a
+    It has a connection (the protocol), I/O that carries that over a transport, a
     registration that lets the peer in, and the core's port.
     """
 
@@ -48,11 +48,11 @@ class Session:
         self._context = context
         self._core = context.core
         self._connection = connection
-        self._channel = channel = Channel(context, connection, self)
+        self._io = io = ConnectionIO(context, connection, self)
         peer = None if profile is None else profile.id
-        self._journal = journal = PeerJournal(context, channel, self, peer)
+        self._journal = journal = PeerJournal(context, io, self, peer)
         self._registration = Registration(
-            context, connection, channel, journal, self, profile,
+            context, connection, io, journal, self, profile,
             dialled=dialled, admitted=self._let_in,
         )  # fmt: skip
         self._dialled = dialled
@@ -66,10 +66,10 @@ class Session:
         self._journal.came_from(transport.host, transport.address)
         stranger = self._registration.is_stranger
         self._context.connections.add(self, neighbourhood(transport.host), stranger=stranger)
-        self._channel.open(transport)
+        self._io.open(transport)
         self._registration.begin(transport)
         if early:
-            self._channel.data_received(early)
+            self._io.data_received(early)
 
     # --- what the outside may ask ----------------------------------------------------------------
     @property
@@ -85,7 +85,7 @@ class Session:
     @property
     def gone(self) -> asyncio.Future[None]:
         """Done when the connection is no more."""
-        return self._channel.gone
+        return self._io.gone
 
     @property
     def end(self) -> str:
@@ -94,11 +94,11 @@ class Session:
 
     def hold(self) -> None:
         """Take nothing more from the peer for now."""
-        self._channel.hold()
+        self._io.hold()
 
     def abort(self) -> None:
         """Cut the connection off; nothing more is sent."""
-        self._channel.abort()
+        self._io.abort()
 
     def reconsider(self) -> None:
         """Close the session where the rules, which have changed, would not let it in.
@@ -118,7 +118,7 @@ class Session:
         if self._connection.closed:
             return
         try:
-            self._channel.send(request)
+            self._io.send(request)
         except LocalProtocolError as error:
             # It will not fit the next time either: answered for the peer, lest it block the queue.
             what = f"{request.type} {request.id}"
@@ -133,12 +133,12 @@ class Session:
         request = leave_message(self._connection, reason, self._context.clock.now())
         if request is not None:
             try:
-                self._channel.send(request)
+                self._io.send(request)
             except LocalProtocolError as error:
                 # The window is full: a peer that answers nothing is not owed a farewell.
                 self._journal.log(logging.DEBUG, "no farewell: %s", error)
         self._connection.close(reason)
-        self._channel.pump()
+        self._io.pump()
 
     # --- the peer speaks: EventHandler -----------------------------------------------------------
     def take(self, event: Event) -> None:
@@ -167,7 +167,7 @@ class Session:
                 self._context.figures.late_answers += 1
                 self._journal.log(logging.WARNING, "has not answered %s in time", request_id)
             case PeerDead(silent_s):
-                self._channel.abrupt = True
+                self._io.abrupt = True
                 self._context.figures.silent += 1
                 what = f"{self._journal.peer}: silent for {silent_s:.0f} s"
                 self._journal.note(EntryKind.KEEPALIVE_FAILURE, what)
@@ -214,7 +214,7 @@ class Session:
         elif not (self._paced and self._is_too_fast(request)):
             weight = 1 + len(request.raw) // self._context.settings.heavy_bytes
             answer = self._answered if weight == 1 else partial(self._answered, weight=weight)
-            self._channel.begin_work(weight)
+            self._io.begin_work(weight)
             self._context.in_flight.begin()
             try:
                 self._core.post(self, request, answer)
@@ -227,7 +227,7 @@ class Session:
     def _answered(self, response: Response, weight: int = 1) -> None:
         """The core has answered a request."""
         self._context.in_flight.end()
-        self._channel.finish_work(response, weight)
+        self._io.finish_work(response, weight)
 
     def _is_too_fast(self, request: Request) -> bool:
         """Whether the peer is over its rate; then it is answered so."""
@@ -237,7 +237,7 @@ class Session:
         self._context.figures.paced += 1
         what = f"{request.type} {request.id}: {refusal.reason}"
         self._journal.note_some(EntryKind.REFUSED, what, request.raw, refusal.result, each=1)
-        self._channel.respond(refusal.answer(request))
+        self._io.respond(refusal.answer(request))
         return True
 
     def _whose(self, raw: bytes) -> str:

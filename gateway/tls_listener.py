@@ -15,8 +15,8 @@ from contextlib import suppress
 from typing import Final
 
 from gateway.accept_policy import AcceptPolicy
-from gateway.addresses import format_address, host_of, neighbourhood
 from gateway.context import GatewayContext
+from gateway.hosts import format_address, host_of, neighbourhood
 from gateway.session_factory import SessionFactory
 from gateway.transport.tcp import TcpTransport
 from gateway.transport.tls import Tls
@@ -140,7 +140,7 @@ class Handshake:
                 sock.close()
         if not begins:
             return
-        session = self._factory.make(self._host)
+        session = self._factory.accepted(self._host)
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: TcpTransport(session.open, settings.write_high_bytes),

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
-from gateway.addresses import format_address, host_of
+from gateway.hosts import format_address, host_of
 from gateway.transport import Receiver
 
 # A host that vanished without a word is found by heartbeats; this finds it also where a firewall

@@ -41,7 +41,7 @@ class LinkagePart(ABC):
         return ()
 
     @property
-    def parts(self) -> tuple[str, ...]:
+    def _parts(self) -> tuple[str, ...]:
         """The parts that run in this process."""
         return (self.name,)
 
@@ -79,11 +79,7 @@ class LinkagePart(ABC):
         """
 
     async def wait(self) -> None:
-        """Until cancelled.
-
-        Raises:
-            PartError: another process serves as this part now.
-        """
+        """Until cancelled."""
         await asyncio.Event().wait()
 
     def _open_watch(self) -> None:
@@ -92,13 +88,13 @@ class LinkagePart(ABC):
         if settings is None:
             return
         setting, address = "watch.listen", settings.listen
-        if CORE not in self.parts:
+        if CORE not in self._parts:
             if self.name not in settings.parts:
                 return
             setting, address = f"watch.parts {self.name}", settings.parts[self.name]
         watch = Watch(address)
         lag = self._stack.enter_context(LoopLag(self._clock.now))
-        watch_process(watch, lag, self._clock, self.parts)
+        watch_process(watch, lag, self._clock, self._parts)
         try:
             self.watch = self._stack.enter_context(watch)
         except OSError as error:

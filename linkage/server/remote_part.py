@@ -38,7 +38,11 @@ class RemotePart(LinkagePart):
         return client
 
     async def wait(self) -> None:
-        """See `LinkagePart.wait`."""
+        """Until cancelled.
+
+        Raises:
+            PartError: another process serves as this part now.
+        """
         await asyncio.shield(self._client.replaced)
         raise PartError(
             f"another process serves as {self.name} now: this one ends; start each part once, "

@@ -53,8 +53,7 @@ class Server(LinkagePart):
         return () if self._gateway is None else tuple(self._gateway.addresses)
 
     @property
-    def parts(self) -> tuple[str, ...]:
-        """See `LinkagePart.parts`."""
+    def _parts(self) -> tuple[str, ...]:
         return ("gateway", "core", "adapters")
 
     @property

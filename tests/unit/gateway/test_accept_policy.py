@@ -10,10 +10,10 @@ from itertools import pairwise
 import pytest
 
 from gateway import GatewaySettings
-from gateway.addresses import is_within, neighbourhood
-from gateway.authorize import check_pace
-from gateway.connections import Connections
+from gateway.authorization import check_pace
 from gateway.context import GatewayContext
+from gateway.hosts import is_within, neighbourhood
+from gateway.open_connections import OpenConnections
 from gateway.rate_limits import Bucket, Buckets
 from gateway.refusal_journal import KEYS_MAX, MANY, RefusalJournal
 from linkage.clock import ManualClock
@@ -393,7 +393,7 @@ def test_buckets_that_are_full_again_are_forgotten_before_others() -> None:
 
 
 async def test_a_roster_forgets_hosts_with_nobody_left() -> None:
-    connections = Connections(GatewaySettings(connections_per_address=1))
+    connections = OpenConnections(GatewaySettings(connections_per_address=1))
     member = Anybody()
     connections.add(member, "10.0.0.1", stranger=True)
     assert connections.objection("10.0.0.1") is not None

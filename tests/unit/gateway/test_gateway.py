@@ -9,7 +9,7 @@ from ipaddress import ip_network
 import pytest
 
 from gateway import Gateway, GatewaySettings, ListenError
-from gateway.addresses import format_address, plain_host
+from gateway.hosts import format_address, plain_host
 from gateway.listener import explain
 from linkage.clock import SystemClock
 from linkage.ports import SHUT_OUT, PeerProfile
@@ -129,7 +129,7 @@ async def test_the_sockets_of_sessions_are_tuned(
 ) -> None:
     far = await connect(await start())
     await far.register(190, "platform")
-    transport = core.live["platform"]._channel._transport._stream  # type: ignore[attr-defined]  # a Link has no socket, a session has
+    transport = core.live["platform"]._io._transport._stream  # type: ignore[attr-defined]  # a Link has no socket, a session has
     sock = transport.get_extra_info("socket")
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
@@ -181,7 +181,7 @@ async def test_a_gateway_that_cannot_start_closes_whoever_was_faster(core: FakeC
         raise ListenError("cannot listen on 127.0.0.1:7701")
 
     gateway._listen_tls = (("127.0.0.1", 0),)
-    gateway._renewal.start = fail  # type: ignore[method-assign]  # what another program at the port does
+    gateway._tls_watch.start = fail  # type: ignore[method-assign]  # what another program at the port does
     with pytest.raises(ListenError):
         await gateway.start()
     assert await fars[0].ended() != b""  # 299

@@ -295,12 +295,12 @@ async def test_a_flood_is_left_in_the_socket_until_the_core_has_caught_up(
     sending = asyncio.get_running_loop().create_task(far.send(b"".join(map(incoming, ids))))
     await core.until(lambda: len(core.started) == 4)
     link = core.live["platform"]
-    assert link._channel._paused is True  # type: ignore[attr-defined]  # a Link has no such thing
+    assert link._io._paused is True  # type: ignore[attr-defined]  # a Link has no such thing
     assert len(core.started) == 4
     core.gate.set()
     assert [(await far.result())[0] for _ in ids] == ids
     await sending
-    assert link._channel._paused is False  # type: ignore[attr-defined]  # the same
+    assert link._io._paused is False  # type: ignore[attr-defined]  # the same
 
 
 async def test_a_peer_whose_requests_wait_for_the_core_is_not_dead(
@@ -351,7 +351,7 @@ async def test_a_peer_that_catches_up_is_forgiven(
     link = core.live["app"]
     other = await connect(gateway)
     await other.register(190, "platform")
-    assert link._channel._paused is True  # type: ignore[attr-defined]  # a Link has no such thing
+    assert link._io._paused is True  # type: ignore[attr-defined]  # a Link has no such thing
     for number in range(64):
         assert (await slow.message()).attrib["Id"] == f"big{number}"
     await slow.send(request(201, "1", "<EventId>e1</EventId>"))

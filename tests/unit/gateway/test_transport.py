@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import GatewaySettings
+from gateway.address_book import AddressBook
 from gateway.context import GatewayContext
-from gateway.peers import AddressBook
 from gateway.session import Session
 from gateway.session_factory import SessionFactory
 from gateway.transport import Receiver
@@ -71,7 +71,7 @@ def opened(
     core: FakeCore, transport: Messages, *peers: PeerProfile
 ) -> tuple[GatewayContext, Session]:
     context = GatewayContext(core, SystemClock(), GatewaySettings(), peers)
-    session = SessionFactory(context, AddressBook()).make(transport.host)
+    session = SessionFactory(context, AddressBook()).accepted(transport.host)
     assert isinstance(session, Session)
     session.open(transport)
     return context, session

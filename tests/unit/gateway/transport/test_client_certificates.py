@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from gateway import Gateway
-from gateway.authorize import certificate_names
+from gateway.authorization import certificate_names
 from linkage.config.certificates import Issued
 from linkage.ports import EntryKind, PeerProfile
 from protocol.dialect import LEGACY

@@ -24,7 +24,7 @@ ALARM: Final = "tls"
 """The AlarmId."""
 
 
-class Renewal:
+class TlsWatch:
     """Looks after the certificate from the start of a gateway to its end.
 
     Args:

@@ -37,7 +37,7 @@ class Objection(NamedTuple):
     text: str
 
 
-class Connections:
+class OpenConnections:
     """The open connections of one gateway, where from, and which are not registered yet."""
 
     __slots__ = ("_hosts", "_members", "_settings", "_strange_hosts", "_strangers")
@@ -80,7 +80,7 @@ class Connections:
         return None
 
     def add(self, member: Member, host: str, *, stranger: bool) -> None:
-        """A connection was opened; `host` as `gateway.peers.neighbourhood` names it."""
+        """A connection was opened; `host` as `gateway.hosts.neighbourhood` names it."""
         self._members[member] = host
         self._hosts[host] += 1
         if stranger:

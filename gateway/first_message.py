@@ -12,8 +12,8 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from gateway.addresses import neighbourhood
 from gateway.context import GatewayContext
+from gateway.hosts import neighbourhood
 from gateway.session import Session
 from gateway.transport import Transport
 from protocol.codec import decode

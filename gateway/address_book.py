@@ -8,7 +8,7 @@ import logging
 import socket
 from collections.abc import Sequence
 
-from gateway.addresses import plain_host
+from gateway.hosts import plain_host
 from linkage.ports import PeerProfile
 
 logger = logging.getLogger("linkage.gateway")

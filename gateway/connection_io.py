@@ -52,7 +52,7 @@ class EventHandler(Protocol):
         ...
 
 
-class Channel:
+class ConnectionIO:
     """Carries one `Connection` over one transport. A `gateway.transport.Receiver`."""
 
     __slots__ = (

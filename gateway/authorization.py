@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.addresses import is_within, neighbourhood
 from gateway.context import GatewayContext
+from gateway.hosts import is_within, neighbourhood
 from linkage.ports import PeerProfile
 from protocol.envelope import Request, Response
 from protocol.results import Result, result_text
