@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 
-from adapters.voice.callout.people import Convening
+from linkage.convening.people import Convening
 from protocol.messages import CallDirection, HangupSide, TransferNoticeMode
 
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 from typing import Final
 
 from adapters.voice import dialplan, legs, ringing
-from adapters.voice.callout import convening
-from adapters.voice.callout.people import Convening, Fate, Race
+from adapters.voice.callout import call_plan, convening
 from adapters.voice.command_target import TargetedCommand, find_target, no_number, refuse
 from adapters.voice.conference import lifecycle
 from adapters.voice.model import Conference, Leg
 from adapters.voice.phone_numbers import dialable
 from adapters.voice.step import Step
+from linkage.convening.people import Convening, Fate, Race
 from linkage.ports import CommandError, Outcome
 from protocol.messages import (
     CallMode,
@@ -115,7 +115,7 @@ def _races(step: Step, message: CallOut) -> list[Race]:
         raise CommandError(
             Result.NOT_SUPPORTED, f"Type {message.call_type.value} is not served: there is no TTS"
         )
-    return convening.plan(step.settings, message.groups, message.retry or 0)
+    return call_plan.plan(step.settings, message.groups, message.retry or 0)
 
 
 def _convening(step: Step, message: CallOut, races: list[Race]) -> Convening:

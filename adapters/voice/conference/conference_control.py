@@ -7,13 +7,13 @@ from typing import Final
 
 from adapters.voice import dialplan, legs
 from adapters.voice.actions import COMMAND, Action, Mute, Unmute
-from adapters.voice.callout import call_out, convening
-from adapters.voice.callout.people import Convening, Fate, Person, Race
+from adapters.voice.callout import call_out, call_plan
 from adapters.voice.command_target import TargetedCommand, no_number, refuse
 from adapters.voice.conference import lifecycle
 from adapters.voice.media import call_recording, media_control
 from adapters.voice.model import Leg
 from adapters.voice.step import Step
+from linkage.convening.people import Convening, Fate, Person, Race
 from linkage.ports import CommandError, Outcome
 from protocol.messages import (
     ConferenceAction,
@@ -175,7 +175,7 @@ def _newcomer(step: Step, named: Member) -> Person:
     number = named.phone_num
     if number is None:
         raise CommandError(Result.MISSING_FIELD, "PhoneNum must say whom to call in")
-    tries = convening.tries_of(step.settings, number)
+    tries = call_plan.tries_of(step.settings, number)
     if tries[0].obstacle == Reason.INVALID_FORMAT:
         raise no_number("PhoneNum", number)
     if tries[0].obstacle is not None:
@@ -205,7 +205,7 @@ def _again(step: Step, named: Member) -> Person:
     target = dialplan.dialled_target(step.settings, number)
     if target is None:
         raise CommandError(Result.NO_TRUNK, f"{number} cannot be dialled: there is no trunk")
-    tries = [convening.one_try(target, number)]
+    tries = [call_plan.one_try(target, number)]
     return Person(tries=tries, number=number, staff_id=last.staff_id, fate=Fate.WAITING)
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 from adapters.voice import legs
 from adapters.voice.actions import DestroyBridge
 from adapters.voice.callout import convening
-from adapters.voice.callout.people import Convening
 from adapters.voice.media import call_recording, playback
 from adapters.voice.model import Call, Conference, Leg
 from adapters.voice.step import Step
+from linkage.convening.people import Convening
 from protocol.messages import (
     CallState,
     CallStateNotice,

@@ -19,7 +19,6 @@ from adapters.voice.effects import Effect, Fetch, Tell, dump_effect, load_effect
 from adapters.voice.ids import Names, new_call_id
 from adapters.voice.json_codec import from_json, to_json
 from adapters.voice.model import Call, Collect, Leg, LegState, Recording, Target, Transfer
-from adapters.voice.reasons import common_reason
 from protocol.messages import (
     CallDataNotice,
     CallDirection,
@@ -222,9 +221,9 @@ def test_what_sip_said_is_not_lost_in_asterisks_cause(
     assert reason_of(cause, answered=False, status=status, rang=rang) is reason
 
 
-def test_what_all_say_is_what_the_caller_hears() -> None:
-    assert hangup_word(common_reason([Reason.BUSY, Reason.BUSY])) == "busy"
-    assert hangup_word(common_reason([Reason.BUSY, Reason.REJECTED])) == "no_answer"
+def test_a_caller_hears_why_as_asterisk_says_it() -> None:
+    assert hangup_word(Reason.BUSY) == "busy"
+    assert hangup_word(Reason.NO_ANSWER) == "no_answer"
     assert hangup_word(None) == "normal"
 
 

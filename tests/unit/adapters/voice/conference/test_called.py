@@ -149,7 +149,7 @@ async def test_so_many_of_a_group_are_called_as_are_wanted(
 async def test_a_persons_numbers_are_tried_one_by_one_in_the_order_of_their_types(
     asterisk: FakeAsterisk, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.voice.callout.convening.AGAIN_AFTER_S", 0.05)
+    monkeypatch.setattr("linkage.convening.race.AGAIN_AFTER_S", 0.05)
     asterisk.telephones |= {"139@trunk": "busy", "138@trunk": "unallocated"}
     phones = (
         Phone(number="1001"),
@@ -191,7 +191,7 @@ async def test_a_number_is_given_a_moment_before_it_is_tried_again(
 async def test_a_single_call_is_tried_again(
     asterisk: FakeAsterisk, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.voice.callout.convening.AGAIN_AFTER_S", 0.05)
+    monkeypatch.setattr("linkage.convening.race.AGAIN_AFTER_S", 0.05)
     asterisk.telephones["139@trunk"] = "busy"
     async with place.run() as adapter:
         await single(adapter, "139", retry=2)

@@ -64,6 +64,11 @@ class Person:
         """Neither there nor given up."""
         return self.fate in {Fate.WAITING, Fate.RINGING}
 
+    @property
+    def next_number(self) -> str | None:
+        """What would be dialled for him now; None: nothing that is left can be."""
+        return next((each.number for each in self.tries if each.obstacle is None), None)
+
 
 @dataclass(slots=True, kw_only=True)
 class Race:
