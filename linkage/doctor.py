@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from linkage.addresses import reachable
 from linkage.ports.probe import Finding, State
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ def check_store(config: Config, now: datetime) -> Finding:
 def check_listen(host: str, port: int) -> Finding:
     """Is the port free, or does something listen there already?"""
     name = f"listen {host}:{port}"
-    if port and _answers(_reachable(host), port) is None:
+    if port and _answers(reachable(host), port) is None:
         return Finding(name, State.NOTE, "something listens there: linkage, if it is running")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -328,10 +329,6 @@ def _is_installed(module: str) -> bool:
 def _existing(folder: Path) -> Path:
     """The folder, or the nearest one above it that is there."""
     return next(place for place in (folder, *folder.parents) if place.exists())
-
-
-def _reachable(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
 
 
 def _answers(host: str, port: int) -> str | None:

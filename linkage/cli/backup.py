@@ -11,14 +11,9 @@ import click
 
 from linkage import __version__
 from linkage.cli.commands import FailureError
-from linkage.cli.shared.common import (
-    config_option,
-    json_option,
-    print_json,
-    read_config,
-    size_text,
-)
-from linkage.timeline.cells import harmless
+from linkage.cli.shared.options import config_option, json_option, read_config
+from linkage.cli.shared.output import print_json, size_text
+from linkage.timeline.terminal_text import harmless
 
 
 @click.command()

@@ -24,61 +24,70 @@ CONFIG_BEFORE: Final = "linkage.cli.config"
 """Where a context keeps the `-c FILE` that was given before the command."""
 
 Table = Mapping[str, tuple[str, str]]
-"""Command → (`module:attribute`, the line that `--help` shows)."""
+"""Command → (`module:attribute` in `linkage.cli`, the line that `--help` shows)."""
 
 COMMANDS: Final[Table] = {
-    "init": ("linkage.cli.init:init", "Write a configuration that is ready to serve."),
-    "serve": ("linkage.cli.serve:serve", "Run the middleware until it is stopped."),
-    "demo": ("linkage.cli.demo.demo:demo", "Show both of the patent's embodiments, live."),
-    "event": ("linkage.cli.commands:event", "Find events, and look after them."),
-    "journal": ("linkage.cli.commands:journal", "Read, check and export the journal."),
-    "peer": ("linkage.cli.commands:peer", "Look after one peer: add, show, remove it."),
-    "keys": ("linkage.cli.keys:keys", "Make the keys for parts on several hosts."),
-    "peers": ("linkage.cli.peer.overview:peers", "List the peers: who is connected, what waits."),
-    "top": ("linkage.cli.top.top:top", "Watch a serving linkage: rates, queues, adapters."),
-    "simulate": ("linkage.cli.commands:simulate", "Play a platform, an application or a screen."),
+    "init": ("init:init", "Write a configuration that is ready to serve."),
+    "serve": ("serve:serve", "Run the middleware until it is stopped."),
+    "demo": ("demo.demo:demo", "Show both of the patent's embodiments, live."),
+    "event": ("commands:event", "Find events, and look after them."),
+    "journal": ("commands:journal", "Read, check and export the journal."),
+    "peer": ("commands:peer", "Look after one peer: add, show, remove it."),
+    "keys": ("keys:keys", "Make the keys for parts on several hosts."),
+    "peers": (
+        "peer.list_peers:peers",
+        "List the peers: who is connected, what waits.",
+    ),
+    "top": ("top.watch:top", "Watch a serving linkage: rates, queues, adapters."),
+    "simulate": ("commands:simulate", "Play a platform, an application or a screen."),
     "conformance": (
-        "linkage.cli.conformance:conformance",
+        "conformance:conformance",
         "Hold a vendor's program to the specification.",
     ),
-    "backup": ("linkage.cli.backup:backup", "Copy the store while it serves."),
-    "restore": ("linkage.cli.backup:restore", "Put a backup in place of the store."),
-    "doctor": ("linkage.cli.doctor:doctor", "Say what is installed, reachable, writable."),
+    "backup": ("backup:backup", "Copy the store while it serves."),
+    "restore": ("backup:restore", "Put a backup in place of the store."),
+    "doctor": ("doctor:doctor", "Say what is installed, reachable, writable."),
 }
 EVENT: Final[Table] = {
-    "list": ("linkage.cli.event.show:list_events", "List events, the latest first."),
-    "show": ("linkage.cli.event.show:show", "Show an event's operations, files and entries."),
-    "timeline": ("linkage.cli.event.timeline:timeline", "Draw who told whom what, and when."),
+    "list": ("event.show:list_events", "List events, the latest first."),
+    "show": ("event.show:show", "Show an event's operations, files and entries."),
+    "timeline": ("event.timeline:timeline", "Draw who told whom what, and when."),
     "create": (
-        "linkage.cli.event.change:create",
+        "event.operator_commands:create",
         "Open an event, for a call that is there or none.",
     ),
-    "close": ("linkage.cli.event.change:close", "Close an event."),
-    "reopen": ("linkage.cli.event.change:reopen", "Open a closed event again."),
-    "bind": ("linkage.cli.event.change:bind", "Say that an operation belongs to an event."),
-    "unbind": ("linkage.cli.event.change:unbind", "Say that an operation does not belong to it."),
-    "merge": ("linkage.cli.event.change:merge", "Merge an event into another."),
-    "unmerge": ("linkage.cli.event.change:unmerge", "Undo that, exactly."),
+    "close": ("event.operator_commands:close", "Close an event."),
+    "reopen": ("event.operator_commands:reopen", "Open a closed event again."),
+    "bind": (
+        "event.operator_commands:bind",
+        "Say that an operation belongs to an event.",
+    ),
+    "unbind": (
+        "event.operator_commands:unbind",
+        "Say that an operation does not belong to it.",
+    ),
+    "merge": ("event.operator_commands:merge", "Merge an event into another."),
+    "unmerge": ("event.operator_commands:unmerge", "Undo that, exactly."),
 }
 JOURNAL: Final[Table] = {
-    "tail": ("linkage.cli.journal:tail", "Show the last entries, and those to come."),
-    "verify": ("linkage.cli.journal:verify", "Check the chain of hashes."),
-    "export": ("linkage.cli.journal:export", "Write entries as JSON Lines or CSV."),
+    "tail": ("journal:tail", "Show the last entries, and those to come."),
+    "verify": ("journal:verify", "Check the chain of hashes."),
+    "export": ("journal:export", "Write entries as JSON Lines or CSV."),
 }
 PEER: Final[Table] = {
-    "show": ("linkage.cli.peer.show:show", "Show a peer: its settings, its link, its queue."),
-    "add": ("linkage.cli.peer.edit:add", "Add a peer to the configuration, with a secret."),
-    "remove": ("linkage.cli.peer.edit:remove", "Take a peer out of the configuration."),
-    "rotate": ("linkage.cli.peer.show:rotate", "Give a peer a new secret."),
+    "show": ("peer.show:show", "Show a peer: its settings, its link, its queue."),
+    "add": ("peer.add_remove:add", "Add a peer to the configuration, with a secret."),
+    "remove": ("peer.add_remove:remove", "Take a peer out of the configuration."),
+    "rotate": ("peer.show:rotate", "Give a peer a new secret."),
 }
 SIMULATE: Final[Table] = {
-    "run": ("linkage.cli.simulate.judge:run", "Play a scenario and judge what it expects."),
-    "platform": ("linkage.cli.simulate.play:platform", "Play a communication platform."),
-    "application": ("linkage.cli.simulate.play:application", "Play the duty desk."),
-    "screen": ("linkage.cli.simulate.play:screen", "Play a screen."),
-    "load": ("linkage.cli.simulate.load:load", "Send notices at a rate, and measure the answers."),
+    "run": ("simulate.judge:run", "Play a scenario and judge what it expects."),
+    "platform": ("simulate.play:platform", "Play a communication platform."),
+    "application": ("simulate.play:application", "Play the duty desk."),
+    "screen": ("simulate.play:screen", "Play a screen."),
+    "load": ("simulate.load:load", "Send notices at a rate, and measure the answers."),
     "fault": (
-        "linkage.cli.simulate.fault:fault",
+        "simulate.fault:fault",
         "Play a bad network between a program and linkage.",
     ),
 }
@@ -91,7 +100,7 @@ class FailureError(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """One line for each problem, on stderr."""
-        from linkage.timeline.cells import harmless
+        from linkage.timeline.terminal_text import harmless
 
         for line in self.message.splitlines() or [""]:
             click.echo(f"linkage: {harmless(line)}", err=True, file=file)
@@ -114,7 +123,7 @@ class LazyGroup(click.Group):
         if cmd_name not in self._table:
             return None
         module, _, attribute = self._table[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
+        command: click.Command = getattr(import_module(f"linkage.cli.{module}"), attribute)
         return command
 
     def resolve_command(
@@ -124,7 +133,7 @@ class LazyGroup(click.Group):
         name = args[0]
         command = self.get_command(ctx, name)
         if command is None:
-            from linkage.cli.shared.common import similar
+            from linkage.cli.shared.options import similar
 
             near = similar(name, self._table) or f"; see {ctx.command_path} --help"
             ctx.fail(f"No such command {name!r}{near}")

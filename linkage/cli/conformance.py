@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from linkage.cli.commands import INTERRUPTED, FailureError
-from linkage.cli.shared.common import console, json_option, print_json
-from linkage.timeline.cells import harmless
+from linkage.cli.shared.options import ADDRESS, json_option
+from linkage.cli.shared.output import console, print_json
+from linkage.timeline.terminal_text import harmless
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +22,7 @@ ROLES: Final = ("application", "platform")
 
 
 @click.command()
-@click.argument("address", metavar="ADDRESS", required=False)
+@click.argument("address", metavar="ADDRESS", type=ADDRESS, required=False)
 @click.option("--role", type=click.Choice(ROLES), required=True, help="What is under test.")
 @click.option(
     "--listen",
@@ -76,7 +77,9 @@ ROLES: Final = ("application", "platform")
     help="Write the report as JUnit XML too.",
 )
 @json_option
-def conformance(role: str, address: str | None, *, as_json: bool, **options: Any) -> None:
+def conformance(
+    role: str, address: tuple[str, int] | None, *, as_json: bool, **options: Any
+) -> None:
     """Drive an application or a platform through the specification.
 
     The kit plays linkage towards it. Exit status 1 when any check failed, or when it was stopped
@@ -109,16 +112,11 @@ def conformance(role: str, address: str | None, *, as_json: bool, **options: Any
         raise SystemExit(1)
 
 
-def _settings(role: str, address: str, options: dict[str, Any]) -> Settings:
-    from linkage.config.fields import parse_address
+def _settings(role: str, address: tuple[str, int], options: dict[str, Any]) -> Settings:
     from linkage.config.secrets import Secret
     from protocol.roles import Role
     from simulators.conformance import Settings
 
-    try:
-        host, port = parse_address(address)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="ADDRESS") from error
     if options["secret"] is None and not options["legacy"]:
         raise FailureError(
             "no secret: give --secret or set LINKAGE_SECRET; --legacy for one that speaks only "
@@ -127,8 +125,8 @@ def _settings(role: str, address: str, options: dict[str, Any]) -> Settings:
     heartbeat_s = options["heartbeat"]
     return Settings(
         role=Role(role),
-        host=host,
-        port=port,
+        host=address[0],
+        port=address[1],
         listen=options["listen"] or role == "platform",
         secret=None if options["legacy"] else Secret(options["secret"]),
         peer_id=options["peer_id"],

@@ -8,8 +8,9 @@ from typing import Final
 
 import click
 
-from linkage.cli.shared.common import config_option, console, json_option, print_json
-from linkage.timeline.cells import harmless
+from linkage.cli.shared.options import config_option, json_option
+from linkage.cli.shared.output import console, print_json
+from linkage.timeline.terminal_text import harmless
 
 _MARKS: Final = {"ok": "✓", "note": "·", "warning": "!", "broken": "✗"}
 _STYLES: Final = {"ok": "green", "note": "dim", "warning": "yellow", "broken": "bold red"}

@@ -15,17 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from linkage.cli.commands import FailureError
-from linkage.cli.shared.common import (
-    config_option,
-    console,
-    json_option,
-    local_time,
-    open_reader,
-    print_json,
-    read_config,
-)
+from linkage.cli.shared.options import config_option, json_option, open_reader, read_config
+from linkage.cli.shared.output import console, local_time, print_json
 from linkage.cli.shared.terminal import SupportsWrite, Utf8Stdout
-from linkage.timeline.cells import harmless
+from linkage.timeline.terminal_text import harmless
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,7 +66,7 @@ def _tail(reader: StoreReader, count: int, *, follow: bool, as_json: bool) -> No
 def show_entry(entry: EntryView, output: Console, *, as_json: bool) -> None:
     """One entry on one line."""
     if as_json:
-        from linkage.cli.shared.plain import plain
+        from linkage.cli.shared.json_views import plain
 
         print_json(plain(entry), indent=None)
         return
@@ -217,14 +210,14 @@ def export(
 
 
 def _write_jsonl(entries: Iterable[EntryView], file: SupportsWrite) -> None:
-    from linkage.cli.shared.plain import plain
+    from linkage.cli.shared.json_views import plain
 
     for entry in entries:
         file.write(json.dumps(plain(entry), ensure_ascii=True) + "\n")
 
 
 def _write_csv(entries: Iterable[EntryView], file: SupportsWrite) -> None:
-    from linkage.cli.shared.plain import plain
+    from linkage.cli.shared.json_views import plain
 
     writer = csv.DictWriter(file, CSV_COLUMNS, extrasaction="ignore")
     writer.writeheader()

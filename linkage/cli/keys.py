@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from linkage.cli.shared.common import config_option, json_option, print_json, read_config
+from linkage.cli.shared.options import config_option, json_option, read_config
+from linkage.cli.shared.output import print_json
 
 
 @click.command()

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from linkage import __version__
-from linkage.cli.shared.common import config_option, print_json, read_config
+from linkage.addresses import address_text
+from linkage.cli.shared.options import ADDRESS, config_option, read_config
+from linkage.cli.shared.output import print_json
 
 if TYPE_CHECKING:
     import asyncio
@@ -26,19 +28,6 @@ logger = logging.getLogger("linkage.serve")
 LEVELS = ("debug", "info", "warning", "error")
 
 
-def _check_listen(
-    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
-) -> list[tuple[str, int]]:
-    if not values:
-        return []
-    from linkage.config.fields import parse_address
-
-    try:
-        return [parse_address(written) for written in values]
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
 @click.command()
 @click.option(
     "--only",
@@ -50,8 +39,7 @@ def _check_listen(
     "--listen",
     "listen",
     multiple=True,
-    metavar="HOST:PORT",
-    callback=_check_listen,
+    type=ADDRESS,
     help="Where a gateway listens, instead of `listen` in the file; may be repeated.",
 )
 @click.option(
@@ -63,7 +51,7 @@ def _check_listen(
 @config_option
 def serve(
     part: str | None,
-    listen: list[tuple[str, int]],
+    listen: tuple[tuple[str, int], ...],
     log_level: str | None,
     as_json: bool,
     config_file: Path,
@@ -81,7 +69,7 @@ def serve(
     read = partial(_read, config_file, part)
     config = read()
     if listen:
-        config = config.model_copy(update={"listen": tuple(listen)})
+        config = config.model_copy(update={"listen": listen})
     hidden = log_as_configured(config, level=log_level, as_json=as_json)
 
     async def work() -> None:
@@ -200,8 +188,3 @@ def _announce(config: Config, addresses: tuple[tuple[str, int], ...], *, as_json
     click.echo(f"linkage {__version__} listens on {', '.join(places)}")
     adapters = "".join(f", adapter {item.id} ({item.kind})" for item in config.adapter)
     click.echo(f"{len(config.peer)} peers{adapters}; data in {config.data_path}; Ctrl-C stops it")
-
-
-def address_text(host: str, port: int) -> str:
-    """`127.0.0.1:7700`, `[::1]:7700`."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

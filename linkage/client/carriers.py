@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
 
+from linkage.addresses import address_text
 from linkage.client.session import Session
 
 logger = logging.getLogger("linkage.client")
@@ -239,11 +240,6 @@ class Listener:
                 host.tried(_source(writer), reason)
         finally:
             self._sessions.discard(session)
-
-
-def address_text(host: str, port: int) -> str:
-    """`127.0.0.1:7700`, `[::1]:7700`."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _source(writer: asyncio.StreamWriter) -> str:

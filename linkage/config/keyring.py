@@ -124,6 +124,11 @@ class Keyring:
         return until
 
 
+def new_secret() -> str:
+    """A secret for a peer."""
+    return secrets.token_urlsafe(SECRET_BYTES)
+
+
 def read_secret(path: Path) -> Secret:
     """A secret of somebody else's, alone in a file: its first line that is no comment.
 
@@ -198,7 +203,7 @@ def rotate(
         KeyringError: another rotation is at work or was since, the file cannot be written, or it
             cannot hold a secret that is to stay valid.
     """
-    new = Key(secrets.token_urlsafe(SECRET_BYTES))
+    new = Key(new_secret())
     end = (now + grace).replace(microsecond=0)
     older = [
         Key(key.secret, end if key.until is None else min(key.until, end))

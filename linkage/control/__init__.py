@@ -13,7 +13,7 @@ concerns; its author is `operator:NAME`, the name of the user at the other end. 
 longer than the process behind it: where nobody answers, nobody serves, also after a kill.
 """
 
-from linkage.control.asking import ControlError, NotServingError, ask
-from linkage.control.door import Door
+from linkage.control.client import ControlError, NotServingError, ask
+from linkage.control.server import Door
 
 __all__ = ["ControlError", "Door", "NotServingError", "ask"]

@@ -22,7 +22,7 @@ from linkage.logs.context import add_subject
 from linkage.logs.masking import mask_event
 from linkage.logs.redaction import Redactor, SecretsOf
 from linkage.logs.writer import BackgroundHandler
-from linkage.timeline.cells import harmless
+from linkage.timeline.terminal_text import harmless
 from linkage.times import full_time
 
 Event = MutableMapping[str, Any]

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import tzinfo
 from typing import Final
 
-from linkage.timeline.cells import harmless
 from linkage.timeline.condense import condense, counted
 from linkage.timeline.ladder import Kind, Ladder, Rung, Style
+from linkage.timeline.terminal_text import harmless
 from linkage.times import clock_time, full_time
 
 COLUMNS_MAX: Final = 12

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
 from typing import Final
 
-from linkage.timeline.cells import cells, clip, harmless, wrap
 from linkage.timeline.condense import condense, counted
 from linkage.timeline.ladder import Kind, Ladder, Participant, Rung, Style
+from linkage.timeline.terminal_text import cells, clip, harmless, wrap
 from linkage.times import clock_time, full_time
 from protocol.codec import escape
 

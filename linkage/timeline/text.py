@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from typing import Final
 
-from linkage.timeline.cells import center, clip, harmless, wrap
 from linkage.timeline.condense import condense, counted
 from linkage.timeline.ladder import Kind, Ladder, Participant, Rung, Style
+from linkage.timeline.terminal_text import center, clip, harmless, wrap
 from linkage.times import full_time
 
 WIDTH: Final = 80

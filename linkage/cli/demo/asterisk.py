@@ -9,13 +9,13 @@ from typing import Any, Final
 import click
 
 from linkage.cli.journal import show_entry
-from linkage.cli.shared.common import console
 from linkage.cli.shared.loop import run, until_stopped
+from linkage.cli.shared.output import console
 from linkage.config.file import Config
 from linkage.server.server import Server
 from linkage.store.read.reader import StoreReader
 from linkage.store.read.views import EntryView
-from linkage.timeline.cells import harmless
+from linkage.timeline.terminal_text import harmless
 
 LOOK_EVERY_S: Final = 0.25
 

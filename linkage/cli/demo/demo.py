@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from linkage.cli.commands import FailureError
-from linkage.cli.shared.common import config_before, read_config
+from linkage.cli.shared.options import config_before, read_config
 
 SCENARIOS = ("alarm", "conference")
 

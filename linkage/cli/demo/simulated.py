@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 import time
 from collections.abc import Sequence
@@ -15,17 +14,21 @@ from typing import Any, Final
 import click
 
 from linkage.cli.commands import FailureError
-from linkage.cli.init import SECRET_BYTES, configuration_text, write_configuration
-from linkage.cli.shared.common import console
 from linkage.cli.shared.loop import run
+from linkage.cli.shared.new_configuration import (
+    configuration_text,
+    write_configuration,
+)
+from linkage.cli.shared.output import console
 from linkage.cli.shared.terminal import screen_width
 from linkage.cli.simulate.messages import message_line
 from linkage.config.file import Config
+from linkage.config.keyring import new_secret
 from linkage.config.load import load_config
 from linkage.server.server import Server
 from linkage.store.read.reader import StoreReader
 from linkage.timeline import build_ladder, is_in_between, render_text
-from linkage.timeline.cells import clip, harmless
+from linkage.timeline.terminal_text import clip, harmless
 from protocol.message import Message
 from simulators.clock import VirtualClock
 from simulators.runner import ScenarioResult, run_scenario
@@ -140,10 +143,9 @@ def configure(folder: Path, scenarios: Sequence[Scenario]) -> Config:
     peers = {("application", scenario.application_id) for scenario in scenarios}
     peers |= {("platform", scenario.platform_id) for scenario in scenarios}
     text = configuration_text(
-        ["127.0.0.1:0"],
-        [(role, peer, secrets.token_urlsafe(SECRET_BYTES)) for role, peer in sorted(peers)],
+        [("127.0.0.1", 0)],
+        [(role, peer, new_secret()) for role, peer in sorted(peers)],
     )
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "linkage.toml"
     write_configuration(path, text)
     return load_config(path)

@@ -10,19 +10,16 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from linkage.cli.commands import FailureError
-from linkage.cli.shared.common import (
+from linkage.cli.shared.options import (
     config_option,
-    console,
     json_option,
-    local_time,
     open_reader,
-    print_json,
     read_config,
     similar,
-    size_text,
 )
+from linkage.cli.shared.output import console, local_time, print_json, size_text
 from linkage.cli.shared.terminal import screen_width
-from linkage.timeline.cells import harmless
+from linkage.timeline.terminal_text import harmless
 from linkage.times import clock_time
 
 if TYPE_CHECKING:
@@ -52,7 +49,7 @@ def list_events(
     with open_reader(config_file) as reader:
         events = reader.list_events(owner=owner, status=status, limit=limit)
     if as_json:
-        from linkage.cli.shared.plain import plain
+        from linkage.cli.shared.json_views import plain
 
         print_json([plain(event) for event in events])
     elif not events:
@@ -86,7 +83,7 @@ def show(event_id: str, owner: str | None, as_json: bool, config_file: Path) -> 
     history = history_of(config_file, event_id, owner)
     warn_of_absent(history)
     if as_json:
-        from linkage.cli.shared.plain import plain
+        from linkage.cli.shared.json_views import plain
 
         print_json(plain(history))
         return

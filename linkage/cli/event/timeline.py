@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from linkage.cli.event.show import owner_option
-from linkage.cli.shared.common import config_option
+from linkage.cli.shared.options import config_option
 from linkage.cli.shared.terminal import Utf8Stdout, screen_width
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from linkage.cli.commands import FailureError
-from linkage.cli.shared.common import config_option, json_option, print_json, read_config, similar
-from linkage.timeline.cells import harmless
+from linkage.cli.shared.options import config_option, json_option, read_config, similar
+from linkage.cli.shared.output import print_json
+from linkage.timeline.terminal_text import harmless
 
 if TYPE_CHECKING:
     from linkage.config.file import Config
@@ -69,7 +70,7 @@ def configured(config: Config, peer_id: str, config_file: Path) -> PeerSettings:
 @config_option
 def show(peer_id: str, as_json: bool, config_file: Path) -> None:
     """Show a peer: its settings but for its secret, its link, its queue."""
-    from linkage.cli.peer.overview import all_rows
+    from linkage.cli.peer.list_peers import all_rows
 
     config = read_config(config_file)
     rows = {row["id"]: row for row in all_rows(config)}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from linkage.timeline.cells import cells, clip, harmless, pad
+from linkage.timeline.terminal_text import cells, clip, harmless, pad
 from linkage.times import full_time
 
 if TYPE_CHECKING:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from linkage.addresses import address_text
 from linkage.cli.commands import FailureError
+from linkage.cli.shared.options import ADDRESS
 
 if TYPE_CHECKING:
     from simulators.faults import FaultPlan, Occurrence, Stats
@@ -60,19 +62,9 @@ def _chances(function: F) -> F:
     return function
 
 
-def _address(context: click.Context, param: click.Parameter, value: str) -> tuple[str, int]:
-    from linkage.config.fields import parse_address
-
-    try:
-        host, port = parse_address(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), context, param) from error
-    return host, port
-
-
 @click.command()
-@click.option("--listen", required=True, callback=_address, metavar="HOST:PORT", help="Our side.")
-@click.option("--to", required=True, callback=_address, metavar="HOST:PORT", help="Its target.")
+@click.option("--listen", required=True, type=ADDRESS, help="Our side.")
+@click.option("--to", required=True, type=ADDRESS, help="Its target.")
 @click.option(
     "--delay", type=click.FloatRange(0), default=0.0, help="Seconds by which frames are late."
 )
@@ -159,7 +151,6 @@ async def _serve(
     every_s: float,
     as_json: bool,
 ) -> None:
-    from linkage.cli.serve import address_text
     from simulators.faults import FaultProxy
 
     show = _show_json if as_json else _show

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from linkage.cli.commands import INTERRUPTED, FailureError
-from linkage.cli.shared.common import named_config, print_json
-from linkage.timeline.cells import harmless
+from linkage.cli.shared.options import named_config
+from linkage.cli.shared.output import print_json
+from linkage.timeline.terminal_text import harmless
 
 if TYPE_CHECKING:
     from ssl import SSLContext

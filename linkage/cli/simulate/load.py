@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from linkage.addresses import reachable
 from linkage.cli.commands import INTERRUPTED, FailureError
-from linkage.cli.shared.common import (
-    config_option,
-    console,
-    json_option,
-    print_json,
-    read_config,
-    similar,
-)
+from linkage.cli.shared.options import config_option, json_option, read_config, similar
+from linkage.cli.shared.output import console, print_json
 
 if TYPE_CHECKING:
     from linkage.cli.shared.loop import Stop
@@ -103,7 +98,7 @@ def _plan(options: dict[str, Any]) -> LoadPlan:
         )
     mix = options["mix"]
     return LoadPlan(
-        host=options["host"] or {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host),  # noqa: S104 - read, not bound
+        host=options["host"] or reachable(host),
         port=port,
         platforms=platforms,
         applications=_peers(config, "application") if options["receive"] else (),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from linkage.cli.shared.common import console
-from linkage.timeline.cells import clip, harmless
+from linkage.cli.shared.output import console
+from linkage.timeline.terminal_text import clip, harmless
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from linkage.addresses import address_text, reachable
 from linkage.cli.commands import FailureError
-from linkage.cli.shared.common import config_is_named, config_option, read_config, similar
-from linkage.timeline.cells import harmless
+from linkage.cli.shared.options import config_is_named, config_option, read_config, similar
+from linkage.timeline.terminal_text import harmless
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -198,7 +199,7 @@ def find_target(
         from linkage.cli.simulate.tls import client_context
 
         tls = client_context(config, peer.id)
-    address = (host or _reachable(listen_host), port or listen_port)
+    address = (host or reachable(listen_host), port or listen_port)
     if not address[1]:
         raise FailureError(
             f"{config_file}: linkage listens on a port of the system's choice: give --port"
@@ -238,11 +239,6 @@ def _peer(
     )
 
 
-def _reachable(host: str) -> str:
-    """Where to reach a linkage that listens everywhere."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
-
-
 def _run(
     serve: Callable[[Callable[[Sighting], None]], Awaitable[None]],
     target: Target,
@@ -250,7 +246,6 @@ def _run(
     *,
     as_json: bool,
 ) -> None:
-    from linkage.cli.serve import address_text
     from linkage.cli.shared.loop import run, until_stopped
     from linkage.cli.simulate.messages import Narrator
     from simulators.expecting import Place

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from linkage.reference.command_line import HEAD
-from linkage.timeline.cells import cells
+from linkage.timeline.terminal_text import cells
 from protocol import messages as m
 from tests.fakes.embodiments import DESK, Writer
 from tests.unit.linkage.cli.conftest import Run

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from linkage.cli.shared.plain import NAMES, plain
+from linkage.cli.shared.json_views import NAMES, plain
 from linkage.store import chain
 from linkage.store.archive import Segment
 from linkage.store.read.from_rows import operation_view

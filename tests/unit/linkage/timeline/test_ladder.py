@@ -23,8 +23,8 @@ from linkage.timeline import (
     render_svg,
     render_text,
 )
-from linkage.timeline.cells import cells
 from linkage.timeline.detail import detail_of
+from linkage.timeline.terminal_text import cells
 from protocol import messages as m
 from tests.fakes.embodiments import DESK, PBX, Writer, write_alarm
 

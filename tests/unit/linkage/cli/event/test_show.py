@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from linkage.timeline.cells import cells
+from linkage.timeline.terminal_text import cells
 from protocol import messages as m
 from tests.fakes.embodiments import DESK, PBX, Writer, write_alarm
 from tests.unit.linkage.cli.conftest import Run

@@ -15,8 +15,9 @@ import click
 
 from linkage.cli.commands import FailureError
 from linkage.cli.event.show import owner_option
-from linkage.cli.shared.common import config_option, json_option, print_json, read_config, similar
-from linkage.timeline.cells import harmless
+from linkage.cli.shared.options import config_option, json_option, read_config, similar
+from linkage.cli.shared.output import print_json
+from linkage.timeline.terminal_text import harmless
 
 if TYPE_CHECKING:
     from linkage.config.file import Config

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkage.timeline.cells import cells, center, clip, harmless, pad, wrap
+from linkage.timeline.terminal_text import cells, center, clip, harmless, pad, wrap
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ import click
 from linkage.cli.commands import FailureError
 from linkage.cli.init import ROLES
 from linkage.cli.peer.show import configured
-from linkage.cli.shared.common import config_option, json_option, print_json, read_config
-from linkage.timeline.cells import harmless
+from linkage.cli.shared.options import config_option, json_option, read_config
+from linkage.cli.shared.output import print_json
+from linkage.timeline.terminal_text import harmless
 
 if TYPE_CHECKING:
     from linkage.config.file import Config
@@ -37,6 +38,8 @@ def add(peer_id: str, role: str, as_json: bool, config_file: Path, **options: An
     --number, --login and --allow may be repeated.
     """
     from linkage.cli.shared.toml_editing import read_text, with_peer, write_changed
+    from linkage.config.peers import PeerSettings
+    from linkage.config.problems import check
 
     config = read_config(config_file)
     taken = {peer.id for peer in config.peer} | {item.id for item in config.adapter}
@@ -52,7 +55,7 @@ def add(peer_id: str, role: str, as_json: bool, config_file: Path, **options: An
         for name, value in options.items()
         if value
     }
-    _check(settings)
+    check(PeerSettings, settings, str(config_file), at="peer")
     path = config.source.parent / str(settings["secret_file"])
     secret = _new_secret(path, peer_id, config_file)
     text, document = read_text(config_file)
@@ -83,28 +86,6 @@ def _new_secret(path: Path, peer_id: str, config_file: Path) -> str | None:
         return rotate(path, peer_id, (), timedelta(0), SystemClock().utc(), like=config_file)
     except KeyringError as error:
         raise FailureError(str(error)) from None
-
-
-def _check(settings: dict[str, Any]) -> None:
-    """Whether these can be a peer's, before anything is written.
-
-    Raises:
-        FailureError: what is wrong with each.
-    """
-    from pydantic import ValidationError
-
-    from linkage.config.peers import PeerSettings
-
-    try:
-        PeerSettings.model_validate(settings)
-    except ValidationError as error:
-        raise FailureError(
-            "\n".join(
-                f"{'.'.join(str(step) for step in item['loc'])}: "
-                f"{str(item['msg']).removeprefix('Value error, ')}"
-                for item in error.errors()
-            )
-        ) from None
 
 
 @click.command()

@@ -1,31 +1,42 @@
-"""What the commands share: options, opening the store, output for people and for programs."""
+"""Options that several commands take, and what they lead to: a configuration, a store."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import sys
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from linkage.cli.commands import CONFIG_BEFORE
-from linkage.cli.shared.terminal import is_unicode, screen_width
-from linkage.times import full_time
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from linkage.config.file import Config
     from linkage.store.read.reader import StoreReader
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_UNSAFE: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+class _Address(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
+    """`HOST:PORT`, as in the configuration."""
+
+    name = "HOST:PORT"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        """Host and port."""
+        from linkage.config.fields import parse_address
+
+        try:
+            host, port = parse_address(value)
+        except ValueError as error:
+            self.fail(f"{value!r}: {error}", param, ctx)
+        return host, port
+
+
+ADDRESS = _Address()
 
 
 def config_option(function: F) -> F:
@@ -71,7 +82,7 @@ def similar(written: str, there: Iterable[str]) -> str:
     """`: did you mean X?`, where there is something like what was written."""
     from difflib import get_close_matches
 
-    from linkage.timeline.cells import harmless
+    from linkage.timeline.terminal_text import harmless
 
     found = get_close_matches(written, list(there), 3, 0.6)
     return f"; did you mean {harmless(' or '.join(found))}?" if found else ""
@@ -105,34 +116,3 @@ def open_reader(path: Path) -> StoreReader:
     from linkage.reader import reader_of
 
     return reader_of(read_config(path))
-
-
-def print_json(value: Any, *, indent: int | None = 2) -> None:
-    """Write a value as JSON on stdout; characters that a terminal would obey are escaped."""
-    written = json.dumps(value, ensure_ascii=not is_unicode(sys.stdout), indent=indent)
-    click.echo(_UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", written))
-
-
-def console() -> Console:
-    """Where people read: as wide as the terminal is now; see `screen_width`."""
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else screen_width()
-    return Console(width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
-
-
-def local_time(moment: datetime | None) -> str:
-    """`full_time`; empty where there is none."""
-    return "" if moment is None else full_time(moment)
-
-
-def size_text(size_bytes: int | None) -> str:
-    """`32.0 kB`: decimal multiples."""
-    if size_bytes is None:
-        return ""
-    value = float(size_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:  # noqa: PLR2004 - a thousand is a thousand
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from linkage import __version__
-from linkage.control.place import LINE_MAX, fitting
+from linkage.control.socket_path import LINE_MAX, fitting
 from linkage.core import Core
 from protocol.codec import decode
 from protocol.envelope import Request

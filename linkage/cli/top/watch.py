@@ -12,15 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from linkage.cli.shared.common import (
-    config_option,
-    console,
-    json_option,
-    print_json,
-    read_config,
-    size_text,
-)
-from linkage.timeline.cells import harmless
+from linkage.cli.shared.options import ADDRESS, config_option, json_option, read_config
+from linkage.cli.shared.output import console, print_json, size_text
+from linkage.timeline.terminal_text import harmless
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -44,7 +38,7 @@ class TopError(Exception):
     "--address",
     "addresses",
     multiple=True,
-    metavar="HOST:PORT",
+    type=ADDRESS,
     help="Where `/metrics` is; else those of [watch]. Repeat it for parts on their own.",
 )
 @click.option(
@@ -59,7 +53,7 @@ class TopError(Exception):
 @json_option
 @config_option
 def top(
-    addresses: tuple[str, ...], every: float, once: bool, as_json: bool, config_file: Path
+    addresses: tuple[Address, ...], every: float, once: bool, as_json: bool, config_file: Path
 ) -> None:
     """Watch a serving linkage: rates, latencies, queues, adapters.
 
@@ -90,14 +84,9 @@ def _live(views: Iterator[dict[str, Any]]) -> None:
             live.update(render(shown), refresh=True)
 
 
-def _places(addresses: tuple[str, ...], config_file: Path) -> list[Address]:
-    from linkage.config.fields import parse_address
-
+def _places(addresses: tuple[Address, ...], config_file: Path) -> list[Address]:
     if addresses:
-        try:
-            return [parse_address(text) for text in addresses]
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--address") from None
+        return list(addresses)
     config = read_config(config_file)
     if config.watch is None:
         raise TopError(

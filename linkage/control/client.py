@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any, Final
 
-from linkage.control.place import fitting
+from linkage.control.socket_path import fitting
 
 ANSWER_WITHIN_S: Final = 30.0
 ANSWER_MAX: Final = 64 * 1024**2

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from linkage.cli.shared.common import config_option, json_option, print_json, read_config
+from linkage.cli.shared.options import config_option, json_option, read_config
+from linkage.cli.shared.output import print_json
 from linkage.cli.shared.terminal import screen_width
-from linkage.timeline.cells import harmless
+from linkage.timeline.terminal_text import harmless
 from linkage.times import full_time
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def peer_rows(
 
 
 def _row(peer_id: str, role: str, by: str, queue: PeerView | None) -> dict[str, Any]:
-    from linkage.cli.shared.plain import plain_time
+    from linkage.cli.shared.json_views import plain_time
 
     return {
         "id": peer_id,
