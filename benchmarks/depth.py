@@ -26,10 +26,11 @@ from benchmarks.deep_store import PLATFORMS, event_id, event_numbers, make_store
 from benchmarks.machine import describe_machine
 from linkage.config.file import Config
 from linkage.core.context import Context
-from linkage.core.delivery.jobs import Acknowledge, LoadQueue
-from linkage.core.handle.jobs import Submit
-from linkage.core.jobs import Job
+from linkage.core.delivery.acknowledge import Acknowledge
+from linkage.core.delivery.queues import LoadQueue
+from linkage.core.job import Job
 from linkage.core.peers import Peers
+from linkage.core.requests.submit import Submit
 from linkage.core.scope import Now
 from linkage.core.writer.group_commit import GroupCommit
 from linkage.store.read.reader import StoreReader

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from linkage.core.delivery.render import one_line
-from linkage.core.notify import Notifier
+from linkage.core.notifier import Notifier
 from linkage.core.peers import Peer
 from linkage.core.scope import Scope
 from linkage.ports import EntryKind, Role

@@ -10,12 +10,13 @@ from linkage.core.clock_steps import ClockSteps
 from linkage.core.delivery.gaps import Gaps
 from linkage.core.delivery.queue_reader import QueueReader
 from linkage.core.delivery.resuming import Resumer
-from linkage.core.handle.incoming import Incoming
-from linkage.core.handle.repetition import Repetitions
-from linkage.core.handle.request_journal import RequestJournal
 from linkage.core.liveness.audit import LivenessAudit
-from linkage.core.notify import Notifier
+from linkage.core.notifier import Notifier
+from linkage.core.own_notices import OwnNotices
 from linkage.core.peers import Peers
+from linkage.core.requests.incoming import Incoming
+from linkage.core.requests.repetition import Repetitions
+from linkage.core.requests.request_journal import RequestJournal
 from linkage.core.scope import Now, Scope
 from linkage.core.traces import Traces
 from linkage.ports import StoredFile
@@ -55,12 +56,13 @@ class Context:
         self.scope = Scope(tx, peers)
         self.traces = Traces(tx, conversations)
         self.notifier = Notifier(self.scope, self.traces)
+        self.own_notices = OwnNotices(self.scope, self.notifier)
         self.gaps = Gaps(self.scope, self.notifier)
         self.alarms = Alarms(self.scope, self.notifier)
         self.requests = RequestJournal(self.scope, self.notifier, self.alarms, Repetitions(tx))
         self.liveness = LivenessAudit(self.scope, self.notifier, self.alarms, liveness)
         self.resumer = Resumer(tx)
-        self.queue_reader = QueueReader(self.scope, self.notifier, self.gaps)
+        self.queue_reader = QueueReader(self.scope, self.traces, self.own_notices, self.gaps)
         self.clock_steps = ClockSteps(tx, peers.own_id)
         self.first_seq = 0
         """Journal rows before it are of earlier processes; 0: not known yet."""

@@ -9,40 +9,36 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from linkage.config.file import Config
 from linkage.core.alarms import Alarm, told_at_once
 from linkage.core.clock_steps import steady_us_of
 from linkage.core.context import Context
-from linkage.core.delivery.jobs import Sweep
 from linkage.core.delivery.queues import Queues
-from linkage.core.handle.incoming import Handled, not_written
-from linkage.core.handle.jobs import Record, Submit
-from linkage.core.handle.notices import ClearUnrouted
-from linkage.core.jobs import Job
-from linkage.core.liveness.jobs import AuditLiveness
+from linkage.core.job import Job
 from linkage.core.measures import Measures, Times
-from linkage.core.memory import LoadMemory
-from linkage.core.observe import ALARMS, Observe
 from linkage.core.overload.admission import Admission
 from linkage.core.overload.conditions import Conditions
-from linkage.core.overload.holds import STORE_RETRY_S, Holds
-from linkage.core.peers import OPERATOR, Peer, Peers, capability_of
-from linkage.core.retention.jobs import AnnounceGaps, DropQueue
-from linkage.core.scope import Done
+from linkage.core.overload.holds import Holds
+from linkage.core.own_entries import ALARMS, Observe
+from linkage.core.peers import Peers
+from linkage.core.requests.notices import ClearUnrouted
+from linkage.core.requests.record import Recorder
+from linkage.core.requests.submit import Intake
+from linkage.core.retention.dropped_queues import AnnounceGaps, DropQueue
 from linkage.core.sessions.credential_expiry import CredentialExpiry
 from linkage.core.sessions.registry import Links, Presence
 from linkage.core.sessions.takeover import Takeover
+from linkage.core.sweeper import Sweeper
 from linkage.core.writer.group_commit import GroupCommit
-from linkage.core.writer.writer import Batch, Writer, tell
+from linkage.core.writer.writer import Batch, Writer
 from linkage.observation.figures import Figures
 from linkage.ports import Capability, Clock, EntryKind, Link, NoticeRequest, Recorded, StoredFile
 from linkage.ports.maintenance import StoreLog
@@ -50,14 +46,10 @@ from linkage.ports.store import Store
 from linkage.tracing.context import Conversations
 from linkage.tracing.spans import Put, SpanMaker
 from protocol.envelope import Request, Response
-from protocol.messages import CapabilityNotice
-from protocol.results import Result
 
 logger = logging.getLogger("linkage.core")
 
 T = TypeVar("T")
-
-SWEEP_EVERY_S: Final = 1.0
 
 
 class Core:
@@ -81,7 +73,6 @@ class Core:
         self.peers = Peers.of(config, capabilities)
         self.store_log = store_log
         self._clock = clock
-        self._config = config
         self.figures = Figures()
         self._measures = Measures(
             self.figures, clock, None if spans is None else SpanMaker(config.id, spans, clock)
@@ -131,9 +122,20 @@ class Core:
         self.credential_expiry = CredentialExpiry(
             lambda: self._links.credentials, self._links.end, clock
         )
-        self._sweeping: asyncio.TimerHandle | None = None
-        self._sweep_waits = False
-        self._asked_at = clock.now()
+        at_link = self._links.peer_at
+        self._intake = Intake(
+            at_link, self._writer, self._admission, self._measures, replay=self._queues.replay
+        )
+        self._recorder = Recorder(at_link, self._writer, self._admission, self.figures)
+        self._sweeper = Sweeper(
+            self._writer,
+            self._queues,
+            self._links,
+            self._admission,
+            clock,
+            self._steady_us,
+            audit_every_s=config.sweep.every_s,
+        )
 
     # --- life ------------------------------------------------------------------------------------
     async def start(self) -> None:
@@ -142,13 +144,12 @@ class Core:
         await self._writer.do(Observe(self.peers.own_id, EntryKind.STARTED, "linkage started"))
         await self._writer.do(AnnounceGaps())
         await self._writer.do(ClearUnrouted())
-        self._sweep_later()
+        self._sweeper.start()
         self.credential_expiry.start()
 
     async def stop(self) -> None:
         """Finish what was taken, then end; every link should be closed before."""
-        if self._sweeping is not None:
-            self._sweeping.cancel()
+        self._sweeper.stop()
         await self.credential_expiry.stop()
         if self._writer.running:
             await self.between_commits(lambda: None)
@@ -286,82 +287,25 @@ class Core:
 
     async def submit(self, link: Link, request: Request) -> Response:
         """See `CorePort.submit`."""
-        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self.post(link, request, partial(tell, answer))
-        return await answer
+        return await self._intake.submit(link, request)
 
     def post(self, link: Link, request: Request, answer: Callable[[Response], None]) -> None:
         """See `CorePort.post`."""
-        peer = self._links.peer_at.get(link)
-        if peer is None:
-            answer(_refused(request, Result.SESSION_EXPIRED))
-            return
-        wait_s = self._admission.refusal(peer.id, len(self._writer.unsettled))
-        if wait_s:
-            refused = _refused(request, Result.OVERLOAD, wait_s)
-            self._measures.refused_unread(request, refused)
-            answer(refused)
-            return
-        if self._writer.stopping or not self._writer.running:
-            answer(not_written(request, OSError()))
-            return
-        job = Submit(peer.id, request, answered=self._writer.answered)
-        self._admission.waiting[peer.id] += 1
-        self._writer.put(job, partial(self._submitted, peer, request, answer))
+        self._intake.post(link, request, answer)
 
-    def _submitted(
-        self,
-        peer: Peer,
-        request: Request,
-        answer: Callable[[Response], None],
-        done: Done[Handled],
-    ) -> None:
-        self._admission.waiting[peer.id] -= 1
-        answer(_response_of(peer, request, done))
-        if done.value is not None and done.value.replayed:
-            self._queues.replay(peer.id)
+    async def operate(self, author: str, owner: str, request: Request) -> Response:
+        """See `Intake.operate`."""
+        return await self._intake.operate(author, owner, request)
 
     async def record(
         self, link: Link, notices: Sequence[NoticeRequest], memory: Mapping[str, str | None]
     ) -> Recorded:
         """See `AdapterCore.record`."""
-        peer = self._links.peer_at.get(link)
-        if peer is None:
-            return Recorded(result=Result.SESSION_EXPIRED)
-        wait_s = self._admission.refusal(peer.id, self.inbox) if notices else 0
-        if wait_s:
-            for notice in notices:
-                self.figures.requests[notice.request.type, Result.OVERLOAD] += 1
-            return Recorded(result=Result.OVERLOAD, retry_after_s=wait_s)
-        answered = self._writer.answered
-        submits = [
-            Submit(peer.id, notice.request, notice.reconstructed, answered) for notice in notices
-        ]
-        self._admission.waiting[peer.id] += len(submits)
-        try:
-            done = await self._writer.do(Record(peer.id, tuple(submits), memory))
-        finally:
-            self._admission.waiting[peer.id] -= len(submits)
-        if isinstance(done.error, OSError):
-            return Recorded(result=Result.OVERLOAD, retry_after_s=STORE_RETRY_S)
-        parts = done.result()
-        responses = (
-            _response_of(peer, notice.request, part)
-            for notice, part in zip(notices, parts, strict=True)
-        )
-        return Recorded(responses=tuple(responses))
+        return await self._recorder.record(link, notices, memory)
 
-    async def operate(self, author: str, owner: str, request: Request) -> Response:
-        """Handle a command of a person at this machine, by the rules for everybody.
-
-        Args:
-            author: who they are, for the journal and for what is bound.
-            owner: the application in whose name they act.
-            request: a 2xx that is about events.
-        """
-        done = await self._writer.do(Submit(f"{OPERATOR}{author}", request, owner=owner))
-        handled = done.value
-        return not_written(request, done.error) if handled is None else handled.response
+    async def recall(self, adapter: str) -> dict[str, Any]:
+        """See `AdapterCore.recall`."""
+        return await self._recorder.recall(adapter)
 
     @property
     def present(self) -> list[Presence]:
@@ -416,53 +360,6 @@ class Core:
         if not self._queues.hold(job.receiver, job.to_seq):
             return False
         return (await self._writer.do(job, partial(self._queues.dropped, job.receiver))).result()
-
-    # --- adapters' memory ------------------------------------------------------------------------
-    async def recall(self, adapter: str) -> dict[str, Any]:
-        """See `AdapterCore.recall`."""
-        return (await self._writer.do(LoadMemory(adapter))).result()
-
-    # --- every second ----------------------------------------------------------------------------
-    def _sweep_later(self) -> None:
-        self._sweeping = asyncio.get_running_loop().call_later(SWEEP_EVERY_S, self._sweep)
-
-    def _sweep(self) -> None:
-        self._sweep_later()
-        self._queues.pump_due()
-        self._audit_liveness()
-        self._links.sum_up()
-        if self._admission.offer_kept():
-            self._queues.load_all()
-        # One at a time: a disk that hangs must not find a heap of them when it comes back.
-        if not self._sweep_waits:
-            self._sweep_waits = True
-            self._writer.put(Sweep(self._queues.pushed(), self._steady_us()), self._swept)
-        self._admission.look(self.inbox, self.oldest_work_s)
-
-    def _swept(self, _: Done[None]) -> None:
-        self._sweep_waits = False
-
-    def _audit_liveness(self) -> None:
-        now = self._clock.now()
-        if now - self._asked_at >= self._config.sweep.every_s and not self._sweep_waits:
-            self._asked_at = now
-            self._writer.put(AuditLiveness())
-
-
-def _response_of(peer: Peer, request: Request, done: Done[Handled]) -> Response:
-    """What a peer is answered; what it can do is known from then on, where it told that."""
-    if done.value is None:
-        return not_written(request, done.error)
-    response = done.value.response
-    if response.accepted and isinstance(request.message, CapabilityNotice):
-        peer.capability = capability_of(request.message)
-    return response
-
-
-def _refused(request: Request, result: Result, retry_after_s: int | None = None) -> Response:
-    return Response(
-        request_id=request.id, type=request.type, result=int(result), retry_after_s=retry_after_s
-    )
 
 
 def _free_bytes(folder: Path) -> int | None:

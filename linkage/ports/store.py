@@ -237,7 +237,7 @@ class Queries(Protocol):
 ALARMS: Final = "!alarms"
 """Under this name, which no adapter can have, raised alarms are kept: AlarmId → what it says."""
 SESSIONS: Final = "!sessions"
-"""And the last two connections of each peer (`linkage.core.handle.repetition`)."""
+"""And the last two connections of each peer (`linkage.core.requests.repetition`)."""
 CLOCK: Final = "!clock"
 """And the moves of the wall clock (`linkage.store.clock_steps`)."""
 

@@ -16,12 +16,12 @@ from linkage.config.core import SweepSettings
 from linkage.config.file import Config
 from linkage.core.context import Context
 from linkage.core.delivery.queue_reader import Loaded
-from linkage.core.handle.incoming import not_written
-from linkage.core.handle.jobs import Submit
-from linkage.core.jobs import Job
+from linkage.core.job import Job
 from linkage.core.peers import Peers
+from linkage.core.requests.incoming import not_written
+from linkage.core.requests.submit import Submit
 from linkage.core.scope import Delivery, Done, Now
-from linkage.core.sessions.jobs import Register
+from linkage.core.sessions.registration import Register
 from linkage.core.writer.group_commit import GroupCommit
 from linkage.store.chain import breaks
 from linkage.store.rows import Event, JournalRow, Operation, columns_of, to_us

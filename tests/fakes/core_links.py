@@ -144,8 +144,7 @@ class Site:
     def _rest(self) -> None:
         """Leave the sweep to the test: the core's own goes by real seconds, in which no test that
         turns the clock knows where it is, once the machine is busy."""
-        assert self.core._sweeping is not None
-        self.core._sweeping.cancel()
+        self.core._sweeper.stop()
 
     async def __aexit__(self, *_: object) -> None:
         await self.core.stop()
@@ -172,7 +171,7 @@ class Site:
 
     async def sweep(self) -> None:
         """What the core does every second."""
-        self.core._sweep()
+        self.core._sweeper.sweep()
         self._rest()
         await self.settled()
 

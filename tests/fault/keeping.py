@@ -16,7 +16,7 @@ from linkage.clock import MANUAL_START
 from linkage.config.core import RetentionSettings
 from linkage.core.context import Context
 from linkage.core.peers import Peers
-from linkage.core.retention.jobs import DeleteRows, Rows, SealSegment
+from linkage.core.retention.trimming import DeleteRows, Rows, SealSegment
 from linkage.core.scope import Now
 from linkage.core.writer.group_commit import GroupCommit
 from linkage.store import archive

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from linkage.core.observe import Observe
 from linkage.core.overload.conditions import CALM_S
+from linkage.core.own_entries import Observe
 from linkage.ports import EntryKind
 from protocol import messages as m
 from protocol.envelope import Response

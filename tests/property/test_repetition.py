@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from linkage.clock import ManualClock
-from linkage.core.observe import Observe
-from linkage.core.sessions.jobs import Register
+from linkage.core.own_entries import Observe
+from linkage.core.sessions.registration import Register
 from linkage.ports import EntryKind, Role
 from protocol import messages as m
 from protocol.codec import decode, encode

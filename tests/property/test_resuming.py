@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from linkage.core.delivery import resuming
-from linkage.core.delivery.jobs import Acknowledge
+from linkage.core.delivery.acknowledge import Acknowledge
 from linkage.core.delivery.resuming import Resumption
-from linkage.core.retention.jobs import DropQueue
-from linkage.core.sessions.jobs import Admitted, Register
+from linkage.core.retention.dropped_queues import DropQueue
+from linkage.core.sessions.registration import Admitted, Register
 from linkage.ports import Role
 from linkage.store.sql import tables
 from protocol import messages as m

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from linkage.config.core import RetentionSettings
-from linkage.core.delivery.jobs import Acknowledge
-from linkage.core.retention.jobs import DeleteRows, DropQueue, Rows, SealSegment
+from linkage.core.delivery.acknowledge import Acknowledge
+from linkage.core.retention.dropped_queues import DropQueue
+from linkage.core.retention.trimming import DeleteRows, Rows, SealSegment
 from linkage.store import archive
 from linkage.store.read.reader import StoreReader
 from linkage.store.sql import retention, tables

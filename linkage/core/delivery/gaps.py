@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from linkage.core.notify import Notifier, own_type
+from linkage.core.notifier import Notifier
+from linkage.core.own_notices import own_type
 from linkage.core.peers import Peer
 from linkage.core.scope import Scope
 from linkage.correlation import Applied

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from linkage.core.delivery.gaps import Gaps
-from linkage.core.delivery.outcomes import report
 from linkage.core.delivery.render import render, stored_message
-from linkage.core.notify import Notifier
+from linkage.core.own_notices import OwnNotices
 from linkage.core.scope import Delivery, Scope
+from linkage.core.traces import Traces
 from linkage.ports.store import UnreadableError
 from linkage.store.rows import DeliveryRow
 from protocol.kinds import COMMANDS
@@ -38,10 +38,11 @@ class Loaded:
 class QueueReader:
     """Belongs to the core's thread."""
 
-    def __init__(self, scope: Scope, notifier: Notifier, gaps: Gaps) -> None:
+    def __init__(self, scope: Scope, traces: Traces, own_notices: OwnNotices, gaps: Gaps) -> None:
         self._scope = scope
         self._tx = scope.tx
-        self._notifier = notifier
+        self._traces = traces
+        self._own_notices = own_notices
         self._gaps = gaps
         self._unread: Counter[tuple[str, int]] = Counter()
         """Receiver and Seq of what the disk failed at, and how often."""
@@ -97,13 +98,8 @@ class QueueReader:
             return None if told is None else self._read_delivery(told)
         with suppress(UnreadableError):
             entry = self._tx.journal.find(row.journal_seq)
-            report(
-                self._scope,
-                self._notifier,
-                entry,
-                Result.INTERNAL,
-                f"{row.receiver} cannot be sent it",
-            )
+            detail = f"{row.receiver} cannot be sent it"
+            self._own_notices.tell_failed(entry, Result.INTERNAL, detail)
         return None
 
     def _read_delivery(self, row: DeliveryRow) -> Delivery:
@@ -112,6 +108,6 @@ class QueueReader:
         command = None if entry.command_seq is None else self._tx.journal.find(entry.command_seq)
         message = stored_message(entry)
         base = as_command(message) if row.type in COMMANDS else message
-        trace = self._notifier.traces.outgoing(entry, row.receiver)
+        trace = self._traces.outgoing(entry, row.receiver)
         request = render(entry, base, row, command, self._scope.now, trace)
         return Delivery(row, request, entry.recorded_at, len(entry.body))

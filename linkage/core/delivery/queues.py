@@ -6,12 +6,15 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, ClassVar, Final, ParamSpec, TypeVar
 
-from linkage.core.delivery.jobs import Acknowledge, GiveUp, LoadQueue
+from linkage.core.context import Context
+from linkage.core.delivery.acknowledge import Acknowledge, GiveUp
 from linkage.core.delivery.outbox import QUEUE_MAX, Outbox, Settled
 from linkage.core.delivery.queue_reader import Loaded
+from linkage.core.job import Job
 from linkage.core.overload.admission import Admission
 from linkage.core.peers import Peers
 from linkage.core.scope import Delivery, Done
@@ -32,6 +35,21 @@ LOAD_AGAIN_S: Final = 1.0
 _NEVER: Final = (-1, Acknowledge("", 0, Response(request_id="", type=0, result=0)))
 ANSWERS_OF_A_PREFIX: Final = 9_999_999
 """What the patent's 16 characters have room for behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadQueue(Job[Loaded]):
+    """Read open deliveries of a receiver after a position."""
+
+    receiver: str
+    after: int
+    limit: int
+
+    only_reads: ClassVar[bool] = True
+
+    def run(self, context: Context) -> Loaded:
+        """See `QueueReader.load`."""
+        return context.queue_reader.load(self.receiver, self.after, self.limit)
 
 
 class Queues:

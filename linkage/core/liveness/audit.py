@@ -29,7 +29,7 @@ from linkage.core.liveness.probe import (
     last_word,
     subject_of,
 )
-from linkage.core.notify import Notifier
+from linkage.core.notifier import Notifier
 from linkage.core.peers import Peer
 from linkage.core.scope import Scope
 from linkage.correlation import Applied, Entry, apply

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from linkage.config.file import Config
 from linkage.core.alarms import Alarm
-from linkage.core.delivery.jobs import Acknowledge
-from linkage.core.jobs import Job
-from linkage.core.observe import Observe, TellAlarm
+from linkage.core.delivery.acknowledge import Acknowledge
+from linkage.core.job import Job
 from linkage.core.overload.conditions import Conditions, Readings
 from linkage.core.overload.holds import OVERLOAD_RETRY_S, STORE_RETRY_S, Holds
+from linkage.core.own_entries import Observe, TellAlarm
 from linkage.core.scope import Done
 from linkage.core.sessions.takeover import Takeover
 from linkage.core.writer.group_commit import GroupCommit

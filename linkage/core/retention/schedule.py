@@ -14,7 +14,8 @@ from typing import Any, Final, TypeVar
 
 from linkage.config.file import Config
 from linkage.core.core import Core
-from linkage.core.retention.jobs import DeleteRows, DropQueue, Rows, SealSegment
+from linkage.core.retention.dropped_queues import DropQueue
+from linkage.core.retention.trimming import DeleteRows, Rows, SealSegment
 from linkage.ports import Clock
 from linkage.ports.maintenance import Maintenance
 from linkage.ports.store import StoreFailedError

@@ -12,14 +12,14 @@ from datetime import datetime
 from linkage.config.secrets import Secret
 from linkage.core.delivery.queues import Queues
 from linkage.core.delivery.resuming import Resumption
-from linkage.core.handle.incoming import not_written, respond
-from linkage.core.observe import Observe
 from linkage.core.overload.admission import Admission
+from linkage.core.own_entries import Observe
 from linkage.core.peers import Peer, Peers
+from linkage.core.requests.incoming import not_written, respond
 from linkage.core.scope import Done
 from linkage.core.sessions.credential_expiry import Credential
 from linkage.core.sessions.flap_damping import FlapDamping
-from linkage.core.sessions.jobs import Admitted, Register
+from linkage.core.sessions.registration import Admitted, Register
 from linkage.core.sessions.takeover import Takeover
 from linkage.core.writer.group_commit import not_now
 from linkage.core.writer.writer import Writer

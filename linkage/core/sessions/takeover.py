@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from linkage.core.delivery.jobs import Acknowledge
+from linkage.core.delivery.acknowledge import Acknowledge
 from protocol.kinds import is_command
 
 HELD_MAX: Final = 10_000

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any, Final
 
-from linkage.core.jobs import Job
+from linkage.core.job import Job
 from linkage.core.scope import Done
 
 Item = tuple[int, Job[Any], Callable[[Done[Any]], None] | None]

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from linkage.core.context import Context
-from linkage.core.jobs import BrokenJobError, Job, about
+from linkage.core.job import BrokenJobError, Job, about
 from linkage.core.overload.holds import Holds
 from linkage.core.scope import Done, Now
 from linkage.logs.context import subject

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
-from linkage.core.jobs import Job
+from linkage.core.job import Job
 from linkage.core.scope import Done, Now
 from linkage.core.writer.fair_queue import FairQueue, Item
 from linkage.core.writer.group_commit import GroupCommit, not_now

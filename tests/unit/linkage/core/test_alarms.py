@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from linkage.core.alarms import Alarm
-from linkage.core.observe import Observe, TellAlarm
+from linkage.core.own_entries import Observe, TellAlarm
 from linkage.ports import EntryKind
 from protocol import messages as m
 from tests.fakes.core_bench import PEERS, Bench, config, peer

@@ -14,10 +14,11 @@ import pytest
 from sqlalchemy import Engine
 
 from linkage.core.context import Context
-from linkage.core.delivery.jobs import Acknowledge, LoadQueue
+from linkage.core.delivery.acknowledge import Acknowledge
 from linkage.core.delivery.queue_reader import READS_MAX
-from linkage.core.jobs import Job
-from linkage.core.observe import Observe
+from linkage.core.delivery.queues import LoadQueue
+from linkage.core.job import Job
+from linkage.core.own_entries import Observe
 from linkage.core.scope import Done
 from linkage.ports import EntryKind
 from linkage.ports.store import StoreFailedError

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import func, select
 
 from linkage.clock import ManualClock
-from linkage.core.delivery.jobs import Sweep
-from linkage.core.retention.jobs import DeleteRows, Rows
 from linkage.core.retention.schedule import CautiousTime
-from linkage.core.sessions.jobs import Admitted, Register
+from linkage.core.retention.trimming import DeleteRows, Rows
+from linkage.core.sessions.registration import Admitted, Register
+from linkage.core.sweeper import Sweep
 from linkage.ports import EntryKind, Role
 from linkage.store.clock_steps import KEPT_MAX, Steps
 from linkage.store.rows import to_us

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import delete, func, select
 
 from linkage.config.core import RetentionSettings
-from linkage.core.retention.jobs import DeleteRows, Rows, SealSegment
+from linkage.core.retention.trimming import DeleteRows, Rows, SealSegment
 from linkage.core.scope import Done
 from linkage.store import archive
 from linkage.store.archive import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from linkage.core.handle.replay import REPLAY_MAX
+from linkage.core.requests.replay import REPLAY_MAX
 from protocol import messages as m
 from tests.fakes.core_links import Site, accept, many
 from tests.fakes.said import hangup, incoming

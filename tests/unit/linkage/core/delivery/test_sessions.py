@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from linkage.core.delivery import queues
-from linkage.core.delivery.jobs import Sweep
 from linkage.core.delivery.queue_reader import Loaded
 from linkage.core.overload import admission
 from linkage.core.scope import Done
+from linkage.core.sweeper import Sweep
 from linkage.ports import EntryKind
 from protocol import messages as m
 from tests.fakes.core_bench import SECRET

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from linkage.config.core import SweepSettings
-from linkage.core.delivery.jobs import Acknowledge
-from linkage.core.handle.jobs import Submit
+from linkage.core.delivery.acknowledge import Acknowledge
 from linkage.core.liveness.audit import QUESTIONS_MAX
-from linkage.core.liveness.jobs import AuditLiveness
-from linkage.core.observe import Observe
+from linkage.core.own_entries import Observe
+from linkage.core.requests.submit import Submit
+from linkage.core.sweeper import AuditLiveness
 from linkage.ports import EntryKind
 from protocol import messages as m
 from protocol.envelope import Response

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from linkage.core.alarms import Alarm
-from linkage.core.delivery.jobs import Acknowledge
-from linkage.core.jobs import Job
-from linkage.core.observe import Observe, TellAlarm
+from linkage.core.delivery.acknowledge import Acknowledge
+from linkage.core.job import Job
 from linkage.core.overload.admission import KEPT_MAX, Admission
 from linkage.core.overload.holds import Holds
+from linkage.core.own_entries import Observe, TellAlarm
 from linkage.core.sessions.takeover import Takeover
 from linkage.ports import EntryKind
 from protocol.envelope import Response

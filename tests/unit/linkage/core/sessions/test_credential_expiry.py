@@ -11,7 +11,7 @@ import pytest
 from linkage.config.keyring import rotate
 from linkage.config.secrets import Secret
 from linkage.core.sessions.credential_expiry import Credential, CredentialExpiry
-from linkage.core.sessions.jobs import Admitted
+from linkage.core.sessions.registration import Admitted
 from linkage.ports import EXPIRED, EntryKind, Link
 from protocol.envelope import Response
 from protocol.messages import CallDirection, Diagnose, IncomingCallNotice

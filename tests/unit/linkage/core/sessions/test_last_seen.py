@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from linkage.core.observe import Observe
+from linkage.core.own_entries import Observe
 from linkage.ports import EntryKind
 from linkage.store.rows import from_us
 from linkage.store.sql import tables

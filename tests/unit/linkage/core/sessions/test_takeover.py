@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from linkage.core.delivery.jobs import Acknowledge
+from linkage.core.delivery.acknowledge import Acknowledge
 from linkage.core.sessions.takeover import HELD_MAX, Takeover
 from protocol.envelope import Response
 

@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkage.core.handle.jobs import Submit
-from linkage.core.jobs import Job
-from linkage.core.observe import Observe
+from linkage.core.job import Job
+from linkage.core.own_entries import Observe
+from linkage.core.requests.submit import Submit
 from linkage.core.writer.fair_queue import FairQueue, Item
 from linkage.ports import EntryKind
 from protocol import messages as m

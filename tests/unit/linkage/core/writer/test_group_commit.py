@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from linkage.core.alarms import Alarm
-from linkage.core.delivery.jobs import LoadQueue, Sweep
 from linkage.core.delivery.queue_reader import Loaded
-from linkage.core.jobs import Job
-from linkage.core.observe import TellAlarm
+from linkage.core.delivery.queues import LoadQueue
+from linkage.core.job import Job
+from linkage.core.own_entries import TellAlarm
 from linkage.core.scope import Done
+from linkage.core.sweeper import Sweep
 from protocol import messages as m
 from tests.fakes.core_bench import Bench, answer_of
 from tests.fakes.said import incoming

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from linkage.core.retention.jobs import AnnounceGaps
-from linkage.core.sessions.jobs import Register
+from linkage.core.retention.dropped_queues import AnnounceGaps
+from linkage.core.sessions.registration import Register
 from linkage.ports import EntryKind, Role
 from linkage.store.journal_head import read_head
 from linkage.store.sql import tables

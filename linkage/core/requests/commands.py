@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from linkage.core.context import Context
-from linkage.core.handle import queries
-from linkage.core.handle.file_answer import ready_notice
-from linkage.core.handle.incoming import Handled, Incoming, respond
-from linkage.core.handle.replay import replay
-from linkage.core.handle.routing import platform_for, platform_of
 from linkage.core.peers import Peer
+from linkage.core.requests import queries
+from linkage.core.requests.file_answer import ready_notice
+from linkage.core.requests.incoming import Handled, Incoming, respond
+from linkage.core.requests.replay import replay
+from linkage.core.requests.routing import platform_for, platform_of
 from linkage.core.rights.commands import Target, check_command
 from linkage.core.rights.files import check_files, file_meant
 from linkage.core.rights.ownership import check_kept, check_named, place_of
@@ -144,7 +144,7 @@ def _answer_here(
         target=_platform_of(applied),
     )
     detail = command.echo_text if isinstance(command, m.Diagnose) else None
-    context.notifier.tell_bound(applied.bound, row)
+    context.own_notices.tell_bound(applied.bound, row)
     if isinstance(command, m.CreateEvent) and applied.operation is not None:
         _to_platform(context, row, command, applied.operation.platform, expires_at)
     if isinstance(command, m.CloseEvent) and command.hangup_all and applied.event is not None:

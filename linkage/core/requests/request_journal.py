@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from linkage.core.alarms import Alarm, Alarms
-from linkage.core.handle.incoming import Handled, Incoming, respond
-from linkage.core.handle.repetition import Repetitions, Verdict, alike
-from linkage.core.notify import Notifier
+from linkage.core.notifier import Notifier
 from linkage.core.peers import Peer
+from linkage.core.requests.incoming import Handled, Incoming, respond
+from linkage.core.requests.repetition import Repetitions, Verdict, alike
 from linkage.core.scope import Scope
 from linkage.correlation import Applied, Entry, natives_of
 from linkage.ports import EntryKind

@@ -1,4 +1,4 @@
-"""Who is told of a notice, each as which type.
+"""What is written of a message in the open transaction, and who is told of it, as which type.
 
 A notice goes to the sender of the command it answers, to the application that owns its event, else
 to the one that its call was routed to, else to those that take the called number or the LoginId;
@@ -10,15 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from linkage.core.delivery.render import render
 from linkage.core.peers import Peer, Peers
-from linkage.correlation import Applied, Entry, Records
+from linkage.core.scope import Delivery, Scope
+from linkage.core.traces import Traces
+from linkage.correlation import Applied, Entry, Records, final_event
 from linkage.correlation.messages import RECEIVED as MESSAGES_RECEIVED
 from linkage.correlation.messages import addresses_of
 from linkage.correlation.replies import owners_of
 from linkage.correlation.rules import MESSAGES
-from linkage.ports import Role
+from linkage.ports import EntryKind, Role
 from linkage.store.rows import JournalRow, Operation
 from protocol import messages as m
+from protocol.codec import encode
+from protocol.envelope import Request
+from protocol.kinds import NOTICES
 from protocol.message import Message
 from protocol.roles import as_heard
 
@@ -28,6 +34,125 @@ ONLY_ASKED_FOR: Final = frozenset({162, 171, 180, 182, 192, 193, 194, 196})
 """Data answers: only to who asked."""
 NOBODYS: Final = TO_EVERYBODY | ONLY_ASKED_FOR
 """Notices that never tell of a new call."""
+
+
+class Notifier:
+    """Writes notices into the open transaction, and gives each receiver its place in the queue."""
+
+    def __init__(self, scope: Scope, traces: Traces) -> None:
+        self._scope = scope
+        self._tx = scope.tx
+        self._peers = scope.peers
+        self.traces = traces
+
+    # --- writing ---------------------------------------------------------------------------------
+    def own_row(
+        self,
+        message: Message,
+        applied: Applied,
+        *,
+        command_seq: int | None = None,
+        target: str | None = None,
+        reconstructed: bool = False,
+        cause: JournalRow | None = None,
+    ) -> JournalRow:
+        """A message that linkage makes itself: journalled like any other, from its own id.
+
+        `cause` is the entry because of which it does; none given: the request in work.
+        """
+        seq = self._tx.journal.next_seq
+        row = JournalRow(
+            seq=seq,
+            recorded_at=self._scope.now_us,
+            kind=EntryKind.OWN.value,
+            source=self._peers.own_id,
+            type=message.number,
+            request_id=str(seq),
+            command_seq=command_seq,
+            target=target,
+            result=0,
+            reconstructed=reconstructed,
+            body=encode(Request(id=str(seq), message=message)),
+        )
+        self.put_found(row, applied, message)
+        row.trace = self.traces.of_own(cause or self._scope.row)
+        self._tx.journal.append(row)
+        return row
+
+    def enqueue(
+        self,
+        peer: Peer,
+        row: JournalRow,
+        message: Message,
+        type_: int,
+        command: JournalRow | None = None,
+        expires_at: int | None = None,
+    ) -> None:
+        """Queue an entry's message for a peer, to come as `type_`.
+
+        `command` is what it is the outcome of, or what it cancels; `expires_at` on the steady
+        clock, in microseconds.
+        """
+        delivery = self._tx.queues.enqueue(peer.id, peer.role_name, row.seq, type_, expires_at)
+        trace = self.traces.outgoing(row, peer.id) if self.traces.begun else row.trace
+        request = render(row, message, delivery, command, self._scope.now, trace)
+        self._scope.deliveries.append(Delivery(delivery, request, size=len(row.body)))
+
+    def put_found(self, row: JournalRow, applied: Applied | None, message: Message) -> None:
+        """What correlation found, for the journal and for those who are told."""
+        operation = event = None
+        if applied is not None:
+            operation, event = applied.operation, applied.event
+        if event is None:
+            row.event_id = message.event_id
+        else:
+            row.event_pk = event.event_pk
+            # Merging redirects: the row stays with its event, its readers hear of the other.
+            told = final_event(self._tx.records, event) if message.number in NOTICES else event
+            row.event_id = told.event_id
+        if operation is None:
+            row.call_id = message.call_id
+            row.conference_id = message.conference_id
+        else:
+            row.op_id = operation.op_id
+            row.call_id = message.call_id or operation.call_id
+            row.conference_id = message.conference_id or operation.conference_id
+
+    # --- telling ---------------------------------------------------------------------------------
+    def deliver_notice(
+        self,
+        row: JournalRow,
+        message: Message,
+        applied: Applied,
+        command: JournalRow | None,
+        unowned: Iterable[Peer],
+    ) -> bool:
+        """Queue a notice for everyone who gets it; whether anybody but a monitor does.
+
+        `unowned` are those that could take it, where it is about no call; while nobody has the
+        call that it is about, they are found by that.
+        """
+        operation = applied.operation
+        owner = None if operation is None else self._owner_of(operation)
+        if operation is not None and owner is None:
+            root = self._tx.records.operation(operation.root) or operation
+            unowned = takers_of(self._peers, root, message)
+        told = audience(self._peers, message, applied, command, unowned, owner)
+        reached = False
+        for peer, type_ in told:
+            takes = not peer.legacy or peer.takes(type_, message, operation)
+            if takes:
+                self.enqueue(peer, row, message, type_, command)
+            # A legacy application hears of a call by its 100, but never of a message.
+            if takes or message.number not in MESSAGES_RECEIVED:
+                reached = reached or peer.role is not Role.MONITOR
+        return reached
+
+    def _owner_of(self, operation: Operation) -> str | None:
+        if operation.owner is not None or operation.root == operation.op_id:
+            return operation.owner
+        root = self._tx.records.operation(operation.root)
+        return None if root is None else root.owner
 
 
 def owner_of_new(

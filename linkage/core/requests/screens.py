@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from linkage.core.context import Context
-from linkage.core.handle.commands import expires_at_of
-from linkage.core.handle.incoming import Handled, Incoming, respond
 from linkage.core.peers import Peer, Peers
+from linkage.core.requests.commands import expires_at_of
+from linkage.core.requests.incoming import Handled, Incoming, respond
 from linkage.core.rights.refusal import RefusedError
 from linkage.ports import Role
 from protocol import messages as m

@@ -9,15 +9,15 @@ from typing import Final
 from linkage.config.secrets import Secret
 from linkage.core.context import Context
 from linkage.core.delivery.resuming import Resumption
-from linkage.core.handle.incoming import not_written, respond
-from linkage.core.jobs import Job
+from linkage.core.job import Job
 from linkage.core.measures import Measures, Times
 from linkage.core.overload.holds import STORE_RETRY_S
+from linkage.core.own_entries import open_session
 from linkage.core.peers import Peer
+from linkage.core.requests.incoming import not_written, respond
 from linkage.core.rights.refusal import RefusedError
 from linkage.core.rights.registration import check_registration, check_repeatable
 from linkage.core.scope import Done
-from linkage.core.sessions.presence import open_session
 from linkage.ports import EntryKind
 from linkage.store.rows import JournalRow
 from protocol.envelope import Request, Response
@@ -150,5 +150,5 @@ def _resume(context: Context, peer: Peer, last_seq: int | None) -> int:
     position = waiting[0].seq - 1 if waiting else newest
     if last_seq is not None:
         gap = GapNotice(from_seq=newest + 1, to_seq=last_seq, cause=GapCause.RESTART)
-        context.notifier.tell_peer(peer, gap)
+        context.own_notices.tell_peer(peer, gap)
     return position

@@ -3,8 +3,8 @@
 ```
  Writer.put(job, on_done) ──▶ [thread] job.run(context) -> T ──▶ commit ──▶ [loop] on_done(Done[T])
 ```
-Each room has its jobs in a `jobs.py`. A new kind is a class there with its `run`; what follows
-from it in the event loop is the `on_done` of whoever puts it.
+A new kind is a class with its `run`, beside who puts it; what follows from it in the event loop is
+the `on_done` given with it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from linkage.core.context import Context
-from linkage.core.handle.incoming import Incoming
 from linkage.core.measures import Measures, Times
+from linkage.core.requests.incoming import Incoming
 from linkage.core.scope import Done
 from linkage.logs.request_fields import fields_of
 from protocol.envelope import Request

@@ -29,7 +29,7 @@ def test_a_call_out_and_its_cancellation_may_come_in_one_batch(bench: Bench) -> 
 
 
 def test_a_cancellation_read_from_disk_names_the_same_call_out(bench: Bench) -> None:
-    from linkage.core.delivery.jobs import LoadQueue
+    from linkage.core.delivery.queues import LoadQueue
 
     bench.say("desk", call_out(), id_="mine")
     (sent,) = bench.heard("pbx")

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from linkage.core.context import Context
-from linkage.core.handle.incoming import Handled, Incoming
-from linkage.core.handle.jobs import Submit
-from linkage.core.handle.request_journal import RequestJournal
+from linkage.core.requests.incoming import Handled, Incoming
+from linkage.core.requests.request_journal import RequestJournal
+from linkage.core.requests.submit import Submit
 from linkage.ports import EntryKind, NoticeRequest, Recorded
 from protocol import messages as m
 from protocol.envelope import Request

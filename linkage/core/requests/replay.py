@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from linkage.core.context import Context
-from linkage.core.handle.incoming import Handled, Incoming, respond
 from linkage.core.peers import Peer
+from linkage.core.requests.incoming import Handled, Incoming, respond
 from linkage.core.rights.refusal import RefusedError
 from linkage.correlation import Applied
 from protocol import messages as m

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from linkage.core.handle.queries import PAGE_SIZE
+from linkage.core.requests.queries import PAGE_SIZE
 from protocol import messages as m
 from protocol.codec import encode
 from protocol.envelope import Request

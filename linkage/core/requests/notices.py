@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from linkage.core.alarms import Alarm
-from linkage.core.audience import ONLY_ASKED_FOR, owner_of_new
 from linkage.core.context import Context
-from linkage.core.handle.incoming import Handled, Incoming, respond
-from linkage.core.jobs import Job
+from linkage.core.job import Job
+from linkage.core.notifier import ONLY_ASKED_FOR, owner_of_new
+from linkage.core.requests.incoming import Handled, Incoming, respond
 from linkage.correlation import apply
 from linkage.correlation.operations import native_of, with_descendants
 from linkage.correlation.reused_ids import begins, is_of_another
@@ -50,9 +50,9 @@ def handle_notice(context: Context, incoming: Incoming) -> Handled:
     if not reached and (applied.is_new or applied.operation is None):
         _tell_unrouted(context, row, message)
     if applied.bound:
-        context.notifier.tell_bound(applied.bound, None)
+        context.own_notices.tell_bound(applied.bound, None)
     if applied.candidates:
-        context.notifier.tell_candidates(applied)
+        context.own_notices.tell_candidates(applied)
     if command is not None and command.source == context.peers.own_id:
         context.liveness.answered_with(incoming.source, command.seq, message)
     op_id = None if applied.operation is None else str(applied.operation.op_id)

@@ -7,8 +7,8 @@ from typing import ClassVar, Final
 
 from linkage.core.alarms import Alarm
 from linkage.core.context import Context
-from linkage.core.jobs import Job
-from linkage.core.sessions.presence import note_presence, open_session
+from linkage.core.job import Job
+from linkage.core.peers import Peer
 from linkage.ports import EntryKind
 from linkage.store.rows import JournalRow
 
@@ -84,3 +84,19 @@ class TellAlarm(Job[bool]):
     def run(self, context: Context) -> bool:
         """Whether it was news."""
         return context.alarms.tell(self.alarm)
+
+
+def note_presence(context: Context, kind: EntryKind, source: str) -> None:
+    """Keep when a peer was here last; a platform that comes is asked what lives there."""
+    peer = context.peers.get(source)
+    if peer is None or kind not in {EntryKind.SESSION_OPENED, EntryKind.SESSION_CLOSED}:
+        return
+    context.tx.queues.saw(peer.id, peer.role.value, context.scope.now_us)
+    if kind is EntryKind.SESSION_OPENED:
+        context.liveness.came(peer)
+
+
+def open_session(context: Context, peer: Peer, boot: str | None) -> None:
+    """A peer has a new connection; `boot` says since when its Ids are new, where it tells."""
+    note_presence(context, EntryKind.SESSION_OPENED, peer.id)
+    context.requests.session_opened(peer, boot)

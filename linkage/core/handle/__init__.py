@@ -1,1 +1,0 @@
-"""One business request: was it there before, is it allowed, what does it change, who is told."""

@@ -1,0 +1,1 @@
+"""One business request: taken? there before? allowed? What does it change, and who is told?"""
