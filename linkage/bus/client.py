@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from linkage.bus.core_connection import CoreConnection
 from linkage.bus.envelope import Kind, pack_item
-from linkage.bus.keys import Pair
 from linkage.bus.local_links import LocalLink
 from linkage.bus.pack import (
     PackError,
@@ -23,7 +22,7 @@ from linkage.bus.pack import (
 )
 from linkage.bus.pending_calls import CoreAwayError, tell
 from linkage.config.processes import MessagingSettings
-from linkage.ports import Capability, Clock, EntryKind, Link, NoticeRequest, Recorded
+from linkage.ports import Clock, EntryKind, Link, NoticeRequest, Recorded
 from protocol.envelope import Request, Response
 from protocol.kinds import is_command
 from protocol.messages import CapabilityNotice
@@ -44,66 +43,39 @@ STORE_WITHIN_S: Final = 30.0
 class CoreClient:
     """`AdapterCore`, and an adapter's files, for one part. In one event loop.
 
-    Every call may be made at any time, whether there is a core or not. The arguments are those of
-    `CoreConnection`, and `expire_s`: how long a command without `Expire` may wait
-    (protocol.md#expiry).
+    Every call may be made at any time, whether there is a core or not. What is closed is to be
+    closed before the connection is stopped.
+
+    Args:
+        connection: to the core; started and stopped by who made it.
+        clock: for timers.
+        settings: the figures.
+        expire_s: how long a command without `Expire` may wait (protocol.md#expiry).
     """
 
     def __init__(
         self,
-        part: str,
-        place: str,
+        connection: CoreConnection,
         clock: Clock,
         settings: MessagingSettings,
         *,
-        keys: tuple[Pair, bytes] | None = None,
-        capabilities: Mapping[str, Capability] | None = None,
         expire_s: int = 30,
     ) -> None:
+        self.connection = connection
         self._clock = clock
-        self._expire_s = expire_s
         self._settings = settings
-        self._talk = CoreConnection(part, place, clock, settings, keys, capabilities or {})
+        self._expire_s = expire_s
         self._notes = self._notes_lost = 0
-
-    # --- life ------------------------------------------------------------------------------------
-    def start(self) -> None:
-        """Begin to look for the core; returns at once, whether it is there or not."""
-        self._talk.start()
-
-    async def stop(self) -> None:
-        """Say goodbye and end; what waits still is answered 404. The links are closed before."""
-        await self._talk.stop()
-
-    @property
-    def replaced(self) -> asyncio.Future[None]:
-        """Done when another process has taken this part's name: this one has nothing to do."""
-        return self._talk.replaced
-
-    @property
-    def connected(self) -> bool:
-        """Whether the core is there and knows every link."""
-        return self._talk.connected
-
-    @property
-    def problem(self) -> str | None:
-        """In words, what keeps this part from the core; None: nothing."""
-        return self._talk.problem
-
-    @property
-    def waiting(self) -> int:
-        """Calls that the core has not answered."""
-        return len(self._talk.calls)
 
     @property
     def peers(self) -> list[str]:
         """Whose links this part has."""
-        return [link.peer_id for link in self._talk.links if link.peer_id is not None]
+        return [link.peer_id for link in self.connection.links if link.peer_id is not None]
 
     # --- CorePort: links -------------------------------------------------------------------------
     async def register(self, link: Link, request: Request) -> Response:
         """See `CorePort.register`."""
-        local = self._talk.links.of(link)
+        local = self.connection.links.of(link)
         came_at = self._clock.utc()
         try:
             found = await self._ask_for(
@@ -122,11 +94,11 @@ class CoreClient:
 
     async def adopt(self, link: Link, peer_id: str) -> None:
         """See `CorePort.adopt`. Waits for a core as long as it takes, or the link lives."""
-        local = self._talk.links.of(link)
+        local = self.connection.links.of(link)
         try:
             await self._ask_for(local, Kind.ADOPT, link.address, link.window, peer_id)
         except CoreAwayError:
-            if self._talk.links.find(link) is not None:
+            if self.connection.links.find(link) is not None:
                 raise
             return  # closed meanwhile: the caller sees that by itself
         local.peer_id = peer_id
@@ -142,19 +114,19 @@ class CoreClient:
 
     def begin(self, link: Link) -> None:
         """See `CorePort.begin`."""
-        local = self._talk.links.find(link)
+        local = self.connection.links.find(link)
         if local is not None:
             local.begun = True
-            self._talk.say(Kind.BEGIN, local.number)
+            self.connection.say(Kind.BEGIN, local.number)
 
     def closed(self, link: Link, reason: str) -> None:
         """See `CorePort.closed`."""
-        local = self._talk.links.remove(link)
+        local = self.connection.links.remove(link)
         if local is None:
             return
-        self._talk.say(Kind.CLOSED, local.number, reason)
+        self.connection.say(Kind.CLOSED, local.number, reason)
         if local.asking is not None:
-            self._talk.calls.drop_unsent(local.asking)
+            self.connection.calls.drop_unsent(local.asking)
 
     # --- CorePort: messages ----------------------------------------------------------------------
     async def submit(self, link: Link, request: Request) -> Response:
@@ -169,7 +141,7 @@ class CoreClient:
 
     def post(self, link: Link, request: Request, answer: Callable[[Response], None]) -> None:
         """See `CorePort.post`."""
-        local = self._talk.links.find(link)
+        local = self.connection.links.find(link)
         if local is None:
             answer(_refused(request, Result.SESSION_EXPIRED))
             return
@@ -182,7 +154,7 @@ class CoreClient:
             answer(self._response(local, request, value, error))
 
         try:
-            self._talk.ask(
+            self.connection.ask(
                 told, Kind.SUBMIT, local.number, pack_request(request),
                 hold_s=self._settings.hold_s, lane=local.number,
                 expires_at=self._expiry(request),
@@ -199,7 +171,7 @@ class CoreClient:
         now = self._clock.now()
         if local.paused_until > now:
             return math.ceil(local.paused_until - now)
-        if not self._talk.calls.full:
+        if not self.connection.calls.full:
             return 0
         local.paused_until = now + FULL_RETRY_S
         return FULL_RETRY_S
@@ -232,13 +204,13 @@ class CoreClient:
 
     def answered(self, link: Link, response: Response) -> None:
         """See `CorePort.answered`."""
-        local = self._talk.links.find(link)
+        local = self.connection.links.find(link)
         if local is not None:
-            live = self._talk.talking
-            self._talk.say(Kind.ANSWERED, local.number, pack_response(response))
+            live = self.connection.talking
+            self.connection.say(Kind.ANSWERED, local.number, pack_response(response))
             local.answered(response, live=live)
             for expired in local.take_expired():
-                self._talk.say(Kind.ANSWERED, local.number, pack_response(expired))
+                self.connection.say(Kind.ANSWERED, local.number, pack_response(expired))
 
     async def note(
         self,
@@ -253,7 +225,7 @@ class CoreClient:
         if self._notes >= NOTES_MAX:
             self._notes_lost += 1
             return
-        local = self._talk.links.find(link)
+        local = self.connection.links.find(link)
         number = 0 if local is None else local.number
         plain_result = None if result is None else int(result)
         self._notes += 1
@@ -284,7 +256,7 @@ class CoreClient:
         A core that went away before it answered may have committed it: the next one is asked the
         same again.
         """
-        local = self._talk.links.find(link)
+        local = self.connection.links.find(link)
         if local is None:
             return Recorded(result=Result.SESSION_EXPIRED)
         wait_s = self._wait_of(local)
@@ -301,7 +273,7 @@ class CoreClient:
             else:
                 packed.append((fields, notice.reconstructed))
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._talk.ask(
+        self.connection.ask(
             partial(tell, answer), Kind.RECORD, local.number, packed, dict(memory),
             hold_s=self._settings.hold_s, lane=local.number,
         )  # fmt: skip
@@ -329,12 +301,12 @@ class CoreClient:
 
     def drop_file(self, handle: int) -> None:
         """An upload will not be whole."""
-        self._talk.say(Kind.FILE_DROP, handle)
+        self.connection.say(Kind.FILE_DROP, handle)
 
     # --- asking ----------------------------------------------------------------------------------
     def _ask(self, kind: Kind, *fields: Any, hold_s: float | None = None) -> asyncio.Future[Any]:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._talk.ask(partial(tell, answer), kind, *fields, hold_s=hold_s)
+        self.connection.ask(partial(tell, answer), kind, *fields, hold_s=hold_s)
         return answer
 
     def _ask_for(
@@ -343,7 +315,7 @@ class CoreClient:
         """Ask for a link to be taken; nobody is asked that any more when it is closed."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         told = partial(tell, answer)
-        local.asking = self._talk.ask(told, kind, local.number, *fields, hold_s=hold_s)
+        local.asking = self.connection.ask(told, kind, local.number, *fields, hold_s=hold_s)
         return answer
 
 

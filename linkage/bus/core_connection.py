@@ -19,6 +19,7 @@ import secrets
 from collections.abc import Mapping
 from enum import Enum
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final
 
 import zmq
@@ -84,8 +85,8 @@ class CoreConnection:
         place: str,
         clock: Clock,
         settings: MessagingSettings,
-        keys: tuple[Pair, bytes] | None,
-        capabilities: Mapping[str, Capability],
+        keys: tuple[Pair, bytes] | None = None,
+        capabilities: Mapping[str, Capability] = MappingProxyType({}),
     ) -> None:
         self._part = part
         self._place = place

@@ -13,6 +13,7 @@ from functools import partial
 from inspect import signature
 from typing import Any, Final
 
+from linkage.bus.checks import want, want_capability, want_pairs, want_time
 from linkage.bus.envelope import Kind
 from linkage.bus.pack import (
     Fields,
@@ -25,7 +26,7 @@ from linkage.bus.pack import (
 from linkage.bus.part import Part
 from linkage.bus.remote_link import RemoteLink
 from linkage.bus.uploads import read_piece, stat_of
-from linkage.ports import Absent, Capability, CoreService, EntryKind, FileStore, NoticeRequest
+from linkage.ports import Absent, CoreService, EntryKind, FileStore, NoticeRequest
 from protocol.envelope import Request, Response
 from protocol.registration import peer_id_of
 from protocol.results import Result
@@ -50,7 +51,7 @@ class Dispatcher:
         for peer_id, told in capabilities.items():
             if peer_id == part.adapter:
                 try:
-                    self._core.announce(peer_id, _capability(told))
+                    self._core.announce(peer_id, want_capability(told))
                 except PackError as error:
                     logger.warning("bus: %s: %s", part.name, error)
 
@@ -92,9 +93,11 @@ class Dispatcher:
     ) -> Coroutine[Any, Any, bool]:
         """A link has lived through the end of the core that took it."""
         self._check_peer(part, peer_id)
-        heard = tuple((unpack_request(packed), _time(came_at)) for packed, came_at in _pairs(told))
+        heard = tuple(
+            (unpack_request(packed), want_time(came_at)) for packed, came_at in want_pairs(told)
+        )
         link = self._link(part, number, address, window)
-        link.begun = _want(begun, bool)
+        link.begun = want(begun, bool)
         return self._resume(link, peer_id, heard)
 
     async def _resume(
@@ -125,7 +128,7 @@ class Dispatcher:
         """A link is gone."""
         link = part.links.pop(number, None)
         if link is not None:
-            link.end = _want(reason, str)
+            link.end = want(reason, str)
             self._core.closed(link, link.end)
 
     def introduce(self, part: Part, peer_id: Any) -> Coroutine[Any, Any, Fields]:
@@ -139,7 +142,7 @@ class Dispatcher:
     # --- messages --------------------------------------------------------------------------------
     def submit(self, part: Part, call: int, number: Any, packed: Any) -> None:
         """A request of a peer: the one call that comes often, so no task waits for its answer."""
-        link = part.links.get(_want(number, int))
+        link = part.links.get(want(number, int))
         request = unpack_request(packed)
         if link is None:
             response = Response(
@@ -171,11 +174,9 @@ class Dispatcher:
         except ValueError:
             raise PackError(f"{kind!r} is no kind of entry") from None
         if result is not None:
-            _want(result, int)
-        link = part.links.get(_want(number, int)) or Absent(_want(address, str))
-        return self._core.note(
-            link, entry, _want(detail, str), raw=_want(raw, bytes), result=result
-        )
+            want(result, int)
+        link = part.links.get(want(number, int)) or Absent(want(address, str))
+        return self._core.note(link, entry, want(detail, str), raw=want(raw, bytes), result=result)
 
     # --- adapters --------------------------------------------------------------------------------
     def recall(self, part: Part, adapter: Any) -> Coroutine[Any, Any, str]:
@@ -192,14 +193,14 @@ class Dispatcher:
         """What an adapter tells, with what it changes in its memory."""
         self._check_own(part, part.adapter)
         notices = [
-            NoticeRequest(unpack_request(request), _want(reconstructed, bool))
-            for request, reconstructed in _pairs(packed)
+            NoticeRequest(unpack_request(request), want(reconstructed, bool))
+            for request, reconstructed in want_pairs(packed)
         ]
-        for key, value in _want(memory, dict).items():
-            _want(key, str)
+        for key, value in want(memory, dict).items():
+            want(key, str)
             if value is not None:
-                _want(value, str)
-        return self._record(part.links.get(_want(number, int)), notices, memory)
+                want(value, str)
+        return self._record(part.links.get(want(number, int)), notices, memory)
 
     async def _record(
         self, link: RemoteLink | None, notices: list[NoticeRequest], memory: dict[str, str | None]
@@ -212,39 +213,39 @@ class Dispatcher:
     def open_file(self, part: Part, name: Any) -> Coroutine[Any, Any, int]:
         """A file begins."""
         self._check_own(part, part.adapter)
-        handle = part.uploads.open(self._files, _want(name, str))
+        handle = part.uploads.open(self._files, want(name, str))
         return _ready(handle)
 
     def add_to_file(self, part: Part, handle: Any, piece: Any) -> Coroutine[Any, Any, None]:
         """A piece of it."""
-        return part.uploads.add(_want(handle, int), _want(piece, bytes))
+        return part.uploads.add(want(handle, int), want(piece, bytes))
 
     def finish_file(self, part: Part, handle: Any) -> Coroutine[Any, Any, tuple[Any, ...]]:
         """It is whole."""
-        return part.uploads.finish(_want(handle, int))
+        return part.uploads.finish(want(handle, int))
 
     def drop_file(self, part: Part, handle: Any) -> None:
         """It will not be."""
-        part.uploads.drop(_want(handle, int))
+        part.uploads.drop(want(handle, int))
 
     def read_file(self, part: Part, file_id: Any, start: Any) -> Coroutine[Any, Any, bytes | None]:
         """A piece of a file that is kept."""
         self._check_own(part, part.adapter)
-        return read_piece(self._files, _want(file_id, str), _want(start, int))
+        return read_piece(self._files, want(file_id, str), want(start, int))
 
     def stat_file(self, part: Part, file_id: Any) -> Coroutine[Any, Any, tuple[Any, ...] | None]:
         """Where it lies, and how large it is."""
         self._check_own(part, part.adapter)
-        return stat_of(self._files, _want(file_id, str))
+        return stat_of(self._files, want(file_id, str))
 
     def delete_file(self, part: Part, file_id: Any) -> Coroutine[Any, Any, bool]:
         """It goes for good."""
         self._check_own(part, part.adapter)
-        return self._files.delete(_want(file_id, str))
+        return self._files.delete(want(file_id, str))
 
     # --- rights ----------------------------------------------------------------------------------
     def _check_peer(self, part: Part, peer_id: Any) -> None:
-        _want(peer_id, str)
+        want(peer_id, str)
         own = part.adapter
         allowed = peer_id == own if own is not None else peer_id not in self._adapters
         if not allowed:
@@ -257,10 +258,10 @@ class Dispatcher:
 
     @staticmethod
     def _link(part: Part, number: Any, address: Any, window: Any) -> RemoteLink:
-        _want(number, int)
-        if not 0 < _want(window, int) <= WINDOW_MAX:
+        want(number, int)
+        if not 0 < want(window, int) <= WINDOW_MAX:
             raise PackError(f"a window of {window}")
-        return part.link(number, _want(address, str), window)
+        return part.link(number, want(address, str), window)
 
 
 def _answer(part: Part, call: int, response: Response) -> None:
@@ -269,35 +270,6 @@ def _answer(part: Part, call: int, response: Response) -> None:
 
 async def _ready(value: int) -> int:
     return value
-
-
-def _want(value: Any, kind: type) -> Any:
-    if type(value) is not kind:
-        raise PackError(f"{type(value).__name__} where {kind.__name__} belongs")
-    return value
-
-
-def _time(value: Any) -> datetime:
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        raise PackError("a time is missing")
-    return value
-
-
-def _pairs(told: Any) -> tuple[tuple[Any, Any], ...]:
-    pairs = _want(told, tuple)
-    if not all(type(pair) is tuple and len(pair) == 2 for pair in pairs):  # noqa: PLR2004 - a pair
-        raise PackError("pairs are damaged")
-    return tuple(pairs)
-
-
-def _capability(told: Any) -> Capability:
-    if not isinstance(told, dict):
-        raise PackError("the capabilities are damaged")
-    found: dict[int, frozenset[int]] = {}
-    for number, actions in told.items():
-        _want(number, int)
-        found[number] = frozenset(_want(action, int) for action in _want(actions, tuple))
-    return found
 
 
 Handler = Callable[..., Coroutine[Any, Any, Any]]

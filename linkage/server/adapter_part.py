@@ -41,7 +41,7 @@ class AdapterPart(RemotePart):
         files = DirectoryFiles(config.files_path) if local else RemoteFiles(client)
         spans = start_traces(config, self._stack, self.watch)
         self._adapters = Adapters(config, client, self._clock, files, spans)
-        client.start()
+        self._connection.start()
         self._adapters.start_when_possible()
         self._stack.push_async_callback(self._adapters.stop)
         if self.watch is not None:

@@ -32,7 +32,7 @@ class GatewayPart(RemotePart):
 
     async def _start(self) -> None:
         client = self._make_client()
-        client.start()
+        self._connection.start()
         config = self.config
         if self.name != GATEWAY:
             quiet = tuple(peer.model_copy(update={"dial": None}) for peer in config.peer)

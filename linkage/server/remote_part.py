@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 from linkage.bus.address import endpoint, is_ipc, make_private
 from linkage.bus.client import CoreClient
+from linkage.bus.core_connection import CoreConnection
 from linkage.bus.keys import Pair, read_pair, read_public
 from linkage.bus.part_names import CORE
 from linkage.config.file import Config
@@ -14,28 +17,26 @@ from linkage.ports import Capability
 from linkage.server.metrics import watch_bus
 from linkage.server.part import LinkagePart, PartError
 
+NONE: Final[Mapping[str, Capability]] = MappingProxyType({})
+
 
 class RemotePart(LinkagePart):
     """A gateway or an adapter."""
 
-    _client: CoreClient
+    _connection: CoreConnection
 
-    def _make_client(self, capabilities: Mapping[str, Capability] | None = None) -> CoreClient:
+    def _make_client(self, capabilities: Mapping[str, Capability] = NONE) -> CoreClient:
         """The core as it is seen from here; `capabilities` are those of the adapter that runs."""
-        place, keys = _part_place(self.config, self.name)
-        client = self._client = CoreClient(
-            self.name,
-            place,
-            self._clock,
-            self.config.messaging,
-            keys=keys,
-            capabilities=capabilities,
-            expire_s=self.config.timers.command_expire_s,
+        config = self.config
+        place, keys = _part_place(config, self.name)
+        connection = self._connection = CoreConnection(
+            self.name, place, self._clock, config.messaging, keys, capabilities
         )
-        self._stack.push_async_callback(client.stop)
+        self._stack.push_async_callback(connection.stop)
         if self.watch is not None:
-            watch_bus(self.watch, lambda: client.problem, lambda: client.waiting)
-        return client
+            watch_bus(self.watch, lambda: connection.problem, lambda: len(connection.calls))
+        expire_s = config.timers.command_expire_s
+        return CoreClient(connection, self._clock, config.messaging, expire_s=expire_s)
 
     async def wait(self) -> None:
         """Until cancelled.
@@ -43,7 +44,7 @@ class RemotePart(LinkagePart):
         Raises:
             PartError: another process serves as this part now.
         """
-        await asyncio.shield(self._client.replaced)
+        await asyncio.shield(self._connection.replaced)
         raise PartError(
             f"another process serves as {self.name} now: this one ends; start each part once, "
             "or name several gateways `gateway:NAME`"

@@ -11,12 +11,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from linkage.bus.client import CoreClient
+from linkage.bus.core_connection import CoreConnection
 from linkage.bus.core_server import CoreServer
 from linkage.bus.keys import Pair
 from linkage.clock import SystemClock
 from linkage.config.processes import MessagingSettings
 from linkage.files import DirectoryFiles
-from linkage.ports import Capability, Clock
+from linkage.ports import Clock
 from protocol.envelope import Request, Response
 from protocol.message import Message
 from protocol.registration import make_registration
@@ -150,25 +151,18 @@ class Bus:
         self,
         name: str = "gateway",
         *,
-        capabilities: Mapping[str, Capability] | None = None,
         clock: Clock | None = None,
         **options: Any,
     ) -> CoreClient:
-        client = CoreClient(
-            name,
-            self.place,
-            clock or SystemClock(),
-            self._settings,
-            capabilities=capabilities,
-            **options,
-        )
-        client.start()
-        self._stack.push_async_callback(client.stop)
-        return client
+        clock = clock or SystemClock()
+        connection = CoreConnection(name, self.place, clock, self._settings, **options)
+        connection.start()
+        self._stack.push_async_callback(connection.stop)
+        return CoreClient(connection, clock, self._settings)
 
     async def connected(self, name: str = "gateway", **options: Any) -> CoreClient:
         client = self.part(name, **options)
-        await until(lambda: client.connected)
+        await until(lambda: client.connection.connected)
         return client
 
     def registration(self, peer_id: str, secret: str = SECRET) -> Request:

@@ -58,9 +58,9 @@ async def test_a_part_that_calls_itself_otherwise_leaves_nothing_of_what_it_was(
         assert bus.core_server is not None
         known = bus.site.core.peers.by_id["pbx"]
         await until(lambda: known.connected)
-        gateway._talk._part = "gateway:west"
-        gateway._talk.links.remove(pbx)  # it does not bring it along
-        gateway._talk._lose("a process that thinks better of it")
+        gateway.connection._part = "gateway:west"
+        gateway.connection.links.remove(pbx)  # it does not bring it along
+        gateway.connection._lose("a process that thinks better of it")
         await until(
             lambda: bus.core_server is not None and bus.core_server.parts == {"gateway:west": 0}
         )
@@ -85,7 +85,7 @@ async def test_links_and_what_they_were_sent_outlive_a_killed_core(tmp_path: Pat
         await until(lambda: len(desk.pushed) == 3)
 
         await bus.vanish()
-        gateway._talk._lose("it was noticed")
+        gateway.connection._lose("it was noticed")
         desk.answer(desk.pushed[0])  # while nobody is there to hear it
         async with asyncio.TaskGroup() as group:
             waiting = group.create_task(bus.say(pbx, incoming("C3")))
@@ -115,12 +115,12 @@ async def test_a_command_that_expires_before_the_platform_has_room_is_never_sent
         await command("first")
         await until(lambda: pbx.pushed)
         await bus.vanish()
-        gateway._talk._lose("it was noticed")
+        gateway.connection._lose("it was noticed")
         bus.site.clock.advance(6)  # to the new core, the first has expired and is out of the way
         bus.open()
-        await until(lambda: gateway.connected)
+        await until(lambda: gateway.connection.connected)
         await command("second")
-        await until(lambda: gateway._talk.links.of(pbx)._waiting)
+        await until(lambda: gateway.connection.links.of(pbx)._waiting)
         clock.ahead_s = 6
         pbx.answer(pbx.pushed[0])
         await until(lambda: results_told(desk, "second"))
@@ -142,20 +142,20 @@ async def test_a_new_core_is_asked_to_take_over_a_few_links_at_a_time(
         gateway = await bus.connected()
         peers = [await bus.join(gateway, name) for name in ROLES]
         await bus.vanish()
-        gateway._talk._lose("it was noticed")
+        gateway.connection._lose("it was noticed")
         StuckUnit.gate.clear()
         try:
             bus.site.core._commits.context.tx.__class__ = StuckUnit
             StuckUnit.entered.clear()
             bus.open()
             await until(StuckUnit.entered.is_set)
-            await until(lambda: len(gateway._talk.calls) == 2)
+            await until(lambda: len(gateway.connection.calls) == 2)
             await until(
                 lambda: bus.core_server is not None and bus.core_server.parts == {"gateway": 2}
             )
         finally:
             StuckUnit.gate.set()
-        await until(lambda: gateway.connected)
+        await until(lambda: gateway.connection.connected)
         assert bus.core_server is not None
         assert bus.core_server.parts == {"gateway": len(peers)}
         assert [peer.reasons for peer in peers] == [[]] * len(peers)
@@ -169,7 +169,7 @@ async def test_a_link_that_ends_while_others_are_taken_over_is_not_brought_along
         gateway = await bus.connected()
         peers = [await bus.join(gateway, name) for name in ROLES]
         await bus.vanish()
-        gateway._talk._lose("it was noticed")
+        gateway.connection._lose("it was noticed")
         StuckUnit.gate.clear()
         try:
             bus.site.core._commits.context.tx.__class__ = StuckUnit
@@ -179,7 +179,7 @@ async def test_a_link_that_ends_while_others_are_taken_over_is_not_brought_along
             gateway.closed(peers[-1], "the connection was lost")
         finally:
             StuckUnit.gate.set()
-        await until(lambda: gateway.connected)
+        await until(lambda: gateway.connection.connected)
         assert bus.core_server is not None
         assert bus.core_server.parts == {"gateway": len(peers) - 1}
         assert not bus.site.core.peers.by_id[peers[-1].peer_id].connected
@@ -194,7 +194,7 @@ async def test_what_is_too_long_for_the_bus_is_refused_and_costs_no_conversation
         pbx = await bus.join(gateway, "pbx")
         long = replace(bus.request(incoming()), raw=b"x" * 10_000)
         response = await gateway.submit(pbx, long)
-        assert gateway.connected
+        assert gateway.connection.connected
         assert (await bus.say(pbx, incoming())).result == 0
 
     assert response.result == 500
@@ -224,15 +224,15 @@ async def test_without_a_core_nothing_is_answered_0(tmp_path: Path) -> None:
         gateway = await bus.connected()
         pbx = await bus.join(gateway, "pbx")
         await bus.vanish()
-        gateway._settings = gateway._talk._settings = IMPATIENT
+        gateway._settings = gateway.connection._settings = IMPATIENT
 
         said = await bus.say(pbx, incoming())
         registered = await gateway.register(Peer(gateway, "desk"), bus.registration("desk"))
         with pytest.raises(CoreAwayError):
             await gateway.introduce("desk")
 
-        await until(lambda: not gateway.connected)
-        assert "not there" in str(gateway.problem)
+        await until(lambda: not gateway.connection.connected)
+        assert "not there" in str(gateway.connection.problem)
 
     assert (said.result, registered.result) == (404, 404)
     assert said.retry_after_s
@@ -267,7 +267,7 @@ async def test_an_adoption_of_a_link_that_closes_meanwhile_leaves_nothing(tmp_pa
         await asyncio.sleep(0)
         gateway.closed(legacy, "gone")
     async with bus:
-        await until(lambda: gateway.connected)
+        await until(lambda: gateway.connection.connected)
 
         assert bus.core_server is not None
         assert bus.core_server.parts == {"gateway": 0}
@@ -289,7 +289,9 @@ async def test_a_silent_part_loses_its_links_and_keeps_what_waits(tmp_path: Path
         await bus.say(pbx, incoming("C1"))
         await until(lambda: desk.pushed)
 
-        gateway._talk._settings = type(gateway._talk._settings)(heartbeat_s=1e9, dead_after_s=3e9)
+        gateway.connection._settings = type(gateway.connection._settings)(
+            heartbeat_s=1e9, dead_after_s=3e9
+        )
         assert bus.core_server is not None
         core_server = bus.core_server
         await until(lambda: "gateway" not in core_server.parts)
@@ -309,10 +311,10 @@ async def test_a_second_process_of_one_name_takes_over(tmp_path: Path) -> None:
         first = await bus.connected()
         pbx = await bus.join(first, "pbx")
         second = await bus.connected()
-        await asyncio.wait_for(asyncio.shield(first.replaced), 10)
+        await asyncio.wait_for(asyncio.shield(first.connection.replaced), 10)
 
         assert (await bus.say(pbx, incoming())).result == 404
-        assert second.connected
+        assert second.connection.connected
 
 
 async def test_a_core_that_stops_in_good_order_tells_the_parts(tmp_path: Path) -> None:
@@ -320,10 +322,10 @@ async def test_a_core_that_stops_in_good_order_tells_the_parts(tmp_path: Path) -
         gateway = await bus.connected()
         await bus.join(gateway, "desk")
         await bus.leave()
-        await until(lambda: not gateway.connected)
+        await until(lambda: not gateway.connection.connected)
         await bus.site.restart()
         bus.open()
-        await until(lambda: gateway.connected)
+        await until(lambda: gateway.connection.connected)
 
         details = [row.detail for row in bus.site.journal() if row.kind == "SessionOpened"]
 
@@ -349,12 +351,12 @@ async def test_a_resumed_link_gives_way_to_a_newer_one(tmp_path: Path) -> None:
         older = await bus.join(east, "desk")
         await bus.vanish()
         # The peer, impatient, has come by another gateway before this one is back.
-        east._talk._greet_at = 1e18
+        east.connection._greet_at = 1e18
         bus.open()
-        await until(lambda: not east.connected)
+        await until(lambda: not east.connection.connected)
         west = await bus.connected("gateway:west")
         newer = await bus.join(west, "desk")
-        east._talk._greet_at = 0.0
+        east.connection._greet_at = 0.0
         await until(lambda: older.reasons)
 
     assert older.reasons[0] == "replaced"
@@ -438,9 +440,9 @@ async def test_a_core_of_another_version_is_named_by_the_part(
         gateway = bus.part()
         other = bytearray(seal(0, 0, [pack_item(Kind.REFUSED, "come back with version 9")]))
         other[1] = 9
-        gateway._talk._came(bytes(other))
+        gateway.connection._came(bytes(other))
 
-        assert gateway.problem == "come back with version 9"
+        assert gateway.connection.problem == "come back with version 9"
     assert "come back with version 9" in caplog.text
 
 
@@ -479,7 +481,7 @@ async def test_a_lost_envelope_begins_the_conversation_anew(
     async with Bus(tmp_path) as bus:
         gateway = await bus.connected()
         pbx = await bus.join(gateway, "pbx")
-        gateway._talk._stream._sent += 1
+        gateway.connection._stream._sent += 1
         assert (await bus.say(pbx, incoming())).result == 0
 
     assert "an envelope of it was lost" in caplog.text
@@ -505,10 +507,10 @@ async def test_a_part_that_dies_with_its_conversation_is_missed_too(tmp_path: Pa
     async with Bus(tmp_path) as bus:
         gateway, west = await bus.connected(), await bus.connected("gateway:west")
         desk = await bus.join(west, "desk")
-        assert gateway._talk._ticking is not None
-        gateway._talk._ticking.cancel()  # killed: it says hello no more
-        gateway._talk._stream._sent += 1
-        gateway._talk.say(Kind.PING)
+        assert gateway.connection._ticking is not None
+        gateway.connection._ticking.cancel()  # killed: it says hello no more
+        gateway.connection._stream._sent += 1
+        gateway.connection.say(Kind.PING)
         await until(lambda: desk.pushed)
 
     assert isinstance(desk.pushed[0].message, m.AlarmNotice)

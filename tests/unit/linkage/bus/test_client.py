@@ -92,7 +92,7 @@ async def test_a_command_in_work_when_the_part_dies_is_told_as_unknown(tmp_path:
         await again.start()
         await until(lambda: any(push.message.result == 503 for push in desk.pushed))
 
-        assert first.replaced.done()
+        assert first.connection.replaced.done()
         await again.stop()
         await running.stop()
 
@@ -208,7 +208,7 @@ async def test_an_adapter_speaks_for_itself_only(tmp_path: Path) -> None:
 async def test_an_adapter_that_nobody_configured_is_refused_in_words(tmp_path: Path) -> None:
     async with Bus(tmp_path) as bus:
         part = bus.part("adapter:other")
-        await until(lambda: "no [[adapter]] 'other'" in str(part.problem))
+        await until(lambda: "no [[adapter]] 'other'" in str(part.connection.problem))
 
 
 async def test_an_adapter_whose_part_is_not_there_raises_an_alarm_until_it_comes(
@@ -222,7 +222,7 @@ async def test_an_adapter_whose_part_is_not_there_raises_an_alarm_until_it_comes
         part = await bus.connected("adapter:sim")
         await until(lambda: len(desk.pushed) == 2)
 
-        assert part.connected
+        assert part.connection.connected
     raised, cleared = [push.message for push in desk.pushed]
     assert isinstance(raised, m.AlarmNotice)
     assert isinstance(cleared, m.AlarmNotice)
@@ -306,8 +306,8 @@ async def test_the_rest_of_a_file_whose_core_went_away_goes_into_no_other_file(
             await until(lambda: bus.core_server is not None and files_in(tmp_path / "files"))
             await bus.vanish()
             bus.open()
-            await until(lambda: not part.connected)
-            await until(lambda: part.connected)
+            await until(lambda: not part.connection.connected)
+            await until(lambda: part.connection.connected)
             stored = await files.save("b.wav", other())
             content = stored.path.read_bytes()
     assert isinstance(first.result(), OSError)

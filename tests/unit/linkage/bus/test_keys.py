@@ -132,7 +132,7 @@ async def test_a_key_that_is_nobodys_is_turned_away(
         await until(lambda: "a key that is nobody's" in caplog.text)
         await until(lambda: "Stranger" in [row.kind for row in bus.site.journal()])
 
-        assert not gateway.connected
+        assert not gateway.connection.connected
 
 
 async def test_a_key_is_good_for_its_own_part_only(
@@ -142,9 +142,9 @@ async def test_a_key_is_good_for_its_own_part_only(
         folder = tmp_path / "keys"
         keys = (read_pair(folder, "gateway:east"), read_public(folder, "core"))
         gateway = bus.part("gateway", keys=keys)
-        await until(lambda: "is that of gateway:east" in str(gateway.problem))
+        await until(lambda: "is that of gateway:east" in str(gateway.connection.problem))
 
-        assert not gateway.connected
+        assert not gateway.connection.connected
 
 
 async def test_another_cores_key_is_not_spoken_to(tmp_path: Path) -> None:
@@ -157,5 +157,5 @@ async def test_another_cores_key_is_not_spoken_to(tmp_path: Path) -> None:
             keys=(read_pair(folder, "gateway"), read_public(folder, "core"))
         )
 
-        assert right.connected
-        assert not gateway.connected
+        assert right.connection.connected
+        assert not gateway.connection.connected

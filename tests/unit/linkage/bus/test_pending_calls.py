@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from linkage.bus.client import RETRY_AFTER_S, CoreClient
+from linkage.bus.core_connection import CoreConnection
 from linkage.bus.envelope import Kind
 from linkage.bus.pending_calls import CALLS_MAX, Call
 from linkage.clock import ManualClock
@@ -27,14 +28,14 @@ class Waiting:
 
     def __init__(self, folder: Path) -> None:
         self.clock = ManualClock()
-        self.client = CoreClient(
-            "gateway", f"ipc://{folder}/bus.sock", self.clock, MessagingSettings(hold_s=HOLD_S)
-        )
+        settings, place = MessagingSettings(hold_s=HOLD_S), f"ipc://{folder}/bus.sock"
+        connection = CoreConnection("gateway", place, self.clock, settings)
+        self.client = CoreClient(connection, self.clock, settings)
         self.refused: list[str] = []
 
     def link(self, name: str) -> Peer:
         peer = Peer(self.client, name)
-        self.client._talk.links.of(peer)
+        self.client.connection.links.of(peer)
         return peer
 
     def post(self, peer: Peer, id_: str, message: Message | None = None) -> None:
@@ -47,14 +48,14 @@ class Waiting:
 
     def pass_(self, seconds: float) -> None:
         self.clock.advance(seconds)
-        self.client._talk.calls.give_up(self.clock.now(), 0.0)
+        self.client.connection.calls.give_up(self.clock.now(), 0.0)
 
 
 @pytest.fixture
 async def waiting(tmp_path: Path) -> AsyncIterator[Waiting]:
     made = Waiting(tmp_path)
     yield made
-    await made.client.stop()
+    await made.client.connection.stop()
 
 
 def test_what_waits_behind_a_request_that_is_given_up_is_given_up_with_it(
@@ -99,7 +100,7 @@ def test_a_command_is_asked_of_no_later_core_once_it_has_expired(waiting: Waitin
     request = as_sent(Request(id="1", message=m.Hangup(call_id="C1"), expire_s=5))
     waiting.client.post(desk, request, waiting._told)
     waiting.clock.advance(4)
-    calls, left_at = waiting.client._talk.calls, waiting.clock.now()
+    calls, left_at = waiting.client.connection.calls, waiting.clock.now()
     calls.left()
     waiting.clock.advance(1)
     calls.give_up(waiting.clock.now(), left_at)
@@ -108,7 +109,7 @@ def test_a_command_is_asked_of_no_later_core_once_it_has_expired(waiting: Waitin
 
 
 def test_a_peer_that_finds_no_room_is_held_to_the_time_it_was_told(waiting: Waiting) -> None:
-    pbx, asked = waiting.link("pbx"), waiting.client._talk.calls
+    pbx, asked = waiting.link("pbx"), waiting.client.connection.calls
     for number in range(CALLS_MAX):
         asked.add(-number, Call(Kind.NOTE, b"", 0.0, None, lambda *_: None))
     waiting.post(pbx, "1")
