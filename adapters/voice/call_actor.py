@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from adapters.voice import call_events, commands
+from adapters.voice import call_events, commands, incoming
 from adapters.voice.actions import COMMAND, Action, LookUp
 from adapters.voice.driver import Driver, OutcomeUnknownError, PlatformRefusedError
 from adapters.voice.effects import Effect, Fetch, Release, Tell, dump_effect
@@ -162,9 +162,7 @@ class CallActor:
         """Until the call is over and everything about it is told."""
         try:
             if self._fresh:
-                await self._decide(
-                    self._office.step(self.call, self.call.started), call_events.begin
-                )
+                await self._decide(self._office.step(self.call, self.call.started), incoming.begin)
             while not self.call.closed:
                 item = await self._next()
                 if item is not None:

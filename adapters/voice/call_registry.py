@@ -16,7 +16,7 @@ from contextvars import Context, copy_context
 from datetime import datetime
 from typing import Any, Final
 
-from adapters.voice import call_events
+from adapters.voice import incoming
 from adapters.voice.actions import HangUp
 from adapters.voice.call_actor import CallActor
 from adapters.voice.command_routing import call_meant
@@ -256,14 +256,14 @@ class CallRegistry:
         channel = event.channel
         if channel is None or channel.id in self._past:
             return
-        role = event.role or call_events.CALLER
-        if role not in {call_events.CALLER, call_events.OFFICER}:
+        role = event.role or incoming.CALLER
+        if role not in {incoming.CALLER, incoming.OFFICER}:
             # Another linkage's leg, whose place here we have taken, or a mistake in the dialplan.
             logger.warning(
                 "channel %s (%s) belongs to no call of ours: left alone", channel.id, role
             )
             return
-        call = call_events.new_call(event, self._new_id(), event.at or self.clock.utc())
+        call = incoming.new_call(event, self._new_id(), event.at or self.clock.utc())
         self.add(call, fresh=True)
 
     async def drop(self, channel: str) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from adapters.voice import dialplan, legs, party_commands, ringing
 from adapters.voice.actions import COMMAND, SetVariable
+from adapters.voice.call_end import close_if_over
 from adapters.voice.callout import call_out
 from adapters.voice.command_target import TargetedCommand, find_target, named_leg, refuse
 from adapters.voice.conference import conference_control
@@ -59,6 +60,13 @@ def execute(step: Step, message: Message) -> Outcome:
     call = step.call
     if call.ended is not None:
         raise CommandError(Result.NO_CALL, f"call {call.id} has ended")
+    outcome = _execute(step, message)
+    close_if_over(step)
+    return outcome
+
+
+def _execute(step: Step, message: Message) -> Outcome:
+    call = step.call
     if not call.begun:
         assert isinstance(message, CallOut | ConferenceControl)
         return call_out.begin(step, message)

@@ -12,16 +12,18 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from adapters.voice import call_events, diversion, forking, legs
+from adapters.voice import diversion, forking, legs
 from adapters.voice.actions import Action, Originate
+from adapters.voice.call_end import close_if_over, lost
+from adapters.voice.call_policy import policy_of
 from adapters.voice.call_registry import CallRegistry
-from adapters.voice.callout import call_out, convening
-from adapters.voice.conference import lifecycle
+from adapters.voice.callout import convening
 from adapters.voice.driver import Inventory
 from adapters.voice.effects import Effect
 from adapters.voice.events import Event, EventKind
 from adapters.voice.interrupted_command import settle, undo
 from adapters.voice.inventory import see_to_the_rest
+from adapters.voice.leg_events import answered
 from adapters.voice.media import call_recording
 from adapters.voice.media.recording_download import PREFIX
 from adapters.voice.memory_records import (
@@ -136,8 +138,7 @@ async def _take_up(
         if undone is not None:
             undo(step, undone)
         if convening.outlast(step, outage_s):
-            proceed = call_out.proceed if step.call.conference is None else lifecycle.proceed
-            proceed(step)
+            policy_of(step.call).proceed(step)
         compare(step, found, still, added, reason)
         for leg in step.call.legs.values():
             if leg.id in freed and leg.up:
@@ -248,8 +249,8 @@ def compare(
             call_recording.found(step, name, live=name in running)
     if call.reason is None:
         _reseat(step)
-    call_events.watch_bridge(step)
-    call_events.close_if_over(step)
+    policy_of(call).watch_bridge(step)
+    close_if_over(step)
 
 
 def _compare_leg(
@@ -262,7 +263,7 @@ def _compare_leg(
         forking.one_less(step, leg, leg.channel)
     channel = found.channels.get(leg.channel)
     if channel is None:
-        call_events.lost(step, leg, reason)
+        lost(step, leg, reason)
         return
     leg.inside = leg.channel in seated
     if not channel.up:
@@ -273,7 +274,7 @@ def _compare_leg(
     if not step.dialled(leg) and leg.answered is None:
         leg.state, leg.answered = LegState.ANSWERED, step.at
     elif leg.ringing:
-        call_events.answered(step, leg)
+        answered(step, leg)
 
 
 def _reseat(step: Step) -> None:

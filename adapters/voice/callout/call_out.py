@@ -203,5 +203,4 @@ def cancel(step: Step, order: TargetedCommand) -> Outcome:
         proceed(step)
     else:
         lifecycle.proceed(step)
-        lifecycle.close_if_over(step)
     return Outcome(detail=f"{stopped} not called any more")

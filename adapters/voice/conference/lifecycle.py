@@ -9,9 +9,8 @@ its time is over; one that was made empty (203) waits for its first member.
 from __future__ import annotations
 
 from adapters.voice import legs
-from adapters.voice.actions import DestroyBridge
 from adapters.voice.callout import convening
-from adapters.voice.media import call_recording, playback
+from adapters.voice.media import call_recording
 from adapters.voice.model import Call, Conference, Leg
 from adapters.voice.step import Step
 from linkage.convening.people import Convening
@@ -76,32 +75,16 @@ def end(step: Step, reason: int, side: HangupSide, *, owner: str = "") -> None:
         if leg.alive and leg.leaving is None:
             legs.hang_up(step, leg, Reason.CONFERENCE_ENDED, side, owner=owner)
             owner = ""
-    close_if_over(step)
 
 
-def close_if_over(step: Step) -> None:
-    """When nobody is left and nobody is expected: 103 ended, 102, its bridge away."""
-    call = step.call
-    if call.ended is None and _is_over(call):
-        call.ended = step.at
-        if call.reason is None:
-            call.reason, call.side = _why(call)
-        playback.forget(step)
-        call_recording.stop_all(step)
-        _tell_end(step)
-        if call.bridge_made:
-            step.do(DestroyBridge(bridge=step.bridge))
-    if call.ended is not None and not call.recordings:
-        call.closed = True
-
-
-def _is_over(call: Call) -> bool:
+def is_over(call: Call) -> bool:
+    """Nobody is left, and nobody is expected."""
     if any(leg.alive for leg in call.legs.values()) or call.convenings:
         return False
     return call.reason is not None or conference_of(call).empty_until is None
 
 
-def _why(call: Call) -> tuple[int, HangupSide]:
+def why_over(call: Call) -> tuple[int | None, HangupSide | None]:
     """Nobody said why it ends: everybody left, or nobody came."""
     last = max(call.legs.values(), key=lambda leg: leg.ended or leg.started, default=None)
     if last is not None and last.lost and last.reason is not None:
@@ -154,6 +137,16 @@ def gone(step: Step, leg: Leg) -> None:
     if step.call.reason is None:
         convening.failed(step, leg)
         proceed(step)
+
+
+def held(step: Step, holder: Leg) -> None:
+    """A member pressed the hold key of his telephone: 104."""
+    tell_member(step, holder, MemberNoticeAction.HOLD)
+
+
+def retrieved(step: Step, holder: Leg) -> None:
+    """And once more."""
+    tell_member(step, holder, MemberNoticeAction.RETRIEVE)
 
 
 def watch_bridge(step: Step) -> None:
@@ -233,7 +226,8 @@ def _tell_state(step: Step, state: CallState) -> None:
     )
 
 
-def _tell_end(step: Step) -> None:
+def tell_end(step: Step) -> None:
+    """103 ended, and 102 for the conference's own CallId."""
     call, conference = step.call, conference_of(step.call)
     tell(step, ConferenceNoticeAction.ENDED, reason=call.reason, request_id=call.request_id)
     ended = call.ended or step.at

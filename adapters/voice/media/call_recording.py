@@ -193,7 +193,6 @@ def finish_recording(step: Step, name: str, duration_s: int | None) -> None:
         _sounds(step, recording)
     tell_recording(step, recording, RecordingNoticeAction.STOP, duration_s=duration_s)
     step.fetch(name, recording.started, duration_s)
-    _close(step)
 
 
 def give_up_recording(step: Step, name: str) -> None:
@@ -207,7 +206,6 @@ def give_up_recording(step: Step, name: str) -> None:
     del step.call.recordings[name]
     reason = Reason.RECORDING_DISK if recording.running else Reason.RECORDING_NO_MEDIA
     tell_recording(step, recording, RecordingNoticeAction.FAILED, reason=reason)
-    _close(step)
 
 
 def stop_recording(step: Step, recording: Recording, *, owner: str = "") -> None:
@@ -242,11 +240,6 @@ def resume(step: Step, recording: Recording, *, owner: str) -> None:
         step.do(ResumeRecording(name=recording.name, owner=owner))
     go_on(step)
     tell_recording(step, recording, RecordingNoticeAction.RESUME)
-
-
-def _close(step: Step) -> None:
-    if step.call.ended is not None and not step.call.recordings:
-        step.call.closed = True
 
 
 def on_time(step: Step) -> None:
