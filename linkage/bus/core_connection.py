@@ -18,7 +18,6 @@ import math
 import secrets
 from collections.abc import Mapping
 from enum import Enum
-from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -33,13 +32,14 @@ from linkage.bus.envelope import (
     unseal,
 )
 from linkage.bus.keys import Pair
-from linkage.bus.local_links import Links, LocalLink
-from linkage.bus.pack import PackError, pack_request, pack_response, unpack_request
-from linkage.bus.pending_calls import Call, Calls, CoreAwayError, Told, tell
+from linkage.bus.local_links import Links
+from linkage.bus.pack import PackError, pack_response, unpack_request
+from linkage.bus.pending_calls import Call, Calls, CoreAwayError, Told
+from linkage.bus.resumption import bring_along
 from linkage.bus.sockets import Dealer
 from linkage.bus.stream import Pace, Stream
 from linkage.config.processes import MessagingSettings
-from linkage.ports import REPLACED, Capability, Clock
+from linkage.ports import Capability, Clock
 from linkage.supervision import TaskSet
 
 logger = logging.getLogger("linkage.bus")
@@ -48,8 +48,6 @@ TICK_S: Final = 0.25
 GREET_AGAIN_S: Final = 1.0
 REFUSED_AGAIN_S: Final = 5.0
 """Between two hellos: to a core that does not answer, and to one that refused the last."""
-AT_ONCE: Final = 256
-"""Links that a new core is asked at a time to take over."""
 QUIET_BEATS: Final = 3
 """Heartbeats missed from which the core counts as absent for those that wait."""
 
@@ -345,43 +343,21 @@ class CoreConnection:
 
     async def _resume(self, conversation: int) -> None:
         """Make every link known to a core that has just come; then ask it what waits."""
-        known = [local for local in self.links if local.peer_id is not None]
-        # A few at a time: the new core must not meet ten thousand of them in one turn of its loop.
-        room = asyncio.Semaphore(AT_ONCE)
-        asked: dict[LocalLink, asyncio.Future[Any]] = {}
-        for local in known:
-            await room.acquire()
-            if self._number != conversation or self._state is not State.RESUMING:
-                break
-            if self.links.numbered(local.number) is local:  # it has not ended meanwhile
-                asked[local] = self._resume_link(local)
-                asked[local].add_done_callback(lambda _: room.release())
-            else:
-                room.release()
-        taken = await asyncio.gather(*asked.values(), return_exceptions=True)
-        if self._number != conversation or self._state is not State.RESUMING:
+
+        def goes_on() -> bool:
+            return self._number == conversation and self._state is State.RESUMING
+
+        brought = await bring_along(self.links, self.ask, goes_on)
+        if not goes_on():
             return
-        for local, result in zip(asked, taken, strict=True):
-            if result is not True and self.links.numbered(local.number) is local:
-                why = REPLACED if result is False else f"not taken over: {result}"
-                local.link.close(why)
         self._state = State.UP
         waiting = list(self.calls.unsent())
         logger.info(
-            "bus: %s has a core: %d links, %d calls wait", self._part, len(asked), len(waiting)
+            "bus: %s has a core: %d links, %d calls wait", self._part, brought, len(waiting)
         )
         for call in waiting:
             call.sent = True
             self._stream.add(call.packed)
-
-    def _resume_link(self, local: LocalLink) -> asyncio.Future[Any]:
-        told = tuple([(pack_request(request), came_at) for request, came_at in local.told])
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.ask(
-            partial(tell, answer), Kind.RESUME, local.number, local.link.address,
-            local.link.window, local.peer_id, local.begun, told,
-        )  # fmt: skip
-        return answer
 
 
 def _error(kind: Any, text: str) -> Exception:

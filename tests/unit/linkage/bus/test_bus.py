@@ -137,7 +137,7 @@ def results_told(desk: Peer, request_id: str) -> list[int | None]:
 async def test_a_new_core_is_asked_to_take_over_a_few_links_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("linkage.bus.core_connection.AT_ONCE", 2)
+    monkeypatch.setattr("linkage.bus.resumption.AT_ONCE", 2)
     async with Bus(tmp_path) as bus:
         gateway = await bus.connected()
         peers = [await bus.join(gateway, name) for name in ROLES]
@@ -164,7 +164,7 @@ async def test_a_new_core_is_asked_to_take_over_a_few_links_at_a_time(
 async def test_a_link_that_ends_while_others_are_taken_over_is_not_brought_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("linkage.bus.core_connection.AT_ONCE", 1)
+    monkeypatch.setattr("linkage.bus.resumption.AT_ONCE", 1)
     async with Bus(tmp_path) as bus:
         gateway = await bus.connected()
         peers = [await bus.join(gateway, name) for name in ROLES]
