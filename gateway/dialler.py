@@ -15,7 +15,7 @@ from gateway.session_factory import SessionFactory
 from gateway.transport.tcp import TcpTransport
 from gateway.transport.tls import Tls
 from linkage.ports import PeerProfile
-from linkage.supervision import Lot, Sleep, Supervisor, TaskSet
+from linkage.supervision import Jitter, Sleep, Supervisor, TaskSet
 
 logger = logging.getLogger("linkage.gateway")
 
@@ -29,13 +29,13 @@ class Dialler:
         factory: SessionFactory,
         *,
         sleep: Sleep = asyncio.sleep,
-        lot: Lot = random.random,
+        jitter: Jitter = random.random,
     ) -> None:
         self._context = context
         self._factory = factory
         self._tls: Tls | None = None
         self._sleep = sleep
-        self._lot = lot
+        self._jitter = jitter
         self._tasks = TaskSet("dialler")
         self._calling: dict[str, asyncio.Task[Any]] = {}
         self._peers: tuple[PeerProfile, ...] = ()
@@ -74,7 +74,7 @@ class Dialler:
             clock=self._context.clock,
             backoff=self._context.settings.redial,
             sleep=self._sleep,
-            lot=self._lot,
+            jitter=self._jitter,
         )
 
     async def _call(self, peer: PeerProfile, address: tuple[str, int]) -> None:

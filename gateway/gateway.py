@@ -21,7 +21,7 @@ from gateway.tls_watch import TlsWatch
 from gateway.transport.tls import Tls
 from linkage.config.gateway import TlsFiles
 from linkage.ports import Clock, CorePort, Network, PeerProfile
-from linkage.supervision import Lot, Sleep
+from linkage.supervision import Jitter, Sleep
 
 logger = logging.getLogger("linkage.gateway")
 
@@ -29,7 +29,7 @@ logger = logging.getLogger("linkage.gateway")
 class Gateway:
     """Listens, dials, and holds a session with everybody who is connected.
 
-    `start` it once and `close` it once, in one event loop. `sleep` and `lot` are the dialler's
+    `start` it once and `close` it once, in one event loop. `sleep` and `jitter` are the dialler's
     pauses between attempts, for tests.
 
     `listen` are addresses for plain TCP, `listen_tls` those for TLS, for which `tls` has the
@@ -50,7 +50,7 @@ class Gateway:
         tls: TlsFiles | None = None,
         beside: bool = False,
         sleep: Sleep = asyncio.sleep,
-        lot: Lot = random.random,
+        jitter: Jitter = random.random,
     ) -> None:
         self._peers = tuple(peers)
         self._listen = tuple(listen)
@@ -61,7 +61,7 @@ class Gateway:
         self._book = AddressBook()
         factory = SessionFactory(self._context, self._book)
         self._listener = Listener(self._context, factory)
-        self._dialler = Dialler(self._context, factory, sleep=sleep, lot=lot)
+        self._dialler = Dialler(self._context, factory, sleep=sleep, jitter=jitter)
         self._tls_watch = TlsWatch(self._context, tls or TlsFiles(), self._open_tls, sleep)
 
     async def start(self) -> None:

@@ -24,7 +24,7 @@ from linkage.ports import AdapterRefusedError, AdapterReplacedError, Clock
 logger = logging.getLogger("linkage.supervision")
 
 Sleep = Callable[[float], Awaitable[None]]
-Lot = Callable[[], float]
+Jitter = Callable[[], float]
 """Draws a number in [0, 1)."""
 
 Job = Callable[[], Awaitable[None]]
@@ -43,10 +43,10 @@ class Backoff:
     most_s: float = 60.0
     stable_s: float = 60.0
 
-    def pause(self, failures: int, lot: float) -> float:
-        """The pause after the n-th failure in a row (n ≥ 1), for a lot in [0, 1)."""
+    def pause(self, failures: int, jitter: float) -> float:
+        """The pause after the n-th failure in a row (n ≥ 1), for a jitter in [0, 1)."""
         doublings = min(failures - 1, _DOUBLINGS_MAX)
-        return lot * min(self.most_s, self.first_s * 2.0**doublings)
+        return jitter * min(self.most_s, self.first_s * 2.0**doublings)
 
 
 class Supervisor:
@@ -61,7 +61,7 @@ class Supervisor:
         backoff: Backoff | None = None,
         ended: Ended | None = None,
         sleep: Sleep = asyncio.sleep,
-        lot: Lot = random.random,
+        jitter: Jitter = random.random,
     ) -> None:
         self._name = name
         self._job = job
@@ -69,7 +69,7 @@ class Supervisor:
         self._backoff = backoff or Backoff()
         self._ended = ended
         self._sleep = sleep
-        self._lot = lot
+        self._jitter = jitter
         self._failures = 0
         self._said = ""
 
@@ -84,7 +84,7 @@ class Supervisor:
             if error is not None and find_refusal(error) is not None:
                 pause = self._backoff.most_s
             else:
-                pause = self._backoff.pause(self._failures, self._lot())
+                pause = self._backoff.pause(self._failures, self._jitter())
             await self._tell(error, pause)
             await self._sleep(pause)
 

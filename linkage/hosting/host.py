@@ -28,7 +28,7 @@ from linkage.ports import (
 )
 from linkage.supervision import (
     Backoff,
-    Lot,
+    Jitter,
     Sleep,
     Supervisor,
     TaskSet,
@@ -65,7 +65,7 @@ class AdapterHost:
         execute_within_s: float = EXECUTE_WITHIN_S,
         leave_within_s: float = LEAVE_WITHIN_S,
         sleep: Sleep = asyncio.sleep,
-        lot: Lot = random.random,
+        jitter: Jitter = random.random,
         spans: Put | None = None,
     ) -> None:
         self._adapter = adapter
@@ -73,7 +73,7 @@ class AdapterHost:
         self._clock = clock
         self._leave_within_s = leave_within_s
         self._sleep = sleep
-        self._lot = lot
+        self._jitter = jitter
         self._peer = adapter.context.peer_id
         self._tasks = TaskSet(self._peer)
         self._work = TaskSet(self._peer)
@@ -88,7 +88,7 @@ class AdapterHost:
             begun=self._record_begins,
             refused=self._status.note,
             sleep=sleep,
-            lot=lot,
+            jitter=jitter,
         )
         self._commands = Commands(
             adapter,
@@ -117,7 +117,7 @@ class AdapterHost:
             backoff=backoff or Backoff(most_s=adapter.longest_pause_s),
             ended=self._status.ended,
             sleep=sleep,
-            lot=lot,
+            jitter=jitter,
         )
 
     @property

@@ -11,7 +11,7 @@ from typing import Any, Final
 from linkage.hosting.ids import RequestIds
 from linkage.ports import AdapterCore, Clock, EntryKind, Link, Notice, NoticeRequest
 from linkage.ports.adapter import NOTHING
-from linkage.supervision import Backoff, Lot, Sleep
+from linkage.supervision import Backoff, Jitter, Sleep
 from protocol.envelope import Request
 from protocol.results import Result
 
@@ -33,7 +33,7 @@ class Port:
         begun: called before each record; raises `LinkClosedError` where there is no link.
         refused: writes down why a notice was refused.
         sleep: between two attempts.
-        lot: spreads them.
+        jitter: spreads them.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Port:
         begun: Callable[[int], None],
         refused: Callable[[EntryKind, str, int], Awaitable[None]],
         sleep: Sleep = asyncio.sleep,
-        lot: Lot = random.random,
+        jitter: Jitter = random.random,
     ) -> None:
         self._core = core
         self._link = link
@@ -55,7 +55,7 @@ class Port:
         self._begun = begun
         self._refused = refused
         self._sleep = sleep
-        self._lot = lot
+        self._jitter = jitter
         self._ids = RequestIds(clock.utc())
 
     async def load(self) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Port:
             if not done.result:
                 break
             failures += 1
-            pause = SUBMIT_BACKOFF.pause(failures, self._lot())
+            pause = SUBMIT_BACKOFF.pause(failures, self._jitter())
             await self._sleep(max(pause, float(done.retry_after_s or 0)))
         for notice, response in zip(requests, done.responses, strict=True):
             if not response.accepted:

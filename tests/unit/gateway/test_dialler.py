@@ -100,7 +100,7 @@ async def dial(core: FakeCore, application: Application, pauses: Pauses) -> Asyn
                 GatewaySettings(),
                 SystemClock(),
                 sleep=pauses.sleep,
-                lot=lambda: 1.0,
+                jitter=lambda: 1.0,
             )
             await gateway.start()
             stack.push_async_callback(gateway.close)

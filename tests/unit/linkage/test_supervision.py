@@ -42,7 +42,7 @@ class Script:
     async def ended(self, error: Exception | None, pause_s: float) -> None:
         self.ends.append((error, pause_s))
 
-    def supervisor(self, backoff: Backoff | None = None, lot: float = 1.0) -> Supervisor:
+    def supervisor(self, backoff: Backoff | None = None, jitter: float = 1.0) -> Supervisor:
         return Supervisor(
             "job",
             self.job,
@@ -50,7 +50,7 @@ class Script:
             backoff=backoff,
             ended=self.ended,
             sleep=self.sleep,
-            lot=lambda: lot,
+            jitter=lambda: jitter,
         )
 
 
@@ -71,7 +71,7 @@ async def test_the_pause_doubles_up_to_a_minute() -> None:
 
 async def test_the_pause_is_drawn_by_lot() -> None:
     script = Script(ManualClock(), [OSError("gone")] * 3)
-    await run_to_the_end_of(script, script.supervisor(lot=0.25))
+    await run_to_the_end_of(script, script.supervisor(jitter=0.25))
     assert script.pauses == [0.25, 0.5, 1.0]
 
 
@@ -128,7 +128,7 @@ async def test_a_failing_listener_does_not_end_the_supervision() -> None:
         clock=script.clock,
         ended=fail,
         sleep=script.sleep,
-        lot=lambda: 1.0,
+        jitter=lambda: 1.0,
     )
     await run_to_the_end_of(script, supervisor)
     assert script.pauses == [1, 2]

@@ -53,7 +53,7 @@ async def host(
         backoff=Backoff(),
         execute_within_s=0.05,
         sleep=pauses.sleep,
-        lot=lambda: 1.0,
+        jitter=lambda: 1.0,
     )
     await host.start()
     async with asyncio.timeout(30):

@@ -204,7 +204,7 @@ async def test_a_platform_for_which_callers_wait_is_tried_at_the_pauses_that_it_
         longest_pause_s = 5.0
 
     telephones = Telephones(adapter.context)
-    host = AdapterHost(telephones, core, clock, sleep=pauses.sleep, lot=lambda: 1.0)
+    host = AdapterHost(telephones, core, clock, sleep=pauses.sleep, jitter=lambda: 1.0)
     for _ in range(5):
         telephones.runs.put_nowait(AdapterUnavailableError("no route"))
     telephones.runs.put_nowait(AdapterRefusedError("wrong password"))
