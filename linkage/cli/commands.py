@@ -78,7 +78,7 @@ PEER: Final[Table] = {
     "show": ("peer.show:show", "Show a peer: its settings, its link, its queue."),
     "add": ("peer.add_remove:add", "Add a peer to the configuration, with a secret."),
     "remove": ("peer.add_remove:remove", "Take a peer out of the configuration."),
-    "rotate": ("peer.show:rotate", "Give a peer a new secret."),
+    "rotate": ("peer.rotate:rotate", "Give a peer a new secret."),
 }
 SIMULATE: Final[Table] = {
     "run": ("simulate.judge:run", "Play a scenario and judge what it expects."),

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from linkage.cli.commands import FailureError
+from linkage.cli.shared.entry_lines import show_entry
 from linkage.cli.shared.options import config_option, json_option, open_reader, read_config
-from linkage.cli.shared.output import console, local_time, print_json
+from linkage.cli.shared.output import console, print_json
 from linkage.cli.shared.terminal import SupportsWrite, Utf8Stdout
 from linkage.timeline.terminal_text import harmless
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from linkage.store.read.reader import StoreReader
     from linkage.store.read.views import EntryView
     from linkage.store.verify import Verdict
@@ -61,30 +60,6 @@ def _tail(reader: StoreReader, count: int, *, follow: bool, as_json: bool) -> No
             newest = entry.seq
         sys.stdout.flush()
         time.sleep(FOLLOW_EVERY_S)
-
-
-def show_entry(entry: EntryView, output: Console, *, as_json: bool) -> None:
-    """One entry on one line."""
-    if as_json:
-        from linkage.cli.shared.json_views import plain
-
-        print_json(plain(entry), indent=None)
-        return
-    from rich.text import Text
-
-    from linkage.cli.event.show import entry_words
-
-    event = f"{entry.event_id} " if entry.event_id else ""
-    output.print(
-        Text.assemble(
-            (f"{entry.seq:>7} ", "dim"),
-            f"{local_time(entry.at)} ",
-            (f"{harmless(entry.source)} ", "cyan"),
-            (harmless(event), "green"),
-            *entry_words(entry),
-        ),
-        soft_wrap=True,
-    )
 
 
 @click.command()

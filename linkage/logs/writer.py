@@ -10,12 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator
 from typing import Final, TextIO
-
-from prometheus_client.core import Metric
-
-from linkage.observation.families import counter, counters
 
 WAITING_MAX: Final = 10_000
 LEAVE_WITHIN_S: Final = 2.0
@@ -98,7 +93,7 @@ class BackgroundHandler(logging.Handler):
             self._idle.clear()
 
     def _dropped_here(self, count: int) -> str:
-        text = "%d lines of the log were dropped here: it was not read"
+        text = "%d lines of the log were dropped here: they could not be written"
         record = logging.LogRecord(
             "linkage.logs", logging.WARNING, __file__, 0, text, (count,), None
         )
@@ -107,27 +102,8 @@ class BackgroundHandler(logging.Handler):
         except Exception:  # noqa: BLE001 - it must not end the thread
             return record.getMessage()
 
-    def families(self) -> Iterator[Metric]:
-        """For those who watch."""
-        yield from line_families(self.lines, self.dropped)
 
-
-def line_families(lines: Counter[str], dropped: int) -> Iterator[Metric]:
-    """Lines of the log by level, and those that nobody read in time."""
-    yield counters(
-        "linkage_log_lines",
-        "Lines of the log, by level.",
-        ("level",),
-        [((level,), count) for level, count in list(lines.items())],
-    )
-    yield counter(
-        "linkage_log_lines_dropped", "Lines dropped because the log is not read.", dropped
-    )
-
-
-def log_families() -> Iterator[Metric]:
-    """Of the handler that this process logs to, if it is one of these."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, BackgroundHandler):
-            yield from handler.families()
-            return
+def log_writer() -> BackgroundHandler | None:
+    """The handler that this process logs to, if it is one of these."""
+    handlers = logging.getLogger().handlers
+    return next((each for each in handlers if isinstance(each, BackgroundHandler)), None)

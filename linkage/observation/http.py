@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from socketserver import ThreadingMixIn
 from types import TracebackType
@@ -26,8 +26,7 @@ from prometheus_client import (
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from linkage.observation.families import counters
-from linkage.observation.metrics import Source
+from linkage.observation.metrics import Source, scrape_families
 
 logger = logging.getLogger("linkage.observation")
 
@@ -70,17 +69,7 @@ class _Sources(Collector):
                 logger.exception("the metrics of %s cannot be had", name)
                 continue
             yield from families
-        yield scrape_failures(self._failures)
-
-
-def scrape_failures(failures: Mapping[str, int]) -> Metric:
-    """What a scrape could not show; `failures` by part."""
-    return counters(
-        "linkage_scrape_failures",
-        "Times that a part's metrics could not be had.",
-        ("part",),
-        [((part,), count) for part, count in failures.items()],
-    )
+        yield from scrape_families(self._failures)
 
 
 class _Server(ThreadingMixIn, WSGIServer):

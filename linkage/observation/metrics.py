@@ -306,6 +306,39 @@ def loop_families(lags: Histogram) -> Iterator[Metric]:
     )
 
 
+def log_families(lines: Counter[str], dropped: int) -> Iterator[Metric]:
+    """Lines of the log by level, and those that nobody read in time."""
+    yield counters(
+        "linkage_log_lines",
+        "Lines of the log, by level.",
+        ("level",),
+        [((level,), count) for level, count in list(lines.items())],
+    )
+    yield counter(
+        "linkage_log_lines_dropped", "Lines dropped because the log is not read.", dropped
+    )
+
+
+def span_families(exported: int, dropped: int) -> Iterator[Metric]:
+    """What became of the spans of traces."""
+    yield counters(
+        "linkage_spans",
+        "Spans that were exported, or dropped because the collector was away or slow.",
+        ("outcome",),
+        [(("exported",), exported), (("dropped",), dropped)],
+    )
+
+
+def scrape_families(failures: Mapping[str, int]) -> Iterator[Metric]:
+    """What a scrape could not show; `failures` by part."""
+    yield counters(
+        "linkage_scrape_failures",
+        "Times that a part's metrics could not be had.",
+        ("part",),
+        [((part,), count) for part, count in failures.items()],
+    )
+
+
 def build_families(version: str, parts: Sequence[str]) -> Iterator[Metric]:
     """What runs there; `parts` are those of linkage in this process."""
     yield gauges(

@@ -10,12 +10,9 @@ from typing import Final
 from prometheus_client.core import Metric
 
 from linkage.core.overload.conditions import CONDITIONS
-from linkage.logs.writer import line_families
 from linkage.observation import metrics
 from linkage.observation.figures import QUICK_BOUNDS_S, AdapterFigures, Figures, Histogram
-from linkage.observation.http import scrape_failures
 from linkage.ports.maintenance import Backlog
-from linkage.tracing.export import span_counters
 
 HEAD: Final = """\
 # Metrics
@@ -59,9 +56,9 @@ def families() -> Iterator[Metric]:
     yield from metrics.loop_families(Histogram(QUICK_BOUNDS_S))
     yield from metrics.bus_families({"adapter:asterisk1": 1})
     yield from metrics.core_link_families(up=True, waiting=0)
-    yield from line_families(Counter(info=1), 0)
-    yield span_counters(0, 0)
-    yield scrape_failures({"queues": 1})
+    yield from metrics.log_families(Counter(info=1), 0)
+    yield from metrics.span_families(0, 0)
+    yield from metrics.scrape_families({"queues": 1})
 
 
 def reference_text() -> str:

@@ -14,7 +14,7 @@ from linkage import __version__
 from linkage.core import Core
 from linkage.core.overload.conditions import CONDITIONS, DISK_LOW, LOG_HELD, OVERLOAD
 from linkage.hosting import AdapterHost, AdapterState
-from linkage.logs.writer import log_families
+from linkage.logs.writer import log_writer
 from linkage.observation import metrics
 from linkage.observation.http import Phase, Watch
 from linkage.observation.lag import LoopLag
@@ -34,6 +34,11 @@ def watch_process(watch: Watch, lag: LoopLag, clock: Clock, parts: Sequence[str]
         yield from metrics.build_families(__version__, parts)
         yield from metrics.loop_families(lag.lags)
 
+    def log() -> Iterator[Metric]:
+        writer = log_writer()
+        if writer is not None:
+            yield from metrics.log_families(writer.lines, writer.dropped)
+
     def unhealthy() -> list[str]:
         silent_s = clock.now() - lag.seen_at
         # A start may rightly stand for long, over a large store that is brought to a new schema.
@@ -42,7 +47,7 @@ def watch_process(watch: Watch, lag: LoopLag, clock: Clock, parts: Sequence[str]
         return [f"the event loop has stood for {silent_s:.0f} s"]
 
     watch.add_metrics("process", families)
-    watch.add_metrics("log", log_families)
+    watch.add_metrics("log", log)
     watch.add_checks(unhealthy=unhealthy)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from prometheus_client.core import Metric
 
 from linkage import __version__
-from linkage.observation.families import counters
+from linkage.observation.metrics import span_families
 from linkage.tracing.spans import Kind, Put, Span
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class SpanExport:
 
     def families(self) -> Iterator[Metric]:
         """For those who watch."""
-        yield span_counters(self.exported, self.dropped)
+        yield from span_families(self.exported, self.dropped)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -138,16 +138,6 @@ class SpanExport:
         elif failure is None and self._failing:
             logger.info("the collector is back; %d spans were dropped so far", self.dropped)
         self._failing = failure is not None
-
-
-def span_counters(exported: int, dropped: int) -> Metric:
-    """What became of the spans."""
-    return counters(
-        "linkage_spans",
-        "Spans that were exported, or dropped because the collector was away or slow.",
-        ("outcome",),
-        [(("exported",), exported), (("dropped",), dropped)],
-    )
 
 
 def start_traces(config: Config, stack: AsyncExitStack, watch: Watch | None) -> Put | None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from linkage.cli.journal import show_entry
+from linkage.cli.shared.entry_lines import show_entry
 from linkage.cli.shared.loop import run, until_stopped
 from linkage.cli.shared.output import console
 from linkage.config.file import Config

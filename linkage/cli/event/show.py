@@ -258,6 +258,8 @@ def _entry_table(entries: Sequence[EntryView]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
+    from linkage.cli.shared.entry_lines import entry_words
+
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
     table.add_column("seq", justify="right", style="dim")
     table.add_column("time", no_wrap=True)
@@ -276,24 +278,3 @@ def _entry_table(entries: Sequence[EntryView]) -> RenderableType:
             Text.assemble(*entry_words(entry)),
         )
     return table
-
-
-def entry_words(entry: EntryView) -> Iterator[str | tuple[str, str]]:
-    """An entry in one line, in pieces with their styles."""
-    from linkage.timeline.detail import detail_of
-    from protocol.results import is_accepted, result_text
-
-    if entry.type is not None:
-        yield f"{entry.type} {entry.name} {entry.chinese} ", "bold"
-    else:
-        yield f"{entry.kind} ", "bold magenta"
-    if entry.target is not None:
-        yield f"→ {harmless(entry.target)} "
-    told = entry.detail if entry.message is None else detail_of(entry.message)
-    yield harmless(told or ""), "dim"
-    if entry.result is not None and not is_accepted(entry.result):
-        yield f" ✗ {entry.result} {result_text(entry.result)}", "red"
-        if entry.detail:
-            yield f": {harmless(entry.detail)}", "red"
-    if entry.reconstructed:
-        yield " reconstructed", "yellow"

@@ -1,9 +1,7 @@
-"""`linkage peer show|rotate ID`: one peer, its settings and its secret."""
+"""`linkage peer show ID`: one peer, its settings, its link and its queue."""
 
 from __future__ import annotations
 
-import re
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from linkage.config.file import Config
     from linkage.config.peers import PeerSettings
 
-UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-GRACE_MAX: Final = timedelta(days=366)
 SHOWN: Final = {
     "role": "role",
     "connected": "connected",
@@ -32,19 +28,6 @@ SHOWN: Final = {
     "last_seen": "last seen",
     "alarm": "alarm",
 }
-
-
-def parse_grace(
-    _context: click.Context | None, _option: click.Parameter | None, written: str
-) -> timedelta:
-    """`24h`, `30m`, `7d`, `90s`, `0`."""
-    found = re.fullmatch(r"(\d{1,9})([smhd]?)", written)
-    if found is None or (found[2] == "" and int(found[1])):
-        raise click.BadParameter(f"{written!r}: write a number and its unit, such as 24h or 30m")
-    grace = timedelta(seconds=int(found[1]) * UNITS[found[2] or "s"])
-    if grace > GRACE_MAX:
-        raise click.BadParameter(f"{written!r}: more than a year is no grace")
-    return grace
 
 
 def configured(config: Config, peer_id: str, config_file: Path) -> PeerSettings:
@@ -63,7 +46,6 @@ def configured(config: Config, peer_id: str, config_file: Path) -> PeerSettings:
     return peer
 
 
-# --- show ----------------------------------------------------------------------------------------
 @click.command()
 @click.argument("peer_id", metavar="ID")
 @json_option
@@ -120,54 +102,3 @@ def _plainly(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_plainly(each) for each in value)
     return str(value)
-
-
-# --- rotate --------------------------------------------------------------------------------------
-@click.command()
-@click.argument("peer_id", metavar="ID")
-@click.option(
-    "--grace",
-    default="24h",
-    show_default=True,
-    callback=parse_grace,
-    help="How long the secret from before stays valid; 0: not at all.",
-)
-@json_option
-@config_option
-def rotate(peer_id: str, grace: timedelta, as_json: bool, config_file: Path) -> None:
-    """Give a peer a new secret.
-
-    A serving linkage takes it up at the peer's next registration. A session that the secret from
-    before has opened is closed when that one is valid no more, and the peer registers again.
-    """
-    from linkage.clock import SystemClock
-    from linkage.config.keyring import KeyringError
-    from linkage.config.keyring import rotate as write
-    from linkage.times import full_time
-
-    peer = configured(read_config(config_file), peer_id, config_file)
-    path = peer.secret_path
-    if path is None:
-        raise FailureError(f"peer {peer_id!r} is legacy: it has no secret, it does not register")
-    now = SystemClock().utc()
-    try:
-        secret = write(path, peer_id, peer.keys(), grace, now, like=config_file)
-    except KeyringError as error:
-        raise FailureError(str(error)) from None
-    ends = (now + grace).replace(microsecond=0)
-    if as_json:
-        until = ends.isoformat() if grace else None
-        print_json({"peer": peer_id, "file": str(path), "secret": secret, "old_until": until})
-        return
-    click.echo(f"Wrote {path}: its first secret is the new one of {peer_id}.")
-    click.echo(
-        f"The one from before is valid until {full_time(ends, to='seconds')}: "
-        "give the new one to the peer by then."
-        if grace
-        else "The one from before is not valid any more; a session that it opened ends in seconds."
-    )
-    if peer.inline_secret is not None:
-        click.echo(
-            f"{config_file} still has the old one as `secret`, which is not read any more: put "
-            f'secret_file = "secrets/{peer_id}" in its place.'
-        )

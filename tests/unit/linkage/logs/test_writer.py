@@ -65,7 +65,7 @@ def test_a_log_that_is_not_read_drops_lines_and_says_so_when_it_is() -> None:
     handler.close()
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert len(lines) == 1 + WAITING_MAX + 1
-    assert lines[-1]["event"] == "3 lines of the log were dropped here: it was not read"
+    assert lines[-1]["event"] == "3 lines of the log were dropped here: they could not be written"
     assert lines[-1]["level"] == "warning"
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from linkage.cli.commands import cli
 from linkage.cli.top.rates import Change, Reading, quantile_of, view
-from linkage.cli.top.watch import render
+from linkage.cli.top.screen import render
 from linkage.client import Platform
 from linkage.config.load import load_config
 from linkage.server.server import Server
