@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import ClassVar
 
-from adapters.asterisk.ari import AriClient
+from adapters.asterisk.client import AriClient
 from adapters.asterisk.driver import AsteriskDriver
 from adapters.asterisk.ownership import Ownership
 from adapters.asterisk.probe import probe

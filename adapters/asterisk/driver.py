@@ -8,11 +8,7 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
-from adapters.asterisk.ari import AriClient, AriError, segment
-from adapters.asterisk.causes import reason_of
-from adapters.asterisk.ownership import Ownership
-from adapters.asterisk.settings import Settings
-from adapters.asterisk.translate import (
+from adapters.asterisk.ari_events import (
     KINDS,
     PARKING,
     REPLACED,
@@ -20,11 +16,15 @@ from adapters.asterisk.translate import (
     entered,
     read_channel,
     read_event,
-    request_of,
 )
-from adapters.voice.actions import Action
+from adapters.asterisk.ari_requests import request_of
+from adapters.asterisk.causes import reason_of
+from adapters.asterisk.client import AriClient, AriError, segment
+from adapters.asterisk.ownership import Ownership
+from adapters.asterisk.settings import Settings
 from adapters.voice.driver import Driver, Inventory, RecordingRefusedError
-from adapters.voice.events import Channel, Event
+from adapters.voice.platform_actions import Action
+from adapters.voice.platform_events import Channel, Event
 from protocol.reasons import Reason
 
 logger = logging.getLogger("linkage.asterisk")

@@ -21,7 +21,7 @@ import secrets
 import socket
 from typing import Any, Final
 
-from adapters.asterisk.ari import AriClient, AriError, segment
+from adapters.asterisk.client import AriClient, AriError, segment
 from adapters.voice.adapter import RENEW_EVERY_S
 from linkage.ports import AdapterReplacedError, AdapterUnavailableError, Clock
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from adapters.asterisk.ari import AriClient, AriError, segment
+from adapters.asterisk.client import AriClient, AriError, segment
 from adapters.asterisk.settings import Settings
 from linkage.ports import AdapterRefusedError, AdapterUnavailableError
 from linkage.ports.probe import Finding, State

@@ -21,11 +21,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from adapters.voice import call_events, commands, incoming
-from adapters.voice.actions import COMMAND, Action, LookUp
+from adapters.voice import call_event_handlers, commands, incoming
 from adapters.voice.driver import Driver, OutcomeUnknownError, PlatformRefusedError
-from adapters.voice.effects import Effect, Fetch, Release, Tell, dump_effect
-from adapters.voice.events import Event, EventKind
 from adapters.voice.interrupted_command import InterruptedCommand, undo
 from adapters.voice.json_codec import from_json, to_json
 from adapters.voice.look_up import look_up
@@ -41,7 +38,10 @@ from adapters.voice.pending import (
     resolve,
     words,
 )
+from adapters.voice.platform_actions import COMMAND, Action, LookUp
+from adapters.voice.platform_events import Event, EventKind
 from adapters.voice.step import PATIENCE_S, Step
+from adapters.voice.step_effects import Effect, Fetch, Release, Tell, dump_effect
 from linkage.logs.request_fields import fields_of
 from linkage.ports import (
     AdapterPort,
@@ -210,10 +210,10 @@ class CallActor:
             case Event():
                 event = item
                 step = office.step(self.call, event.at)
-                await self._decide(step, lambda step: call_events.on_event(step, event))
+                await self._decide(step, lambda step: call_event_handlers.on_event(step, event))
         due = self.call.next_due()
         if due is not None and due <= office.steady.now():
-            await self._decide(office.step(self.call), call_events.on_time)
+            await self._decide(office.step(self.call), call_event_handlers.on_time)
 
     async def _decide(self, step: Step, decide: Decide) -> None:
         if self._try(step, decide):
@@ -273,7 +273,7 @@ class CallActor:
 
         def on_failed(step: Step) -> None:
             for owner in failed:
-                call_events.on_failed(step, owner)
+                call_event_handlers.on_failed(step, owner)
 
         return step.effects if self._try(step, on_failed) else ()
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from adapters.voice import legs
-from adapters.voice.actions import DestroyBridge
 from adapters.voice.call_policy import policy_of
 from adapters.voice.media import call_recording, playback
 from adapters.voice.model import Leg, LegState
+from adapters.voice.platform_actions import DestroyBridge
 from adapters.voice.step import Step
 from protocol.messages import HangupSide
 from protocol.reasons import Reason

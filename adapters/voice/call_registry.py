@@ -17,19 +17,19 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.voice import incoming
-from adapters.voice.actions import HangUp
 from adapters.voice.call_actor import CallActor
 from adapters.voice.command_routing import call_meant
 from adapters.voice.driver import Driver, PlatformRefusedError
-from adapters.voice.effects import Fetch
-from adapters.voice.events import Event, EventKind
 from adapters.voice.ids import Names, new_call_id
 from adapters.voice.media.recording_download import Recorder
 from adapters.voice.model import Call, LegState
 from adapters.voice.monotonic_time import MonotonicTime
 from adapters.voice.paired_channels import PairedChannels
+from adapters.voice.platform_actions import HangUp
+from adapters.voice.platform_events import Event, EventKind
 from adapters.voice.settings import VoiceSettings
 from adapters.voice.step import Step
+from adapters.voice.step_effects import Fetch
 from linkage.ports import AdapterContext, AdapterPort, AdapterUnavailableError, CommandError
 from protocol.message import Message
 from protocol.messages import CallDirection

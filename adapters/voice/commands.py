@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from adapters.voice import dialplan, legs, party_commands, ringing
-from adapters.voice.actions import COMMAND, SetVariable
 from adapters.voice.call_end import close_if_over
 from adapters.voice.callout import call_out
 from adapters.voice.command_target import TargetedCommand, find_target, named_leg, refuse
 from adapters.voice.conference import conference_control
 from adapters.voice.media import media_control
 from adapters.voice.model import Leg
+from adapters.voice.platform_actions import COMMAND, SetVariable
 from adapters.voice.step import Step
 from linkage.ports import Capability, CommandError, Outcome
 from protocol.message import Message

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from adapters.voice.events import Channel
 from adapters.voice.model import Target
 from adapters.voice.phone_numbers import dialable
+from adapters.voice.platform_events import Channel
 from adapters.voice.settings import VoiceSettings
 
 

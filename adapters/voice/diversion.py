@@ -12,9 +12,9 @@ import re
 from typing import Final
 
 from adapters.voice import dialplan, legs, ringing
-from adapters.voice.actions import FindChannel, HangUp, Watch, WatchParking
-from adapters.voice.events import Channel, Event
 from adapters.voice.model import Leg
+from adapters.voice.platform_actions import FindChannel, HangUp, Watch, WatchParking
+from adapters.voice.platform_events import Channel, Event
 from adapters.voice.settings import NUMBER
 from adapters.voice.step import Step
 from protocol.messages import HangupSide, ParkNoticeAction, ParkPickupNotice

@@ -15,8 +15,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from adapters.voice.actions import Action
-from adapters.voice.events import Channel, Event
+from adapters.voice.platform_actions import Action
+from adapters.voice.platform_events import Channel, Event
 from linkage.ports import AdapterError, AdapterUnavailableError
 from protocol.reasons import Reason
 from protocol.results import Result

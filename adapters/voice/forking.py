@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Final
 
 from adapters.voice import legs
-from adapters.voice.actions import HangUp
-from adapters.voice.events import Event
 from adapters.voice.model import Leg
+from adapters.voice.platform_actions import HangUp
+from adapters.voice.platform_events import Event
 from adapters.voice.step import Step
 
 CONTACTS_MAX: Final = 10

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Final
 
 from adapters.voice import dialplan, diversion, ringing
-from adapters.voice.actions import IndicateRinging, SetVariable, TakeTransfers
-from adapters.voice.events import Event
 from adapters.voice.model import Call, Leg, LegState
 from adapters.voice.phone_numbers import is_withheld
+from adapters.voice.platform_actions import IndicateRinging, SetVariable, TakeTransfers
+from adapters.voice.platform_events import Event
 from adapters.voice.step import Step
 from protocol.fields import CONTROL
 from protocol.messages import CallDirection, IncomingCallNotice

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.voice.actions import (
+from adapters.voice.model import Leg, LegState, Target
+from adapters.voice.platform_actions import (
     CreateBridge,
     FindContacts,
     HangUp,
@@ -16,7 +17,6 @@ from adapters.voice.actions import (
     StopMusic,
     StopPlaying,
 )
-from adapters.voice.model import Leg, LegState, Target
 from adapters.voice.step import Step
 from protocol.messages import (
     CallState,

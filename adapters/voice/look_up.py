@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from adapters.voice.actions import FindChannel, FindContacts, FindExtension, LookUp
 from adapters.voice.driver import Driver, PlatformRefusedError
-from adapters.voice.events import Channel, Event, EventKind
+from adapters.voice.platform_actions import FindChannel, FindContacts, FindExtension, LookUp
+from adapters.voice.platform_events import Channel, Event, EventKind
 
 logger = logging.getLogger("linkage.voice")
 

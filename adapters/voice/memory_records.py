@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from adapters.voice.effects import Effect, load_effect
 from adapters.voice.interrupted_command import InterruptedCommand
 from adapters.voice.json_codec import from_json
 from adapters.voice.model import Call
+from adapters.voice.step_effects import Effect, load_effect
 
 LINK_KEY: Final = "link"
 CALL_PREFIX: Final = "call:"

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from adapters.voice.events import Channel, Event, EventKind
+from adapters.voice.platform_events import Channel, Event, EventKind
 
 OTHER_HALF_S: Final = 0.5
 """How long the two halves of a pair may be apart."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from adapters.voice import dialplan, legs, transfer
-from adapters.voice.actions import COMMAND, Mute, Unmute
 from adapters.voice.command_target import (
     TargetedCommand,
     find_target,
@@ -14,6 +13,7 @@ from adapters.voice.command_target import (
     speaking_officer,
 )
 from adapters.voice.model import Leg, Target, Transfer
+from adapters.voice.platform_actions import COMMAND, Mute, Unmute
 from adapters.voice.step import Step
 from linkage.ports import CommandError, Outcome
 from protocol.messages import (

@@ -24,7 +24,8 @@ import re
 from typing import Final
 
 from adapters.voice import dialplan, diversion, legs, ringing, transfer
-from adapters.voice.actions import (
+from adapters.voice.model import Call, Leg, LegState, Transfer
+from adapters.voice.platform_actions import (
     EnterDialplan,
     FindExtension,
     HangUp,
@@ -32,8 +33,7 @@ from adapters.voice.actions import (
     ReportTransfer,
     TransferProgress,
 )
-from adapters.voice.events import Channel, Event, EventKind
-from adapters.voice.model import Call, Leg, LegState, Transfer
+from adapters.voice.platform_events import Channel, Event, EventKind
 from adapters.voice.settings import NUMBER
 from adapters.voice.step import Step
 from protocol.messages import CallPhase, HangupSide, TransferNoticeMode

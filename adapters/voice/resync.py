@@ -13,17 +13,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from adapters.voice import diversion, forking, legs
-from adapters.voice.actions import Action, Originate
 from adapters.voice.call_end import close_if_over, lost
 from adapters.voice.call_policy import policy_of
 from adapters.voice.call_registry import CallRegistry
 from adapters.voice.callout import convening
 from adapters.voice.driver import Inventory
-from adapters.voice.effects import Effect
-from adapters.voice.events import Event, EventKind
 from adapters.voice.interrupted_command import settle, undo
-from adapters.voice.inventory import see_to_the_rest
-from adapters.voice.leg_events import answered
+from adapters.voice.leg_event_handlers import answered
 from adapters.voice.media import call_recording
 from adapters.voice.media.recording_download import PREFIX
 from adapters.voice.memory_records import (
@@ -35,7 +31,11 @@ from adapters.voice.memory_records import (
     read_link,
 )
 from adapters.voice.model import Call, Leg, LegState
+from adapters.voice.platform_actions import Action, Originate
+from adapters.voice.platform_events import Event, EventKind
 from adapters.voice.step import Step
+from adapters.voice.step_effects import Effect
+from adapters.voice.unclaimed_channels import see_to_the_rest
 from linkage.ports import Notice
 from protocol.messages import GapCause, GapNotice, LinkState, PlatformLink, PlatformStatusNotice
 from protocol.reasons import Reason

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from adapters.voice.actions import Answer
 from adapters.voice.callout import convening
 from adapters.voice.legs import dial, hang_up, retrieve, seat, stop_music, stop_tone
 from adapters.voice.model import Leg
+from adapters.voice.platform_actions import Answer
 from adapters.voice.step import Step
 from linkage.convening.race import common_reason
 from protocol.messages import CallDirection, HangupSide

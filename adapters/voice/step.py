@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from adapters.voice.actions import Action
-from adapters.voice.effects import Effect, Fetch, Release, Tell
-from adapters.voice.events import Event
 from adapters.voice.ids import Names
 from adapters.voice.model import Call, Leg
+from adapters.voice.platform_actions import Action
+from adapters.voice.platform_events import Event
 from adapters.voice.settings import VoiceSettings
+from adapters.voice.step_effects import Effect, Fetch, Release, Tell
 from protocol.message import Message
 from protocol.messages import CallState, CallStateNotice
 from protocol.reasons import Reason

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from adapters.asterisk.ari import AriClient
+from adapters.asterisk.client import AriClient
 from adapters.asterisk.settings import Settings
 from linkage.config.adapters import read_settings
 from protocol.messages import CallState, CallStateNotice, HangupNotice, HangupScope

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from adapters.asterisk.ari import AriClient
+from adapters.asterisk.client import AriClient
 from adapters.asterisk.settings import Settings
 from linkage.config.adapters import read_settings
 from linkage.ports import AdapterRefusedError, AdapterUnavailableError

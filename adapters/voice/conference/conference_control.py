@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from adapters.voice import dialplan, legs
-from adapters.voice.actions import COMMAND, Action, Mute, Unmute
 from adapters.voice.callout import call_out, call_plan
 from adapters.voice.command_target import TargetedCommand, no_number, refuse
 from adapters.voice.conference import lifecycle
 from adapters.voice.media import call_recording, media_control
 from adapters.voice.model import Leg
+from adapters.voice.platform_actions import COMMAND, Action, Mute, Unmute
 from adapters.voice.step import Step
 from linkage.convening.people import Convening, Fate, Person, Race
 from linkage.ports import CommandError, Outcome

@@ -17,9 +17,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from adapters.voice.actions import PauseRecording, Record, ResumeRecording, StopRecording
-from adapters.voice.events import Event
 from adapters.voice.model import Recording
+from adapters.voice.platform_actions import PauseRecording, Record, ResumeRecording, StopRecording
+from adapters.voice.platform_events import Event
 from adapters.voice.step import Step
 from protocol.messages import RecordingNotice, RecordingNoticeAction
 from protocol.reasons import Reason

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from adapters.voice.actions import COMMAND, Play, SendDtmf, StopPlaying
 from adapters.voice.command_target import TargetedCommand, party, refuse
 from adapters.voice.media import call_recording, playback
+from adapters.voice.platform_actions import COMMAND, Play, SendDtmf, StopPlaying
 from adapters.voice.step import Step
 from linkage.ports import CommandError, Outcome
 from protocol.messages import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.voice.events import Event
 from adapters.voice.model import Collect, Leg, Play
+from adapters.voice.platform_events import Event
 from adapters.voice.step import Step
 from protocol.messages import CallDirection, MediaNotice, MediaNoticeAction
 from protocol.reasons import Reason

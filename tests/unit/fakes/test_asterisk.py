@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from adapters.asterisk.ari import AriClient
+from adapters.asterisk.client import AriClient
 from adapters.asterisk.settings import Settings
 from linkage.config.adapters import read_settings
 from tests.fakes import telephones

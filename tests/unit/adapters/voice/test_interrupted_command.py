@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.voice.actions import HangUp, Originate
-from adapters.voice.effects import Effect, Tell
 from adapters.voice.interrupted_command import InterruptedCommand, Settled, settle
 from adapters.voice.json_codec import to_json
 from adapters.voice.model import Call, Conference, Leg, LegState
+from adapters.voice.platform_actions import HangUp, Originate
+from adapters.voice.step_effects import Effect, Tell
 from protocol.messages import HangupSide, HoldNotice, HoldNoticeAction
 from protocol.reasons import Reason
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from adapters.voice import paired_channels
-from adapters.voice.events import Channel, Event, EventKind
 from adapters.voice.paired_channels import PairedChannels
+from adapters.voice.platform_events import Channel, Event, EventKind
 
 PAIR = "Local/_attended@transfer-00000000"
 

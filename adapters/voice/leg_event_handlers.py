@@ -6,11 +6,11 @@ Every handler takes a `Step` and an `Event` and tolerates what comes twice, late
 from __future__ import annotations
 
 from adapters.voice import diversion, forking, legs, refer
-from adapters.voice.actions import HangUp
 from adapters.voice.call_end import ended
 from adapters.voice.call_policy import policy_of
-from adapters.voice.events import Event, EventKind
 from adapters.voice.model import Leg, LegState
+from adapters.voice.platform_actions import HangUp
+from adapters.voice.platform_events import Event, EventKind
 from adapters.voice.step import Step
 from protocol.messages import CallState
 

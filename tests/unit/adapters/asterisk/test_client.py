@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.asterisk.ari import AriClient
+from adapters.asterisk.client import AriClient
 from adapters.asterisk.settings import Settings
 from linkage.config.adapters import read_settings
 from linkage.config.certificates import Authority, Issued

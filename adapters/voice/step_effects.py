@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from adapters.voice.actions import Action, dump_action, load_action
+from adapters.voice.platform_actions import Action, dump_action, load_action
 from protocol.message import Message
 from protocol.messages import message_class
 from protocol.plain import from_plain, to_plain

@@ -9,7 +9,7 @@ from typing import Final
 
 from adapters.voice.call_registry import CallRegistry
 from adapters.voice.driver import Inventory, PlatformRefusedError
-from adapters.voice.events import Channel
+from adapters.voice.platform_events import Channel
 
 logger = logging.getLogger("linkage.voice")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from adapters.voice import diversion, forking, leg_events, legs, refer
+from adapters.voice import diversion, forking, leg_event_handlers, legs, refer
 from adapters.voice.call_end import close_if_over, ended
 from adapters.voice.call_policy import policy_of
-from adapters.voice.events import Event, EventKind
-from adapters.voice.leg_events import leg_of
+from adapters.voice.leg_event_handlers import leg_of
 from adapters.voice.media import call_recording, playback
+from adapters.voice.platform_events import Event, EventKind
 from adapters.voice.step import Step
 from protocol.messages import HangupSide
 from protocol.reasons import Reason
@@ -77,20 +77,20 @@ def _taken_over(step: Step, _: Event) -> None:
 
 
 HANDLERS: Final[Mapping[EventKind, Handler]] = {
-    EventKind.ENTERED: leg_events.entered,
-    EventKind.LEFT: leg_events.left,
-    EventKind.FOUND: leg_events.found,
+    EventKind.ENTERED: leg_event_handlers.entered,
+    EventKind.LEFT: leg_event_handlers.left,
+    EventKind.FOUND: leg_event_handlers.found,
     EventKind.EXTENSION_FOUND: refer.extension_found,
     EventKind.CONTACTS_FOUND: forking.contacts,
-    EventKind.RINGING: leg_events.ringing,
-    EventKind.EARLY_MEDIA: leg_events.ringing,
-    EventKind.DIALLING: leg_events.dialling,
-    EventKind.ANSWERED: leg_events.picked_up,
-    EventKind.FORWARDED: leg_events.forwarded,
-    EventKind.HANGUP_REQUESTED: leg_events.hangup_requested,
-    EventKind.ENDED: leg_events.gone,
-    EventKind.JOINED: leg_events.joined,
-    EventKind.PARTED: leg_events.parted,
+    EventKind.RINGING: leg_event_handlers.ringing,
+    EventKind.EARLY_MEDIA: leg_event_handlers.ringing,
+    EventKind.DIALLING: leg_event_handlers.dialling,
+    EventKind.ANSWERED: leg_event_handlers.picked_up,
+    EventKind.FORWARDED: leg_event_handlers.forwarded,
+    EventKind.HANGUP_REQUESTED: leg_event_handlers.hangup_requested,
+    EventKind.ENDED: leg_event_handlers.gone,
+    EventKind.JOINED: leg_event_handlers.joined,
+    EventKind.PARTED: leg_event_handlers.parted,
     EventKind.HELD: _held,
     EventKind.RETRIEVED: _retrieved,
     EventKind.DIGIT: _digit,
