@@ -119,6 +119,7 @@ class Store:
         self._reader.close()
 
     def __enter__(self) -> Self:
+        """The store itself, closed at the end of the block."""
         return self
 
     def __exit__(
