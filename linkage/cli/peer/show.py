@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from linkage.cli.commands import FailureError
-from linkage.cli.shared.options import config_option, json_option, read_config, similar
+from linkage.cli.shared.options import config_option, json_option, none_such, read_config
 from linkage.cli.shared.output import print_json
 from linkage.timeline.terminal_text import harmless
 
@@ -38,11 +37,7 @@ def configured(config: Config, peer_id: str, config_file: Path) -> PeerSettings:
     """
     peer = config.find_peer(peer_id)
     if peer is None:
-        ids = [one.id for one in config.peer]
-        raise FailureError(
-            f"{config_file}: no peer {peer_id!r}{similar(peer_id, ids)}; "
-            f"there are: {', '.join(ids) or 'none'}"
-        )
+        raise none_such(config_file, "peer", peer_id, [one.id for one in config.peer])
     return peer
 
 
@@ -57,11 +52,7 @@ def show(peer_id: str, as_json: bool, config_file: Path) -> None:
     config = read_config(config_file)
     rows = {row["id"]: row for row in all_rows(config)}
     if peer_id not in rows:
-        ids = list(rows)
-        raise FailureError(
-            f"{config_file}: no peer {peer_id!r}{similar(peer_id, ids)}; "
-            f"there are: {', '.join(ids) or 'none'}"
-        )
+        raise none_such(config_file, "peer", peer_id, rows)
     row, settings = rows[peer_id], _settings(config, peer_id)
     if as_json:
         print_json({**row, "settings": settings})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from linkage.cli.commands import CONFIG_BEFORE
+from linkage.cli.commands import CONFIG_BEFORE, FailureError
 
 if TYPE_CHECKING:
     from linkage.config.file import Config
@@ -86,6 +86,15 @@ def similar(written: str, there: Iterable[str]) -> str:
 
     found = get_close_matches(written, list(there), 3, 0.6)
     return f"; did you mean {harmless(' or '.join(found))}?" if found else ""
+
+
+def none_such(where: Path, what: str, written: str, there: Iterable[str]) -> FailureError:
+    """There is no such peer, platform …: those that are like it are named, and all."""
+    known = list(there)
+    return FailureError(
+        f"{where}: no {what} {written!r}{similar(written, known)}; "
+        f"there are: {', '.join(known) or 'none'}"
+    )
 
 
 def json_option(function: F) -> F:

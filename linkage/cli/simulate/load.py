@@ -9,7 +9,7 @@ import click
 
 from linkage.addresses import reachable
 from linkage.cli.commands import INTERRUPTED, FailureError
-from linkage.cli.shared.options import config_option, json_option, read_config, similar
+from linkage.cli.shared.options import config_option, json_option, none_such, read_config
 from linkage.cli.shared.output import console, print_json
 
 if TYPE_CHECKING:
@@ -124,13 +124,8 @@ def _peers(config: Config, role: str) -> list[LoadPeer]:
 def _platforms(config: Config, path: Path, options: dict[str, Any]) -> list[LoadPeer]:
     there = _peers(config, "platform")
     wanted = set(options["ids"])
-    missing = wanted - {peer.id for peer in there}
-    if missing:
-        known = ", ".join(peer.id for peer in there) or "none"
-        near = "".join(similar(each, [peer.id for peer in there]) for each in sorted(missing))
-        raise FailureError(
-            f"{path}: no platform {', '.join(sorted(missing))}{near}; there are: {known}"
-        )
+    for missing in sorted(wanted - {peer.id for peer in there}):
+        raise none_such(path, "platform", missing, [peer.id for peer in there])
     chosen = [peer for peer in there if not wanted or peer.id in wanted]
     number = options["peers"] or len(chosen)
     if number > len(chosen) or not chosen:

@@ -12,7 +12,7 @@ import click
 
 from linkage.addresses import address_text, reachable
 from linkage.cli.commands import FailureError
-from linkage.cli.shared.options import config_is_named, config_option, read_config, similar
+from linkage.cli.shared.options import config_is_named, config_option, none_such, read_config
 from linkage.timeline.terminal_text import harmless
 
 if TYPE_CHECKING:
@@ -225,10 +225,7 @@ def _peer(
     if named:
         return named[0]
     if peer_id is not None:
-        ids = [peer.id for peer in fitting]
-        known = ", ".join(ids) or "none"
-        near = similar(peer_id, ids)
-        raise FailureError(f"{path}: no {role} {peer_id!r}{near}; there are: {known}")
+        raise none_such(path, role, peer_id, [peer.id for peer in fitting])
     if len(fitting) == 1:
         return fitting[0]
     known = ", ".join(peer.id for peer in fitting)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from protocol.messages import message_class
 from protocol.results import FIRST_REFUSAL
 
 Labels = tuple[tuple[str, str], ...]
-UNBOUNDED: Final = "+Inf"
 
 
 @dataclass(slots=True)
