@@ -11,7 +11,7 @@ from linkage.blocking.answers import Command, Notice, Reply
 from linkage.blocking.base import Client
 from linkage.client import Received
 from linkage.client.applications import BusinessPeer, ListeningPeer
-from linkage.client.peer import COMMAND_EXPIRE_S, Options
+from linkage.client.options import COMMAND_EXPIRE_S, Options
 from protocol.envelope import Response
 from protocol.message import Message
 from protocol.suggest import suggesting

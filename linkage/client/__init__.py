@@ -21,7 +21,7 @@ from linkage.client.applications import (
     Monitor,
     Notices,
 )
-from linkage.client.carriers import Backoff, State
+from linkage.client.connecting import Backoff, State
 from linkage.client.errors import (
     ClientError,
     ClosedError,

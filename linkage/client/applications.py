@@ -6,9 +6,10 @@ import ssl
 from collections.abc import AsyncIterator, Iterable
 from typing import ClassVar, Self, Unpack
 
-from linkage.client.carriers import Listener
+from linkage.client.connecting import Listener
 from linkage.client.errors import ClosedError, CommandRefusedError
-from linkage.client.peer import COMMAND_EXPIRE_S, Options, Peer
+from linkage.client.options import COMMAND_EXPIRE_S, Options
+from linkage.client.peer import Peer
 from linkage.client.received import Received
 from linkage.client.replies import Reply
 from protocol.envelope import Request
@@ -95,7 +96,7 @@ class BusinessPeer(Peer[Received]):
             expire_s=expire_s if expires else None,
             trace=trace,
         )
-        outcomes = self._desk.open(request.id)
+        outcomes = self._outcomes.open(request.id)
         within_s = float(expire_s) if expires else None
         response = await self._outbox.send(request, within_s=within_s)
         if check and not response.accepted:
@@ -165,42 +166,30 @@ class Monitor(ListeningPeer):
         super().__init__(host, port, peer_id, **options)
 
 
-class CommunicationScreen(BusinessPeer):
+class _Screen(BusinessPeer):
+    """What both kinds of screens have in common."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        peer_id: str,
+        *,
+        login_id: str | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        """`login_id`: who works at the screen; None: as configured at linkage."""
+        options["further"] = {**(options.get("further") or {}), "login_id": login_id}
+        super().__init__(host, port, peer_id, **options)
+
+
+class CommunicationScreen(_Screen):
     """A communication screen: hears 3xx, sends 4xx."""
 
     role: ClassVar[Role] = Role.COMMUNICATION_SCREEN
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        peer_id: str,
-        *,
-        login_id: str | None = None,
-        **options: Unpack[Options],
-    ) -> None:
-        """`login_id`: who works at the screen; None: as configured at linkage."""
-        super().__init__(host, port, peer_id, **_with_login(login_id, options))
 
-
-class BusinessScreen(BusinessPeer):
+class BusinessScreen(_Screen):
     """A business screen: hears 5xx, sends 6xx."""
 
     role: ClassVar[Role] = Role.BUSINESS_SCREEN
-
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        peer_id: str,
-        *,
-        login_id: str | None = None,
-        **options: Unpack[Options],
-    ) -> None:
-        """`login_id`: who works at the screen; None: as configured at linkage."""
-        super().__init__(host, port, peer_id, **_with_login(login_id, options))
-
-
-def _with_login(login_id: str | None, options: Options) -> Options:
-    further = {**(options.get("further") or {}), "login_id": login_id}
-    return {**options, "further": further}

@@ -9,14 +9,11 @@ import asyncio
 import contextlib
 import inspect
 import logging
-import ssl
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Final, Generic, Self, TypedDict, TypeVar, Unpack
+from typing import ClassVar, Final, Generic, Self, TypeVar, Unpack
 
-from linkage.client.carriers import Backoff, Carrier, Dialler, State
+from linkage.client.attempts import Attempts
+from linkage.client.connecting import Backoff, Carrier, Dialler, State
 from linkage.client.credentials import Credentials
 from linkage.client.errors import (
     RETRIED,
@@ -29,14 +26,14 @@ from linkage.client.errors import (
 )
 from linkage.client.ids import RequestIds
 from linkage.client.inbox import Inbox, Incoming
+from linkage.client.options import COMMAND_EXPIRE_S, GIVE_UP_AFTER_S, OPEN_TIMEOUT_S, Options
 from linkage.client.outbox import Outbox
 from linkage.client.position import Position, PositionFile
-from linkage.client.replies import OutcomeDesk
-from linkage.client.session import CLOSE_GRACE_S, Clock, Session
+from linkage.client.replies import OutcomeRouter
+from linkage.client.session import CLOSE_GRACE_S, Session
 from linkage.clock import SystemClock
-from linkage.config.secrets import Secret
 from protocol.connection import Connection, Side
-from protocol.dialect import DEFAULT, LEGACY, Dialect
+from protocol.dialect import DEFAULT, LEGACY
 from protocol.envelope import Request, Response
 from protocol.events import Timers
 from protocol.kinds import is_command
@@ -47,62 +44,10 @@ from protocol.suggest import refuse_unknown
 
 logger = logging.getLogger("linkage.client")
 
-OPEN_TIMEOUT_S: Final = 30.0
-GIVE_UP_AFTER_S: Final = 300.0
-"""Long enough for a restart of linkage, or of its host; a program that waits for longer should
-have said so."""
-TRIED_MAX: Final = 8
-"""Addresses whose last failure is remembered; strangers may knock at a listener from many."""
-COMMAND_EXPIRE_S: Final = 30
-"""`Expire` where a command does not say (protocol.md#expiry)."""
 LEAVES: Final = frozenset({199, 299, 399, 599})
 REPLACED: Final = "replaced"
 
 K = TypeVar("K", bound=Incoming)
-
-
-class Options(TypedDict, total=False):
-    """What can be said of any client, beside where linkage is and who the client is."""
-
-    secret: str | Secret | None
-    """The peer's secret; None makes a legacy peer, which does not register and is known by its
-    address."""
-    ssl: ssl.SSLContext | None
-    """How to speak TLS, such as `ssl.create_default_context(cafile=…)`; None: plainly."""
-    server_hostname: str | None
-    """The name that linkage's certificate must be for; None: the host."""
-    dialect: Dialect
-    """How linkage is configured to speak with us, where it is not the usual way."""
-    timers: Timers
-    """When to beat, and when the other side counts as dead; as configured at linkage."""
-    state_file: Path | None
-    """Keeps `LastSeq` over restarts of the process; without, linkage resumes where it saw the last
-    answer."""
-    on_state: Callable[[State, str], None] | None
-    """Told every change of `state`, with the reason as one line."""
-    open_timeout_s: float | None
-    """How long `async with` waits for linkage (30); None: for ever."""
-    give_up_after_s: float | None
-    """How long a client that is open, but not registered, goes on trying before all that wait on
-    it get `UnreachableError` (300). None: for ever, as a service may that somebody watches by
-    `on_state` or its log."""
-    backoff: Backoff
-    """Pauses between attempts to connect."""
-    clock: Clock
-    """Where the time comes from; for tests."""
-    further: dict[str, Any]
-    """More fields for the registration message, such as `app_name` or `vendor`."""
-
-
-@dataclass(slots=True)
-class _Trouble:
-    """What became of the attempts at one address, and of the last of them."""
-
-    times: int = 0
-    reason: str = ""
-
-    def __str__(self) -> str:
-        return self.reason if self.times == 1 else f"{self.reason} (tried {self.times} times)"
 
 
 class Peer(Generic[K]):
@@ -129,7 +74,7 @@ class Peer(Generic[K]):
         self._give_up_after_s = options.get("give_up_after_s", GIVE_UP_AFTER_S)
         self._patience = asyncio.Timeout(None)  # made outside of any loop, too
         """Runs out when no session has been registered for too long."""
-        self._troubles: dict[str, _Trouble] = {}
+        self._attempts = Attempts()
         self._carrier: Carrier = Dialler(
             host,
             port,
@@ -143,7 +88,7 @@ class Peer(Generic[K]):
         self._position = Position(None if self._file is None else self._file.load())
         self._inbox: Inbox[K] = Inbox(self._kind, self._position, self._clock.now)
         self._outbox = Outbox()
-        self._desk = OutcomeDesk()
+        self._outcomes = OutcomeRouter()
         self._session: Session | None = None
         self._state, self._reason = State.CLOSED, "not opened yet"
         self._entered = asyncio.Event()
@@ -238,7 +183,7 @@ class Peer(Generic[K]):
             raise self._unreachable(self._open_timeout_s)
 
     def _unreachable(self, within_s: float | None) -> UnreachableError:
-        tried = "; ".join(map(str, self._troubles.values()))
+        tried = str(self._attempts)
         if not tried:
             silence = "nobody registers" if self._state is State.LISTENING else "no answer"
             tried = f"{self._state.value} {self._reason}: {silence}"
@@ -296,7 +241,7 @@ class Peer(Generic[K]):
     def _finish(self, error: Exception) -> None:
         self._inbox.finish(error)
         self._outbox.finish(error)
-        self._desk.finish(error)
+        self._outcomes.finish(error)
         self._save_position()
         if self._fatal is None:
             self._fatal = error if isinstance(error, ClientError) else ClosedError(str(error))
@@ -321,7 +266,7 @@ class Peer(Generic[K]):
         logger.log(level, "%s: %s %s", self.peer_id, state.value, reason)
         if state is State.READY:
             self._ready.set()
-            self._troubles.clear()
+            self._attempts.clear()
         else:
             self._ready.clear()
         if state in {State.READY, State.LISTENING}:
@@ -347,12 +292,7 @@ class Peer(Generic[K]):
 
     def tried(self, address: str, reason: str) -> None:
         """An attempt came to nothing; see `carriers.Host`."""
-        trouble = self._troubles.pop(address, None) or _Trouble()
-        trouble.times += 1
-        trouble.reason = reason
-        self._troubles[address] = trouble
-        if len(self._troubles) > TRIED_MAX:
-            del self._troubles[next(iter(self._troubles))]
+        self._attempts.failed(address, reason)
 
     def make_session(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, dialled: bool
@@ -440,9 +380,9 @@ class Peer(Generic[K]):
         elif self._inbox.take(session, request, self._expiry(request)):
             # Before it queues behind others: who awaits an outcome may be the one who has to empty
             # that queue.
-            self._desk.take(request.message)
+            self._outcomes.take(request.message)
             if self._inbox.full:
-                self._desk.wake_all()
+                self._outcomes.wake_all()
 
     def _judge(self, session: Session, request: Request) -> None:
         """Linkage has dialled us and registers."""

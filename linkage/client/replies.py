@@ -120,7 +120,7 @@ class Outcomes:
         return self._waiting.popleft()
 
 
-class OutcomeDesk:
+class OutcomeRouter:
     """Who waits for the outcome of which command.
 
     Replies that nobody holds are forgotten by themselves.

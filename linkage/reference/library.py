@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from linkage.client.carriers import Host
+from linkage.client.connecting import Host
 from linkage.client.session import Owner
 from linkage.config.field_docstrings import all_written
 
 MODULES: Final = ("linkage", "linkage.client", "linkage.blocking", "linkage.reader")
-ALSO: Final = {"linkage.client": ("linkage.client.peer:Options",)}
+ALSO: Final = {"linkage.client": ("linkage.client.options:Options",)}
 """What a signature names and no `__all__` has: module → `module:name`."""
 OURS: Final = ("linkage", "protocol")
 HEAD: Final = """\

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from linkage.client import Application, Backoff, Monitor, Platform, Received
-from linkage.client.peer import Options
+from linkage.client.options import Options
 from linkage.clock import SystemClock
 from linkage.config.file import Config
 from linkage.core import Core

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from linkage.client import Backoff, Platform
-from linkage.client.carriers import State
+from linkage.client.connecting import State
 from tests.load.campaign.plan import SECRET, Notice, Plan
 
 SOON: Final = Backoff(first_s=0.05, most_s=0.5)

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 from lxml import etree
 
-from linkage.client.peer import COMMAND_EXPIRE_S
+from linkage.client.options import COMMAND_EXPIRE_S
 from protocol.codec import decode
 from protocol.connection import (
     MALFORMED_MAX,

@@ -284,11 +284,11 @@ async def test_a_forgotten_reply_collects_nothing(
     far = await opened(app, linkage)
     asking = spawn(ask())
     request = await far.request()
-    assert len(app._desk._by_id) == 1
+    assert len(app._outcomes._by_id) == 1
     far.answer(request)
     await asyncio.wait_for(asking, WITHIN_S)
     gc.collect()
-    assert len(app._desk._by_id) == 0
+    assert len(app._outcomes._by_id) == 0
     await app.close()
 
 
