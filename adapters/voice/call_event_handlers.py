@@ -73,7 +73,7 @@ def _digit(step: Step, event: Event) -> None:
 
 def _taken_over(step: Step, _: Event) -> None:
     """The call to which this one handed its other party over has told so."""
-    step.call.handing_over = False
+    step.call.handed = step.call.handed_to = None
 
 
 HANDLERS: Final[Mapping[EventKind, Handler]] = {

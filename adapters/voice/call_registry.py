@@ -334,9 +334,10 @@ class CallRegistry:
             CommandError: there is none, or several come into question.
         """
         self._count()
-        calls = [actor.call for actor in self._actors.values()]
         try:
-            call = call_meant(message, self.settings, calls, self._call, self._by_conference)
+            call = call_meant(
+                message, self.settings, self.calls(), self._call, self._by_conference
+            )
         except CommandError:
             self.taken()
             raise
@@ -345,6 +346,15 @@ class CallRegistry:
     def _call(self, call_id: str) -> Call | None:
         actor = self._actors.get(self._by_leg.get(call_id, call_id))
         return None if actor is None else actor.call
+
+    def calls(self) -> list[Call]:
+        """All calls that there are."""
+        return [actor.call for actor in self._actors.values()]
+
+    def has(self, call_id: str) -> bool:
+        """Whether there is a call of this CallId, and it is not over."""
+        actor = self._actors.get(call_id)
+        return actor is not None and actor.call.ended is None
 
     def knows(self, channel: str) -> bool:
         """Whether a channel belongs to a call."""

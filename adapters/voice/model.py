@@ -148,7 +148,7 @@ class Transfer:
 class Recording:
     """A recording that the platform is making; `name` is its RecordId and its name there.
 
-    the platform ends one by itself when it hears nothing for some seconds, or when nobody is in
+    The platform ends one by itself when it hears nothing for some seconds, or when nobody is in
     the bridge; it is then taken up again in the same file. `running`: its start was told. `live`:
     it is being made, as far as we know; `asked`: the platform was asked for it (at `asked_at`) and
     has not said yet that it began. `quiet`: it was told that it stands still for want of sound,
@@ -223,7 +223,7 @@ class Call:
     `count` numbers what is made for it (playbacks, tones, recordings). `convenings` call people
     into it: members of a conference, or the other party of a call that was made on command; `show`
     is the number that those see. `begun`: False until the command that makes the call was done.
-    `handing_over`: its other party goes over to another call, which has not told so yet.
+    `handed`: its other party goes over to the call `handed_to`, which has not told so yet.
     """
 
     id: str
@@ -262,7 +262,8 @@ class Call:
     convenings: list[Convening] = field(default_factory=list)
     show: str | None = None
     begun: bool = True
-    handing_over: bool = False
+    handed: Leg | None = None
+    handed_to: str | None = None
 
     @property
     def root(self) -> Leg:

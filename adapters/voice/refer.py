@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from datetime import datetime
 from typing import Final
 
 from adapters.voice import dialplan, diversion, legs, ringing, transfer
@@ -287,12 +288,16 @@ def _hand_over(step: Step, event: Event, first: str) -> None:
     if leg is None or call.reason is not None:
         step.pass_on(first, dataclasses.replace(event, kind=EventKind.HANDED_OVER, call=None))
         return
-    call.handing_over = True
-    given = _take_out(step, leg)
+    call.handed, call.handed_to = _take_out(step, leg), first
     ringing.end_call(step, Reason.TRANSFERRED, HangupSide.OPERATOR)
-    step.pass_on(
-        first, dataclasses.replace(event, kind=EventKind.HANDED_OVER, call=call.id, leg=given)
-    )
+    step.pass_on(first, given_event(call, event.at))
+
+
+def given_event(call: Call, at: datetime | None = None) -> Event:
+    """What the call is told that takes whom this one has handed over."""
+    assert call.handed is not None
+    leg = dataclasses.replace(call.handed)  # from now on each has its own
+    return Event(kind=EventKind.HANDED_OVER, at=at, call=call.id, leg=leg)
 
 
 def _take_out(step: Step, leg: Leg) -> Leg:

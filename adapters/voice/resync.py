@@ -8,6 +8,7 @@ alone. ARI replays nothing, so 195 says from when to when notices may be missing
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 from datetime import datetime
@@ -33,6 +34,7 @@ from adapters.voice.memory_records import (
 from adapters.voice.model import Call, Leg, LegState
 from adapters.voice.platform_actions import Action, Originate
 from adapters.voice.platform_events import Event, EventKind
+from adapters.voice.refer import given_event
 from adapters.voice.step import Step
 from adapters.voice.step_effects import Effect
 from adapters.voice.unclaimed_channels import see_to_the_rest
@@ -69,6 +71,7 @@ async def resync(registry: CallRegistry, *, first: bool) -> str:
             logger.exception("%s in the adapter's memory cannot be read: forgotten", key)
             unreadable.add(key.removeprefix(CALL_PREFIX))
             await registry.port.record(memory={key: None})
+    await _hand_over_again(registry, ours)
     if not same_run:
         registry.forget_past()
     await see_to_the_rest(registry, found, unreadable)
@@ -147,6 +150,21 @@ async def _take_up(
     await actor.resume(pending, bring_up)
     if actor.call.closed:
         registry.forget(actor.call)
+
+
+async def _hand_over_again(registry: CallRegistry, found: Inventory) -> None:
+    """A kill may have come between the call that gave a leg away and the one that takes it."""
+    for call in registry.calls():
+        if call.handed is None or call.handed_to is None:
+            continue
+        event, lives = given_event(call), call.handed.channel in found.channels
+        if registry.has(call.handed_to):
+            event = event if lives else dataclasses.replace(event, leg=None)
+            registry.pass_on(call.handed_to, event)
+            continue
+        if lives:
+            await registry.drop(call.handed.channel)
+        registry.pass_on(call.id, Event(kind=EventKind.TAKEN_OVER))
 
 
 def _channels(call: Call) -> set[str]:
@@ -237,7 +255,6 @@ def compare(
 ) -> None:
     """Bring a call up to what was found; `added`: legs dialled, recordings begun just now."""
     call = step.call
-    call.handing_over = False
     seated = found.bridges.get(step.bridge)
     if seated is None and not added:
         call.bridge_made = False

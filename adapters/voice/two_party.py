@@ -108,7 +108,7 @@ def on_time(step: Step) -> None:
 
 def is_over(call: Call) -> bool:
     """Everybody has left, and nobody was handed over to a call that has not told so yet."""
-    return not call.handing_over and not any(leg.alive for leg in call.legs.values())
+    return call.handed is None and not any(leg.alive for leg in call.legs.values())
 
 
 def why_over(call: Call) -> tuple[int | None, HangupSide | None]:

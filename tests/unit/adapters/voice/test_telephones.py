@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -90,6 +91,45 @@ async def test_a_consultation_hands_the_colleague_over_to_the_caller(
     assert (done.call_id, done.new_call_id) == (call_id, consultation)
     assert (done.mode, done.to_login_id) == (TransferNoticeMode.ATTENDED, "13")
     assert ended.reason == Reason.TRANSFERRED
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before a write", "after a write"])
+async def test_wherever_it_is_killed_a_consultation_leaves_nobody_in_silence(
+    tmp_path: Path, late: bool
+) -> None:
+    write, killed = 0, True
+    while killed:
+        async with FakeAsterisk() as asterisk:
+            place = Place.at(tmp_path, asterisk.settings())
+            place.memory.late = late
+            killed = await _handing_over(asterisk, place, write)
+
+            def all_speak(there: FakeAsterisk = asterisk) -> bool:
+                bridges = [bridge for bridge in there.bridges.values() if len(bridge.members) > 1]
+                return there.lines.keys() == {each for one in bridges for each in one.members}
+
+            async with place.run():
+                await asterisk.until(all_speak)
+        write += 1
+    assert write > 5
+
+
+async def _handing_over(asterisk: FakeAsterisk, place: Place, write: int) -> bool:
+    """An officer leaves the caller to a colleague; whether that was killed at this write."""
+    async with place.run() as adapter:
+        _, _, officer = await speak(asterisk, adapter)
+        consultation, second = await consult(asterisk, adapter, answered=True)
+        place.memory.fail_at = place.memory.puts + write + place.memory.late
+        await press_transfer(asterisk, officer, "1002", second)
+        gone = f"call:{consultation}"
+        end = asyncio.get_running_loop().create_task(
+            place.memory.until(lambda: gone not in place.memory.table)
+        )
+        await asyncio.wait({end, adapter.task}, return_when=asyncio.FIRST_COMPLETED)
+        end.cancel()
+        await asyncio.wait({end})
+        place.memory.fail_at = None
+        return adapter.task.done()
 
 
 async def test_a_colleague_who_still_rings_is_handed_over_too(
