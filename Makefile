@@ -9,6 +9,9 @@ BASE_PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; d
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$python; break; }; done)
 
+# The suite starts Python more than a hundred times: none of them compiles the same sources again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 

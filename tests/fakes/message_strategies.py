@@ -80,6 +80,7 @@ def one_value(plan: FieldPlan) -> st.SearchStrategy[Any]:
     return values(plan.value)
 
 
+@cache  # to make a strategy costs more than to draw from it
 def _field(plan: FieldPlan, *, needed: bool) -> st.SearchStrategy[Any]:
     if plan.repeated:
         least = 1 if needed else 0
@@ -87,10 +88,15 @@ def _field(plan: FieldPlan, *, needed: bool) -> st.SearchStrategy[Any]:
     return one_value(plan) if needed else st.none() | one_value(plan)
 
 
+@cache
+def _one_of(group: tuple[str, ...]) -> st.SearchStrategy[str]:
+    return st.sampled_from(group)
+
+
 @st.composite
 def parts(draw: st.DrawFn, cls: type[Any]) -> Any:
     """An instance with all that is required, one of each either-or, and some of the rest."""
-    needed = {draw(st.sampled_from(group)) for group in cls.needs_one_of}
+    needed = {draw(_one_of(group)) for group in cls.needs_one_of}
     needed |= {plan.name for plan in plan_of(cls) if plan.required}
     return cls(
         **{plan.name: draw(_field(plan, needed=plan.name in needed)) for plan in plan_of(cls)}
@@ -130,18 +136,20 @@ def _plain(kind: fields.Value) -> Any:
 
 CLASSES: list[type[Message]] = list(every_class())
 IDS = lines(16)
+_ENVELOPES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {
+        "id": IDS,
+        "seq": st.none() | st.integers(0, 2**53),
+        "time": st.none() | TIMES,
+        "expire_s": st.none() | st.integers(0, 10**6),
+        "resend": st.booleans(),
+        "repeat": st.booleans(),
+        "trace": st.none() | lines(55),
+    }
+)
 
 
 @st.composite
 def requests(draw: st.DrawFn, cls: type[Message]) -> Request:
     """A request with or without the profile's attributes."""
-    return Request(
-        id=draw(IDS),
-        message=draw(parts(cls)),
-        seq=draw(st.none() | st.integers(0, 2**53)),
-        time=draw(st.none() | TIMES),
-        expire_s=draw(st.none() | st.integers(0, 10**6)),
-        resend=draw(st.booleans()),
-        repeat=draw(st.booleans()),
-        trace=draw(st.none() | lines(55)),
-    )
+    return Request(message=draw(parts(cls)), **draw(_ENVELOPES))

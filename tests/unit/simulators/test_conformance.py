@@ -69,11 +69,14 @@ async def connecting(vendor: Implementation) -> AsyncIterator[asyncio.Future[str
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def examine(role: Role, *defects: Defect, only: tuple[str, ...] = ()) -> Report:
+async def examine(
+    role: Role, *defects: Defect, only: tuple[str, ...] = (), patience_s: float = 2.0
+) -> Report:
     """Run the kit against an implementation that connects to it."""
     async with connecting(Implementation(role.value, *defects)) as ready:
         return await run_conformance(
-            settings(role, only=frozenset(only)), on_ready=ready.set_result
+            settings(role, only=frozenset(only), answer_within_s=patience_s),
+            on_ready=ready.set_result,
         )
 
 
@@ -194,11 +197,29 @@ PROVOKES = {
     "writes-null": ("no-value",),
 }
 """What must have been run before, for the checks that look back on the whole run."""
+SILENT = {
+    Defect.LITTLE_ENDIAN,
+    Defect.NO_RESPONSE,
+    Defect.WRONG_TYPE_IN_RESPONSE,
+    Defect.WRONG_ID_IN_RESPONSE,
+    Defect.ONE_MESSAGE_A_PACKET,
+    Defect.WANTS_WHOLE_PACKETS,
+    Defect.HANGS_AT_BAD_XML,
+    Defect.IGNORES_FAREWELL,
+    Defect.FORGETS_UNANSWERED,
+}
+"""Defects that show in an answer that never comes."""
+BRIEFLY_S = 0.5
+"""Long enough for what never comes."""
+SLOWLY_S = 60.0
+"""However slow the machine is: nothing but the flood ends the check."""
 
 
 @pytest.mark.parametrize(("defect", "check"), APPLICATION_DEFECTS.items())
 async def test_a_defect_of_an_application_is_found(defect: Defect, check: str) -> None:
-    report = await examine(Role.APPLICATION, defect, only=(*PROVOKES.get(check, ()), check))
+    only = (*PROVOKES.get(check, ()), check)
+    patience_s = BRIEFLY_S if defect in SILENT else 2.0
+    report = await examine(Role.APPLICATION, defect, only=only, patience_s=patience_s)
     found = report.find(check)
     assert found.status is Status.FAIL, found
     assert found.expected
@@ -207,7 +228,8 @@ async def test_a_defect_of_an_application_is_found(defect: Defect, check: str) -
 
 @pytest.mark.parametrize(("defect", "check"), PLATFORM_DEFECTS.items())
 async def test_a_defect_of_a_platform_is_found(defect: Defect, check: str) -> None:
-    report = await examine(Role.PLATFORM, defect, only=(check,))
+    patience_s = BRIEFLY_S if defect in SILENT else 2.0
+    report = await examine(Role.PLATFORM, defect, only=(check,), patience_s=patience_s)
     assert report.find(check).status is Status.FAIL, report.find(check)
 
 
@@ -232,7 +254,7 @@ async def test_what_finds_a_defect_passes_without_it(defect: Defect, check: str)
     ],
 )
 async def test_a_wrong_header_is_named_for_what_it_is(defect: Defect, words: str) -> None:
-    report = await examine(Role.APPLICATION, defect, only=("registers",))
+    report = await examine(Role.APPLICATION, defect, only=("registers",), patience_s=BRIEFLY_S)
     assert words in report.find("registers").seen
 
 
@@ -331,14 +353,16 @@ async def test_findings_are_told_as_they_are_made() -> None:
 
 
 async def test_a_flood_costs_the_check_in_which_it_comes() -> None:
-    report = await examine(Role.APPLICATION, Defect.FLOODS, only=("duplicate",))
+    report = await examine(
+        Role.APPLICATION, Defect.FLOODS, only=("duplicate",), patience_s=SLOWLY_S
+    )
     (finding,) = report.findings
     assert (finding.status, finding.check.section) == (Status.FAIL, "delivery")
     assert finding.seen.startswith(f"{OF_CHECK.messages + 1} messages")
 
 
 async def test_a_run_ends_however_often_an_implementation_floods_it() -> None:
-    report = await examine(Role.APPLICATION, Defect.FLOODS_WITH_HEARTBEATS)
+    report = await examine(Role.APPLICATION, Defect.FLOODS_WITH_HEARTBEATS, patience_s=SLOWLY_S)
     cut = [finding for finding in report.findings if "the rest is not read" in finding.seen]
     assert 2 <= len(cut) <= OF_RUN.messages // OF_CHECK.messages
     left = f"not run: the implementation has sent more than {OF_RUN}"
@@ -375,7 +399,10 @@ async def test_a_run_that_is_stopped_reports_what_was_tried_and_what_was_not() -
 # --- the report ----------------------------------------------------------------------------------
 async def test_the_report_names_section_expectation_and_remedy() -> None:
     report = await examine(
-        Role.APPLICATION, Defect.NO_RESPONSE, only=("connects", "answers-each-request")
+        Role.APPLICATION,
+        Defect.NO_RESPONSE,
+        only=("connects", "answers-each-request"),
+        patience_s=BRIEFLY_S,
     )
     plain = json.loads(json.dumps(report.to_plain()))
     assert plain["passed"] is False
@@ -392,6 +419,7 @@ async def test_build_servers_can_read_the_report() -> None:
         Role.APPLICATION,
         Defect.NO_RESPONSE,
         only=("connects", "answers-each-request", "judges-registration"),
+        patience_s=BRIEFLY_S,
     )
     suite = etree.fromstring(to_junit(report)).find("testsuite")
     assert suite is not None

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,6 +40,46 @@ def linkage(*words: object, **more: str) -> subprocess.CompletedProcess[bytes]:
         [*LINKAGE, *map(str, words)],
         capture_output=True, timeout=120, check=False, env=environment(**more),
     )  # fmt: skip
+
+
+# Each command in a process of its own, which need not begin with importing everything.
+FORKED = """
+import os, sys
+from pathlib import Path
+import linkage.cli, linkage.doctor, linkage.reader, linkage.server, simulators.runner
+from linkage.config.file import read_config
+read_config(os.environ["LINKAGE_CONFIG"])
+folder = Path(sys.argv[1])
+for number, line in enumerate((folder / "commands").read_text("utf-8").splitlines()):
+    child = os.fork()
+    if not child:
+        for descriptor, name in ((1, "stdout"), (2, "stderr")):
+            os.dup2(os.open(folder / f"{number}.{name}", os.O_CREAT | os.O_WRONLY), descriptor)
+        sys.argv = ["linkage", *line.split("\\t")]
+        linkage.cli.main()
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    (folder / f"{number}.status").write_text(str(status))
+"""
+
+
+def linkage_each(
+    folder: Path, commands: Sequence[tuple[str, ...]], **more: str
+) -> list[subprocess.CompletedProcess[bytes]]:
+    """What `linkage` says to each of the commands, in one environment."""
+    folder.mkdir()
+    (folder / "commands").write_text("\n".join(map("\t".join, commands)), encoding="utf-8")
+    subprocess.run(
+        [sys.executable, "-c", FORKED, folder], timeout=120, check=True, env=environment(**more)
+    )
+    return [
+        subprocess.CompletedProcess(
+            words,
+            int((folder / f"{number}.status").read_text()),
+            (folder / f"{number}.stdout").read_bytes(),
+            (folder / f"{number}.stderr").read_bytes(),
+        )
+        for number, words in enumerate(commands)
+    ]
 
 
 # --- exit codes ----------------------------------------------------------------------------------
@@ -212,16 +252,19 @@ EVERYWHERE = [
 
 @pytest.mark.parametrize("encoding", ["gbk", "ascii"])
 def test_a_terminal_that_lacks_a_character_shows_a_question_mark(
-    alarm_config: Path, encoding: str
+    tmp_path: Path, alarm_config: Path, encoding: str
 ) -> None:
-    for words in EVERYWHERE:
-        done = linkage(*words, PYTHONIOENCODING=encoding, LINKAGE_CONFIG=str(alarm_config))
+    config = str(alarm_config)
+    all_done = linkage_each(
+        tmp_path / "run", EVERYWHERE, PYTHONIOENCODING=encoding, LINKAGE_CONFIG=config
+    )
+    for words, done in zip(EVERYWHERE, all_done, strict=True):
         assert b"Traceback" not in done.stderr, (words, done.stderr.decode(encoding))
         assert done.returncode == (1 if "化工厂" in words else 2 if "evnt" in words else 0), words
         if not {"svg", "mermaid", "csv"} & set(words):
             done.stdout.decode(encoding)
         done.stderr.decode(encoding)
-    shown = linkage("event", "list", PYTHONIOENCODING=encoding, LINKAGE_CONFIG=str(alarm_config))
+    shown = all_done[EVERYWHERE.index(("event", "list"))]
     title = "化工厂火灾" if encoding == "gbk" else "?????"
     assert title in shown.stdout.decode(encoding)
 
@@ -237,18 +280,24 @@ def test_an_argument_that_is_no_text_here_is_misuse(alarm_config: Path) -> None:
         assert b"Traceback" not in done.stderr
 
 
-def test_what_is_a_file_by_nature_is_utf_8_whatever_the_terminal_is(alarm_config: Path) -> None:
-    for words in (
+def test_what_is_a_file_by_nature_is_utf_8_whatever_the_terminal_is(
+    tmp_path: Path, alarm_config: Path
+) -> None:
+    commands = (
         ("event", "timeline", "1213243", "--format", "svg"),
         ("event", "timeline", "1213243", "--format", "mermaid"),
         ("journal", "export", "--format", "csv"),
         ("event", "list", "--json"),
-    ):
-        config = str(alarm_config)
-        plain, strange = (
-            linkage(*words, PYTHONIOENCODING=encoding, LINKAGE_CONFIG=config).stdout
-            for encoding in ("utf-8", "gbk")
+    )
+    config = str(alarm_config)
+    shown = [
+        linkage_each(
+            tmp_path / encoding, commands, PYTHONIOENCODING=encoding, LINKAGE_CONFIG=config
         )
+        for encoding in ("utf-8", "gbk")
+    ]
+    for words, *both in zip(commands, *shown, strict=True):
+        plain, strange = (done.stdout for done in both)
         if "--json" in words:
             import json
 
@@ -259,21 +308,27 @@ def test_what_is_a_file_by_nature_is_utf_8_whatever_the_terminal_is(alarm_config
             assert "化工厂火灾" in plain.decode() or "csv" in words
 
 
-def test_every_time_that_people_are_shown_names_its_zone(alarm_config: Path) -> None:
-    for words in (
+def test_every_time_that_people_are_shown_names_its_zone(
+    tmp_path: Path, alarm_config: Path
+) -> None:
+    commands: list[tuple[str, ...]] = [
         ("event", "list"),
         ("event", "show", "1213243"),
         ("journal", "tail"),
         ("peers",),
         ("peer", "show", "desk"),
         ("peer", "rotate", "desk"),
-    ):
-        shown = linkage(*words, LINKAGE_CONFIG=str(alarm_config)).stdout.decode()
+        ("event", "timeline", "1213243"),
+    ]
+    *all_done, timeline = linkage_each(
+        tmp_path / "run", commands, LINKAGE_CONFIG=str(alarm_config)
+    )
+    for words, done in zip(commands, all_done, strict=False):
+        shown = done.stdout.decode()
         found = [match.end() for match in TIME.finditer(shown)]
         assert all(shown[end : end + 6] == "+08:00" for end in found), shown
         assert ZONED.search(shown) or words in {("peers",), ("peer", "show", "desk")}
-    drawn = linkage("event", "timeline", "1213243", LINKAGE_CONFIG=str(alarm_config)).stdout
-    assert drawn.decode().splitlines()[1].startswith("2026-11-22 16:00:00+08:00 ")
+    assert timeline.stdout.decode().splitlines()[1].startswith("2026-11-22 16:00:00+08:00 ")
 
 
 # --- lists ---------------------------------------------------------------------------------------
