@@ -13,6 +13,7 @@ tests from running. The fixtures come with `pip install 'linkage[pytest]'`.
 | `simulated_site` | the telephones of the scenario `playground`; override it |
 | `simulated_application` | a duty desk that does nothing by itself |
 | `simulated_screen` | a communication screen of the officer 23 |
+| `simulated_sms_centre` | an SMS centre with SMPP, account `linkage`, password `secret` |
 """
 
 from __future__ import annotations

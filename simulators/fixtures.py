@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from simulators.platform.parties import Site
     from simulators.platform.shell import SimulatedPlatform
     from simulators.screen.panel import SimulatedScreen
+    from simulators.sms_centre import SmsCentre
 
 PLATFORM = "dispatch"
 APPLICATION = "duty-desk"
@@ -153,3 +154,13 @@ async def simulated_screen(
         kind=ScreenKind.COMMUNICATION,
     ) as screen:
         yield screen
+
+
+@pytest_asyncio.fixture
+async def simulated_sms_centre(simulation_speed: float) -> AsyncIterator[SmsCentre]:
+    """An SMS centre with the account `linkage`, password `secret`: `.texts_to("13900000001")`."""
+    from simulators.clock import RealClock
+    from simulators.sms_centre import SmsCentre
+
+    async with SmsCentre(clock=RealClock(speed=simulation_speed)) as centre:
+        yield centre

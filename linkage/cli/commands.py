@@ -85,6 +85,7 @@ SIMULATE: Final[Table] = {
     "platform": ("simulate.play:platform", "Play a communication platform."),
     "application": ("simulate.play:application", "Play the duty desk."),
     "screen": ("simulate.play:screen", "Play a screen."),
+    "sms-centre": ("simulate.sms_centre:sms_centre", "Be an SMS centre, by SMPP."),
     "load": ("simulate.load:load", "Send notices at a rate, and measure the answers."),
     "fault": (
         "simulate.fault:fault",

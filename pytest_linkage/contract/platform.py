@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
+from typing import Any, ClassVar
 
 from protocol.message import Message
 from protocol.messages import QueryCall
@@ -43,6 +43,10 @@ class PlatformDouble(ABC):
     it is lost. Its events go through `pass_on`. Everything that is begun must be distinguishable
     from what was begun before: another number, another id.
     """
+
+    tells_again: ClassVar[bool] = False
+    """It keeps what was not acknowledged, and tells it to whoever connects next, as an SMS centre
+    does: then what was lost is an event as any other, and nothing that a resync makes up."""
 
     def __init__(self) -> None:
         self.delivery = Delivery.ONCE

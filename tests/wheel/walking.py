@@ -33,6 +33,7 @@ STAYS: Final = {
     r"linkage serve": r"listens on",
     r"linkage simulate (platform|application|screen)": r"ready with",
     r"linkage simulate fault": r"leads to",
+    r"linkage simulate sms-centre": r"Ctrl-C stops it",
     r"linkage conformance": r"the kit waits for it at",
     r"linkage journal tail -f": r".",
 }

@@ -1,0 +1,120 @@
+"""Texts as SMS: the alphabets of GSM 03.38, and parts as they are billed.
+
+| alphabet | in one part | in each of several | counts |
+|---|---|---|---|
+| GSM-7 | 160 | 153 | a character of the extension table twice |
+| UCS-2 | 70 | 67 | a character outside the basic plane twice |
+| Latin-1 | 140 | 134 | |
+
+Neither an escape nor a surrogate is ever torn from what belongs to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from protocol.fields import FREE_TEXT_MAX, NOT_XML, NULL_TOKENS
+
+BASIC: Final = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+EXTENSION: Final[Mapping[str, int]] = {
+    "\f": 0x0A, "^": 0x14, "{": 0x28, "}": 0x29, "\\": 0x2F, "[": 0x3C, "~": 0x3D, "]": 0x3E,
+    "|": 0x40, "€": 0x65,
+}  # fmt: skip
+ESCAPE: Final = 0x1B
+GSM: Final[Mapping[str, bytes]] = {
+    **{each: bytes((code,)) for code, each in enumerate(BASIC) if code != ESCAPE},
+    **{each: bytes((ESCAPE, code)) for each, code in EXTENSION.items()},
+}
+EXTENDED: Final = {code: each for each, code in EXTENSION.items()}
+GSM_CODING, LATIN_CODING, UCS2_CODING = 0, 3, 8
+SHIFTED: Final = frozenset("\x0e\x0f")
+CODECS: Final[Mapping[int, str]] = {
+    1: "ascii", 2: "latin-1", 3: "latin-1", 4: "latin-1", 5: "shift_jis", 6: "iso8859-5",
+    7: "iso8859-8", 8: "utf-16-be", 10: "iso2022_jp", 13: "euc_jp", 14: "euc_kr", 15: "gb18030",
+}  # fmt: skip
+"""data_coding → codec; 15 is what centres in China say for GBK. 0 is the centre's own alphabet."""
+GROUP_MASK, EIGHT_BIT, UCS2_BIT, CODED_MAX = 0xC0, 0x04, 0x08, 0x10
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A text as it is submitted: the octets of each part, and their `data_coding`."""
+
+    coding: int
+    octets: tuple[bytes, ...]
+
+
+def split(text: str, alphabet: str = "gsm7") -> Parts:
+    """Cut a text into as few parts as it takes.
+
+    Args:
+        text: of any length, and not empty.
+        alphabet: what the centre makes of data_coding 0 or 3: `gsm7`, `latin-1`; `ucs2`: send all
+            as UCS-2.
+    """
+    if alphabet == "gsm7" and all(each in GSM for each in text):
+        return Parts(GSM_CODING, _cut([GSM[each] for each in text], 160, 153))
+    if alphabet == "latin-1" and all(each <= "\xff" for each in text):
+        return Parts(LATIN_CODING, _cut([each.encode("latin-1") for each in text], 140, 134))
+    units = [each.encode("utf-16-be", "surrogatepass") for each in text]
+    return Parts(UCS2_CODING, _cut(units, 140, 134))
+
+
+def _cut(characters: Iterable[bytes], single: int, each: int) -> tuple[bytes, ...]:
+    characters = list(characters)
+    whole = b"".join(characters)
+    if len(whole) <= single:
+        return (whole,)
+    parts, part = [], bytearray()
+    for character in characters:
+        if len(part) + len(character) > each:
+            parts.append(bytes(part))
+            part.clear()
+        part += character
+    return (*parts, bytes(part))
+
+
+def decode(octets: bytes, coding: int, alphabet: str = "gsm7") -> str:
+    """The text of a message that came in; what cannot be read is U+FFFD. It raises nothing.
+
+    Args:
+        octets: of all parts, joined: a part may end within a character.
+        coding: its data_coding.
+        alphabet: what the centre means by 0: `gsm7`, or a codec's name.
+    """
+    if coding >= CODED_MAX:  # the groups of GSM 03.38, 5.: a class, or a message waiting
+        high = coding & GROUP_MASK
+        is_ucs2 = (not high and coding & 0x0C == UCS2_BIT) or coding & 0xF0 == 0xE0  # noqa: PLR2004
+        is_8_bit = bool(coding & EIGHT_BIT) and (not high or coding >= 0xF0)  # noqa: PLR2004
+        coding = UCS2_CODING if is_ucs2 else LATIN_CODING if is_8_bit else GSM_CODING
+    if coding == GSM_CODING and alphabet == "gsm7":
+        return _decode_gsm(octets)
+    codec = alphabet if coding == GSM_CODING else CODECS.get(coding, "latin-1")
+    return octets.decode("utf-16-be" if codec == "ucs2" else codec, "replace")
+
+
+def _decode_gsm(octets: bytes) -> str:
+    if ESCAPE not in octets:
+        return "".join([BASIC[each] if each < len(BASIC) else "\ufffd" for each in octets])
+    text, escaped = [], False
+    for each in octets:
+        if each == ESCAPE:
+            escaped = True
+            continue
+        basic = BASIC[each] if each < len(BASIC) else "\ufffd"
+        text.append(EXTENDED.get(each, basic) if escaped else basic)
+        escaped = False
+    return "".join(text)
+
+
+def content(text: str) -> str | None:
+    """A text as an element `Content` can hold it; None: there is nothing in it."""
+    clean = NOT_XML.sub("\ufffd", text)[:FREE_TEXT_MAX]
+    if clean.strip() in NULL_TOKENS:
+        return f'"{clean.strip()}"' if clean.strip() else None  # who writes NULL has written it
+    return clean
