@@ -51,6 +51,31 @@ def test_creating_an_event_binds_the_call_and_what_came_of_it_before(bench: Benc
     ]
 
 
+def test_every_binding_that_a_call_had_is_kept_with_when_and_by_whom(bench: Bench) -> None:
+    bench.say("pbx", incoming())
+    bench.say("desk", create("E1"))
+    bench.say("desk", create("E2", call_id=None))
+    move = m.BindEvent(event_id="E2", action=m.BindAction.MOVE, call_id="C1")
+    assert bench.say("desk", move).result == 0
+    unbind = m.BindEvent(event_id="E2", action=m.BindAction.UNBIND, call_id="C1")
+    assert bench.say("desk", unbind).result == 0
+
+    created, moved, undone = [
+        row.seq
+        for row in bench.journal()
+        if row.source == "desk" and (row.type == move.number or row.call_id == "C1")
+    ]
+    with bench.engine.connect() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT event_id, cause, author, valid_from, valid_to FROM binding"
+            " JOIN event USING (event_pk) ORDER BY binding_id"
+        ).all()
+    assert [tuple(row) for row in rows] == [
+        ("E1", "created", "desk", created, moved),
+        ("E2", "manual", "desk", moved, undone),
+    ]
+
+
 def test_what_comes_of_a_bound_call_later_follows_it(bench: Bench) -> None:
     bench.say("pbx", incoming())
     bench.say("desk", create())
