@@ -110,7 +110,7 @@ def create_event(records: Records, entry: Entry, message: m.CreateEvent) -> Appl
     if message.parent_event_id is not None:
         parent = records.find_event(owner, message.parent_event_id)
         if parent is not None:
-            records.add_link(event.event_pk, parent.event_pk, "parent", owner, entry.seq)
+            records.bindings.link(event.event_pk, parent.event_pk, "parent", owner, entry.seq)
     applied = Applied(None, event)
     for target in targets(records, owner, message):
         applied.operation = applied.operation or target
@@ -158,8 +158,8 @@ def bind(
     """
     old = event_of(records, operation.event_pk)
     if old is not None:
-        records.end_binding(operation.op_id, entry.seq)
-    records.add_binding(operation.op_id, event.event_pk, cause, entry.source, entry.seq)
+        records.bindings.end(operation.op_id, entry.seq)
+    records.bindings.add(operation.op_id, event.event_pk, cause, entry.source, entry.seq)
     moved = old is None or old.event_pk != event.event_pk
     operation.event_pk, operation.cause, operation.owner = event.event_pk, cause, event.owner
     records.change_operation(operation)
@@ -169,6 +169,6 @@ def bind(
 
 def unbind(records: Records, entry: Entry, operation: Operation) -> None:
     """Take an operation from its event by hand; the cause stays, lest a notice undoes it."""
-    records.end_binding(operation.op_id, entry.seq)
+    records.bindings.end(operation.op_id, entry.seq)
     operation.event_pk, operation.cause = None, causes.MANUAL
     records.change_operation(operation)

@@ -70,18 +70,22 @@ def link_event(records: Records, entry: Entry, message: m.LinkEvent) -> Applied:
     match message.action:
         case m.LinkAction.MERGE:
             event.merged_into = other.event_pk
-            records.add_link(event.event_pk, other.event_pk, "merge", owner, entry.seq)
+            records.bindings.link(event.event_pk, other.event_pk, "merge", owner, entry.seq)
         case m.LinkAction.UNMERGE:
             event.merged_into = None
-            records.end_link(event.event_pk, other.event_pk, ("merge",), entry.seq)
+            records.bindings.unlink(event.event_pk, other.event_pk, ("merge",), entry.seq)
         case m.LinkAction.LINK_PARENT:
-            records.add_link(event.event_pk, other.event_pk, "parent", owner, entry.seq)
+            records.bindings.link(event.event_pk, other.event_pk, "parent", owner, entry.seq)
         case m.LinkAction.LINK_CHILD:
-            records.add_link(other.event_pk, event.event_pk, "parent", owner, entry.seq)
+            records.bindings.link(other.event_pk, event.event_pk, "parent", owner, entry.seq)
         case m.LinkAction.LINK:
-            records.add_link(event.event_pk, other.event_pk, "related", owner, entry.seq)
+            records.bindings.link(event.event_pk, other.event_pk, "related", owner, entry.seq)
         case _:
-            records.end_link(event.event_pk, other.event_pk, ("parent", "related"), entry.seq)
-            records.end_link(other.event_pk, event.event_pk, ("parent", "related"), entry.seq)
+            records.bindings.unlink(
+                event.event_pk, other.event_pk, ("parent", "related"), entry.seq
+            )
+            records.bindings.unlink(
+                other.event_pk, event.event_pk, ("parent", "related"), entry.seq
+            )
     records.change_event(event)
     return Applied(None, event)

@@ -69,7 +69,7 @@ def files_named(message: Message) -> Iterator[Named]:
 
 def keep_file(records: Records, entry: Entry, operation: Operation, named: Named) -> None:
     """Write down whose a file is; what is known of it and not said again stays."""
-    known = records.find_file(entry.source, named.file_id)
+    known = records.files.find(entry.source, named.file_id)
     if known is not None and known.op_id != operation.op_id:
         known = None
     row = FileRecord(
@@ -81,7 +81,7 @@ def keep_file(records: Records, entry: Entry, operation: Operation, named: Named
     for name in ("name", "url", "format", "size_bytes", "sha256", "duration_s"):
         said = getattr(named, name)
         setattr(row, name, said if said is not None or known is None else getattr(known, name))
-    records.put_file(row)
+    records.files.put(row)
 
 
 def keep_attachments(records: Records, entry: Entry, operation: Operation) -> None:
@@ -114,7 +114,7 @@ def _known(
     records: Records, entry: Entry, named: Named, parent: Operation | None
 ) -> Operation | None:
     """What the file belongs to that a 181 tells of, if it was told before."""
-    known = records.find_file(entry.source, named.file_id)
+    known = records.files.find(entry.source, named.file_id)
     if known is None or known.op_id is None or not isinstance(entry.message, m.FileReadyNotice):
         return None
     differs = any(

@@ -7,11 +7,50 @@ from typing import Protocol
 from linkage.store.rows import Event, FileRecord, Operation, OperationKey
 
 
+class Bindings(Protocol):
+    """Which operation belongs to which event, and events to each other; nothing is deleted."""
+
+    def add(self, op_id: int, event_pk: int, cause: str, author: str, seq: int) -> None:
+        """A binding that is valid from this journal seq on."""
+        ...
+
+    def end(self, op_id: int, seq: int) -> None:
+        """End the valid one."""
+        ...
+
+    def link(self, event_pk: int, other_pk: int, kind: str, author: str, seq: int) -> None:
+        """A link between events that is valid from this journal seq on."""
+        ...
+
+    def unlink(self, event_pk: int, other_pk: int, kinds: tuple[str, ...], seq: int) -> None:
+        """End the valid ones of these kinds from one event to another."""
+        ...
+
+
+class FileRecords(Protocol):
+    """Whose each file is; a FileId is its platform's own."""
+
+    def put(self, row: FileRecord) -> None:
+        """Insert or replace a file's row."""
+        ...
+
+    def find(self, platform: str, file_id: str) -> FileRecord | None:
+        """A platform's file."""
+        ...
+
+    def find_all(self, file_id: str) -> list[FileRecord]:
+        """Files of any platform under a FileId."""
+        ...
+
+
 class Records(Protocol):
     """The projections of the journal: `linkage.correlation` is what changes them.
 
     One object stands for each row while it is used; `change_…` says that its fields changed.
     """
+
+    bindings: Bindings
+    files: FileRecords
 
     def operation(self, op_id: int) -> Operation | None:
         """By OpId."""
@@ -87,32 +126,4 @@ class Records(Protocol):
 
     def change_event(self, event: Event) -> None:
         """Write the changed record."""
-        ...
-
-    def add_binding(self, op_id: int, event_pk: int, cause: str, author: str, seq: int) -> None:
-        """A binding that is valid from this journal seq on."""
-        ...
-
-    def end_binding(self, op_id: int, seq: int) -> None:
-        """End the valid one."""
-        ...
-
-    def add_link(self, event_pk: int, other_pk: int, kind: str, author: str, seq: int) -> None:
-        """A link between events that is valid from this journal seq on."""
-        ...
-
-    def end_link(self, event_pk: int, other_pk: int, kinds: tuple[str, ...], seq: int) -> None:
-        """End the valid ones of these kinds from one event to another."""
-        ...
-
-    def put_file(self, row: FileRecord) -> None:
-        """Insert or replace a file's row."""
-        ...
-
-    def find_file(self, platform: str, file_id: str) -> FileRecord | None:
-        """A platform's file."""
-        ...
-
-    def find_files(self, file_id: str) -> list[FileRecord]:
-        """Files of any platform under a FileId."""
         ...

@@ -28,7 +28,7 @@ def check_files(tx: Tx, peers: Peers, message: Message, owner: str, platform: st
         RefusedError: 203, it is another application's; 305, nobody knows whose it is.
     """
     for file_id in _named(message):
-        found = tx.records.find_files(file_id)
+        found = tx.records.files.find_all(file_id)
         there = [row for row in found if row.platform == platform] or found
         if there and not any(may_fetch(tx, peers, row, owner) for row in there):
             raise _refused(file_id)
@@ -43,7 +43,7 @@ def file_meant(tx: Tx, peers: Peers, file_id: str, owner: str) -> FileRecord:
         RefusedError: 203, it is another application's; 305, it is not known; 306, several
             platforms have one of this id that the application may fetch.
     """
-    found = tx.records.find_files(file_id)
+    found = tx.records.files.find_all(file_id)
     mine = [row for row in found if may_fetch(tx, peers, row, owner)]
     if not found:
         raise RefusedError(Result.NO_FILE, f"FileId {file_id} is not known")

@@ -7,12 +7,11 @@ SQLAlchemy, compiled once for the dialect, and the driver gets its text and tupl
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import chain
 from operator import attrgetter
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
     Boolean,
@@ -28,6 +27,7 @@ from sqlalchemy import (
 )
 
 from linkage.store.rows import columns_of
+from linkage.store.sql.dialect import numbered, raw
 
 Row = tuple[Any, ...]
 Record = TypeVar("Record")
@@ -43,14 +43,6 @@ INSERTS_KEPT: Final = 512
 KEYS: Final = (1, 8, 64, 500)
 """Numbers of keys that a statement is compiled for; what is less is filled up with its last
 key."""
-
-# For None, bytes and bool the driver looks for an adapter first, and where there is none it raises
-# and swallows two errors for each value: ten times the price of binding it. So there is one. Each
-# gives what it gets, and is written in C: `bytes` copies nothing, an empty dictionary finds None.
-_NOTHINGS: Final[dict[None, None]] = {}
-sqlite3.register_adapter(type(None), _NOTHINGS.get)
-sqlite3.register_adapter(bytes, bytes)
-sqlite3.register_adapter(bool, int)
 
 
 def select_rows(table: Table, cls: type) -> Select[Any]:
@@ -91,7 +83,7 @@ class Driver:
 
     def __init__(self, connection: Connection) -> None:
         self._dialect = connection.dialect
-        self._driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
+        self._driver = raw(connection)
 
     def insert(self, table: Table, names: tuple[str, ...], rows: Sequence[Row]) -> None:
         """Insert rows whose values stand in the order of `names`, which is the table's.
@@ -196,7 +188,7 @@ def _insert(
     for row in range(rows):
         at = {name: 1 + number for number, name in enumerate(same)}
         at |= {name: 1 + len(same) + row * len(own) + number for number, name in enumerate(own)}
-        values.append("(" + ", ".join([f"?{at[name]}" for name in names]) + ")")
+        values.append("(" + ", ".join([numbered(at[name]) for name in names]) + ")")
     return single[: single.rindex("(")] + ", ".join(values)
 
 

@@ -13,6 +13,7 @@ from linkage.ports.store import Journal, UnreadableError
 from linkage.store.chain import COLUMNS, GENESIS, hash_of
 from linkage.store.rows import KEY_MAX, JournalRow, columns_of
 from linkage.store.sql import tables
+from linkage.store.sql.dialect import FAILURE, OUR_FAULT
 from linkage.store.sql.driver import (
     Driver,
     Row,
@@ -23,7 +24,7 @@ from linkage.store.sql.driver import (
     maker,
     select_rows,
 )
-from linkage.store.sql.transaction import FAILURE, OUR_FAULT, Part
+from linkage.store.sql.transaction import Part
 
 SEEN_MAX: Final = 2048
 """Earlier requests that one look-up of a batch brings. A peer that uses few Ids again and again

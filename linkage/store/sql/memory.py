@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 from typing_extensions import override
 
 from linkage.ports.store import Memory, Nonces
 from linkage.store.sql import tables
+from linkage.store.sql.dialect import upsert
 from linkage.store.sql.renumber import floor_of
 from linkage.store.sql.transaction import Part
 

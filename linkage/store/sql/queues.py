@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from sqlalchemy import and_, bindparam, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 from typing_extensions import override
 
 from linkage.ports.store import Queues
 from linkage.store.rows import DeliveryRow, columns_of
 from linkage.store.sql import renumber, tables
+from linkage.store.sql.dialect import upsert
 from linkage.store.sql.driver import Driver, Row, getter, in_table_order
 from linkage.store.sql.transaction import Part
 from protocol.kinds import COMMAND_DIRECTIONS, SIZE

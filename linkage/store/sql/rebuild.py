@@ -48,7 +48,7 @@ def rebuild(journal: Engine, archive: Path | None = None) -> Engine:
     rows = all_rows(journal, Path() if archive is None else archive)
     for number, (row, _, _) in enumerate(rows, start=1):
         if row.kind == RENUMBERED:
-            unit.begin_numbers_at({"operation": row.op_id or 0})
+            unit.begin_op_ids_at(row.op_id or 0)
         elif _was_applied(row):
             command_event = None if row.command_seq is None else events.get(row.command_seq)
             _play(unit, row, command_event)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
-from sqlalchemy import Select, bindparam, func, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Select, bindparam, func, select
 from typing_extensions import override
 
-from linkage.ports.records import Records
+from linkage.ports.records import Bindings, FileRecords, Records
 from linkage.store.rows import (
     KEY_MAX,
-    Binding,
     Event,
-    EventLink,
-    FileRecord,
     Operation,
     OperationKey,
     columns_of,
 )
 from linkage.store.sql import tables
+from linkage.store.sql.bindings import SqlBindings
+from linkage.store.sql.dialect import upsert
 from linkage.store.sql.driver import (
     Driver,
     Row,
@@ -29,11 +27,12 @@ from linkage.store.sql.driver import (
     getter,
     in_table_order,
     keys_of,
-    maker,
     select_rows,
 )
+from linkage.store.sql.file_records import SqlFileRecords
+from linkage.store.sql.renumber import OPERATION, floor_of
 from linkage.store.sql.shelf import Shelf, trim
-from linkage.store.sql.transaction import Part
+from linkage.store.sql.transaction import Part, Transaction
 
 SAME_KEY_MAX: Final = 50
 SAME_ID_MAX: Final = 20
@@ -41,18 +40,24 @@ SAME_ID_MAX: Final = 20
 
 
 class SqlRecords(Part, Records):
-    """The projections."""
+    """Operations and events; with what belongs to them."""
+
+    def __init__(self, tx: Transaction) -> None:
+        super().__init__(tx)
+        self.bindings: Bindings = SqlBindings(tx)
+        self.files: FileRecords = SqlFileRecords(tx)
 
     @override
     def forget(self) -> None:
-        self._next: dict[str, int] = {}
+        self._next_op_id = 1
         self._operations = Shelf(tables.operation, Operation)
         self._native: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._trees: OrderedDict[int, list[int]] = OrderedDict()
         self._events = Shelf(tables.event, Event)
         self._event_keys: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._new_native: dict[str, list[int]] | None = None
+        """OpIds of what is new by native key, once somebody asked for them."""
         self.begun()
-        self._clear()
 
     @override
     def begun(self) -> None:
@@ -61,46 +66,20 @@ class SqlRecords(Part, Records):
         self._same_id: dict[str, list[int]] = {}
         self._absent_events: set[tuple[str, str]] = set()
 
-    def _clear(self) -> None:
-        self._new_native: dict[str, list[int]] | None = None
-        """OpIds of what is new by native key, once somebody asked for them."""
-        self._bindings: list[Binding] = []
-        self._valid: dict[int, Binding] = {}
-        self._ended: list[Row] = []
-        self._links: list[Row] = []
-
     @override
     def read_position(self) -> None:
-        connection = self._tx.connection
-        for table, column in (
-            ("operation", tables.operation.c.op_id),
-            ("binding", tables.binding.c.binding_id),
-            ("event_link", tables.event_link.c.link_id),
-        ):
-            self._next[table] = (connection.execute(select(func.max(column))).scalar() or 0) + 1
-        floors = connection.execute(select(tables.floor))
-        self.begin_numbers_at({row.name: row.value for row in floors})
+        self._next_op_id = self.newest_op_id() + 1
+        self.begin_op_ids_at(floor_of(self._tx.connection, OPERATION))
 
-    def begin_numbers_at(self, floors: Mapping[str, int]) -> None:
-        """Give no number of these tables below a floor any more (`linkage.store.sql.renumber`)."""
-        for table, number in self._next.items():
-            self._next[table] = max(number, floors.get(table, 0))
-
-    def _take(self, table: str) -> int:
-        taken = self._next[table]
-        self._next[table] = taken + 1
-        return taken
+    def begin_op_ids_at(self, op_id: int) -> None:
+        """Give no OpId below this one any more (`linkage.store.sql.renumber`)."""
+        self._next_op_id = max(self._next_op_id, op_id)
 
     @override
     def write(self, driver: Driver) -> None:
         self._operations.flush(driver)
         self._events.flush(driver)
-        # What was valid on disk ends before what follows it is inserted.
-        if self._ended:
-            driver.execute_many(_END_BINDING, ("seq", "of"), self._ended)
-        driver.insert(tables.binding, BINDING_COLUMNS, [_binding(row) for row in self._bindings])
-        driver.insert(tables.event_link, LINK_COLUMNS, self._links)
-        self._clear()
+        self._new_native = None
 
     @override
     def committed(self) -> None:
@@ -189,7 +168,9 @@ class SqlRecords(Part, Records):
 
     @override
     def next_op_id(self) -> int:
-        return self._take("operation")
+        taken = self._next_op_id
+        self._next_op_id = taken + 1
+        return taken
 
     @override
     def newest_op_id(self) -> int:
@@ -278,72 +259,9 @@ class SqlRecords(Part, Records):
     def change_event(self, event: Event) -> None:
         self._events.change(event.event_pk, event)
 
-    # --- bindings, links, files ------------------------------------------------------------------
-    @override
-    def add_binding(self, op_id: int, event_pk: int, cause: str, author: str, seq: int) -> None:
-        row = Binding(
-            binding_id=self._take("binding"), op_id=op_id, event_pk=event_pk, cause=cause,
-            author=author, valid_from=seq,
-        )  # fmt: skip
-        self._bindings.append(row)
-        self._valid[op_id] = row
 
-    @override
-    def end_binding(self, op_id: int, seq: int) -> None:
-        valid = self._valid.pop(op_id, None)
-        if valid is not None:
-            valid.valid_to = seq
-        else:
-            self._ended.append((seq, op_id))
-
-    @override
-    def add_link(self, event_pk: int, other_pk: int, kind: str, author: str, seq: int) -> None:
-        row = EventLink(
-            link_id=self._take("event_link"), event_pk=event_pk, other_pk=other_pk, kind=kind,
-            author=author, valid_from=seq,
-        )  # fmt: skip
-        self._links.append(_link(row))
-
-    @override
-    def end_link(self, event_pk: int, other_pk: int, kinds: tuple[str, ...], seq: int) -> None:
-        self._tx.flush()
-        table = tables.event_link
-        self._tx.connection.execute(
-            update(table)
-            .where(
-                table.c.event_pk == event_pk,
-                table.c.other_pk == other_pk,
-                table.c.kind.in_(kinds),
-                table.c.valid_to.is_(None),
-            )
-            .values(valid_to=seq)
-        )
-
-    @override
-    def put_file(self, row: FileRecord) -> None:
-        self._tx.driver.execute_many(_PUT_FILE, FILE_COLUMNS, [_file(row)])
-
-    @override
-    def find_file(self, platform: str, file_id: str) -> FileRecord | None:
-        rows = self._tx.driver.execute(_FILE, ("file_id", "platform"), (file_id, platform))
-        return make_file(rows[0]) if rows else None
-
-    @override
-    def find_files(self, file_id: str) -> list[FileRecord]:
-        return [
-            make_file(row) for row in self._tx.driver.execute(_FILES, ("file_id",), (file_id,))
-        ]
-
-
-BINDING_COLUMNS: Final = in_table_order(tables.binding, columns_of(Binding))
-LINK_COLUMNS: Final = in_table_order(tables.event_link, columns_of(EventLink))
 KEY_COLUMNS: Final = in_table_order(tables.operation_key, columns_of(OperationKey))
-FILE_COLUMNS: Final = in_table_order(tables.file, columns_of(FileRecord))
-_binding: Final = getter(BINDING_COLUMNS)
-_link: Final = getter(LINK_COLUMNS)
 _key: Final = getter(KEY_COLUMNS)
-_file: Final = getter(FILE_COLUMNS)
-make_file: Final = maker(tables.file, FileRecord)
 
 _operation: Final = tables.operation.c
 _OPERATION: Final = select_rows(tables.operation, Operation)
@@ -377,16 +295,6 @@ _BY_EVENT_ID: Final = _EVENT.where(
 _EVENTS: Final = at_most(
     50, _EVENT.where(_event.event_id == bindparam("event_id")).order_by(_event.event_pk)
 )
-_END_BINDING: Final = (
-    update(tables.binding)
-    .values(valid_to=bindparam("seq"))
-    .where(tables.binding.c.op_id == bindparam("of"), tables.binding.c.valid_to.is_(None))
-)
-_put_file = upsert(tables.file).values({name: bindparam(name) for name in FILE_COLUMNS})
-_PUT_FILE: Final = _put_file.on_conflict_do_update(
-    ["platform", "file_id"],
-    set_={name: _put_file.excluded[name] for name in FILE_COLUMNS},
-)
 _PUT_KEY: Final = (
     upsert(tables.operation_key)
     .values({name: bindparam(name) for name in KEY_COLUMNS})
@@ -403,11 +311,3 @@ _BY_KEY: Final = at_most(
     )
     .order_by(_key_column.op_id.desc()),
 )
-_file_column: Final = tables.file.c
-_FILES: Final = at_most(
-    SAME_ID_MAX,
-    select_rows(tables.file, FileRecord)
-    .where(_file_column.file_id == bindparam("file_id"))
-    .order_by(_file_column.platform),
-)
-_FILE: Final = _FILES.where(_file_column.platform == bindparam("platform"))

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from linkage.store.chain import RENUMBERED, row_hash
 from linkage.store.journal_head import Head, HeadError, read_head
 from linkage.store.rows import MICROSECONDS, JournalRow, columns_of, to_us
 from linkage.store.sql import tables
+from linkage.store.sql.dialect import upsert
 from linkage.store.sql.journal_rows import anchor_of, head_problem, newest_of
 
 logger = logging.getLogger("linkage.store")

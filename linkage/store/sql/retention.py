@@ -18,6 +18,7 @@ from linkage.ports.store import CLOCK
 from linkage.store.archive import DAY_US, Anchor
 from linkage.store.clock_steps import Steps
 from linkage.store.sql import tables
+from linkage.store.sql.dialect import size_bytes
 from linkage.store.sql.journal_rows import anchor_of
 from linkage.store.sql.tables import delivery, is_open, journal, peer
 
@@ -225,11 +226,7 @@ def _unwanted(
         last = seq_at(connection, now_us - limits.journal_us, steps) - 1
     if limits.journal_bytes is None:
         return last
-    pages, free, page_bytes = (
-        connection.exec_driver_sql(f"PRAGMA {name}").scalar() or 0
-        for name in ("page_count", "freelist_count", "page_size")
-    )
-    used = (pages - free) * page_bytes
+    used = size_bytes(connection)
     if used <= limits.journal_bytes:
         return last
     mine = journal.c.seq > anchor.seq

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
 
-from sqlalchemy import Connection, Engine, exc
+from sqlalchemy import Connection, Engine
 
 from linkage.ports.lease import Lease
 from linkage.ports.store import StoreFailedError
+from linkage.store.sql.dialect import FAILURE, OUR_FAULT
 from linkage.store.sql.driver import Driver
-
-OUR_FAULT: Final = tuple(
-    getattr(errors, f"{kind}Error")
-    for errors in (exc, sqlite3)
-    for kind in ("Data", "Integrity", "Interface", "NotSupported", "Programming")
-)
-"""Errors that the same message would meet again: a bug to be found, not a disk to wait for."""
-FAILURE: Final = (exc.DBAPIError, sqlite3.Error)
-"""Any error of the database, from SQLAlchemy or straight from the driver."""
 
 
 @contextmanager

@@ -8,7 +8,7 @@ the disk.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine
@@ -79,6 +79,6 @@ class UnitOfWork:
                 self.rollback()
                 raise
 
-    def begin_numbers_at(self, floors: Mapping[str, int]) -> None:
-        """Give no number of these tables below a floor any more (`linkage.store.sql.renumber`)."""
-        self._records.begin_numbers_at(floors)
+    def begin_op_ids_at(self, op_id: int) -> None:
+        """Give no OpId below this one any more (`linkage.store.sql.renumber`)."""
+        self._records.begin_op_ids_at(op_id)

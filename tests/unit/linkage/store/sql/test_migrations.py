@@ -182,7 +182,7 @@ def test_files_of_before_belong_to_the_fax_or_mail_that_brought_them(tmp_path: P
     engine = open_store(path)
     unit = UnitOfWork(engine)
     with unit.transaction():
-        found = {name: unit.records.find_files(name) for name in ("FAX", "PDF", "REFUSED")}
+        found = {name: unit.records.files.find_all(name) for name in ("FAX", "PDF", "REFUSED")}
         owners = {
             name: [unit.records.operation(row.op_id or 0) for row in rows]
             for name, rows in found.items()

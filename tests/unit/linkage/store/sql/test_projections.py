@@ -123,11 +123,11 @@ def test_an_event_is_unique_within_its_owner(unit: UnitOfWork) -> None:
 
 def test_bindings_end_and_are_never_deleted(engine: Engine, unit: UnitOfWork) -> None:
     with unit.transaction():
-        unit.records.add_binding(1, 7, "created", "desk", 3)
-        unit.records.end_binding(1, 5)
-        unit.records.add_binding(1, 8, "manual", "desk", 5)
-        unit.records.add_link(7, 8, "merge", "desk", 6)
-        unit.records.end_link(7, 8, ("merge",), 9)
+        unit.records.bindings.add(1, 7, "created", "desk", 3)
+        unit.records.bindings.end(1, 5)
+        unit.records.bindings.add(1, 8, "manual", "desk", 5)
+        unit.records.bindings.link(7, 8, "merge", "desk", 6)
+        unit.records.bindings.unlink(7, 8, ("merge",), 9)
 
     with engine.connect() as connection:
         bound = connection.execute(
@@ -143,7 +143,7 @@ def test_bindings_end_and_are_never_deleted(engine: Engine, unit: UnitOfWork) ->
 def test_a_file_is_known_by_its_platform_and_id(engine: Engine, unit: UnitOfWork) -> None:
     with unit.transaction():
         for platform, size in (("pbx", 1), ("pbx2", 2), ("pbx", 3)):
-            unit.records.put_file(
+            unit.records.files.put(
                 FileRecord(file_id="F", platform=platform, created_at=1, size_bytes=size)
             )
 
