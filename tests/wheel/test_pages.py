@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 from tests.wheel.conftest import ROOT, Wheel
-from tests.wheel.walking import RUN, Block, Walk, read_blocks, variants
+from tests.wheel.walking import RUN, Block, Ports, Walk, read_blocks, variants
 
 pytestmark = [pytest.mark.wheel, pytest.mark.timeout(900)]
 
@@ -49,13 +49,21 @@ def walk_through(walk: Walk, blocks: list[Block], variant: str = "") -> None:
 
 
 @pytest.fixture(scope="session")
+def ports() -> Ports:
+    return Ports()
+
+
+@pytest.fixture(scope="session")
 def site(
-    wheel: Wheel, clean_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    wheel: Wheel,
+    clean_environment: dict[str, str],
+    ports: Ports,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """Where the README leads, from an empty directory with nothing but the wheel in it."""
     folder = tmp_path_factory.mktemp("readme")
     shutil.copy(wheel.path, folder)
-    walk = Walk(folder, clean_environment)
+    walk = Walk(folder, clean_environment, ports)
     try:
         walk_through(walk, read_blocks(README))
     finally:
@@ -77,6 +85,7 @@ def test_a_quickstart_works_where_linkage_is_installed(
     variant: str,
     installed: Path,
     clean_environment: dict[str, str],
+    ports: Ports,
     walks: list[Walk],
     tmp_path: Path,
 ) -> None:
@@ -84,7 +93,7 @@ def test_a_quickstart_works_where_linkage_is_installed(
     if program is not None and shutil.which(program) is None:
         pytest.skip(f"needs {program}")
     (tmp_path / ".venv").symlink_to(installed)
-    walks.append(Walk(tmp_path, clean_environment))
+    walks.append(Walk(tmp_path, clean_environment, ports))
     walk_through(walks[0], read_blocks(page), variant)
 
 
@@ -94,6 +103,7 @@ def test_a_how_to_works_at_the_site_of_the_readme(
     site: Path,
     installed: Path,
     clean_environment: dict[str, str],
+    ports: Ports,
     walks: list[Walk],
     tmp_path: Path,
 ) -> None:
@@ -101,7 +111,7 @@ def test_a_how_to_works_at_the_site_of_the_readme(
     shutil.copytree(site, tmp_path / "site", ignore=sockets)
     path = f"{installed / 'bin'}:{clean_environment['PATH']}"
     environment = {**clean_environment, "PATH": path, "LINKAGE_CONFIG": "site/linkage.toml"}
-    walks.append(Walk(tmp_path, environment))
+    walks.append(Walk(tmp_path, environment, ports))
     walk_through(walks[0], read_blocks(page))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wheel.walking import Walk, commands, read_blocks, variants
+from tests.wheel.walking import Ports, Walk, commands, read_blocks, variants
 
 FAKE = """#!/bin/sh
 trap 'exit 0' INT
@@ -106,3 +106,18 @@ def test_ways_through_a_page_exclude_each_other(tmp_path: Path) -> None:
 
 def test_a_backslash_continues_a_command_and_a_comment_is_none() -> None:
     assert commands("# first\na \\\n  b\n\nc  # why\n") == ["a b", "c  # why"]
+
+
+def test_the_ports_of_a_page_are_free_ones_and_the_same_at_every_mention() -> None:
+    ports = Ports()
+    text = ports.replaced(
+        "linkage init try  # 127.0.0.1:7700\n--to 127.0.0.1:7799, 7700 17700 77001"
+    )
+    free, other = ports["7700"], ports["7799"]
+
+    assert free != other
+    assert text == (
+        f"linkage init --listen 127.0.0.1:{free} try  # 127.0.0.1:{free}\n"
+        f"--to 127.0.0.1:{other}, {free} 17700 77001"
+    )
+    assert ports.replaced("linkage init x --listen y").startswith("linkage init x")

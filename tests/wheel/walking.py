@@ -8,6 +8,9 @@ What a block needs to be told stands in a comment right above its fence, which n
 `<!-- test: part: REASON -->`       Python that is part of a program; it must compile
 `<!-- test: when it has ended -->`  the reader waits for the programs that end by themselves
 `<!-- test: when it says WORDS -->` the reader waits for a line of the program started last
+
+The ports of the pages are replaced by free ones: nothing else that runs here is in the way, nor
+are several walks at a time.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import ast
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -43,6 +47,25 @@ ENDS: Final = {
     r"python3 duty_desk.py": r"^",
 }
 """Commands that wait for something of a later block and then end by themselves, content."""
+
+PORT: Final = re.compile(r"(?<![\w.])(?:7[78]\d\d|946\d)(?!\w)")
+"""The ports that the pages name: of linkage, and of what watches it."""
+UNNAMED: Final = re.compile(r"\blinkage init (?!.*--listen)")
+"""What makes a site that listens on the port that goes without saying."""
+
+
+class Ports(dict[str, str]):
+    """Port on a page → a free one of this machine, the same at every mention."""
+
+    def __missing__(self, written: str) -> str:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self[written] = str(free.getsockname()[1])
+        return self[written]
+
+    def replaced(self, text: str) -> str:
+        """A text of a page with free ports in place of those that it names."""
+        listening = UNNAMED.sub("linkage init --listen 127.0.0.1:7700 ", text)
+        return PORT.sub(lambda match: self[match[0]], listening)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +134,12 @@ class Program:
 class Walk:
     """One reader in a folder, with the environment that the blocks leave behind.
 
-    `environment` is all that the first command sees.
+    `environment` is all that the first command sees; walks of one site have the same `ports`.
     """
 
     folder: Path
     environment: dict[str, str]
+    ports: Ports = field(default_factory=Ports)
     programs: list[Program] = field(default_factory=list)
 
     @property
@@ -126,7 +150,7 @@ class Walk:
         """Make the file that a block is."""
         name = block.note("save as")
         if name is not None:
-            (self.folder / name).write_text(block.text, encoding="utf-8")
+            (self.folder / name).write_text(self.ports.replaced(block.text), encoding="utf-8")
 
     def take(self, block: Block) -> None:
         """Do what a reader does with a block."""
@@ -143,7 +167,7 @@ class Walk:
             assert block.note("part") is not None, f"line {block.line}: save it, or call it a part"
             compile(block.text, "block", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         else:
-            self._run(commands(block.text))
+            self._run(commands(self.ports.replaced(block.text)))
 
     def _run(self, lines: list[str]) -> None:
         script: list[str] = []
