@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 Read = Callable[[], "Config"]
 logger = logging.getLogger("linkage.serve")
 
+NOT_RELOADED = (
+    "the configuration file was changed and cannot be used: the settings from before stay in "
+    "force; the log says what is wrong with it"
+)
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -113,10 +117,13 @@ async def _reload(served: LinkagePart, read: Read, hidden: SecretsOf) -> list[st
         config = read()
     except ConfigError as error:
         logger.error("settings not reloaded: %s", error)  # noqa: TRY400 - a person's mistake, no bug
+        served.tell_settings(NOT_RELOADED)
         return [f"settings not reloaded: {problem}" for problem in error.problems]
     except Exception:
         logger.exception("settings not reloaded")  # such as an adapter that cannot be imported
+        served.tell_settings(NOT_RELOADED)
         return ["settings not reloaded, see the log"]
+    served.tell_settings(None)
     hidden.add(config)
     # `--listen` is no change of the file's.
     config = config.model_copy(update={"listen": served.config.listen})

@@ -30,7 +30,7 @@ class CorePart(LinkagePart):
         config = self.config
         spans = start_traces(config, self._stack, self.watch)
         stored = StoredCore(config, self._clock, {}, self._stack, spans=spans)
-        core = self._core = stored.core
+        core = self._port = self._core = stored.core
         place, keys, allowed = _core_place(config)
         await stored.start()
         core_server = CoreServer(

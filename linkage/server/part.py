@@ -6,7 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from gateway import ListenError
 from linkage.bus.part_names import CORE
@@ -15,8 +15,11 @@ from linkage.config.file import Config
 from linkage.control import Door
 from linkage.observation.http import Phase, Watch
 from linkage.observation.lag import LoopLag
-from linkage.ports import Clock
+from linkage.ports import Absent, Clock, CorePort, EntryKind
 from linkage.server.metrics import watch_process
+from linkage.supervision import TaskSet
+
+ALARM_ID_MAX: Final = 64
 
 
 class PartError(Exception):
@@ -31,6 +34,9 @@ class LinkagePart(ABC):
         self.name = name
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
+        self._port: CorePort | None = None
+        """The core, here or in another process; of a part that serves."""
+        self._notes = TaskSet(name)
         self.watch: Watch | None = None
         self.door: Door | None = None
         """Where the command line asks, once it serves; of the core only."""
@@ -47,6 +53,7 @@ class LinkagePart(ABC):
 
     async def __aenter__(self) -> Self:
         """Start everything; it serves when this returns."""
+        self._stack.push_async_callback(self._notes.close)
         try:
             self._open_watch()
             await self._start()
@@ -55,6 +62,7 @@ class LinkagePart(ABC):
             raise
         if self.watch is not None:
             self.watch.phase = Phase.SERVING
+        self.tell_settings(None)  # an earlier process may have raised it
         return self
 
     async def __aexit__(
@@ -77,6 +85,21 @@ class LinkagePart(ABC):
 
         Returns what was done and what was not, in lines for a person. Each part is told by itself.
         """
+
+    def tell_settings(self, problem: str | None) -> None:
+        """Raise the alarm `settings`, or `settings:PART`: a changed file is not what is served.
+
+        The next restart would not come up with it. None: it is served; that ends the alarm.
+        """
+        if self._port is not None:
+            kind = EntryKind.ALARM if problem else EntryKind.ALARM_CLEARED
+            source = Absent(self._alarm_id)
+            text = problem or "the configuration file is what is served"
+            self._notes.start(self._port.note(source, kind, text), "alarm")
+
+    @property
+    def _alarm_id(self) -> str:
+        return f"settings:{self.name}"[:ALARM_ID_MAX]
 
     async def wait(self) -> None:
         """Until cancelled."""

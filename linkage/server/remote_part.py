@@ -36,7 +36,9 @@ class RemotePart(LinkagePart):
         if self.watch is not None:
             watch_bus(self.watch, lambda: connection.problem, lambda: len(connection.calls))
         expire_s = config.timers.command_expire_s
-        return CoreClient(connection, self._clock, config.messaging, expire_s=expire_s)
+        client = CoreClient(connection, self._clock, config.messaging, expire_s=expire_s)
+        self._port = client
+        return client
 
     async def wait(self) -> None:
         """Until cancelled.

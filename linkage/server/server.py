@@ -57,6 +57,10 @@ class Server(LinkagePart):
         return ("gateway", "core", "adapters")
 
     @property
+    def _alarm_id(self) -> str:
+        return "settings"
+
+    @property
     def hosts(self) -> tuple[AdapterHost, ...]:
         """One for each adapter."""
         return () if self._adapters is None else self._adapters.hosts
@@ -66,7 +70,7 @@ class Server(LinkagePart):
         capabilities = capabilities_of(config)
         spans = start_traces(config, self._stack, self.watch)
         stored = StoredCore(config, self._clock, capabilities, self._stack, spans=spans)
-        core = self._core = stored.core
+        core = self._port = self._core = stored.core
         files = DirectoryFiles(config.files_path)
         adapters = Adapters(config, core, self._clock, files, spans)
         await stored.start()

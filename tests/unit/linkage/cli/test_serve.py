@@ -11,9 +11,11 @@ from types import FrameType
 
 import pytest
 
-from linkage.cli.serve import _serve
+from linkage.cli.serve import _reload, _serve
 from linkage.config.file import Config, read_config
 from linkage.logs.redaction import SecretsOf
+from linkage.reader import open_store
+from linkage.server.server import Server
 
 WAIT_S = 60
 
@@ -81,4 +83,21 @@ async def test_a_reload_that_fails_in_an_unheard_of_way_ends_nothing(
     serving.cancel()
     await asyncio.wait({serving})
     assert "settings not reloaded" in caplog.text
+    assert not uncaught
+
+
+async def test_a_file_that_cannot_be_served_is_an_alarm_until_it_can(
+    tmp_path: Path, uncaught: list[int]
+) -> None:
+    path = tmp_path / "linkage.toml"
+    path.write_text('listen = ["127.0.0.1:0"]')
+    config, reading = read_config(path), Reading(path)
+    async with Server(config) as server:
+        with open_store(path) as store:
+            for fails in (True, True, False):
+                reading.fails = fails
+                await _reload(server, reading, SecretsOf(config))
+                async with asyncio.timeout(WAIT_S):
+                    while ("settings" in store.alarms()) is not fails:  # noqa: ASYNC110 - of the store
+                        await asyncio.sleep(0.01)
     assert not uncaught
