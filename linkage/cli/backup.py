@@ -57,11 +57,13 @@ def backup(into: Path, full: bool, as_json: bool, config_file: Path) -> None:
             f"{size_text(manifest.size_bytes)}, {size_text(made.copied_bytes)} of it new"
         )
         for name in manifest.absent:
-            click.echo(f"archive/{name}: was moved away, and is not in the backup")
+            click.echo(f"archive/{name}: not there any more, so not in the backup")
         for problem in manifest.problems:
             click.echo(harmless(problem))
     if manifest.problems:
-        raise FailureError(f"the store does not hold in {len(manifest.problems)} places")
+        raise FailureError(
+            f"{len(manifest.problems)} problems in the store; the backup is a whole copy of it"
+        )
 
 
 @click.command()

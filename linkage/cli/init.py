@@ -115,7 +115,7 @@ def _make_certificates(
         raise FailureError(str(error)) from None
     except FileExistsError:
         raise FailureError(
-            f"{directory} exists already and is left as it is; remove it, or choose another "
+            f"{directory} exists already and was not changed: remove it, or choose another "
             "directory"
         ) from None
 

@@ -125,7 +125,7 @@ def verify(
 
 def _tell(verdict: Verdict) -> None:
     for name in verdict.absent:
-        click.echo(f"{name}: is not here, and was not checked; say where by --archive DIR")
+        click.echo(f"{name}: is missing and was not checked: say by --archive DIR where it is")
     if verdict.breaks:
         return
     archived = f" and {verdict.archived} archived ones" if verdict.archived else ""

@@ -123,7 +123,7 @@ class Dialler:
             host.check()
             failures = 1 if served else failures + 1
             pause_s = self._backoff.pause(failures, self._lot())
-            host.report(State.WAITING, f"{reason}; again in {pause_s:.1f} s")
+            host.report(State.WAITING, f"{reason}; retrying in {pause_s:.1f} s")
             await asyncio.sleep(pause_s)
 
     async def _attempt(self, host: Host) -> tuple[bool, str]:
@@ -132,7 +132,7 @@ class Dialler:
             addresses = await self._addresses()
         except (OSError, UnicodeError) as error:
             name = address_text(self._host, self._port)
-            reason = f"no connection to {name}: its name is not known: {_words(error)}"
+            reason = f"no connection to {name}: host name not found: {_words(error)}"
             host.tried(name, reason)
             return False, reason
         reasons = []
@@ -205,7 +205,7 @@ class Listener:
             if problem is None:
                 group.create_task(self._serve(host, reader, writer))
             else:
-                logger.warning("a connection was closed: %s", problem)
+                logger.warning("connection refused and closed: %s", problem)
                 host.tried(_source(writer), f"{_source(writer)}: {problem}")
                 writer.transport.abort()
 
@@ -224,9 +224,9 @@ class Listener:
     def _objection(self, writer: asyncio.StreamWriter) -> str | None:
         source = _source(writer)
         if self._allowed is not None and source not in self._allowed:
-            return f"{source} is not linkage's address"
+            return f"{source} is not in `allowed`"
         if sum(not session.ready for session in self._sessions) >= STRANGERS_MAX:
-            return f"{STRANGERS_MAX} strangers are here already"
+            return f"{STRANGERS_MAX} connections that have not registered are open already"
         return None
 
     async def _serve(

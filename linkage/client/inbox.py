@@ -254,7 +254,11 @@ class Inbox(Generic[K]):
             if task is current or not _has_failed(task):
                 received.settle(Result.OK)
             else:
-                logger.warning("%s failed with %r in hand", task.get_name(), received)
+                logger.warning(
+                    "%s failed before it answered %r; it is handed out again",
+                    task.get_name(),
+                    received,
+                )
                 self.give_back(received)
 
     def give_back(self, received: K) -> None:

@@ -207,7 +207,7 @@ class Peer(Generic[K]):
         if self._task is None:
             return
         if self._session is not None:
-            self._session.close("closed by us")
+            self._session.close("closed by this program")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(2 * CLOSE_GRACE_S):
                     await self._session.ended.wait()
@@ -255,7 +255,10 @@ class Peer(Generic[K]):
         try:
             self._file.save(last_seq)
         except OSError as error:
-            logger.warning("the position was not saved: %s", error)
+            logger.warning(
+                "state_file not written: %s; after a restart linkage delivers some notices again",
+                error,
+            )
 
     # --- for the carrier -------------------------------------------------------------------------
     def report(self, state: State, reason: str) -> None:
@@ -278,7 +281,7 @@ class Peer(Generic[K]):
             self._on_state(state, reason)
         except Exception:
             # Told, and no more: an error of whoever listens ends no session.
-            logger.exception("%s: on_state failed, and the client goes on", self.peer_id)
+            logger.exception("%s: on_state failed; the client goes on", self.peer_id)
 
     def _mind(self, state: State) -> None:
         """How long there may be no session: counted from the end of the last."""
@@ -344,7 +347,7 @@ class Peer(Generic[K]):
         before, self._session = self._session, session
         if before is not None:
             self._outbox.detach()
-            before.close("a newer connection took over")
+            before.close("replaced by a newer connection of linkage")
         session.ready = True
         self.report(State.READY, f"with {session.address}")
         self._outbox.attach(session)
@@ -374,7 +377,9 @@ class Peer(Generic[K]):
             self._judge(session, request)
         elif request.type in LEAVES and _says_replaced(request.message):
             if not session.dialled:
-                self._fatal = ReplacedError(f"a newer session of {self.peer_id!r} took over")
+                self._fatal = ReplacedError(
+                    f"{self.peer_id!r} was replaced by a newer session of the same peer; stopping"
+                )
             session.answer(Response(request_id=request.id, type=request.type, result=Result.OK))
             session.close("replaced by a newer session")
         elif self._inbox.take(session, request, self._expiry(request)):
@@ -393,7 +398,9 @@ class Peer(Generic[K]):
         if response.accepted:
             self._adopt(session)
         else:
-            logger.warning("%s: refused with %s", session.address, describe(response.result))
+            logger.warning(
+                "%s: registration refused with %s", session.address, describe(response.result)
+            )
             session.close("registration refused")
 
     def _expiry(self, request: Request) -> float | None:

@@ -53,7 +53,11 @@ class Position:
         Where that is before our position, its numbers were reset: True.
         """
         if self._settled is not None and last_seq < self._settled:
-            logger.warning("linkage resumes at %d, we were at %d", last_seq, self._settled)
+            logger.warning(
+                "linkage numbers its deliveries anew: it resumes at %d, this client was at %d",
+                last_seq,
+                self._settled,
+            )
             self._settled = last_seq
             self._open = {seq for seq in self._open if seq <= last_seq}
             self._changed.set()
@@ -90,10 +94,13 @@ class PositionFile:
         except FileNotFoundError:
             return None
         except ValueError:
-            logger.warning("%s is damaged: linkage will resume where it stands", self._path)
+            logger.warning(
+                "state_file %s is damaged and not used: linkage resumes where it stands",
+                self._path,
+            )
             return None
         if not isinstance(kept, dict) or kept.get("peer") != self._peer_id:
-            logger.warning("%s belongs to another peer: not used", self._path)
+            logger.warning("state_file %s belongs to another peer and is not used", self._path)
             return None
         last_seq = kept.get("last_seq")
         return last_seq if isinstance(last_seq, int) and last_seq >= 0 else None
@@ -123,4 +130,8 @@ class PositionFile:
             try:
                 await asyncio.to_thread(self.save, last_seq)
             except OSError as error:
-                logger.warning("%s cannot be written: %s", self._path, error)
+                logger.warning(
+                    "state_file %s not written: %s; retrying with the next notice",
+                    self._path,
+                    error,
+                )

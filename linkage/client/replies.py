@@ -87,7 +87,9 @@ class Outcomes:
     def take(self, notice: Message) -> None:
         """A notice with the command's Id came."""
         if len(self._waiting) == OUTCOMES_MAX:
-            logger.warning("outcomes of %s are not read: the oldest is dropped", notice.request_id)
+            logger.warning(
+                "outcomes of command %s are not read; the oldest is dropped", notice.request_id
+            )
         self._waiting.append(notice)
         self._woken.set()
 
@@ -112,8 +114,9 @@ class Outcomes:
                 raise self._end
             if is_stuck():
                 raise WindowFullError(
-                    "as many notices as linkage sends without an answer wait before this outcome: "
-                    "iterate notices(), and await outcomes in another task than its loop"
+                    "the outcome cannot arrive: as many notices as linkage sends without an "
+                    "answer wait before it; iterate notices(), and await outcomes in another task "
+                    "than its loop"
                 )
             self._woken.clear()
             await self._woken.wait()

@@ -122,7 +122,11 @@ class Session:
         try:
             self.send(response)
         except LocalProtocolError as error:
-            logger.warning("%s: not answered: %s", self.address, error)
+            logger.warning(
+                "%s: answer cannot be sent: %s; linkage will deliver the request again",
+                self.address,
+                error,
+            )
             return False
         return True
 
@@ -195,11 +199,22 @@ class Session:
             elif isinstance(event, Response):
                 self._owner.take_response(self, event)
             elif isinstance(event, Malformed | Refused):
-                logger.warning("%s: %s %s", self.address, event.result, event.detail)
+                logger.warning(
+                    "%s: message from linkage refused with %s: %s",
+                    self.address,
+                    event.result,
+                    event.detail,
+                )
             elif isinstance(event, Unmatched):
-                logger.debug("%s: a response to nothing: %s", self.address, event.response)
+                logger.debug(
+                    "%s: response without a request dropped: %s", self.address, event.response
+                )
             elif isinstance(event, AnswerLate):
-                logger.warning("%s: request %s is not answered", self.address, event.request_id)
+                logger.warning(
+                    "%s: linkage has not answered request %s in time",
+                    self.address,
+                    event.request_id,
+                )
         self._flush()
         if self.closed:
             self._end()

@@ -258,7 +258,8 @@ def _write(path: Path, text: str, like: Path | None, before: Sequence[Key]) -> N
         replace_file(path, text, prepare)
     except FileExistsError:
         raise KeyringError(
-            f"{path}.new: another rotation is at work, or one was cut off: remove that file"
+            f"{path}.new: another rotation is under way, or one was interrupted: if none is, "
+            "remove that file"
         ) from None
 
 

@@ -128,7 +128,10 @@ def _suggesting(reader: StoreReader, event_id: str) -> Iterator[None]:
 def warn_of_absent(history: EventHistory) -> None:
     """Say on stderr which archive files may hold more of an event, and are not here."""
     for name in history.absent:
-        click.echo(f"linkage: archive/{name} is not here: entries may be missing", err=True)
+        click.echo(
+            f"linkage: archive/{name} is missing: entries of the event may be missing, too",
+            err=True,
+        )
 
 
 def describe(history: EventHistory) -> Iterator[RenderableType]:

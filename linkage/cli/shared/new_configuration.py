@@ -119,7 +119,7 @@ def refuse_existing(path: Path) -> None:
 
 def _exists(path: Path) -> FailureError:
     return FailureError(
-        f"{path} exists already and is left as it is; remove it, or choose another directory"
+        f"{path} exists already and was not changed: remove it, or choose another directory"
     )
 
 

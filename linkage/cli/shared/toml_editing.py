@@ -103,7 +103,7 @@ def write_changed(path: Path, before: str, text: str, wanted: dict[str, Any]) ->
         document = None
     if document != wanted:
         raise FailureError(
-            f"{path}: its [[peer]] tables are written in a way that cannot be changed from here: "
+            f"{path}: its [[peer]] tables are written in a form that this command cannot change: "
             "change it in an editor"
         )
     try:
@@ -123,5 +123,6 @@ def write_changed(path: Path, before: str, text: str, wanted: dict[str, Any]) ->
         replace_file(real, text, prepare)
     except FileExistsError:
         raise FailureError(
-            f"{real}.new: another change is at work, or one was cut off: remove that file"
+            f"{real}.new: another change is under way, or one was interrupted: if none is, "
+            "remove that file"
         ) from None

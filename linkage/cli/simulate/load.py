@@ -93,9 +93,7 @@ def _plan(options: dict[str, Any]) -> LoadPlan:
     host, port = config.listen[0] if config.listen else ("127.0.0.1", 0)
     port = options["port"] or port
     if not port:
-        raise FailureError(
-            f"{path}: linkage listens on a port of the system's choice: give --port"
-        )
+        raise FailureError(f"{path}: `listen` has port 0, which the system chooses: give --port")
     mix = options["mix"]
     return LoadPlan(
         host=options["host"] or reachable(host),

@@ -202,7 +202,7 @@ def find_target(
     address = (host or reachable(listen_host), port or listen_port)
     if not address[1]:
         raise FailureError(
-            f"{config_file}: linkage listens on a port of the system's choice: give --port"
+            f"{config_file}: `listen` has port 0, which the system chooses: give --port"
         )
     if secret is None and peer.secret is not None:
         secret = peer.secret.get_secret_value()

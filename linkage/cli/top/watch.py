@@ -85,7 +85,7 @@ def _places(addresses: tuple[Address, ...], config_file: Path) -> list[Address]:
     config = read_config(config_file)
     if config.watch is None:
         raise TopError(
-            f"{config_file}: there is no [watch]: add it and start linkage anew, or name "
+            f"{config_file}: no [watch] there: add it and restart linkage, or name "
             "the place with --address"
         )
     return [config.watch.listen, *config.watch.parts.values()]

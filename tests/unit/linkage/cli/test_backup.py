@@ -65,5 +65,5 @@ def test_a_store_that_does_not_hold_is_backed_up_all_the_same(
     result = run("backup", tmp_path / "backups", "-c", alarm_config)
     assert result.exit_code == 1
     assert "seq 3: its content was changed" in result.stdout
-    assert "does not hold in 1 places" in result.stderr
+    assert "1 problems in the store" in result.stderr
     assert run("restore", tmp_path / "backups", "--to", tmp_path / "again").exit_code == 0

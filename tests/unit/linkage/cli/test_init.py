@@ -73,7 +73,7 @@ def test_a_configuration_that_is_there_is_left_as_it_is(run: Run, tmp_path: Path
 
     assert result.exit_code == 1
     assert result.stderr == (
-        f"linkage: {path} exists already and is left as it is; "
+        f"linkage: {path} exists already and was not changed: "
         "remove it, or choose another directory\n"
     )
     assert path.read_text() == "# mine\n"

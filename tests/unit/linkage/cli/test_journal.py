@@ -105,9 +105,9 @@ def test_verify_looks_into_the_archive_and_says_what_is_not_there(
     path.rename(path.with_name("elsewhere"))
     result = run("journal", "verify", "-c", alarm_config)
     assert result.exit_code == 0
-    assert f"{path.name}: is not here, and was not checked" in result.stdout
+    assert f"{path.name}: is missing and was not checked" in result.stdout
     shown = run("event", "show", "1213243", "-c", alarm_config)
-    assert f"archive/{path.name} is not here" in shown.stderr
+    assert f"archive/{path.name} is missing" in shown.stderr
     exported = run("journal", "export", "-c", alarm_config)
     assert (exported.exit_code, path.name in exported.stderr) == (1, True)
 

@@ -125,7 +125,7 @@ async def test_every_address_that_was_tried_is_told_with_its_last_reason(
 
 async def test_a_name_that_nobody_knows_is_told_so(spawn: Spawn[Any]) -> None:
     app = Application("a" * 64 + ".example", 7700, "desk", secret=SECRET, open_timeout_s=0.2)
-    with pytest.raises(UnreachableError, match="its name is not known"):
+    with pytest.raises(UnreachableError, match="host name not found"):
         await app.__aenter__()
 
 

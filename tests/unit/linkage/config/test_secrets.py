@@ -167,7 +167,7 @@ def test_a_second_rotation_keeps_what_the_first_one_promised_and_no_more(tmp_pat
 def test_two_rotations_at_once_do_not_lose_a_secret(tmp_path: Path) -> None:
     path = written(tmp_path / "desk", FIRST)
     (tmp_path / "desk.new").write_text("another one writes here")
-    with pytest.raises(KeyringError, match=r"desk.new: another rotation is at work"):
+    with pytest.raises(KeyringError, match=r"desk.new: another rotation is under way"):
         rotate(path, "desk", [Key(FIRST)], DAY, NOW)
     assert Keyring(path).keys() == (Key(FIRST),)
 

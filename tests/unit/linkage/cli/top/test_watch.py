@@ -157,7 +157,7 @@ def test_without_a_watch_it_says_what_to_do(tmp_path: Path) -> None:
     path.write_text('listen = ["127.0.0.1:0"]\n')
     result = CliRunner().invoke(cli, ["top", "--once", "-c", str(path)])
     assert result.exit_code == 1
-    assert "there is no [watch]: add it and start linkage anew" in result.output
+    assert "no [watch] there: add it and restart linkage" in result.output
 
 
 def test_where_nobody_answers_it_says_so() -> None:
