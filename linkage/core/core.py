@@ -23,7 +23,7 @@ from linkage.core.clock_steps import steady_us_of
 from linkage.core.context import Context
 from linkage.core.delivery.queues import Queues
 from linkage.core.job import Job
-from linkage.core.measures import Measures, Times
+from linkage.core.measures import Measures
 from linkage.core.overload.admission import Admission
 from linkage.core.overload.conditions import Conditions
 from linkage.core.overload.holds import Holds
@@ -164,7 +164,7 @@ class Core:
         now_us = self._steady_us()
         unsettled, hand_out = self._writer.unsettled, self._queues.hand_out
         for (number, job, on_done), done in zip(batch.items, batch.done, strict=True):
-            times = Times(unsettled.pop(number), batch.began, batch.ended)
+            times = unsettled.pop(number), batch.began, batch.ended
             if done.error is not None:
                 self._keep(job, done.error)
             # One by one: a queue is not read on from the disk before its last reading is settled.
@@ -174,7 +174,8 @@ class Core:
             except Exception:
                 logger.exception("%s: its result was not handed on, by a bug", type(job).__name__)
             try:
-                hand_out(done, now_us)
+                if done.deliveries or done.answers:
+                    hand_out(done, now_us)
             except Exception:
                 logger.exception(
                     "%s: its deliveries were not handed on, by a bug; they stay queued on disk",

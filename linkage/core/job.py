@@ -46,7 +46,7 @@ class Job(ABC, Generic[T]):
 
     @property
     def incoming(self) -> Sequence[Incoming]:
-        """The requests of peers that it consists of."""
+        """The requests of peers that it consists of, where it is not one itself."""
         return ()
 
     @abstractmethod

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
-from linkage.core.message_log import MessageLog
+from linkage.core.message_log import NOTHING_FURTHER, MessageLog
 from linkage.core.scope import Delivery
 from linkage.observation.figures import RESULT_MAX, Figures
 from linkage.ports import Clock
@@ -13,13 +12,8 @@ from linkage.store.rows import JournalRow
 from linkage.tracing.spans import SpanMaker
 from protocol.envelope import Request, Response
 
-
-class Times(NamedTuple):
-    """Of one job, monotonic seconds: when it was taken, when its commit began and ended."""
-
-    taken: float
-    began: float
-    ended: float
+Times = tuple[float, float, float]
+"""Of one job, monotonic seconds: when it was taken, when its commit began and ended."""
 
 
 class Measures:
@@ -49,23 +43,24 @@ class Measures:
         row: JournalRow | None,
         deliveries: Sequence[Delivery],
         times: Times,
-        **further: str,
+        further: Mapping[str, str] = NOTHING_FURTHER,
     ) -> None:
         """A request was answered.
 
         `row` is its entry, `deliveries` are what came of it, `further` goes into the log.
         """
-        seconds = times.ended - times.taken
+        taken, _, ended = times
+        seconds = ended - taken
         self.figures.requests[request.type, response.result] += 1
         self.figures.answers.observe(seconds)
-        self._log.taken(peer, request, response, row, seconds, times.ended, **further)
+        self._log.taken(peer, request, response, row, seconds, ended, further)
         if self._spans is not None and row is not None:
             self._spans.taken(peer, request, response, row, deliveries, times)
 
     def own_messages(self, deliveries: Sequence[Delivery], times: Times) -> None:
         """Linkage had something to say that was no answer to a request."""
         if self._spans is not None:
-            self._spans.own_messages(deliveries, times.ended)
+            self._spans.own_messages(deliveries, times[2])
 
     def acknowledged(self, response: Response, count: int) -> None:
         """So many deliveries were answered alike."""

@@ -8,6 +8,7 @@ flood of lines: beyond `REFUSALS_PER_S` they are counted, and the journal has th
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any, Final
 
 from linkage.logs.request_fields import fields_of
@@ -18,6 +19,7 @@ from protocol.results import FIRST_REFUSAL, Result, result_text
 logger = logging.getLogger("linkage.messages")
 
 REFUSALS_PER_S: Final = 50
+NOTHING_FURTHER: Final[Mapping[str, str]] = {}
 OURS: Final = frozenset(
     {Result.OVERLOAD, Result.STORAGE_FULL, Result.SWITCHING_OVER, Result.INTERNAL}
 )
@@ -40,7 +42,7 @@ class MessageLog:
         row: JournalRow | None,
         seconds: float,
         now: float,
-        **further: str,
+        further: Mapping[str, str] = NOTHING_FURTHER,
     ) -> None:
         """A request was answered; `seconds` since it was taken, `now` monotonic.
 
@@ -79,7 +81,7 @@ class MessageLog:
         response: Response,
         row: JournalRow | None,
         seconds: float,
-        further: dict[str, str],
+        further: Mapping[str, str],
     ) -> None:
         fields: dict[str, Any] = {
             "peer": peer,

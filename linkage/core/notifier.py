@@ -133,10 +133,14 @@ class Notifier:
         call that it is about, they are found by that.
         """
         operation = applied.operation
-        owner = None if operation is None else self._owner_of(operation)
-        if operation is not None and owner is None:
-            root = self._tx.records.operation(operation.root) or operation
-            unowned = takers_of(self._peers, root, message)
+        owner = None
+        if operation is not None:
+            owner = operation.owner
+            if owner is None:
+                root = self._tx.records.operation(operation.root) or operation
+                owner = root.owner
+                if owner is None:
+                    unowned = takers_of(self._peers, root, message)
         told = audience(self._peers, message, applied, command, unowned, owner)
         reached = False
         for peer, type_ in told:
@@ -147,12 +151,6 @@ class Notifier:
             if takes or message.number not in MESSAGES_RECEIVED:
                 reached = reached or peer.role is not Role.MONITOR
         return reached
-
-    def _owner_of(self, operation: Operation) -> str | None:
-        if operation.owner is not None or operation.root == operation.op_id:
-            return operation.owner
-        root = self._tx.records.operation(operation.root)
-        return None if root is None else root.owner
 
 
 def owner_of_new(
@@ -172,13 +170,14 @@ def owner_of_new(
     incoming = getattr(message, "direction", None) is not m.CallDirection.OUT
     called = getattr(message, "to_num" if incoming else "phone_num", None)
     takers = peers.takers(called, message.login_id)
+    if takers.named:  # by far most of what comes
+        return takers.owner, takers.peers
     candidates = takers.peers
-    if not takers.named:
-        asker = None if command is None else peers.get(command.owner or command.source)
-        if asker is not None and asker.role is Role.APPLICATION:
-            candidates = [asker]
-        elif number in MESSAGES_RECEIVED:
-            candidates = _takers_of_message(records, peers, entry) or candidates
+    asker = None if command is None else peers.get(command.owner or command.source)
+    if asker is not None and asker.role is Role.APPLICATION:
+        candidates = [asker]
+    elif number in MESSAGES_RECEIVED:
+        candidates = _takers_of_message(records, peers, entry) or candidates
     if not candidates:
         in_doubt = number in MESSAGES_RECEIVED or called is message.login_id is None
         return None, peers.of_role(Role.APPLICATION) if in_doubt else []
@@ -247,7 +246,7 @@ def _concerned(
     if applied.event is not None:
         owner = applied.event.owner
     if owner is not None:
-        peer = peers.get(owner)
+        peer = peers.by_id.get(owner)
         return () if peer is None else (peer,)
     if applied.operation is None and number in TO_EVERYBODY:
         return peers.of_role(Role.APPLICATION)

@@ -102,10 +102,17 @@ TAKERS_MAX: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Takers:
-    """Who takes a number or a login; `named`: by that, and not only because they take all."""
+    """Who takes a number or a login; `named`: by that, and not only because they take all.
+
+    `owner` is the id of the only one; None: there are several, or none.
+    """
 
     peers: list[Peer]
     named: bool
+    owner: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "owner", self.peers[0].id if len(self.peers) == 1 else None)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 from linkage.core.peers import Peers
 from linkage.ports.store import Tx
@@ -74,6 +74,10 @@ class Done(Generic[T]):
         return cast("T", self.value)
 
 
+NOTHING: Final[Done[Any]] = Done()
+"""What became of every job that returned nothing and gave nothing out."""
+
+
 class Scope:
     """Belongs to the core's thread; `begin` is called for each batch."""
 
@@ -98,10 +102,12 @@ class Scope:
 
     def finish(self, value: T) -> Done[T]:
         """The job in work has returned; what it gave out goes with that."""
-        done: Done[T] = Done(value)
         self.row = None
-        if self.deliveries:
-            done.deliveries, self.deliveries = self.deliveries, []
-        if self.answers:
-            done.answers, self.answers = self.answers, []
-        return done
+        deliveries, answers = self.deliveries, self.answers
+        if deliveries:
+            self.deliveries = []
+        if answers:
+            self.answers = []
+        elif value is None and not deliveries:
+            return NOTHING
+        return Done(value, None, deliveries or (), answers or ())

@@ -28,6 +28,8 @@ class Holds:
     # --- in the event loop -----------------------------------------------------------------------
     def wait_s(self, peer_id: str, now: float) -> int:
         """Seconds that a peer has to wait before it is heard again; 0: it is heard."""
+        if not self._until and not self._queued_until:
+            return 0
         until = max(self._until.get(peer_id, 0.0), self._queued_until.get(peer_id, 0.0))
         if now < until:
             return math.ceil(until - now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,7 +16,7 @@ from linkage.core.requests.commands import handle_command
 from linkage.core.requests.incoming import Handled, Incoming, as_journalled, not_written, respond
 from linkage.core.requests.notices import handle_notice
 from linkage.core.requests.screens import command_of_screen, pass_on
-from linkage.core.rights.commands import check_operator, check_sender
+from linkage.core.rights.commands import check_operator
 from linkage.core.rights.refusal import RefusedError
 from linkage.core.scope import Done
 from linkage.core.writer.writer import Writer, tell
@@ -36,25 +36,24 @@ class Submit(Incoming, Job[Handled]):
         """See `Job.lane`."""
         return self.source
 
-    @property
-    def incoming(self) -> Sequence[Incoming]:
-        """See `Job.incoming`."""
-        return (self,)
-
     def run(self, context: Context) -> Handled:
         """Never fails for what the peer sent: that is refused, and journalled."""
         requests = context.requests
-        peer = context.peers.sender(self.source)
-        request = as_journalled(self.request, peer)
-        incoming: Incoming = self if request is self.request else replace(self, request=request)
+        peer = context.peers.by_id.get(self.source) or context.peers.sender(self.source)
+        request = self.request
+        incoming: Incoming = self
+        if not request.raw or peer.encoding != "utf-8":
+            request = as_journalled(request, peer)
+            incoming = replace(self, request=request)
         requests.given_again = None
         first = requests.find_repeated(incoming) if requests.seen else None
         if first is not None:
             return Handled(respond(request, first.result or 0, "duplicate"), first)
         requests.repetitions.said(self.source, self.answered)
+        number = request.message.number
+        if not peer.may_send(number):
+            return requests.refuse(incoming, Result.FORBIDDEN, f"{peer.id} may not send {number}")
         try:
-            number = request.message.number
-            check_sender(peer, number)
             if self.owner is not None:
                 check_operator(context.peers, number, self.owner)
             if number in NOTICES:  # by far most of what comes

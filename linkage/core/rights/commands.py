@@ -43,16 +43,6 @@ NEW_CALL: Final = frozenset({210, 217, 218})
 """Commands whose CallId and ConferenceID may be new."""
 
 
-def check_sender(peer: Peer, type_: int) -> None:
-    """Whether a peer may send a type at all.
-
-    Raises:
-        RefusedError: 202.
-    """
-    if not peer.may_send(type_):
-        raise RefusedError(Result.FORBIDDEN, f"{peer.id} may not send {type_}")
-
-
 def check_operator(peers: Peers, type_: int, owner: str) -> None:
     """Whether a person at this machine may send a type in the name of an application.
 

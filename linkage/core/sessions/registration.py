@@ -127,7 +127,7 @@ class Register(Job[Admitted | Response | Resumption]):
                 response = brought.response if isinstance(brought, Admitted) else brought
             claimed = peer_id_of(self.request.message) or "?"
             measures.handled(
-                claimed, self.request, response, None, (), times, address=self.address
+                claimed, self.request, response, None, (), times, {"address": self.address}
             )
         if done.deliveries:
             measures.own_messages(done.deliveries, times)

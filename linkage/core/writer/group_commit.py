@@ -18,6 +18,7 @@ from typing import Any
 from linkage.core.context import Context
 from linkage.core.job import BrokenJobError, Job, about
 from linkage.core.overload.holds import Holds
+from linkage.core.requests.incoming import Incoming
 from linkage.core.scope import Done, Now
 from linkage.logs.context import subject
 from linkage.observation.figures import Histogram
@@ -108,10 +109,16 @@ class GroupCommit:
     def _in_one_transaction(self, jobs: Sequence[Job[Any]], now: Now) -> list[Done[Any]]:
         context, finish = self.context, self.context.scope.finish
         done: list[Done[Any]] = []
+        incoming: list[Incoming] = []
+        for job in jobs:
+            if isinstance(job, Incoming):  # by far most of what comes
+                incoming.append(job)
+            else:
+                incoming += job.incoming
         try:
             subject.describe = about
             with context.tx.transaction():
-                context.begin([each for job in jobs for each in job.incoming], now)
+                context.begin(incoming, now)
                 for job in jobs:
                     subject.of = job
                     done.append(finish(job.run(context)))
