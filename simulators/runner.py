@@ -13,7 +13,8 @@ from simulators.background import Background
 from simulators.clock import Clock, RealClock, VirtualClock
 from simulators.platform.shell import SimulatedPlatform, open_platform, with_fresh_ids
 from simulators.scenario import Place, Scenario
-from simulators.verdict import Referee, ScenarioResult
+from simulators.scenario.referee import Referee
+from simulators.scenario.result import ScenarioResult
 from simulators.watch import Sighting
 
 __all__ = ["ScenarioResult", "run_scenario"]

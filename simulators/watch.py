@@ -11,7 +11,7 @@ from typing import Any, Final
 from protocol.codec import encode_body
 from protocol.message import Message
 from simulators.clock import Clock
-from simulators.compose import fits
+from simulators.message_values import fits
 
 WAIT_S: Final = 10.0
 

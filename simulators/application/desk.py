@@ -13,7 +13,7 @@ from linkage.client import Application
 from protocol.message import Message
 from simulators.background import Background
 from simulators.clock import ClientClock, Clock
-from simulators.compose import build, fits
+from simulators.message_values import build, fits
 from simulators.platform.engine import SERVED
 from simulators.scenario import Rule
 from simulators.watch import Watch, Way

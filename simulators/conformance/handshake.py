@@ -71,17 +71,17 @@ class Reception:
         """What a peer that gives no LastSeq is told."""
 
     def concerns(self, connection: Connection, request: Request) -> bool:
-        """Whether a request is for the reception: its line is not greeted yet."""
+        """Whether a request is for the reception: its connection is not greeted yet."""
         is_registration = request.type == REGISTRATION_TYPE[self._settings.role]
         return connection not in self._greeted or is_registration
 
     def keep(self, connection: Connection, request: Request) -> None:
-        """A request came before its line was greeted; registrations are answered by `greet`."""
+        """A request came before its connection was greeted; `greet` answers registrations."""
         if request.type != REGISTRATION_TYPE[self._settings.role]:
             self._kept.setdefault(connection, []).append(request)
 
     def kept(self, connection: Connection) -> list[Request]:
-        """What came on a line before it was greeted, to be answered now."""
+        """What came on a connection before it was greeted, to be answered now."""
         return self._kept.pop(connection, [])
 
     async def greet(self, connection: Connection, *, dialled: bool) -> Handshake:

@@ -43,10 +43,10 @@ ASKS_FOR_DATA: Final = frozenset({215, 280, 285, 286, 292, 293, 294})
 
 
 class Harness:
-    """What the checks work with. Made by `open_bench`.
+    """What the checks work with. Made by `open_harness`.
 
-    `line()` gives a registered connection, waiting for the implementation where needed; `ask`
-    sends a request and wants its response.
+    `connection()` gives a registered connection, waiting for the implementation where needed;
+    `ask` sends a request and wants its response.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -219,7 +219,7 @@ class Harness:
                 return
             await asyncio.sleep(REDIAL_S)
 
-    async def fresh_line(self) -> Connection:
+    async def fresh_connection(self) -> Connection:
         """A new connection; the one there is, is cut first."""
         await self.cut()
         return await self.connection()
@@ -316,8 +316,8 @@ class Harness:
     ) -> Response:
         """Send a request (or `data` in its stead) and wait for its response.
 
-        Where no line is given and the one there is ends before the answer, it is sent once more
-        on the next: a program may well end with its call, whatever we are about to send.
+        Where no connection is given and the one there is ends before the answer, it is sent once
+        more on the next: a program may well end with its call, whatever we are about to send.
 
         Raises:
             FailedError: there is none in time.

@@ -1,57 +1,34 @@
-"""The report as JUnit XML, which build servers read."""
+"""The report as JUnit XML."""
 
 from __future__ import annotations
 
-from typing import Final
-
-from lxml import etree
-
-from protocol.fields import NOT_XML
-from simulators.conformance.model import Report, Status
-
-SUITE: Final = "linkage conformance"
+from simulators.conformance.model import Finding, Report, Status
+from simulators.junit import Case, junit_xml
 
 
 def to_junit(report: Report, *, strict: bool = False) -> bytes:
-    """The report as one test suite; `strict`: warnings are failures."""
+    """The report as one test suite, which build servers read; `strict`: warnings are failures."""
     failing = {Status.FAIL, Status.WARN} if strict else {Status.FAIL}
-    cases = report.findings
-    suite = etree.Element(
-        "testsuite",
-        name=f"{SUITE}: {report.role}",
-        tests=str(len(cases)),
-        failures=str(sum(case.status in failing for case in cases)),
-        errors="0",
-        skipped=str(report.count(Status.SKIP)),
-        time=f"{sum(case.duration_s for case in cases):.3f}",
+    return junit_xml(
+        f"linkage conformance: {report.role}",
+        f"conformance.{report.role}",
+        [_case(finding, fails=finding.status in failing) for finding in report.findings],
+        took_s=sum(finding.duration_s for finding in report.findings),
     )
-    for finding in cases:
-        case = etree.SubElement(
-            suite,
-            "testcase",
-            classname=f"conformance.{report.role}",
-            name=finding.check.name,
-            time=f"{finding.duration_s:.3f}",
+
+
+def _case(finding: Finding, *, fails: bool) -> Case:
+    check = finding.check
+    text = finding.note
+    if finding.expected:
+        text = (
+            f"{check.title}\n{check.cites}\nexpected: {finding.expected}\n"
+            f"seen: {finding.seen}\nremedy: {check.remedy}"
         )
-        if finding.status is Status.SKIP:
-            etree.SubElement(case, "skipped", message=_text(finding.note))
-        elif finding.expected:
-            text = (
-                f"{finding.check.title}\n{finding.check.cites}\nexpected: {finding.expected}\n"
-                f"seen: {finding.seen}\nremedy: {finding.check.remedy}"
-            )
-            tag = "failure" if finding.status in failing else "system-out"
-            element = etree.SubElement(case, tag)
-            element.text = _text(text)
-            if tag == "failure":
-                element.set("message", _text(f"expected {finding.expected}"))
-        elif finding.note:
-            etree.SubElement(case, "system-out").text = _text(finding.note)
-    root = etree.Element("testsuites")
-    root.append(suite)
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
-
-
-def _text(text: str) -> str:
-    """Without what XML cannot carry: a report quotes whatever an implementation sent."""
-    return NOT_XML.sub("\ufffd", text)
+    return Case(
+        name=check.name,
+        time_s=finding.duration_s,
+        failure=f"expected {finding.expected}" if fails else None,
+        text=text,
+        skipped=finding.note if finding.status is Status.SKIP else None,
+    )

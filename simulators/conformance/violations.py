@@ -24,7 +24,7 @@ Pair = tuple[str, int]
 
 
 class Violations:
-    """Remembers what was asked on each line, and every offence against #requests-and-responses."""
+    """What was asked on each connection, and what offended against #requests-and-responses."""
 
     def __init__(self, role: Role) -> None:
         self._role = role
@@ -41,7 +41,7 @@ class Violations:
         self.empty: list[str] = []
 
     def ask(self, connection: Connection, request_id: str, type_: int) -> None:
-        """A request goes out on a line: one response is owed."""
+        """A request goes out: one response is owed."""
         self._asked.setdefault(connection, Counter())[request_id, type_] += 1
 
     def tolerate(self, connection: Connection, request_id: str) -> None:

@@ -12,7 +12,7 @@ from linkage.client import BusinessScreen, CommunicationScreen
 from protocol.messages import message_class
 from simulators.background import Background
 from simulators.clock import Clock, RealClock
-from simulators.compose import build
+from simulators.message_values import build
 from simulators.watch import Watch, Way
 
 

@@ -9,7 +9,7 @@ from protocol.envelope import Request
 from protocol.message import Message
 from protocol.messages import CallMode, CallOut, CallOutType, Group, Phone, Staff
 from protocol.results import Result
-from simulators.compose import fits
+from simulators.message_values import fits
 from simulators.platform.engine import Engine
 from simulators.platform.exchange import Answer, Emitted, SaveRecording
 from simulators.platform.parties import Behaviour, Hotline, Officer, Party, RingOrder, Site

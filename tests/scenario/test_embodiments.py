@@ -25,7 +25,7 @@ from protocol.messages import (
 )
 from simulators.background import Background
 from simulators.clock import VirtualClock
-from simulators.compose import texts
+from simulators.message_values import texts
 from simulators.platform.shell import open_platform
 from simulators.runner import ScenarioResult, run_scenario
 from simulators.scenario import built_in_scenarios, load_scenario

@@ -88,10 +88,10 @@ def run(
     if junit is not None:
         junit.write_bytes(result.to_junit())
     if as_json:
-        from simulators.story import story_of
+        from simulators.summary import summary_of
 
         plain = result.to_plain()
-        plain["story"] = story_of(result.sightings)
+        plain["story"] = summary_of(result.sightings)
         plain["messages"] = [plain_sighting(sighting) for sighting in result.sightings]
         print_json(plain)
     else:

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from protocol.message import Message
-    from simulators.story import Story
-    from simulators.verdict import Finding, Referee
+    from simulators.scenario.referee import Referee
+    from simulators.scenario.result import Finding
+    from simulators.summary import Summary
     from simulators.watch import Sighting
 
 DETAIL_AT: Final = 20
@@ -71,9 +72,9 @@ class Narrator:
             began_s: what times are counted from; None: from the first message.
             side: judges what a scenario expects of the one that is played.
         """
-        from simulators.story import Story
+        from simulators.summary import Summary
 
-        self.story: Story = Story()
+        self.story: Summary = Summary()
         self._names = names
         self._as_json = as_json
         self._output = console()

@@ -245,8 +245,8 @@ def _run(
 ) -> None:
     from linkage.cli.shared.loop import run, until_stopped
     from linkage.cli.simulate.messages import Narrator
-    from simulators.expecting import Place
-    from simulators.verdict import side_of
+    from simulators.scenario.expectations import Place
+    from simulators.scenario.referee import side_of
 
     if not as_json:
         click.echo(

@@ -10,24 +10,24 @@ from typing import Final
 
 from protocol.roles import Role
 from simulators.conformance.checks import (
-    answering,
-    beginning,
-    damage,
     embodiments,
-    ending,
-    repeating,
+    malformed_input,
+    registration,
+    repetitions,
+    requests,
+    whole_run,
 )
 from simulators.conformance.model import Check
 
 CHECKS: Final[tuple[Check, ...]] = (
-    *beginning.CHECKS,
-    *answering.CHECKS,
+    *registration.CHECKS,
+    *requests.CHECKS,
     *embodiments.CHECKS,
-    *repeating.CHECKS,
-    *beginning.LATE_CHECKS,
-    *repeating.RECONNECTING,
-    *damage.CHECKS,
-    *ending.CHECKS,
+    *repetitions.CHECKS,
+    *registration.LATE_CHECKS,
+    *repetitions.RECONNECTING,
+    *malformed_input.CHECKS,
+    *whole_run.CHECKS,
 )
 
 

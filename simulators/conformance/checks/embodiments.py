@@ -32,7 +32,7 @@ from protocol.messages import ConferenceNotice as Conference
 from protocol.reasons import Reason
 from protocol.results import Result
 from protocol.roles import Role
-from simulators.conformance.checks.answering import CALLER, incoming
+from simulators.conformance.checks.requests import CALLER, incoming
 from simulators.conformance.harness import Harness, demand, describe
 from simulators.conformance.model import Check, FailedError, SkippedError
 

@@ -20,10 +20,11 @@ from protocol.messages import (
 )
 from simulators.clock import VirtualClock
 from simulators.errors import ScenarioError
-from simulators.expecting import Place
 from simulators.scenario import parse_scenario
-from simulators.story import CALLS_MAX, Story, story_of
-from simulators.verdict import Referee, ScenarioResult, side_of
+from simulators.scenario.expectations import Place
+from simulators.scenario.referee import Referee, side_of
+from simulators.scenario.result import ScenarioResult
+from simulators.summary import CALLS_MAX, Summary, summary_of
 from simulators.watch import Sighting, Way
 
 CALL = IncomingCallNotice(
@@ -273,7 +274,7 @@ def sighting(at_s: float, message: Message, **further: Any) -> Sighting:
 
 
 def test_a_story_tells_calls_events_and_how_much_was_said() -> None:
-    told = story_of(
+    told = summary_of(
         [
             sighting(1, CALL),
             sighting(3, CallStateNotice(call_id="7", login_id="23", state=CallState.ANSWERED)),
@@ -289,11 +290,11 @@ def test_a_story_tells_calls_events_and_how_much_was_said() -> None:
         "the platform heard 1: 201",
         "the platform was refused, or refused 1: 201",
     ]
-    assert story_of([]) == ["nothing happened"]
+    assert summary_of([]) == ["nothing happened"]
 
 
 def test_a_long_story_keeps_its_end() -> None:
-    story = Story()
+    story = Summary()
     for number in range(CALLS_MAX + 5):
         story.see(sighting(number, replace(CALL, call_id=str(number))))
     lines = story.lines()

@@ -10,7 +10,7 @@ from protocol.message import Message
 from protocol.messages import CreateEvent, QueryCapability
 from protocol.results import Result
 from protocol.roles import Role
-from simulators.conformance.checks.answering import incoming
+from simulators.conformance.checks.requests import incoming
 from simulators.conformance.harness import Harness, demand, describe
 from simulators.conformance.model import Check, FailedError, SkippedError
 
@@ -134,12 +134,12 @@ async def _expired(harness: Harness) -> str:
 async def _resumes(harness: Harness) -> str:
     """LastSeq of the next registration: the last delivery that was answered."""
     _numbered(harness)
-    await harness.fresh_line()
+    await harness.fresh_connection()
     before = harness.seq
     for _ in range(DELIVERIES):
         await harness.ask(harness.probe())
     settled = harness.seq
-    await harness.fresh_line()
+    await harness.fresh_connection()
     after = harness.handshakes[-1].last_seq
     if after is None:
         raise SkippedError(
@@ -164,7 +164,7 @@ async def _redelivery(harness: Harness) -> str:
     request = harness.make(_provoking(harness)[0])
     harness.violations.tolerate(connection, request.id)
     await connection.send(harness.bytes_of(request), harness.settings.answer_within_s)
-    await harness.fresh_line()
+    await harness.fresh_connection()
     response = await harness.ask(_again(harness, request))
     if harness.settings.role is Role.APPLICATION:
         demand(response.accepted, "result 0–9", describe(response))
@@ -192,7 +192,7 @@ async def _sends_again(harness: Harness) -> str:
         harness.hold = lambda _: False
     if not held:
         raise SkippedError("it sends no 192 for a 292, so there is nothing to leave unanswered")
-    connection = await harness.fresh_line()
+    connection = await harness.fresh_connection()
     found = await harness.next_request(
         connection, 0, lambda request: request.id == held[0].id, harness.settings.answer_within_s
     )

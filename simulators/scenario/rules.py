@@ -9,9 +9,9 @@ from typing import Any, Final
 from protocol.kinds import COMMANDS
 from protocol.message import Message
 from protocol.suggest import suggestion
-from simulators.compose import ComposeError, check, elements
-from simulators.expecting import Place, check_heard, check_where, read_type
-from simulators.tables import Table
+from simulators.message_values import ComposeError, check, elements
+from simulators.scenario.expectations import Place, check_heard, check_where, read_type
+from simulators.scenario.toml_tables import Table
 
 START: Final = "start"
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from protocol.messages import CallDirection, CallOut, CreateEvent, IncomingCallNotice, Transfer
-from simulators.compose import ComposeError, build, fits, texts
 from simulators.errors import ScenarioError
+from simulators.message_values import ComposeError, build, fits, texts
 from simulators.platform.parties import Behaviour, RingOrder
 from simulators.scenario import built_in_scenarios, load_scenario, parse_scenario
 

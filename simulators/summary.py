@@ -43,7 +43,7 @@ class _Thread:
         return "; ".join([self.head, *self.parts])
 
 
-class Story:
+class Summary:
     """Collects sightings; `lines` tells them. Of more than `CALLS_MAX` the oldest are left out."""
 
     def __init__(self) -> None:
@@ -133,9 +133,9 @@ def _why(message: Any) -> str:
     return f" ({reason} {reason_text(reason)})" if isinstance(reason, int) else ""
 
 
-def story_of(sightings: Iterable[Sighting]) -> list[str]:
+def summary_of(sightings: Iterable[Sighting]) -> list[str]:
     """The story of a run that is over."""
-    story = Story()
+    story = Summary()
     for sighting in sightings:
         story.see(sighting)
     return story.lines()

@@ -1,4 +1,4 @@
-"""Scenarios: who is there, what they do, and what is to be seen; read from TOML files.
+"""Scenario files: who is there, what they do, and what is to be seen; read from TOML files.
 
 The reference of the file format is docs/quickstart/simulators.md.
 """
@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from protocol.suggest import nearest
 from simulators.errors import ScenarioError
-from simulators.expecting import Expectation, Place, read_expectation
 from simulators.platform.parties import (
     ANSWER_AFTER_S,
     RING_S,
@@ -25,8 +24,9 @@ from simulators.platform.parties import (
     RingOrder,
     Site,
 )
-from simulators.rules import Rule, read_rule
-from simulators.tables import Problems, Table, parse_toml, read_text
+from simulators.scenario.expectations import Expectation, Place, read_expectation
+from simulators.scenario.rules import Rule, read_rule
+from simulators.scenario.toml_tables import Problems, Table, parse_toml, read_text
 
 __all__ = [
     "Expectation",
@@ -40,7 +40,7 @@ __all__ = [
     "parse_scenario",
 ]
 
-BUILT_IN: Final = Path(__file__).parent / "scenarios"
+BUILT_IN: Final = Path(__file__).parents[1] / "scenarios"
 LIMIT_S: Final = 600.0
 """A scenario that has not come to its end by then has failed."""
 

@@ -77,7 +77,7 @@ async def _refused(harness: Harness) -> str | None:
     before = len(harness.handshakes)
     harness.reception.refuse_next = True
     try:
-        await harness.fresh_line()
+        await harness.fresh_connection()
     except SkippedError:
         harness.forgive()
         if len(harness.handshakes) == before:

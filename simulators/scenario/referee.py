@@ -1,143 +1,21 @@
-"""Whether a scenario went as it expects: what came, what did not, what must not have."""
+"""Holds what is seen against what a scenario expects: what came, and what must not have."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from lxml import etree
-
-from protocol.fields import NOT_XML
 from simulators.clock import Clock, Timer, VirtualClock
-from simulators.compose import differences, fits
-from simulators.expecting import Expectation, Place
+from simulators.message_values import differences, fits
+from simulators.scenario.expectations import Expectation, Place
+from simulators.scenario.result import Finding
 from simulators.watch import Sighting, Way
 
 if TYPE_CHECKING:
-    from simulators.scenario import Scenario
-
-SUITE: Final = "linkage scenario"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What became of one expectation. `must` False: it is a `[[never]]`.
-
-    `sighting` is the message that met it; `at_s` when that was, in seconds since the start; `note`
-    what one should know where it failed.
-    """
-
-    expectation: Expectation
-    must: bool
-    sighting: Sighting | None = None
-    at_s: float | None = None
-    note: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """It came and was to, or did not and must not."""
-        return (self.sighting is not None) is self.must
-
-    def to_plain(self) -> dict[str, Any]:
-        """As plain values, for JSON."""
-        wanted = self.expectation
-        return {
-            "table": wanted.table,
-            "title": wanted.title,
-            "at": str(wanted.at),
-            "type": wanted.number,
-            "where": dict(wanted.where),
-            "within_s": wanted.within_s,
-            "passed": self.passed,
-            "at_s": None if self.at_s is None else round(self.at_s, 3),
-            "note": self.note,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScenarioResult:
-    """What became of a scenario.
-
-    `sightings` are all messages in the order in which they were seen; `findings` has one for each
-    `[[expect]]` and `[[never]]`; `unexpected` what came and must not have. `stopped`: somebody
-    ended it before its end.
-    """
-
-    scenario: Scenario
-    sightings: tuple[Sighting, ...]
-    findings: tuple[Finding, ...]
-    unexpected: tuple[Sighting, ...]
-    took_s: float
-    stopped: bool = False
-
-    @property
-    def missing(self) -> tuple[Expectation, ...]:
-        """What was expected and did not come, or too late."""
-        return tuple(one.expectation for one in self.findings if one.must and not one.passed)
-
-    @property
-    def passed(self) -> bool:
-        """True when all that was expected came in time, and nothing that must not."""
-        return not self.stopped and all(finding.passed for finding in self.findings)
-
-    def describe(self) -> str:
-        """For a person: what was missing, what was too much, and everything that was seen."""
-        lines = [f"{self.scenario.name}: {'passed' if self.passed else 'FAILED'}"]
-        for one in self.findings:
-            if one.must and not one.passed:
-                lines.append(f"missing:    {one.expectation}")
-                lines += [f"            {one.note}"] * bool(one.note)
-        lines += [f"unexpected: {sighting}" for sighting in self.unexpected]
-        lines += [str(sighting) for sighting in self.sightings]
-        return "\n".join(lines)
-
-    def to_plain(self) -> dict[str, Any]:
-        """As plain values, for JSON."""
-        return {
-            "scenario": self.scenario.name,
-            "title": self.scenario.title,
-            "passed": self.passed,
-            "stopped": self.stopped,
-            "took_s": round(self.took_s, 3),
-            "expect": [one.to_plain() for one in self.findings if one.must],
-            "never": [one.to_plain() for one in self.findings if not one.must],
-        }
-
-    def to_junit(self) -> bytes:
-        """As JUnit XML, which build servers read: a test case for each expectation."""
-        failed = sum(not one.passed for one in self.findings)
-        suite = etree.Element(
-            "testsuite",
-            name=_text(f"{SUITE}: {self.scenario.name}"),
-            tests=str(len(self.findings)),
-            failures=str(failed),
-            errors=str(int(self.stopped)),
-            skipped="0",
-            time=f"{self.took_s:.3f}",
-        )
-        for one in self.findings:
-            name = f"{one.expectation.table}: {'' if one.must else 'never '}{one.expectation}"
-            case = etree.SubElement(
-                suite,
-                "testcase",
-                classname=_text(f"scenario.{self.scenario.name}"),
-                name=_text(name),
-                time=f"{one.at_s or 0.0:.3f}",
-            )
-            if not one.passed:
-                failure = etree.SubElement(case, "failure", message=_text(one.note))
-                failure.text = _text(self.describe())
-        root = etree.Element("testsuites")
-        root.append(suite)
-        return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
-
-
-def _text(text: str) -> str:
-    """Without what XML cannot carry: the messages are a stranger's."""
-    return NOT_XML.sub("\ufffd", text)
+    from simulators.scenario.file import Scenario
 
 
 class Referee:

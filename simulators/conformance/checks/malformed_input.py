@@ -184,7 +184,7 @@ async def _half_a_frame(harness: Harness) -> str:
     connection = await harness.connection()
     half = harness.bytes_of(harness.probe())[:-20]
     await connection.send(half, harness.settings.answer_within_s)
-    await harness.fresh_line()
+    await harness.fresh_connection()
     await harness.ask(harness.probe())
     return "it came back"
 

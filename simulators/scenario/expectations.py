@@ -22,8 +22,8 @@ from protocol.message import Message
 from protocol.messages import message_class
 from protocol.roles import DIRECTIONS, Role
 from protocol.suggest import suggestion
-from simulators.compose import ANY, elements, problem_with
-from simulators.tables import Table
+from simulators.message_values import ANY, elements, problem_with
+from simulators.scenario.toml_tables import Table
 
 
 class Place(StrEnum):
