@@ -106,7 +106,7 @@ def deliver(sm: Sm) -> bytes:
     tlvs = sm.tlvs if len(sm.octets) <= 254 else {**sm.tlvs, PAYLOAD: sm.octets}  # noqa: PLR2004 - SMPP's
     octets = b"" if PAYLOAD in tlvs else sm.octets
     parts = [
-        b"\0\x01\x01", sm.source.encode("latin-1"), b"\0\x01\x01", sm.to.encode("latin-1"), b"\0",
+        b"\0\0\x01", sm.source.encode("latin-1"), b"\0\0\x01", sm.to.encode("latin-1"), b"\0",
         bytes((sm.esm_class, 0, 0)), b"\0\0", bytes((0, 0, sm.coding, 0, len(octets))), octets,
     ]  # fmt: skip
     parts += [struct.pack("!2H", tag, len(value)) + value for tag, value in tlvs.items()]

@@ -29,16 +29,15 @@ PATIENCE_S = 10.0
 class SmsScene:
     """One centre, one disk; adapters come and go."""
 
-    def __init__(self, centre: SmsCentre, **settings: Any) -> None:
-        self.centre, self.disk = centre, Disk()
+    def __init__(self, centre: Any, **settings: Any) -> None:
+        self.centre, self.disk = centre, Disk()  # a SmsCentre, or another that has an `address`
         self._settings = settings
         self._ids = count(1)
         self.adapter: SmppAdapter | None = None
         self.task: asyncio.Task[None] | None = None
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[SmppAdapter]:
-        """A new adapter that is bound."""
+    def make(self) -> SmppAdapter:
+        """A new adapter."""
         host, port = self.centre.address
         values = {
             "address": f"{host}:{port}", "system_id": "linkage", "password": "secret",
@@ -46,10 +45,14 @@ class SmsScene:
         }  # fmt: skip
         settings = read_settings(Settings, "sms", {**values, **self._settings})
         files = DirectoryFiles(Path("/nonexistent"))
-        context = AdapterContext(
-            peer_id="sms", settings=settings, clock=SystemClock(), files=files
+        return SmppAdapter(
+            AdapterContext(peer_id="sms", settings=settings, clock=SystemClock(), files=files)
         )
-        self.adapter = SmppAdapter(context)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[SmppAdapter]:
+        """A new adapter that is bound."""
+        self.adapter = self.make()
         before = len(self.told(m.PlatformStatusNotice))
         self.task = asyncio.get_running_loop().create_task(self.adapter.run(self.disk))
         try:
