@@ -109,7 +109,7 @@ class CoreClient:
         Raises:
             CoreAwayError: there is no core.
         """
-        found = await self._ask(Kind.INTRODUCE, peer_id, hold_s=self._settings.hold_s)
+        found = await self.connection.call(Kind.INTRODUCE, peer_id, hold_s=self._settings.hold_s)
         return unpack_request(found)
 
     def begin(self, link: Link) -> None:
@@ -163,18 +163,8 @@ class CoreClient:
             answer(_failed(request, error))
 
     def _wait_of(self, local: LocalLink) -> int:
-        """For how many seconds a link's requests are not taken; 0: they are.
-
-        Who was told to wait is held to it: what it has under way behind the refused request would
-        else overtake it.
-        """
-        now = self._clock.now()
-        if local.paused_until > now:
-            return math.ceil(local.paused_until - now)
-        if not self.connection.calls.full:
-            return 0
-        local.paused_until = now + FULL_RETRY_S
-        return FULL_RETRY_S
+        """For how many seconds a link's requests are not taken; 0: they are."""
+        return local.wait_s() or (local.hold(FULL_RETRY_S) if self.connection.calls.full else 0)
 
     def _response(
         self, local: LocalLink, request: Request, value: Any, error: Exception | None
@@ -182,7 +172,7 @@ class CoreClient:
         if error is not None:
             if not isinstance(error, CoreAwayError):
                 return _failed(request, error)
-            local.paused_until = self._clock.now() + RETRY_AFTER_S
+            local.hold(RETRY_AFTER_S)
             return _away(request)
         try:
             response = unpack_response(value)
@@ -230,7 +220,9 @@ class CoreClient:
         plain_result = None if result is None else int(result)
         self._notes += 1
         try:
-            await self._ask(Kind.NOTE, number, link.address, kind.value, detail, raw, plain_result)
+            await self.connection.call(
+                Kind.NOTE, number, link.address, kind.value, detail, raw, plain_result
+            )
         finally:
             self._notes -= 1
         if self._notes_lost:
@@ -244,7 +236,7 @@ class CoreClient:
         Raises:
             OSError: the store, or the core, cannot be reached.
         """
-        found = await self._ask(Kind.RECALL, adapter, hold_s=STORE_WITHIN_S)
+        found = await self.connection.call(Kind.RECALL, adapter, hold_s=STORE_WITHIN_S)
         memory: dict[str, Any] = json.loads(found)
         return memory
 
@@ -272,16 +264,14 @@ class CoreClient:
                 lost[place] = _failed(notice.request, error)
             else:
                 packed.append((fields, notice.reconstructed))
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.connection.ask(
-            partial(tell, answer), Kind.RECORD, local.number, packed, dict(memory),
+        call = self.connection.call(
+            Kind.RECORD, local.number, packed, dict(memory),
             hold_s=self._settings.hold_s, lane=local.number,
         )  # fmt: skip
         try:
-            result, retry_after_s, found = await answer
+            result, retry_after_s, found = await call
         except CoreAwayError:
-            local.paused_until = self._clock.now() + RETRY_AFTER_S
-            return Recorded(result=Result.OVERLOAD, retry_after_s=RETRY_AFTER_S)
+            return Recorded(result=Result.OVERLOAD, retry_after_s=local.hold(RETRY_AFTER_S))
         if result:
             return Recorded(result=result, retry_after_s=retry_after_s)
         taken = map(unpack_response, found)
@@ -297,18 +287,13 @@ class CoreClient:
         Raises:
             OSError: the disk of the core, or the core, cannot be reached.
         """
-        return await self._ask(kind, *fields, hold_s=STORE_WITHIN_S)
+        return await self.connection.call(kind, *fields, hold_s=STORE_WITHIN_S)
 
     def drop_file(self, handle: int) -> None:
         """An upload will not be whole."""
         self.connection.say(Kind.FILE_DROP, handle)
 
     # --- asking ----------------------------------------------------------------------------------
-    def _ask(self, kind: Kind, *fields: Any, hold_s: float | None = None) -> asyncio.Future[Any]:
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.connection.ask(partial(tell, answer), kind, *fields, hold_s=hold_s)
-        return answer
-
     def _ask_for(
         self, local: LocalLink, kind: Kind, *fields: Any, hold_s: float | None = None
     ) -> asyncio.Future[Any]:

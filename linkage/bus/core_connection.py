@@ -18,6 +18,7 @@ import math
 import secrets
 from collections.abc import Mapping
 from enum import Enum
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -34,7 +35,7 @@ from linkage.bus.envelope import (
 from linkage.bus.keys import Pair
 from linkage.bus.local_links import Links
 from linkage.bus.pack import PackError, pack_response, unpack_request
-from linkage.bus.pending_calls import Call, Calls, CoreAwayError, Told
+from linkage.bus.pending_calls import Call, Calls, CoreAwayError, Told, tell
 from linkage.bus.resumption import bring_along
 from linkage.bus.sockets import Dealer
 from linkage.bus.stream import Pace, Stream
@@ -180,6 +181,12 @@ class CoreConnection:
             call.sent = True
             self._stream.add(packed)
         return number
+
+    def call(self, kind: Kind, *fields: Any, **options: Any) -> asyncio.Future[Any]:
+        """The same, for who awaits the answer."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.ask(partial(tell, answer), kind, *fields, **options)
+        return answer
 
     def say(self, *item: Any) -> None:
         """Tell what needs no answer; a core that is not there learns it by `_resume`."""
@@ -347,7 +354,7 @@ class CoreConnection:
         def goes_on() -> bool:
             return self._number == conversation and self._state is State.RESUMING
 
-        brought = await bring_along(self.links, self.ask, goes_on)
+        brought = await bring_along(self.links, self.call, goes_on)
         if not goes_on():
             return
         self._state = State.UP

@@ -250,6 +250,9 @@ class CoreServer:
     async def _answer(self, part: Part, call: int, work: Coroutine[Any, Any, Any]) -> None:
         try:
             part.say(Kind.ANSWER, call, await work)
+        except PackError as error:
+            self._journal.complain(f"{part.name} sent a damaged item: {error}")
+            part.say(Kind.FAILED, call, "internal", str(error))
         except KeyError as error:
             part.say(Kind.FAILED, call, "peer", str(error.args[0] if error.args else error))
         except OSError as error:

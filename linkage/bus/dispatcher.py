@@ -131,12 +131,9 @@ class Dispatcher:
             link.end = want(reason, str)
             self._core.closed(link, link.end)
 
-    def introduce(self, part: Part, peer_id: Any) -> Coroutine[Any, Any, Fields]:
+    async def introduce(self, part: Part, peer_id: Any) -> Fields:
         """Linkage registers at a peer that was dialled."""
         self._check_peer(part, peer_id)
-        return self._introduce(peer_id)
-
-    async def _introduce(self, peer_id: str) -> Fields:
         return pack_request(await self._core.introduce(peer_id))
 
     # --- messages --------------------------------------------------------------------------------
@@ -179,17 +176,12 @@ class Dispatcher:
         return self._core.note(link, entry, want(detail, str), raw=want(raw, bytes), result=result)
 
     # --- adapters --------------------------------------------------------------------------------
-    def recall(self, part: Part, adapter: Any) -> Coroutine[Any, Any, str]:
+    async def recall(self, part: Part, adapter: Any) -> str:
         """An adapter's memory, as JSON: msgpack would make other kinds of its lists."""
         self._check_own(part, adapter)
-        return self._recall(adapter)
-
-    async def _recall(self, adapter: str) -> str:
         return json.dumps(await self._core.recall(adapter), ensure_ascii=False)
 
-    def record(
-        self, part: Part, number: Any, packed: Any, memory: Any
-    ) -> Coroutine[Any, Any, tuple[Any, ...]]:
+    async def record(self, part: Part, number: Any, packed: Any, memory: Any) -> tuple[Any, ...]:
         """What an adapter tells, with what it changes in its memory."""
         self._check_own(part, part.adapter)
         notices = [
@@ -200,21 +192,16 @@ class Dispatcher:
             want(key, str)
             if value is not None:
                 want(value, str)
-        return self._record(part.links.get(want(number, int)), notices, memory)
-
-    async def _record(
-        self, link: RemoteLink | None, notices: list[NoticeRequest], memory: dict[str, str | None]
-    ) -> tuple[Any, ...]:
+        link = part.links.get(want(number, int))
         if link is None:
             return int(Result.SESSION_EXPIRED), None, ()
         done = await self._core.record(link, notices, memory)
         return int(done.result), done.retry_after_s, [*map(pack_response, done.responses)]
 
-    def open_file(self, part: Part, name: Any) -> Coroutine[Any, Any, int]:
+    async def open_file(self, part: Part, name: Any) -> int:
         """A file begins."""
         self._check_own(part, part.adapter)
-        handle = part.uploads.open(self._files, want(name, str))
-        return _ready(handle)
+        return part.uploads.open(self._files, want(name, str))
 
     def add_to_file(self, part: Part, handle: Any, piece: Any) -> Coroutine[Any, Any, None]:
         """A piece of it."""
@@ -266,10 +253,6 @@ class Dispatcher:
 
 def _answer(part: Part, call: int, response: Response) -> None:
     part.say(Kind.ANSWER, call, pack_response(response))
-
-
-async def _ready(value: int) -> int:
-    return value
 
 
 Handler = Callable[..., Coroutine[Any, Any, Any]]

@@ -32,6 +32,7 @@ class LocalLink:
     __slots__ = (
         "_carried",
         "_expired",
+        "_held_until",
         "_now",
         "_out",
         "_unanswered",
@@ -40,7 +41,6 @@ class LocalLink:
         "begun",
         "link",
         "number",
-        "paused_until",
         "peer_id",
         "told",
     )
@@ -54,8 +54,7 @@ class LocalLink:
         self.asking: int | None = None
         """The call by which the core is asked to take it."""
         self.begun = False
-        self.paused_until = 0.0
-        """Its requests are refused until then (monotonic): it was told to wait so long."""
+        self._held_until = 0.0
         self.told: tuple[tuple[Request, datetime], ...] = ()
         """What the peer said of itself, and when: registration, capabilities."""
         self._out: dict[str, Response | None] = {}
@@ -65,6 +64,19 @@ class LocalLink:
         """Beyond the window, each with when it expires."""
         self._expired: list[Response] = []
         self._unanswered = 0
+
+    def wait_s(self) -> int:
+        """Seconds until its peer's requests are taken again; 0: they are.
+
+        Who was told to wait is held to it: what it has under way behind the refused request would
+        else overtake it.
+        """
+        return max(0, math.ceil(self._held_until - self._now()))
+
+    def hold(self, seconds: int) -> int:
+        """Its peer is told to wait so long; returns it."""
+        self._held_until = self._now() + seconds
+        return seconds
 
     def push(self, request: Request) -> Response | None:
         """The core pushes; the answer where the peer has given it to an earlier core."""

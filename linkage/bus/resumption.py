@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final
 
 from linkage.bus.envelope import Kind
 from linkage.bus.local_links import Links, LocalLink
 from linkage.bus.pack import pack_request
-from linkage.bus.pending_calls import tell
 from linkage.ports import REPLACED
 
 AT_ONCE: Final = 256
 """Links that a new core is asked at a time to take over."""
 
 
-async def bring_along(links: Links, ask: Callable[..., int], goes_on: Callable[[], bool]) -> int:
+async def bring_along(
+    links: Links, call: Callable[..., asyncio.Future[Any]], goes_on: Callable[[], bool]
+) -> int:
     """Have the core take over every link whose peer is known; close those that it does not take.
 
     Args:
         links: of the part.
-        ask: `CoreConnection.ask`.
+        call: `CoreConnection.call`.
         goes_on: whether the conversation does in which this was begun; else the next one begins
             anew.
 
@@ -37,7 +37,7 @@ async def bring_along(links: Links, ask: Callable[..., int], goes_on: Callable[[
         if not goes_on():
             break
         if links.numbered(local.number) is local:  # it has not ended meanwhile
-            asked[local] = _ask_about(local, ask)
+            asked[local] = _ask_about(local, call)
             asked[local].add_done_callback(lambda _: room.release())
         else:
             room.release()
@@ -49,11 +49,9 @@ async def bring_along(links: Links, ask: Callable[..., int], goes_on: Callable[[
     return len(asked)
 
 
-def _ask_about(local: LocalLink, ask: Callable[..., int]) -> asyncio.Future[Any]:
+def _ask_about(local: LocalLink, call: Callable[..., asyncio.Future[Any]]) -> asyncio.Future[Any]:
     told = tuple([(pack_request(request), came_at) for request, came_at in local.told])
-    answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    ask(
-        partial(tell, answer), Kind.RESUME, local.number, local.link.address,
-        local.link.window, local.peer_id, local.begun, told,
-    )  # fmt: skip
-    return answer
+    link = local.link
+    return call(
+        Kind.RESUME, local.number, link.address, link.window, local.peer_id, local.begun, told
+    )
