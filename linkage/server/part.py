@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -18,6 +19,8 @@ from linkage.observation.lag import LoopLag
 from linkage.ports import Absent, Clock, CorePort, EntryKind
 from linkage.server.metrics import watch_process
 from linkage.supervision import TaskSet
+
+logger = logging.getLogger("linkage.server")
 
 ALARM_ID_MAX: Final = 64
 
@@ -92,10 +95,15 @@ class LinkagePart(ABC):
         The next restart would not come up with it. None: it is served; that ends the alarm.
         """
         if self._port is not None:
-            kind = EntryKind.ALARM if problem else EntryKind.ALARM_CLEARED
-            source = Absent(self._alarm_id)
-            text = problem or "the configuration file is what is served"
-            self._notes.start(self._port.note(source, kind, text), "alarm")
+            self._notes.start(self._note_settings(self._port, problem), "settings")
+
+    async def _note_settings(self, port: CorePort, problem: str | None) -> None:
+        kind = EntryKind.ALARM if problem else EntryKind.ALARM_CLEARED
+        text = problem or "the configuration file is what is served"
+        try:
+            await port.note(Absent(self._alarm_id), kind, text)
+        except OSError as error:  # a part that stops before any core came
+            logger.debug("%s: not journalled: %s", self._alarm_id, error)
 
     @property
     def _alarm_id(self) -> str:

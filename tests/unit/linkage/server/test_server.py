@@ -12,6 +12,7 @@ from gateway import ListenError
 from linkage.client import Application, Platform
 from linkage.config.file import Config
 from linkage.config.load import load_config
+from linkage.server.process import open_part
 from linkage.server.server import Server
 from linkage.store.sqlite.database import StoreError
 from protocol import messages as m
@@ -65,3 +66,11 @@ def test_a_misspelt_keyword_of_the_server_is_told_with_the_one_that_was_meant() 
         wrong("linkage.toml")
     with pytest.raises(TypeError, match=r"'pth': did you mean 'path'\?"):
         read(pth="linkage.toml")
+
+
+async def test_a_part_that_stops_before_any_core_came_has_nothing_to_complain_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_part(config(tmp_path), "gateway") as part:
+        assert part.addresses
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
