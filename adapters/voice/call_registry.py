@@ -48,7 +48,7 @@ SIGNS_OF_LIFE: Final = frozenset(
 
 
 class CallRegistry:
-    """The actors and the ways to them. Implements `adapters.voice.call_actor.Office`."""
+    """The actors and the ways to them. Implements `adapters.voice.step_execution.Office`."""
 
     def __init__(
         self,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from adapters.voice.step import Step
 from linkage.ports import AdapterError, AdapterUnavailableError, Command, CommandError, Outcome
 from protocol.results import Result
 
+LONG_S: Final = 86_400.0
+"""No command waits longer, whatever its deadline says."""
 Decide = Callable[[Step], None]
 """A step of a call, without I/O."""
 
@@ -27,6 +29,10 @@ class PendingCommand:
     begun: bool = False
     failed: list[str] = field(default_factory=list)
     """Whose actions the platform refused, as of `Action.owner`."""
+
+    def left_s(self, now: float) -> float:
+        """How long it may still be begun, negative where its time is over."""
+        return min(self.request.deadline - now, LONG_S)
 
 
 @dataclass(slots=True, eq=False)

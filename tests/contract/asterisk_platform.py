@@ -63,7 +63,7 @@ class AsteriskPlatform(PlatformDouble):
             await self._asterisk.__aenter__()
             self._is_entered = True
         self._is_open = True
-        self._settings = self._asterisk.settings(trunk="PJSIP/{number}@trunk", timeout_s=0.5)
+        self._settings = self._asterisk.settings(trunk="PJSIP/{number}@trunk", timeout_s=1.0)
 
     async def stop(self) -> None:
         if self._is_open:

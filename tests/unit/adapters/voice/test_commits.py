@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.voice.call_actor import ANSWER_S
+from adapters.voice.command_execution import ANSWER_S
 from linkage.ports import CommandError
 from protocol.messages import (
     CallPhase,
