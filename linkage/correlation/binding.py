@@ -55,8 +55,7 @@ def named_event(
     """
     owner = entry.owner
     if operation is not None:
-        bound = event_of(records, operation.event_pk)
-        owner = bound.owner if bound is not None else operation.owner or owner
+        owner = operation.owner or owner
     if owner is not None:
         return records.find_event(owner, event_id) or open_event(records, entry, owner, event_id)
     found = records.find_events(event_id)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from linkage.correlation.events import event_of
 from linkage.correlation.reused_ids import is_same_number
 from linkage.ports.records import Records
 from linkage.store.rows import Operation
@@ -137,23 +136,18 @@ def targets(records: Records, owner: str, message: Message) -> list[Operation]:
     """The call and the conference that an application's command means, of those it may use."""
     if message.call_id is None and message.conference_id is None:
         named = by_op_id(records, message)
-        return [] if named is None or not may_use(records, owner, named) else [named]
+        return [] if named is None or not may_use(owner, named) else [named]
     found: list[Operation] = []
     for candidates in (called(records, message), convened(records, message)):
-        mine = [operation for operation in candidates if may_use(records, owner, operation)]
+        mine = [operation for operation in candidates if may_use(owner, operation)]
         fits = fitting(records, message, mine)
         found += fits if len(fits) == 1 else []
     return found
 
 
-def may_use(records: Records, owner: str, operation: Operation) -> bool:
-    """Whether an application may name an operation.
-
-    Its event's owner, else the one it was routed to, else anyone.
-    """
-    event = event_of(records, operation.event_pk)
-    holder = event.owner if event is not None else operation.owner
-    return holder is None or holder == owner
+def may_use(owner: str, operation: Operation) -> bool:
+    """Whether an application may name an operation: its owner, or anyone where nobody has it."""
+    return operation.owner in {None, owner}
 
 
 def bind_target(records: Records, owner: str, message: m.BindEvent) -> Operation | None:
@@ -164,7 +158,7 @@ def bind_target(records: Records, owner: str, message: m.BindEvent) -> Operation
         named = getattr(message, name)
         if named is not None:
             same = _latest(records.find_all(f"{kind}:{named}"))
-            return _only(each for each in same if may_use(records, owner, each))
+            return _only(each for each in same if may_use(owner, each))
     found = targets(records, owner, message)
     return found[0] if found else None
 

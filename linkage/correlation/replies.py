@@ -100,15 +100,10 @@ def owner_of(records: Records, entry: Entry) -> str | None:
 def owners_of(records: Records, entry: Entry) -> list[str]:
     """The applications that have what a received message answers."""
     answered = _named(records, entry) or _sent_to_sender(records, entry)
-    found = (_holder(records, each) for each in answered if _is_recent(entry, each))
+    found = (each.owner for each in answered if _is_recent(entry, each))
     tagged = (_event_tagged(records, each) for each in _threads(entry))
     owners = [*found, *(event.owner for event in tagged if event is not None)]
     return list(dict.fromkeys(owner for owner in owners if owner is not None))
-
-
-def _holder(records: Records, operation: Operation) -> str | None:
-    event = None if operation.event_pk is None else records.event(operation.event_pk)
-    return operation.owner if event is None else event.owner
 
 
 def _threads(entry: Entry) -> list[str]:

@@ -151,7 +151,8 @@ class Operation(OperationColumns[int]):
     """One communication operation: a call, leg, transfer, recording, SMS and so on.
 
     `native` is the platform's key of it within its kind; `parent` and `root` are OpIds; the root
-    of a root is itself.
+    of a root is itself. `owner` is the application of its event, or while it has none the one that
+    it was routed to.
     """
 
     event_pk: int | None = None

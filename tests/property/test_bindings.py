@@ -264,6 +264,9 @@ def test_what_must_be_bound_is_bound_and_nothing_else(
             found = {name.partition(":")[2]: bound for name, bound in bench.bound().items()}
             assert found == play.model.bound
             assert valid_bindings(bench) == found
+            owners = {event.event_pk: event.owner for event in bench.events().values()}
+            bound = [each for each in bench.operations() if each.event_pk is not None]
+            assert all(each.owner == owners[each.event_pk or 0] for each in bound)
             again = rebuild(bench.engine)
             assert differences(bench.engine, again) == []
             again.dispose()

@@ -141,7 +141,7 @@ def _snapshot(
     asked: Target,
     request_id: str,
 ) -> list[Message]:
-    fits = _fitting(unit, peer, message, asked)
+    fits = _fitting(peer, message, asked)
     wants = message.kind if isinstance(message, m.SnapshotRequest) else None
     calls: list[m.CallSnapshot] = []
     conferences: list[m.ConferenceSnapshot] = []
@@ -183,7 +183,7 @@ def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 
 def _fitting(
-    unit: Tx, peer: Peer, message: m.QueryCall | m.SnapshotRequest, asked: Target
+    peer: Peer, message: m.QueryCall | m.SnapshotRequest, asked: Target
 ) -> Callable[[Operation], bool]:
     number = message.phone_num if isinstance(message, m.QueryCall) else None
 
@@ -191,9 +191,7 @@ def _fitting(
         at_screen = (
             peer.role is Role.COMMUNICATION_SCREEN and operation.login_id == peer.login is not None
         )
-        if not (
-            peer.role is Role.MONITOR or at_screen or may_use(unit.records, asked.owner, operation)
-        ):
+        if not (peer.role is Role.MONITOR or at_screen or may_use(asked.owner, operation)):
             return False
         return (
             (asked.event is None or operation.event_pk == asked.event.event_pk)

@@ -84,7 +84,8 @@ def check_command(records: Records, peer: Peer, message: Message, owner: str | N
     everything = peer.role is Role.MONITOR
     operation = _named_operation(records, message, owner, everything=everything)
     if owner is None:
-        owner = _holder(records, operation) or _only_owner(records, message) or peer.id
+        owner = None if operation is None else operation.owner
+        owner = owner or _only_owner(records, message) or peer.id
     event = _named_event(records, message, owner, everything=everything)
     match message:
         case m.CreateEvent():
@@ -98,13 +99,6 @@ def check_command(records: Records, peer: Peer, message: Message, owner: str | N
         case _:
             pass
     return Target(owner, event, operation)
-
-
-def _holder(records: Records, operation: Operation | None) -> str | None:
-    if operation is None:
-        return None
-    event = None if operation.event_pk is None else records.event(operation.event_pk)
-    return event.owner if event is not None else operation.owner
 
 
 def _only_owner(records: Records, message: Message) -> str | None:
@@ -135,9 +129,7 @@ def _named_operation(
             continue
         if not there and message.number not in NEW_CALL and not _creates(message):
             raise RefusedError(missing, f"{name} {written} is not known")
-        mine = [
-            item for item in there if everything or owner is None or may_use(records, owner, item)
-        ]
+        mine = [item for item in there if everything or owner is None or may_use(owner, item)]
         if there and not mine:
             raise RefusedError(
                 Result.OTHER_TENANT, f"{name} {written} belongs to another application"
@@ -171,7 +163,7 @@ def _by_op_id(
     named = by_op_id(records, message)
     if named is None:
         raise RefusedError(Result.NO_CALL, f"OpId {message.op_id} is not known")
-    if not (everything or owner is None or may_use(records, owner, named)):
+    if not (everything or owner is None or may_use(owner, named)):
         raise RefusedError(
             Result.OTHER_TENANT, f"OpId {message.op_id} belongs to another application"
         )
@@ -240,7 +232,7 @@ def _check_bind(records: Records, message: m.BindEvent, owner: str) -> Operation
         )
         result = Result.OTHER_TENANT if is_known else Result.NO_CALL
         raise RefusedError(result, f"no operation of yours is known as {named}")
-    if not may_use(records, owner, operation):
+    if not may_use(owner, operation):
         raise RefusedError(
             Result.OTHER_TENANT, f"OpId {operation.op_id} belongs to another application"
         )

@@ -12,7 +12,7 @@ from typing import Final
 from linkage.core.peers import Peers
 from linkage.core.rights.refusal import RefusedError
 from linkage.ports.store import Tx
-from linkage.store.rows import FileRecord, Operation
+from linkage.store.rows import FileRecord
 from protocol.message import Message
 from protocol.results import Result
 
@@ -63,16 +63,11 @@ def may_fetch(tx: Tx, peers: Peers, row: FileRecord, owner: str) -> bool:
     if operation is None:
         return False
     root = tx.records.operation(operation.root) or operation
-    holder = _holder(tx, operation) or root.owner
+    holder = operation.owner or root.owner
     if holder is not None:
         return holder == owner
     number = root.from_num if root.direction == "out" else root.to_num
     return any(peer.id == owner for peer in peers.takers(number, root.login_id).peers)
-
-
-def _holder(tx: Tx, operation: Operation) -> str | None:
-    event = None if operation.event_pk is None else tx.records.event(operation.event_pk)
-    return operation.owner if event is None else event.owner
 
 
 def _named(message: Message) -> Sequence[str]:

@@ -39,18 +39,17 @@ def check_named(unit: Tx, message: Message, owner: str) -> None:
     Raises:
         RefusedError: 203, one of them belongs to another application.
     """
-    _check(unit, owner, "TargetCallId", _named(message, "target_call_id"), unit.records.find_calls)
+    _check(owner, "TargetCallId", _named(message, "target_call_id"), unit.records.find_calls)
     _check(
-        unit,
         owner,
         "ToConferenceID",
         _named(message, "to_conference_id"),
         unit.records.find_conferences,
     )
-    _check(unit, owner, "ParentCallId", message.parent_call_id, unit.records.find_calls)
+    _check(owner, "ParentCallId", message.parent_call_id, unit.records.find_calls)
     if message.op_id is not None and message.op_id.isdecimal():
         operation = unit.records.operation(int(message.op_id))
-        if operation is not None and not may_use(unit.records, owner, operation):
+        if operation is not None and not may_use(owner, operation):
             raise _anothers(f"OpId {message.op_id}")
     _check_people(unit, message, owner)
 
@@ -63,7 +62,7 @@ def check_kept(unit: Tx, message: Message, owner: str, platform: str) -> None:
     """
     native = _kept(message)
     operation = None if native is None else unit.records.find_operation(platform, native)
-    if operation is not None and not may_use(unit.records, owner, operation):
+    if operation is not None and not may_use(owner, operation):
         raise _anothers(str(native).replace(":", " ", 1))
 
 
@@ -73,7 +72,7 @@ def _check_people(unit: Tx, message: Message, owner: str) -> None:
         return
     login, number = _people(message)
     for call in _calls_of_people(unit, message):
-        if not may_use(unit.records, owner, call):
+        if not may_use(owner, call):
             raise RefusedError(
                 Result.OTHER_TENANT,
                 f"{number or login} is in a call of another application: name a CallId of yours",
@@ -111,7 +110,7 @@ def place_of(unit: Tx, message: Message, owner: str) -> str | None:
     found = (
         unit.records.find_calls(target) if target is not None else _calls_of_people(unit, message)
     )
-    mine = [call for call in found if call.ended_at is None and may_use(unit.records, owner, call)]
+    mine = [call for call in found if call.ended_at is None and may_use(owner, call)]
     login, number = _people(message)
     both = [call for call in mine if login is None or call.login_id == login]
     choice = both if number is not None and both else mine
@@ -133,7 +132,7 @@ def _kept(message: Message) -> str | None:
 
 def _place_of_kept(unit: Tx, native: str, owner: str) -> str | None:
     found = unit.records.find_all(native)
-    mine = [each for each in found if may_use(unit.records, owner, each)]
+    mine = [each for each in found if may_use(owner, each)]
     if found and not mine:
         raise _anothers(native.replace(":", " ", 1))
     if len({each.platform for each in mine}) > 1:
@@ -144,14 +143,13 @@ def _place_of_kept(unit: Tx, native: str, owner: str) -> str | None:
 
 
 def _check(
-    unit: Tx,
     owner: str,
     element: str,
     written: str | None,
     find: Callable[[str], Sequence[Operation]],
 ) -> None:
     there = () if written is None else find(written)
-    if there and not any(may_use(unit.records, owner, item) for item in there):
+    if there and not any(may_use(owner, item) for item in there):
         raise _anothers(f"{element} {written}")
 
 

@@ -139,6 +139,17 @@ def test_a_move_by_hand_takes_along_what_follows(bench: Bench) -> None:
     assert {(item.old_event_id, item.event_id) for item in moved} == {("E1", "E2")}
 
 
+def test_a_move_by_hand_leaves_what_was_bound_on_its_own(bench: Bench) -> None:
+    for event_id in ("E1", "E2", "E3"):
+        bench.say("desk", create(event_id, call_id=None))
+    bench.say("pbx", incoming(event_id="E1"))
+    bench.say("pbx", leg(event_id="E2"))
+    move = m.BindEvent(event_id="E3", action=m.BindAction.MOVE, call_id="C1")
+    assert bench.say("desk", move).result == 0
+
+    assert bench.bound() == {"call:C1": ("E3", "manual"), "call:L1": ("E2", "explicit")}
+
+
 def test_a_leg_moved_by_hand_leaves_its_call_where_it_is(bench: Bench) -> None:
     two_events(bench)
     bench.say("pbx", recording(START, call_id="L1"))

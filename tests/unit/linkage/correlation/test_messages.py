@@ -163,6 +163,18 @@ def test_an_id_given_to_the_message_of_another_command_is_another_message(bench:
     assert [names[each.event_pk or 0] for each in (first, second)] == ["E1", "E2"]
 
 
+@pytest.mark.parametrize(("age_s", "messages"), [(DAY_S - 60, 1), (DAY_S + 60, 2)])
+def test_an_id_that_comes_without_a_command_is_another_message_s_after_a_day(
+    bench: Bench, age_s: float, messages: int
+) -> None:
+    for status in (FAILED, ACCEPTED):
+        sent = m.SmsSendResultNotice(sms_id="S1", phone_num="13900000001", status=status)
+        bench.say("pbx", sent)
+        bench.clock.advance(age_s)
+
+    assert len(bench.operations("sms")) == messages
+
+
 def test_without_an_id_the_command_holds_its_receivers_together(bench: Bench) -> None:
     bench.say("desk", send_sms("E1", "13900000001", "13900000002"))
     asked = command_id(bench)
@@ -227,6 +239,42 @@ def test_an_answer_by_name_is_one_to_that_message_only(bench: Bench) -> None:
     bench.say("pbx", answer(in_reply_to="S1"))
 
     assert bench.bound()["sms:R1"] == ("E1", "reply")
+
+
+def test_an_answer_by_name_to_a_closed_event_is_none_by_number_to_another(bench: Bench) -> None:
+    sms_sent(bench, "E1", "13900000001", "S1")
+    sms_sent(bench, "E2", "13900000001", "S2")
+    bench.say("desk", m.CloseEvent(event_id="E1", action=m.CloseAction.CLOSE))
+
+    bench.say("pbx", answer(in_reply_to="S1"))
+
+    assert bench.bound()["sms:R1"] == (None, None)
+
+
+def test_a_fax_is_no_answer_to_an_sms(bench: Bench) -> None:
+    sms_sent(bench, "E1", "13900000001")
+
+    bench.say("pbx", m.FaxReceivedNotice(fax_id="1", phone_num="13900000001"))
+
+    assert bench.bound()["fax:1"] == (None, None)
+
+
+def test_an_answer_by_name_is_one_to_what_its_sender_was_sent(bench: Bench) -> None:
+    bench.say("desk", create("E2", call_id=None))
+    bench.say("desk", send_sms("E1", "13900000001", "13900000002"))
+    asked = command_id(bench)
+    for number in ("13900000001", "13900000002"):
+        sent = m.SmsSendResultNotice(
+            sms_id="S1", phone_num=number, status=ACCEPTED, request_id=asked
+        )
+        bench.say("pbx", sent)
+    second = str(bench.operations("sms")[1].op_id)
+    move = m.BindEvent(event_id="E2", action=m.BindAction.MOVE, op_id=second)
+    assert bench.say("desk", move).result == 0
+
+    bench.say("pbx", answer("13900000002", in_reply_to="S1"))
+
+    assert bench.bound()["sms:R1"] == ("E2", "reply")
 
 
 def test_of_several_open_events_none_is_guessed_and_all_are_named(bench: Bench) -> None:

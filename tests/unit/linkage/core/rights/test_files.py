@@ -65,10 +65,26 @@ def test_a_file_of_any_kind_is_its_owner_s_alone(site: Bench, told: Message) -> 
     assert sent.message == ask()
 
 
-def test_a_file_that_nobody_told_of_leaves_the_house_for_nobody(site: Bench) -> None:
-    assert site.say("desk", ask("F9")).result == 305
-    fax = m.SendFax(phone_nums=(m.Phone(number="1"),), file_id="F9")
-    assert site.say("desk", fax).result == 305
+@pytest.mark.parametrize(
+    "message",
+    [
+        ask("F9"),
+        m.SendFax(phone_nums=(m.Phone(number="1"),), file_id="F9"),
+        m.SendMail(to=("a@b.cn",), file_ids=("F9",)),
+        m.SendImMms(receivers=(m.Receiver(phone_num="139"),), file_ids=("F9",)),
+    ],
+    ids=lambda message: message.english,
+)
+def test_a_file_that_nobody_told_of_leaves_the_house_for_nobody(
+    site: Bench, message: Message
+) -> None:
+    assert site.say("desk", message).result == 305
+    assert site.heard("pbx") == []
+
+
+def test_a_sound_of_the_platform_s_own_may_be_played(site: Bench) -> None:
+    sound = m.VoiceNotify(phone_nums=(m.Phone(number="1"),), file_id="F9")
+    assert site.say("desk", sound).result == 1
 
 
 def test_another_platform_s_file_is_no_way_round(site: Bench) -> None:
@@ -127,6 +143,25 @@ def test_a_181_that_answers_gives_a_file_to_nobody_else(site: Bench) -> None:
     (page,) = site.answers("desk", ask())
     assert isinstance(page, m.FileReadyNotice)
     assert (page.url, page.size) == ("http://x/F1", 3)
+
+
+def test_a_181_that_nobody_asked_for_leaves_a_file_whose_it_is(site: Bench) -> None:
+    site.say("pbx", m.FaxReceivedNotice(fax_id="1", to_num="3333", file_id="F1"))
+    site.say("pbx", m.FileReadyNotice(file_id="F1", size=3))
+
+    assert site.operations("file") == []
+    assert site.say("desk", ask()).result == 203
+    assert site.say("other", ask()).result == 1
+
+
+def test_an_id_given_to_a_file_of_another_size_is_another_file(site: Bench) -> None:
+    site.say("pbx", m.MailReceivedNotice(mail_id="1", event_id="X1", files=FILES))
+    assert site.say("desk", ask()).result == 203
+
+    site.say("pbx", m.FileReadyNotice(file_id="F1", size=9, event_id="E1"))
+
+    assert site.say("desk", ask()).result == 1
+    assert site.say("other", ask()).result == 203
 
 
 def test_a_kept_file_is_answered_from_the_files_of_linkage(site: Bench, tmp_path: Path) -> None:
