@@ -3,9 +3,9 @@
     python -m benchmarks.all [--only durable,crowd] [--into docs/reference/performance.json]
     python -m benchmarks.report                             # the page of it
 
-Hours on two cores; keep the machine quiet. Each figure is stored with the command that made it and
-the day; what was measured before and is not measured now stays. A benchmark that fails is told and
-does not stop the others.
+Hours on two cores; keep the machine quiet. Each figure is stored with the command that made it,
+the build and the day; what was measured before and is not measured now stays. A benchmark that
+fails is told and does not stop the others.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def measure(yardstick: Yardstick) -> dict[str, Any]:
     found: dict[str, Any] = {
         "command": yardstick.command,
         "day": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "build": build(),
         "took_s": round(time.monotonic() - began),
         "status": done.returncode,
     }
@@ -75,6 +76,19 @@ def measure(yardstick: Yardstick) -> dict[str, Any]:
     else:
         found["figures"].pop("rounds", None)  # the medians are what counts
     return found
+
+
+def build() -> str:
+    """The commit that is measured, with `-dirty` where the tree is not what it says."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],  # noqa: S607 - the developer's own
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip()
 
 
 def choose(only: str | None) -> Sequence[Yardstick]:

@@ -1,10 +1,10 @@
 """How many notices a second go all the way: journalled (fsync), answered, delivered, acknowledged.
 
 Linkage, in one process and split in two, side by side in one run with a bare uvloop echo of the
-same frames, RabbitMQ and NATS JetStream. The same notice, as many
-connections with the same window, the same load; the servers have one core, the load with the
-receiver another. Rounds go in turn, so that a drifting machine hits all; look at the medians and
-the ratios.
+same frames, RabbitMQ and NATS JetStream. The same notice, as many connections with the same
+window, the same load; the servers have one core, the load with the receiver another. Where there
+are three cores, linkage is measured on two of them, too. Rounds go in turn, so that a drifting
+machine hits all; look at the medians and the ratios.
 
     benchmarks/provision.sh          # once: RabbitMQ and NATS, unpacked into a cache folder
     python -m benchmarks.durable [--only linkage,echo] [--rounds 3] [--seconds 5] [--json]
@@ -24,23 +24,25 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.comparison.jetstream import JetStreamRig
-from benchmarks.comparison.linkage_rig import EchoRig, LinkageRig, SplitRig
+from benchmarks.comparison.linkage_rig import EchoRig, LinkageRig, SplitRig, TwoCoresRig
 from benchmarks.comparison.load import Flow, Load, latencies
 from benchmarks.comparison.rabbitmq import RabbitRig
 from benchmarks.comparison.rig import Rig
 from benchmarks.machine import data_folder, describe_conditions
 from benchmarks.picture import bars
-from benchmarks.process import LOAD_CORE, BenchmarkError, die_orderly, pin, run
+from benchmarks.process import CORES, LOAD_CORE, BenchmarkError, die_orderly, pin, run
 
 RIGS: Final[Mapping[str, type[Rig]]] = {
     rig.name: rig
     for rig in (
         LinkageRig,
         SplitRig,
+        TwoCoresRig,
         EchoRig,
         RabbitRig,
         JetStreamRig,
     )
+    if rig is not TwoCoresRig or len(CORES) > TwoCoresRig.core
 }
 Figures = dict[str, Any]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.all import YARDSTICKS
-from benchmarks.budgets import verdicts
+from benchmarks.budgets import build_of, verdicts
 from benchmarks.markdown import table, tables
 from benchmarks.picture import svg_bars
 from benchmarks.process import REPOSITORY
@@ -40,7 +40,7 @@ def part(name: str, found: Found) -> str:
         return f"Not measured yet: `{command}`"
     body = _durable(item["figures"]) if name == "durable" else tables(item["figures"])
     status = "" if not item["status"] else f", ended with {item['status']}"
-    return f"`{item['command']}`, {item['day']}, {item['took_s']} s{status}\n\n{body}"
+    return f"`{item['command']}`, {build_of(item)}, {item['took_s']} s{status}\n\n{body}"
 
 
 def _machine(machine: Mapping[str, str]) -> str:
@@ -52,9 +52,10 @@ def _machine(machine: Mapping[str, str]) -> str:
 def _budgets(found: Found) -> str:
     marks = {True: "yes", False: "**no**", None: "–"}
     return table(
-        "| what | target | found | met |",
+        "| what | target | found | met | build |",
         [
-            f"| {item.what} | {item.target} | {item.found} | {marks[item.met]} |"
+            f"| {item.what} | {item.target} | {item.found} "
+            f"| {f'({marks[item.met]})' if item.is_older else marks[item.met]} | {item.build} |"
             for item in verdicts(found)
         ],
     )

@@ -5,8 +5,8 @@
 `--help` is timed as a person does, from the shell's start of it to its end. Serving is timed from
 the start of `linkage serve` until it listens, until the receiver of the queue is registered, and
 until the first of what waits for it has arrived. The store is made once, with a chain of hashes as
-linkage writes it; with `--dir` it is kept there and used again.
-Budgets: 150 ms for the help, 3 s from the start to the first delivery.
+linkage writes it; with `--dir` it is kept there and used again. With an empty store it is timed
+until it listens, and its memory (PSS) is read when it has had nothing to do for a second.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from benchmarks.process import (
     BenchmarkError,
     Child,
     die_orderly,
+    memory,
     pin,
     run,
 )
@@ -44,6 +45,7 @@ from protocol.roles import Role
 
 HELPS: Final = 4
 """Times that the help is asked for in a run."""
+IDLE_S: Final = 1.0
 JOURNAL_ROWS: Final = 10_000
 WITHIN_S: Final = 120.0
 
@@ -74,8 +76,24 @@ def time_help() -> tuple[float, float]:
     return wall * 1000, cpu * 1000
 
 
-async def time_start(folder: Path) -> dict[str, float]:
-    """Seconds from the start of one `linkage serve` until it listens, knows us, and delivers."""
+async def time_empty_start() -> dict[str, float]:
+    """Seconds until one `linkage serve` listens that has nothing yet; and MiB it then holds."""
+    with store_in(None) as folder:
+        path = write_config(folder)
+        began = time.perf_counter()
+        server = Child(serve_command(path), folder / "server.log")
+        try:
+            await port_of(server, WITHIN_S)
+            listening = time.perf_counter()
+            await asyncio.sleep(IDLE_S)
+            idle = memory(server.pid)
+        finally:
+            server.stop()
+    return {"empty_listening_s": listening - began, "idle_mib": idle.pss_kib / 1024}
+
+
+def write_config(folder: Path) -> Path:
+    """A configuration with one application."""
     path = folder / "linkage.toml"
     path.write_text(
         f'listen = ["127.0.0.1:0"]\n[timers]\nregister_within_s = {WITHIN_S}\n'
@@ -83,6 +101,12 @@ async def time_start(folder: Path) -> dict[str, float]:
         encoding="utf-8",
     )
     path.chmod(0o600)
+    return path
+
+
+async def time_start(folder: Path) -> dict[str, float]:
+    """Seconds from the start of one `linkage serve` until it listens, knows us, and delivers."""
+    path = write_config(folder)
     began = time.perf_counter()
     server = Child(serve_command(path), folder / "server.log")
     try:
@@ -122,6 +146,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     pin(SERVER_CORE)
     helps = [time_help() for _ in range(options.runs * HELPS + 1)][1:]
     pin(LOAD_CORE)
+    empty = [run(time_empty_start()) for _ in range(options.runs)]
     with store_in(options.dir) as folder:
         data = folder / "data"
         data.mkdir(exist_ok=True)
@@ -132,8 +157,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "help_cpu_ms": round(statistics.median(cpu for _, cpu in helps), 1),
         "open_deliveries": options.open,
         **{
-            name: round(statistics.median(start[name] for start in starts), 3)
-            for name in starts[0]
+            name: round(statistics.median(start[name] for start in some), 3)
+            for some in (empty, starts)
+            for name in some[0]
         },
     }
 
@@ -145,6 +171,8 @@ def show(report: Mapping[str, Any]) -> str:
         "",
         f"linkage --help: {report['help_ms']} ms",
         f"  processor time of it: {report['help_cpu_ms']} ms",
+        f"with an empty store it listens after {report['empty_listening_s']} s",
+        f"  and holds {report['idle_mib']:.1f} MiB when it has nothing to do",
         f"with {report['open_deliveries']:,} deliveries that wait, from the start:",
         f"  listens after {report['listening_s']} s",
         f"  the receiver is registered after {report['registered_s']} s",

@@ -12,7 +12,7 @@ from benchmarks.comparison.frames import SECRET, FramePeer, RegisteringPeer, ans
 from benchmarks.comparison.load import Flow, Line
 from benchmarks.comparison.notice import make_notice, name_of
 from benchmarks.comparison.rig import Rig
-from benchmarks.process import Child
+from benchmarks.process import LOAD_CORE, SERVER_CORE, Child
 from benchmarks.serving import port_of, serve_command
 from protocol.roles import Role
 
@@ -116,9 +116,9 @@ class LinkageRig(FrameRig):
         path.write_text('listen = ["127.0.0.1:0"]\n' + "".join(tables), encoding="utf-8")
         path.chmod(0o600)
 
-    def _serve(self, *options: str) -> Child:
+    def _serve(self, *options: str, core: int = SERVER_CORE) -> Child:
         config = self.folder / "linkage.toml"
-        return self.launch(*serve_command(config, *options, log_level="warning"))
+        return self.launch(*serve_command(config, *options, log_level="warning"), core=core)
 
     async def _listen(self, *options: str) -> None:
         self.port = await port_of(self._serve(*options))
@@ -130,11 +130,22 @@ class SplitRig(LinkageRig):
     name = "split"
     title = "linkage, split in two"
 
+    core = SERVER_CORE
+    """Where the core runs; the gateway has the servers' own."""
+
     async def start(self) -> None:
         """See `Rig.start`."""
         self._write_config()
-        await self._serve("--only", "core").says('"serving"')
+        await self._serve("--only", "core", core=self.core).says('"serving"')
         await self._listen("--only", "gateway")
+
+
+class TwoCoresRig(SplitRig):
+    """The same on a core each; the load needs a third."""
+
+    name = "two-cores"
+    title = "linkage, on two cores"
+    core = LOAD_CORE + 1
 
 
 class EchoRig(FrameRig):

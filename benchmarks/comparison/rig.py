@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from benchmarks.comparison.load import Flow, Line
-from benchmarks.process import Child
+from benchmarks.process import SERVER_CORE, Child
 
 
 class Rig(ABC):
@@ -48,10 +48,12 @@ class Rig(ABC):
     async def disconnect(self) -> None:
         """End what `connect` made."""
 
-    def launch(self, *command: str, env: dict[str, str] | None = None) -> Child:
-        """Start a server on its core."""
+    def launch(
+        self, *command: str, env: dict[str, str] | None = None, core: int = SERVER_CORE
+    ) -> Child:
+        """Start a server on a core."""
         log = self.folder / f"{len(self.children)}.log"
-        child = Child(command, log, env=env)
+        child = Child(command, log, core=core, env=env)
         self.children.append(child)
         return child
 

@@ -11,7 +11,7 @@ from benchmarks.all import YARDSTICKS, choose
 from benchmarks.budgets import BUDGETS, verdicts
 from benchmarks.markdown import flat, tables
 
-ITEM = {"command": "python -m benchmarks.durable", "day": "2026-11-22", "took_s": 60, "status": 0}
+ITEM = {"command": "python -m benchmarks.durable", "day": "2026-12-01", "took_s": 60, "status": 0}
 LINKAGE = {
     "per_s": 12_345.6, "server_us": 80.0, "load_us": 40.0, "server_core": 0.99, "load_core": 0.5,
     "paced": {"delivery": {"p50_ms": 1.5, "p99_ms": 6.25}},
@@ -48,6 +48,33 @@ def test_a_budget_is_met_or_missed_by_its_figure() -> None:
 def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
     assert verdict_of(FOUND)["idle registered connection"][1] is None
     assert {met for _, met in verdict_of({}).values()} == {None}
+
+
+def test_an_older_build_is_named_and_its_verdict_stands_in_brackets() -> None:
+    older = {"durable": {**FOUND["durable"], "day": "2026-11-23", "build": "abc1234"}}
+    for found, verdict in ((older, "(**no**) | abc1234, 2026-11-23"), (FOUND, "**no** | 2026-")):
+        page = report.page("<!-- budgets -->\n<!-- /budgets -->\n", found)
+        assert f"| {THROUGHPUT} | ≥ 5 × | 4.1 × | {verdict}" in page
+
+
+def test_what_more_than_the_medians_is_promised_is_found_in_its_figures() -> None:
+    reader = {"reader": {"queued": 200_000, "costs_mib": 1.2}}
+    medians = {"medians": {"linkage": {"per_s": 100.0}, "two-cores": {"per_s": 170.0}}}
+    start = {"idle_mib": 61.0, "empty_listening_s": 0.4}
+    found = verdict_of(
+        {
+            name: {**ITEM, "figures": figures}
+            for name, figures in {"pressure": reader, "durable": medians, "start": start}.items()
+        }
+    )
+    assert found["queued notice of a stopped reader, beyond what one costs that is read"] == (
+        "6.291 bytes",
+        True,
+    )
+    two_cores = "the same with gateway and core on two cores, against one core"
+    assert found[two_cores] == ("1.7 ×", True)
+    assert found["serving, idle"] == ("61 MiB", False)
+    assert found["start to listening, empty store"] == ("0.4 s", True)
 
 
 def test_a_benchmark_may_judge_its_own_figures() -> None:
