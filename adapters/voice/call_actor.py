@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from adapters.voice import call_event_handlers, command_execution, incoming
 from adapters.voice.driver import PlatformRefusedError
@@ -20,6 +21,9 @@ from adapters.voice.step_execution import Office, StepExecution, actions_of
 from linkage.ports import AdapterUnavailableError, Command, CommandError, Outcome
 from protocol.results import Result
 
+AGAIN_S: Final = 5.0
+"""So long what is due, and could not be decided, waits: it will hardly be decided at once."""
+
 
 class CallActor:
     """Works on one call; a `fresh` one has only just come in."""
@@ -31,6 +35,8 @@ class CallActor:
         self._inbox: deque[Event | PendingCommand | PendingCheck] = deque()
         self._wake = asyncio.Event()
         self._gone = False
+        self._pause_until = 0.0
+        """What is due waits till then, monotonic."""
 
     @property
     def call(self) -> Call:
@@ -119,7 +125,8 @@ class CallActor:
         due = self.call.next_due()
         delay = None
         if due is not None:
-            delay = max(0.0, self._office.steady.until(due))
+            pause_s = self._pause_until - self._office.clock.now()
+            delay = max(0.0, pause_s, self._office.steady.until(due))
         if not self._inbox:
             self._wake.clear()
             try:
@@ -141,9 +148,11 @@ class CallActor:
                 await steps.decide(
                     steps.step(event.at), lambda step: call_event_handlers.on_event(step, event)
                 )
-        due = self.call.next_due()
-        if due is not None and due <= self._office.steady.now():
-            await steps.decide(steps.step(), call_event_handlers.on_time)
+        due, now = self.call.next_due(), self._office.clock.now()
+        if due is None or due > self._office.steady.now() or now < self._pause_until:
+            return
+        if not await steps.decide(steps.step(), call_event_handlers.on_time):
+            self._pause_until = now + AGAIN_S
 
     async def _compare(self, check: PendingCheck) -> None:
         step = self._steps.step()

@@ -87,10 +87,12 @@ class StepExecution:
         return self.office.step(self.call, at)
 
     # --- deciding --------------------------------------------------------------------------------
-    async def decide(self, step: Step, decide: Decide) -> None:
-        """Take a step: decide it and carry it out; one that cannot be decided is none."""
-        if self._try(step, decide):
+    async def decide(self, step: Step, decide: Decide) -> bool:
+        """Take a step: decide it and carry it out; False: it could not be decided."""
+        decided = self._try(step, decide)
+        if decided:
             await self.carry_out(step.effects)
+        return decided
 
     def _try(self, step: Step, decide: Decide) -> bool:
         """Decide a step. One that makes no sense costs one step: the call stays as it was."""

@@ -214,6 +214,22 @@ async def test_the_next_officer_is_rung_where_one_cannot_be_any_more_after_a_kil
     assert failed.reason == Reason.UNREACHABLE
 
 
+async def test_what_is_due_and_makes_no_sense_does_not_keep_everybody_else_waiting(
+    asterisk: FakeAsterisk, place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with place.run() as adapter:
+        call_id, _ = await speak(asterisk, adapter)
+    record = json.loads(place.memory.table[f"call:{call_id}"])
+    overdue = {"from_leg": "nobody", "to_leg": "", "until": record["call"]["started"]}
+    record["call"]["transfer"] = overdue
+    place.memory.table[f"call:{call_id}"] = json.dumps(record)
+    async with place.run() as adapter:
+        await asterisk.call(number="13900139000")
+        await adapter.notices.any(IncomingCallNotice, phone_num="13900139000")
+        await asyncio.sleep(0.2)
+    assert 1 <= caplog.text.count("could not be decided") <= 3
+
+
 async def test_another_program_that_takes_the_application_is_said_so(
     asterisk: FakeAsterisk, place: Place
 ) -> None:
