@@ -33,6 +33,7 @@ from linkage.ports import (
 )
 from protocol import messages as m
 from protocol.envelope import Request
+from protocol.kinds import COMMANDS
 from protocol.message import Message
 from protocol.messages import message_class
 from protocol.results import Result
@@ -77,7 +78,7 @@ class AdapterContract(ABC):
         served = self.adapter.capabilities
         assert served, "an adapter that does nothing"
         for number in served:
-            assert number // 100 == 2, f"{number} is no command to a platform"
+            assert number in COMMANDS, f"{number} is no command to a platform"
             assert message_class(number) is not None, f"{number} is not in the catalogue"
         assert self.make_platform().command().number in served
 

@@ -11,6 +11,7 @@ from linkage.ports import AdapterPort, Notice
 from linkage.ports.adapter import NOTHING
 from protocol.codec import decode, encode
 from protocol.envelope import Request
+from protocol.kinds import NOTICES
 from protocol.message import Message
 from pytest_linkage.contract.platform import Expected
 
@@ -104,7 +105,7 @@ def _as_read_again(notice: Notice) -> Notice:
         AssertionError: it is no notice, or its time has no zone.
     """
     message = notice.message
-    assert message.number // 100 == 1, f"{message.number} is no notice"
+    assert message.number in NOTICES, f"{message.number} is no notice"
     assert notice.time is None or notice.time.tzinfo is not None, "a time without its zone"
     read = decode(encode(Request(id="1", message=message, time=notice.time)))
     assert isinstance(read, Request), "a notice is a request"
