@@ -79,8 +79,9 @@ def test_so_many_of_the_traces_begun_here_are_recorded(
 
 def test_the_oldest_conversations_are_forgotten() -> None:
     known = Conversations("linkage")
+    context = TraceContext(hashed(16, 0), 1, sampled=True)
     for key in range(CONVERSATIONS_MAX + 1):
-        known.remember("operation", key, TraceContext(hashed(16, key), 1, sampled=True))
+        known.remember("operation", key, context)
     assert known.known("operation", 0) is None
     assert known.known("operation", 1) is not None
 
