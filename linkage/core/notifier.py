@@ -15,10 +15,10 @@ from linkage.core.peers import Peer, Peers
 from linkage.core.scope import Delivery, Scope
 from linkage.core.traces import Traces
 from linkage.correlation import Applied, Entry, Records, final_event
-from linkage.correlation.messages import RECEIVED as MESSAGES_RECEIVED
-from linkage.correlation.messages import addresses_of
 from linkage.correlation.replies import owners_of
 from linkage.correlation.rules import MESSAGES
+from linkage.correlation.sms_fax_mail import RECEIVED as MESSAGES_RECEIVED
+from linkage.correlation.sms_fax_mail import addresses_of
 from linkage.ports import EntryKind, Role
 from linkage.store.rows import JournalRow, Operation
 from protocol import messages as m

@@ -7,8 +7,8 @@ rebuild from the journal.
 """
 
 from linkage.correlation.apply import apply
-from linkage.correlation.entry import Applied, Bound, Entry
-from linkage.correlation.events import final_event
+from linkage.correlation.business_events import final_event
+from linkage.correlation.journal_entry import Applied, Bound, Entry
 from linkage.correlation.rules import natives_of
 from linkage.ports.records import Records
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from linkage.correlation import entry as causes
+from linkage.correlation import causes
 from linkage.correlation.binding import (
     bind,
     bind_by_hand,
@@ -19,15 +19,15 @@ from linkage.correlation.binding import (
     derive,
     named_event,
 )
-from linkage.correlation.command_target import targets
-from linkage.correlation.entry import Applied, Entry
-from linkage.correlation.events import (
+from linkage.correlation.business_events import (
     close_event,
     event_of,
     link_event,
     open_event,
     update_event,
 )
+from linkage.correlation.command_target import targets
+from linkage.correlation.journal_entry import Applied, Entry
 from linkage.correlation.rules import RULES, close_lost, locate
 from linkage.ports.records import Records
 from linkage.store.rows import Operation

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from linkage.correlation import entry as causes
+from linkage.correlation import causes
+from linkage.correlation.business_events import describe, event_of, open_event
 from linkage.correlation.command_target import bind_target, targets
-from linkage.correlation.entry import Applied, Bound, Entry
-from linkage.correlation.events import describe, event_of, open_event
+from linkage.correlation.journal_entry import Applied, Bound, Entry
 from linkage.ports.records import Records
 from linkage.store.rows import Event, Operation
 from protocol import messages as m

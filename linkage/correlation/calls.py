@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from linkage.correlation.entry import Entry
+from linkage.correlation.journal_entry import Entry
 from linkage.correlation.operations import attached, end, fill, make, open_transfers, us_of
 from linkage.correlation.reused_ids import begins_call
 from linkage.ports.records import Records

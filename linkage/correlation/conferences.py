@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from linkage.correlation.calls import find_or_make_call
-from linkage.correlation.entry import Entry
+from linkage.correlation.journal_entry import Entry
 from linkage.correlation.operations import attached, end, fill, make, us_of
 from linkage.ports.records import Records
 from linkage.store.rows import Operation

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from linkage.correlation.command_target import by_op_id
-from linkage.correlation.entry import Entry
+from linkage.correlation.journal_entry import Entry
 from linkage.correlation.operations import attached, end, fill, make, text_of
 from linkage.ports.records import Records
 from linkage.store.rows import FileRecord, Operation, to_us

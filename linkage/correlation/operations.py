@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from linkage.correlation.entry import Entry
+from linkage.correlation.journal_entry import Entry
 from linkage.ports.records import Records
 from linkage.store.rows import Operation, to_us
 from protocol.message import Message

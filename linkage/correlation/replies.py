@@ -17,8 +17,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from linkage.correlation.entry import Entry
-from linkage.correlation.events import final_event
+from linkage.correlation.business_events import final_event
+from linkage.correlation.journal_entry import Entry
 from linkage.correlation.operations import text_of
 from linkage.correlation.reused_ids import SUBSCRIBER_DIGITS, digits_of, is_same_party
 from linkage.ports.records import Records

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from linkage.correlation.entry import Entry
+from linkage.correlation.journal_entry import Entry
 from linkage.correlation.operations import native_of, text_of
 from linkage.ports.records import Records
 from linkage.store.rows import Operation

@@ -13,11 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from linkage.correlation import binding, calls, conferences, files, messages, replies
-from linkage.correlation import entry as causes
-from linkage.correlation.entry import Entry
-from linkage.correlation.messages import Names
+from linkage.correlation import binding, calls, causes, conferences, files, replies, sms_fax_mail
+from linkage.correlation.journal_entry import Entry
 from linkage.correlation.operations import attached, end, open_transfers, text_of
+from linkage.correlation.sms_fax_mail import Names
 from linkage.ports.records import Records
 from linkage.store.rows import Event, Operation
 from protocol.message import Message
@@ -35,21 +34,21 @@ LOCATE: Final[Mapping[int, Locate]] = {
     108: files.recording_change,
     110: conferences.call_out_result,
     115: calls.call_state,
-    118: messages.session_change,
-    120: messages.message_received,
-    121: messages.message_sent,
-    122: messages.message_sent,
-    123: messages.message_received,
-    130: messages.message_received,
-    131: messages.message_sent,
-    132: messages.message_sent,
-    140: messages.message_received,
-    141: messages.message_sent,
-    142: messages.message_sent,
-    150: messages.session_change,
+    118: sms_fax_mail.session_change,
+    120: sms_fax_mail.message_received,
+    121: sms_fax_mail.message_sent,
+    122: sms_fax_mail.message_sent,
+    123: sms_fax_mail.message_received,
+    130: sms_fax_mail.message_received,
+    131: sms_fax_mail.message_sent,
+    132: sms_fax_mail.message_sent,
+    140: sms_fax_mail.message_received,
+    141: sms_fax_mail.message_sent,
+    142: sms_fax_mail.message_sent,
+    150: sms_fax_mail.session_change,
     151: files.file_told,
     153: files.file_told,
-    160: messages.place_told,
+    160: sms_fax_mail.place_told,
     181: files.file_told,
     182: files.file_told,
 }
@@ -67,7 +66,7 @@ LOST: Final = "lost"
 OTHER_IDS: Final[Mapping[int, Names]] = {
     105: Names("call", "new_call_id"),
     108: Names("rec", "record_id"),
-    **messages.NAMED,
+    **sms_fax_mail.NAMED,
 }
 """Notices that have an id beside those of calls and conferences."""
 
@@ -146,6 +145,6 @@ def natives_of(message: Message) -> list[str]:
         native = str(own.native(message))
         found.append(native)
         party = own.party_of(message)
-        if message.number in messages.SENT and party is not None:
-            found.append(messages.receiver_native(native, party))
+        if message.number in sms_fax_mail.SENT and party is not None:
+            found.append(sms_fax_mail.receiver_native(native, party))
     return found

@@ -122,7 +122,7 @@ class Queues(Protocol):
         """The Seq that the receiver's next message will carry."""
         ...
 
-    def begin(self, receiver: str, role: str, first_seq: int) -> bool:
+    def begin_at(self, receiver: str, role: str, first_seq: int) -> bool:
         """Let a queue begin at a Seq; False where there is one."""
         ...
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Engine
 
 from linkage.correlation.apply import apply
-from linkage.correlation.entry import Entry
+from linkage.correlation.journal_entry import Entry
 from linkage.store.rows import JournalRow, to_us
 from linkage.store.sql.unit import UnitOfWork
 from linkage.store.sqlite.database import open_store

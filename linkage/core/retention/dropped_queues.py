@@ -90,7 +90,9 @@ class AnnounceGaps(Job[None]):
         if begin is not None:
             unknown = [item for item in context.peers.by_id.values() if item.id not in gaps]
             gaps |= {
-                item.id: 1 for item in unknown if tx.queues.begin(item.id, item.role.value, begin)
+                item.id: 1
+                for item in unknown
+                if tx.queues.begin_at(item.id, item.role.value, begin)
             }
         for peer_id, first in gaps.items():
             peer = context.peers.get(peer_id)

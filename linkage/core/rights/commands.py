@@ -8,6 +8,8 @@ from typing import Final
 from linkage.core.peers import Peer, Peers
 from linkage.core.rights.refusal import RefusedError
 from linkage.correlation.apply import BEGINS_COMMUNICATION
+from linkage.correlation.business_events import final_event
+from linkage.correlation.causes import MANUAL
 from linkage.correlation.command_target import (
     BOUND_BY,
     bind_target,
@@ -18,8 +20,6 @@ from linkage.correlation.command_target import (
     in_words,
     may_use,
 )
-from linkage.correlation.entry import MANUAL
-from linkage.correlation.events import final_event
 from linkage.ports import Role
 from linkage.ports.records import Records
 from linkage.store.rows import Event, Operation

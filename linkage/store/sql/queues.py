@@ -93,7 +93,7 @@ class SqlQueues(Part, Queues):
         return self._peers.get(receiver, ("", 1))[1]
 
     @override
-    def begin(self, receiver: str, role: str, first_seq: int) -> bool:
+    def begin_at(self, receiver: str, role: str, first_seq: int) -> bool:
         if receiver in self._peers:
             return False
         self._peers[receiver] = (role, first_seq)

@@ -61,7 +61,8 @@ class SqlRecords(Part, Records):
 
     @override
     def begun(self) -> None:
-        # What was looked up is known until the transaction ends: nobody else writes.
+        # What was looked up is known until the transaction ends: nobody else writes. What is in
+        # `_native` is found all the same.
         self._absent: set[tuple[str, str]] = set()
         self._same_id: dict[str, list[int]] = {}
         self._absent_events: set[tuple[str, str]] = set()
@@ -113,8 +114,7 @@ class SqlRecords(Part, Records):
         wanted = [key for key in natives if known.get(key) not in rows]
         self._absent.update(wanted)
         for row in self._tx.driver.find_each(_by_native, sorted({native for _, native in wanted})):
-            found = self._index(self._operations.take(row))
-            self._absent.discard((found.platform, found.native))
+            self._index(self._operations.take(row))
 
     @override
     def find_calls(self, call_id: str) -> list[Operation]:

@@ -1,20 +1,12 @@
-"""What correlation is told and what it may touch."""
+"""One accepted message as the journal holds it, and what it changed when it was applied."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from linkage.store.rows import Event, Operation
 from protocol.message import Message
-
-EXPLICIT: Final = "explicit"
-CREATED: Final = "created"
-DERIVED: Final = "derived"
-COMMAND: Final = "command"
-REPLY: Final = "reply"
-MANUAL: Final = "manual"
 
 
 @dataclass(slots=True, kw_only=True)

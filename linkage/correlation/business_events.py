@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from linkage.correlation.entry import Applied, Entry
+from linkage.correlation.journal_entry import Applied, Entry
 from linkage.ports.records import Records
 from linkage.store.rows import Event
 from protocol import messages as m

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from linkage.correlation import files, replies
-from linkage.correlation.entry import Entry
+from linkage.correlation.journal_entry import Entry
 from linkage.correlation.operations import attached, end, fill, make, text_of
 from linkage.correlation.reused_ids import content_of, digits_of, is_another_message, is_same_party
 from linkage.ports.records import Records
