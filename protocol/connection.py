@@ -21,7 +21,6 @@ from typing import Final
 
 from protocol.codec import codec_for, decode
 from protocol.dialect import DEFAULT, Dialect
-from protocol.directions import Directions
 from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError, RemoteProtocolError
 from protocol.events import (
@@ -41,6 +40,7 @@ from protocol.pairing import Awaited, Owed
 from protocol.registration import named_peer, peer_id_of
 from protocol.results import Result
 from protocol.roles import ROLE_BY_REGISTRATION, Role
+from protocol.sending_rights import SendingRights
 from protocol.states import TRANSITIONS, ConnectionState, Input, Side
 
 __all__ = [
@@ -117,7 +117,7 @@ class Connection:
     ) -> None:
         if role is None and (side is Side.PEER or registered or dialling):
             raise LocalProtocolError("only linkage's listener may learn the role later")
-        self._directions = Directions(side, role, dialling=dialling)
+        self._rights = SendingRights(side, role, dialling=dialling)
         self._dialect_of = dialect_of
         self._timers = timers
         self._state = ConnectionState.REGISTERED if registered else ConnectionState.UNREGISTERED
@@ -157,7 +157,7 @@ class Connection:
     @property
     def role(self) -> Role | None:
         """What the peer of linkage is; None until its registration was accepted."""
-        return self._directions.role
+        return self._rights.role
 
     @property
     def dialect(self) -> Dialect:
@@ -315,11 +315,11 @@ class Connection:
         """Why a request of this type is refused here and now; None: it is not."""
         is_registration = type_ in ROLE_BY_REGISTRATION
         if self._state is ConnectionState.UNREGISTERED:
-            if not self._directions.may_register(type_, ours=False):
+            if not self._rights.may_register(type_, ours=False):
                 return Result.NOT_REGISTERED, "register first"
             if self._registering is not None:
                 return Result.WRONG_STATE, "the registration before this one is not answered yet"
-        elif not self._directions.allows(type_, ours=False):
+        elif not self._rights.allows(type_, ours=False):
             return Result.WRONG_DIRECTION, f"{type_:03d} is not for this side"
         elif is_registration:
             return Result.WRONG_STATE, "registered already"
@@ -413,9 +413,9 @@ class Connection:
 
     def _check_direction(self, number: int) -> None:
         if self._state is ConnectionState.UNREGISTERED:
-            if not self._directions.may_register(number, ours=True):
+            if not self._rights.may_register(number, ours=True):
                 raise LocalProtocolError(f"{number} before registration")
-        elif not self._directions.allows(number, ours=True):
+        elif not self._rights.allows(number, ours=True):
             raise LocalProtocolError(f"{number} is not sent by this side to a {self.role}")
 
     def _settle(self, response: Response, registering: Request) -> None:
@@ -424,7 +424,7 @@ class Connection:
             return
         self._registering = None
         if response.accepted:
-            self._directions.role = self.role or ROLE_BY_REGISTRATION[response.type]
+            self._rights.role = self.role or ROLE_BY_REGISTRATION[response.type]
             own = self._dialect_of(peer_id_of(registering.message) or "")
             if own is not None:
                 self._speak(own)
@@ -530,8 +530,8 @@ class Connection:
 
         What is in neither is left to the rules.
         """
-        self._inbound = self._directions.numbers(ours=False)
-        self._outbound = self._directions.numbers(ours=True)
+        self._inbound = self._rights.numbers(ours=False)
+        self._outbound = self._rights.numbers(ours=True)
 
 
 def _one_line(text: str, encoding: str) -> str:

@@ -18,8 +18,8 @@ from protocol.states import Side
 _DIALLED: Final = frozenset({Role.APPLICATION, Role.MONITOR})
 
 
-class Directions:
-    """The rules for one end of a connection; `ours` asks for what we send, not for what we take.
+class SendingRights:
+    """Who may send what, for one end; `ours` asks for what we send, not for what we take.
 
     Args:
         side: which end we are.
