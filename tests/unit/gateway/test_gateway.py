@@ -94,6 +94,27 @@ async def test_closing_answers_what_is_in_work_and_says_why(
     assert core.ends[0][1] == "going home"
 
 
+async def test_closing_waits_for_answers_and_takes_nothing_new_meanwhile(
+    start: Start, connect: Connect, core: FakeCore
+) -> None:
+    gateway = await start()
+    far = await connect(gateway)
+    await far.register(190, "platform")
+    core.gate = asyncio.Event()
+    await far.send(incoming("1"))
+    await core.until(lambda: core.started)
+    closing = asyncio.get_running_loop().create_task(gateway.close("going home"))
+    await asyncio.sleep(0.05)
+    await far.send(incoming("2"))
+    await asyncio.sleep(0.05)
+    assert not closing.done()
+    assert [request.id for request in core.started] == ["1"]
+    core.gate.set()
+    assert await far.result() == ("1", 0)
+    assert (await far.message()).attrib["Type"] == "299"
+    await closing
+
+
 async def test_closing_ends_in_bounded_time_though_the_core_hangs(
     start: Start, connect: Connect, core: FakeCore
 ) -> None:

@@ -432,3 +432,16 @@ async def test_a_peer_that_does_not_read_does_not_hold_up_the_end(
     assert core.live == {}
     assert gateway.connections == 0
     slow.reset()
+
+
+async def test_a_session_that_the_core_ends_is_cut_off_where_its_peer_does_not_read(
+    start: Start, core: FakeCore
+) -> None:
+    gateway = await start(GatewaySettings(close_within_s=0.05, write_high_bytes=1024))
+    far = await slow_application(gateway, core)
+    core.live["app"].close("replaced")
+    await core.until(lambda: core.ends)
+    async with asyncio.timeout(30):
+        while gateway.connections:  # noqa: ASYNC110 - what the socket does sets no event of ours
+            await asyncio.sleep(0.01)
+    far.reset()
