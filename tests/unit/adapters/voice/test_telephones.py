@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -112,6 +113,34 @@ async def test_wherever_it_is_killed_a_consultation_leaves_nobody_in_silence(
                 await asterisk.until(all_speak)
         write += 1
     assert write > 5
+
+
+async def test_a_colleague_whose_new_call_is_not_known_any_more_is_hung_up(
+    tmp_path: Path,
+) -> None:
+    handed: list[str] = []
+    write = 0
+    while not handed:
+        async with FakeAsterisk() as asterisk:
+            place = Place.at(tmp_path, asterisk.settings())
+            assert await _handing_over(asterisk, place, write), "it was never killed in between"
+            records = {
+                key: json.loads(text)["call"]
+                for key, text in place.memory.table.items()
+                if key.startswith("call:")
+            }
+            handed = [record["handed_to"] for record in records.values() if record["handed"]]
+            if handed:
+                del place.memory.table[f"call:{handed[0]}"]
+                await _is_hung_up(asterisk, place, asterisk.leg("1002").id)
+        write += 1
+
+
+async def _is_hung_up(asterisk: FakeAsterisk, place: Place, channel: str) -> None:
+    async with place.run() as adapter:
+        await asterisk.until(lambda: channel not in asterisk.lines)
+        await adapter.notices.any(HangupNotice, reason=Reason.TRANSFERRED)
+        await place.memory.until(lambda: place.memory.table.keys() == {"link"})
 
 
 async def _handing_over(asterisk: FakeAsterisk, place: Place, write: int) -> bool:
