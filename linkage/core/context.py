@@ -69,12 +69,12 @@ class Context:
         self.disk_free: int | None = None
         """Bytes that the store may still grow by, as of the last sweep. Read by other threads."""
 
-    def begin(self, batch: Sequence[Incoming], now: Now) -> None:
+    def begin_batch(self, batch: Sequence[Incoming], now: Now) -> None:
         """A transaction was opened for jobs with these requests of peers."""
         self.first_seq = self.first_seq or self.tx.journal.next_seq
         self.clock_steps.look(now)
-        self.scope.begin(now, self.clock_steps.steps)
-        self.requests.begin(batch)
+        self.scope.begin_batch(now, self.clock_steps.steps)
+        self.requests.begin_batch(batch)
         self.resumer.begin_batch()
 
     def committed(self, now: Now) -> None:

@@ -259,7 +259,7 @@ class Core:
 
     def begin(self, link: Link) -> None:
         """See `CorePort.begin`."""
-        self._links.begin(link)
+        self._links.begin_pushing(link)
 
     async def take_up(self, config: Config, gone: Collection[str]) -> None:
         """Let in whom a changed configuration lets in, and end the sessions of the others.

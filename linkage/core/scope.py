@@ -79,16 +79,16 @@ NOTHING: Final[Done[Any]] = Done()
 
 
 class Scope:
-    """Belongs to the core's thread; `begin` is called for each batch."""
+    """Belongs to the core's thread; `begin_batch` is called for each batch."""
 
     __slots__ = ("answers", "deliveries", "now", "now_us", "peers", "row", "steps", "tx")
 
     def __init__(self, tx: Tx, peers: Peers) -> None:
         self.tx = tx
         self.peers = peers
-        self.begin(Now(datetime.fromtimestamp(0, UTC), 0), Steps())
+        self.begin_batch(Now(datetime.fromtimestamp(0, UTC), 0), Steps())
 
-    def begin(self, now: Now, steps: Steps) -> None:
+    def begin_batch(self, now: Now, steps: Steps) -> None:
         """A batch begins; `steps` says where in the journal the clock was set."""
         self.now = now
         self.now_us = now.utc_us

@@ -147,7 +147,7 @@ class Queue:
         del by
         if self.line is not None and not self.begun:
             self.begun = True
-            self.outbox.begin(0)
+            self.outbox.begin_pushing(0)
 
     def the_link_dies(self, by: int = 0) -> None:
         del by

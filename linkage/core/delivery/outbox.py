@@ -63,7 +63,7 @@ class Outbox:
         self.loading = False
         self.loaded = 0
         self.generation = 0
-        """Counts `begin`: what was read from disk for an older one is not for this one."""
+        """Counts `begin_pushing`: what was read from disk for an older one is not for this one."""
         self._queue: deque[tuple[Delivery, int]] = deque()
         """With since when it is on disk."""
         self._answers: deque[Request] = deque()
@@ -84,7 +84,7 @@ class Outbox:
 
     # --- the link --------------------------------------------------------------------------------
     def attach(self, link: Link) -> list[Delivery]:
-        """A new link: everything unanswered goes out again, in order, once `begin` is called.
+        """A new link: everything unanswered goes out again, in order, from `begin_pushing` on.
 
         Returns what `detach` does, of an older link.
         """
@@ -95,7 +95,7 @@ class Outbox:
             self._doubtful = link.window
         return unknown
 
-    def begin(self, after: int) -> None:
+    def begin_pushing(self, after: int) -> None:
         """Pushing may start; the queue is read from disk after a position."""
         self._begun = True
         self.restart(after)

@@ -149,7 +149,7 @@ class Queues:
 
     # --- links -----------------------------------------------------------------------------------
     def attach(self, receiver: str, link: Link) -> None:
-        """A receiver has a new link; nothing is pushed before `begin`."""
+        """A receiver has a new link; nothing is pushed before `begin_pushing`."""
         outbox = self.of(receiver)
         self._give_up(outbox, outbox.attach(link))
 
@@ -158,10 +158,10 @@ class Queues:
         outbox = self.of(receiver)
         self._give_up(outbox, outbox.detach())
 
-    def begin(self, receiver: str, after: int) -> None:
+    def begin_pushing(self, receiver: str, after: int) -> None:
         """Start to push what waits for a receiver after a position."""
         outbox = self.of(receiver)
-        outbox.begin(after)
+        outbox.begin_pushing(after)
         self._load(outbox)
 
     def answered(self, receiver: str, response: Response) -> None:

@@ -53,7 +53,7 @@ class Resumer:
         """A batch begins."""
         self._left = ROWS_MAX
 
-    def begin(self, peer_id: str) -> Resumption:
+    def begin_registration(self, peer_id: str) -> Resumption:
         """A genuine registration of a peer; whatever is under way for it is given up."""
         self._numbers[peer_id] += 1
         return Resumption(self._numbers[peer_id], KEY_MAX)

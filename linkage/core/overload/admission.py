@@ -117,7 +117,7 @@ class Admission:
 
         Written after the registration it would settle what the newer one is still to get.
         """
-        self._takeover.begin(receiver)
+        self._takeover.begin_registration(receiver)
         self._kept = [
             job
             for job in self._kept

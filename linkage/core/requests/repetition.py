@@ -84,7 +84,7 @@ class Repetitions:
         self._is_read = False
 
     # --- connections -----------------------------------------------------------------------------
-    def begin(self) -> None:
+    def begin_batch(self) -> None:
         """A batch begins."""
         if self._is_read:
             return

@@ -43,11 +43,11 @@ class RequestJournal:
         self.given_again: str | None = None
         """What the entry of the request in work says where its Id was given before."""
 
-    def begin(self, batch: Sequence[Incoming]) -> None:
+    def begin_batch(self, batch: Sequence[Incoming]) -> None:
         """Look up at once which requests of a batch were journalled before."""
         self.given_again = None
         self.seen = {}
-        self.repetitions.begin()
+        self.repetitions.begin_batch()
         keys: list[tuple[str, str]] = []
         natives: set[tuple[str, str]] = set()
         for incoming in batch:

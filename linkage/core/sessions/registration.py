@@ -58,7 +58,7 @@ class Register(Job[Admitted | Response | Resumption]):
             peer, secret = self._judge(context)
         except RefusedError as refusal:
             return self._refuse(context, refusal)
-        under_way = self.under_way or context.resumer.begin(peer.id)
+        under_way = self.under_way or context.resumer.begin_registration(peer.id)
         if not context.resumer.is_latest(peer.id, under_way):
             return respond(
                 request,

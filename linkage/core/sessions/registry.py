@@ -133,7 +133,7 @@ class Links:
                 done = await self._tried(replace(job, under_way=done.value))
             accepted = isinstance(done.value, Admitted)
         finally:
-            for answer in self._takeover.end(claimed, accepted=accepted):
+            for answer in self._takeover.end_registration(claimed, accepted=accepted):
                 self._writer.put(answer)
         return done
 
@@ -211,11 +211,11 @@ class Links:
         self._queues.attach(peer.id, link)
         peer.connected = True
 
-    def begin(self, link: Link) -> None:
+    def begin_pushing(self, link: Link) -> None:
         """See `CorePort.begin`."""
         peer = self.peer_at.get(link)
         if peer is not None:
-            self._queues.begin(peer.id, self._positions.pop(link, 0))
+            self._queues.begin_pushing(peer.id, self._positions.pop(link, 0))
 
     def shut_out(self, peer_ids: Collection[str]) -> None:
         """Let nobody in as one of these peers, and everybody else again; who is here goes."""

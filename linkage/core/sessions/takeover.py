@@ -28,7 +28,7 @@ class Takeover:
         self._registering: Counter[str] = Counter()
         self._held: dict[str, list[Acknowledge]] = {}
 
-    def begin(self, peer_id: str) -> None:
+    def begin_registration(self, peer_id: str) -> None:
         """Somebody registers as this peer, and says what it has."""
         self._registering[peer_id] += 1
 
@@ -41,7 +41,7 @@ class Takeover:
             held.append(work)
         return True
 
-    def end(self, peer_id: str, *, accepted: bool) -> list[Acknowledge]:
+    def end_registration(self, peer_id: str, *, accepted: bool) -> list[Acknowledge]:
         """The registration was judged; the answers that count after all."""
         self._registering[peer_id] -= 1
         if accepted:

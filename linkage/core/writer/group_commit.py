@@ -118,7 +118,7 @@ class GroupCommit:
         try:
             subject.describe = about
             with context.tx.transaction():
-                context.begin(incoming, now)
+                context.begin_batch(incoming, now)
                 for job in jobs:
                     subject.of = job
                     done.append(finish(job.run(context)))
@@ -139,7 +139,7 @@ class GroupCommit:
         context = self.context
         try:
             with context.tx.transaction():
-                context.begin((), now)
+                context.begin_batch((), now)
                 done = context.scope.finish(job.broken(context))
         except Exception as error:
             context.forget()

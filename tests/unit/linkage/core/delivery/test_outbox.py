@@ -74,7 +74,7 @@ def answer(seq: int) -> Response:
 def open_outbox(window: int = 64) -> tuple[Outbox, Sink]:
     outbox, sink = Outbox("desk"), Sink(window)
     outbox.attach(sink)
-    outbox.begin(0)
+    outbox.begin_pushing(0)
     return outbox, sink
 
 
@@ -198,7 +198,7 @@ def test_a_new_link_is_owed_no_pause_and_has_all_its_tries() -> None:
         assert outbox.answered(overload(1), 0) is None
         outbox.pump(2 * SECOND)
     outbox.attach(sink)
-    outbox.begin(0)
+    outbox.begin_pushing(0)
     read(outbox, delivery(1))
     assert sink.seqs[-1] == 1
     assert len(sink.seqs) == TRIES_MAX + 2
@@ -215,7 +215,7 @@ def test_what_was_put_off_makes_nothing_behind_it_look_new_to_the_next_link() ->
     assert sink.seqs == [1, 2, 1]
     again = Recorder()
     outbox.attach(again)
-    outbox.begin(0)
+    outbox.begin_pushing(0)
     read(outbox, delivery(1), delivery(2))
     assert again.resent == [True, True]
 
@@ -292,7 +292,7 @@ def test_what_is_read_for_an_older_session_is_not_for_this_one() -> None:
     stale = outbox.generation
     newer = Sink()
     outbox.attach(newer)
-    outbox.begin(3)
+    outbox.begin_pushing(3)
     outbox.loading = True
 
     assert outbox.extend([delivery(1)], stale, 0, complete=True) == []
@@ -337,7 +337,7 @@ def test_a_command_of_this_process_that_waited_for_its_link_is_pushed() -> None:
     outbox.offer(delivery(5, 205), 0)
     sink = Sink()
     outbox.attach(sink)
-    outbox.begin(0)
+    outbox.begin_pushing(0)
 
     assert read(outbox, delivery(4, 205), delivery(5, 205)) == [4]
 
