@@ -184,15 +184,11 @@ class Peers:
         wanted = {login for login in logins if login is not None}
         return [peer for peer in self.communication_screens if peer.login in wanted]
 
-    def applications_for(self, number: str | None, login: str | None) -> list[Peer]:
-        """Whose call a new call is.
+    def takers(self, number: str | None, login: str | None) -> Takers:
+        """Whose a new call is, and whether they take just this number or login, or all.
 
         By the longest match of the called number, by LoginId, else who takes all (`*`).
         """
-        return self.takers(number, login).peers
-
-    def takers(self, number: str | None, login: str | None) -> Takers:
-        """The same, and whether they take just this number or login, or all."""
         found = self._takers.get((number, login))
         if found is None:
             if len(self._takers) >= TAKERS_MAX:

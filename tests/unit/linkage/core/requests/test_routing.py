@@ -64,7 +64,7 @@ def test_a_new_call_is_of_who_takes_its_number_most_exactly_then_of_its_login(
         {},
     )
 
-    assert [item.id for item in peers.applications_for(number, login)] == takes
+    assert [item.id for item in peers.takers(number, login).peers] == takes
 
 
 def test_a_call_that_two_take_is_nobody_s_until_one_makes_its_event(make: Make) -> None:
