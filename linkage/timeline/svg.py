@@ -193,7 +193,7 @@ class _Drawing:
 
     def _note(self, rung: Rung) -> str:
         x = self._x[rung.source]
-        text = f"{counted(rung)} {harmless(rung.detail)}".strip()
+        text = harmless(f"{counted(rung)} {rung.detail}".strip())
         room = int((self._width - MARGIN - x - 10) / (CELL * SMALL))
         return (
             f'<circle cx="{x:g}" cy="18" r="4" fill="{_COLOUR[rung.style]}"/>'

@@ -12,9 +12,9 @@ import unicodedata
 from typing import Final
 
 # C0 and C1 controls, DEL, line and paragraph separators, bidirectional overrides and isolates,
-# zero-width joiners and marks, tags, surrogates.
+# zero-width joiners and marks, tags, surrogates, and what is no character at all.
 _HARMFUL: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\e"}

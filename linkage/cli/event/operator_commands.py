@@ -185,7 +185,7 @@ def _ask(config: Config, config_file: Path, owner: str, message: Message) -> dic
         answer = ask(config.control_path, question)
     except NotServingError as error:
         raise FailureError(
-            f"{error}, so nothing was changed: start it with `linkage serve -c {config_file}`"
+            f"{error}: start it with `linkage serve -c {config_file}`; nothing was changed"
         ) from None
     if answer["result"] >= FIRST_REFUSAL:
         detail = f": {answer['detail']}" if answer["detail"] else ""
