@@ -262,7 +262,7 @@ class Peer(Generic[K]):
 
     # --- for the carrier -------------------------------------------------------------------------
     def report(self, state: State, reason: str) -> None:
-        """The state has changed; see `carriers.Host`."""
+        """The state has changed; see `connecting.Host`."""
         self._state, self._reason = state, reason
         # To wait in silence is what nobody finds; the rest is the usual course of things.
         level = logging.WARNING if state is State.WAITING else logging.INFO
@@ -294,13 +294,13 @@ class Peer(Generic[K]):
             self._patience.reschedule(due)
 
     def tried(self, address: str, reason: str) -> None:
-        """An attempt came to nothing; see `carriers.Host`."""
+        """An attempt came to nothing; see `connecting.Host`."""
         self._attempts.failed(address, reason)
 
     def make_session(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, dialled: bool
     ) -> Session:
-        """A session over an open socket; see `carriers.Host`."""
+        """A session over an open socket; see `connecting.Host`."""
         connection = Connection(
             side=Side.PEER,
             role=self.role,
@@ -313,7 +313,7 @@ class Peer(Generic[K]):
         return Session(reader, writer, connection, self, self._clock, dialled=dialled)
 
     async def serve(self, session: Session) -> bool:
-        """Register on it, and run it to its end; see `carriers.Host`."""
+        """Register on it, and run it to its end; see `connecting.Host`."""
         try:
             if self._credentials.legacy:
                 self._adopt(session)
@@ -332,7 +332,7 @@ class Peer(Generic[K]):
         return session.ready
 
     def check(self) -> None:
-        """Whether to go on; see `carriers.Host`."""
+        """Whether to go on; see `connecting.Host`."""
         if self._fatal is not None:
             raise self._fatal
 
