@@ -159,16 +159,22 @@ class Operation(OperationColumns[int]):
 
 
 @dataclass(slots=True, kw_only=True)
-class Binding:
+class BindingColumns:
+    """What a binding has here and on the read side."""
+
+    cause: str
+    author: str
+    valid_from: int
+    valid_to: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Binding(BindingColumns):
     """Operation ↔ event, valid between two journal seqs."""
 
     binding_id: int
     op_id: int
     event_pk: int
-    cause: str
-    author: str
-    valid_from: int
-    valid_to: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -186,16 +192,22 @@ class OperationKey:
 
 
 @dataclass(slots=True, kw_only=True)
-class EventLink:
+class LinkColumns:
+    """What a link between events has here and on the read side."""
+
+    kind: str
+    author: str
+    valid_from: int
+    valid_to: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class EventLink(LinkColumns):
     """Event ↔ event: merge, parent, related, split; valid between two journal seqs."""
 
     link_id: int
     event_pk: int
     other_pk: int
-    kind: str
-    author: str
-    valid_from: int
-    valid_to: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -10,9 +10,11 @@ from typing import Any, Final
 from linkage.files.layout import find_file
 from linkage.store.read.views import BindingView, EntryView, EventView, FileView, OperationView
 from linkage.store.rows import (
+    BindingColumns,
     EntryColumns,
     EventColumns,
     FileColumns,
+    LinkColumns,
     OperationColumns,
     columns_of,
     from_us,
@@ -25,11 +27,19 @@ from protocol.message import Message
 from protocol.messages import message_class
 
 _NAMES: Final[Mapping[type, tuple[str, ...]]] = {
-    cls: columns_of(cls) for cls in (EntryColumns, EventColumns, FileColumns, OperationColumns)
+    cls: columns_of(cls)
+    for cls in (
+        BindingColumns,
+        EntryColumns,
+        EventColumns,
+        FileColumns,
+        LinkColumns,
+        OperationColumns,
+    )
 }
 
 
-def _columns(cls: type, row: Any) -> dict[str, Any]:
+def columns_in(cls: type, row: Any) -> dict[str, Any]:
     """Of a row what a class of columns has, times as a view has them."""
     values = {name: getattr(row, name) for name in _NAMES[cls]}
     return {
@@ -42,7 +52,9 @@ def event_view(
 ) -> EventView:
     """An event; `names` has what it was merged into."""
     merged_into = None if row.merged_into is None else names[row.merged_into][1]
-    return EventView(**_columns(EventColumns, row), merged_into=merged_into, operations=operations)
+    return EventView(
+        **columns_in(EventColumns, row), merged_into=merged_into, operations=operations
+    )
 
 
 def operation_view(
@@ -54,7 +66,7 @@ def operation_view(
     """An operation with what belongs to it."""
     valid = next((item for item in reversed(bindings) if item.valid_to is None), None)
     return OperationView(
-        **_columns(OperationColumns, row),
+        **columns_in(OperationColumns, row),
         event_id=None if row.event_pk is None else names[row.event_pk][1],
         author=None if valid is None else valid.author,
         bindings=bindings,
@@ -65,7 +77,7 @@ def operation_view(
 def file_view(row: Any, folder: Path | None) -> FileView:
     """A file; `folder` is where linkage keeps them, None: `path` stays empty."""
     path = None if folder is None else find_file(folder, row.file_id)
-    return FileView(**_columns(FileColumns, row), path=path)
+    return FileView(**columns_in(FileColumns, row), path=path)
 
 
 def entry_view(row: Any, dialects: Mapping[str, Dialect]) -> EntryView:
@@ -73,7 +85,7 @@ def entry_view(row: Any, dialects: Mapping[str, Dialect]) -> EntryView:
     cls = None if row.type is None else message_class(row.type)
     dialect = dialects.get(row.source, DEFAULT)
     return EntryView(
-        **_columns(EntryColumns, row),
+        **columns_in(EntryColumns, row),
         name=row.kind if cls is None else cls.english,
         chinese="" if cls is None else cls.chinese,
         message=_decoded(row.body, dialect),

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from linkage.store.read.from_rows import file_view, operation_view
+from linkage.store.read.from_rows import columns_in, file_view, operation_view
 from linkage.store.read.views import BindingView, FileView, LinkView, OperationView
-from linkage.store.rows import from_us
+from linkage.store.rows import BindingColumns, LinkColumns, from_us
 from linkage.store.sql import tables
 from linkage.store.sql.batched import CHUNK, event_names, select_in
 from linkage.store.sql.journal_rows import anchor_of
@@ -80,10 +80,7 @@ def links_of(connection: Connection, keys: list[int]) -> tuple[LinkView, ...]:
         LinkView(
             event_id=names[row.event_pk][1],
             other_event_id=names[row.other_pk][1],
-            kind=row.kind,
-            author=row.author,
-            valid_from=row.valid_from,
-            valid_to=row.valid_to,
+            **columns_in(LinkColumns, row),
         )
         for _, row in unique
     )
@@ -127,10 +124,7 @@ def _bindings_of(connection: Connection, op_ids: list[int]) -> dict[int, tuple[B
         view = BindingView(
             event_id=event_id,
             owner=owner,
-            cause=row.cause,
-            author=row.author,
-            valid_from=row.valid_from,
-            valid_to=row.valid_to,
+            **columns_in(BindingColumns, row),
             since=times.get(row.valid_from),
             until=None if row.valid_to is None else times.get(row.valid_to),
         )

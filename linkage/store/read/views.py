@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from linkage.store.read.summary import summarise
-from linkage.store.rows import EntryColumns, EventColumns, FileColumns, OperationColumns
+from linkage.store.rows import (
+    BindingColumns,
+    EntryColumns,
+    EventColumns,
+    FileColumns,
+    LinkColumns,
+    OperationColumns,
+)
 from protocol.message import Message
 
 
@@ -45,28 +52,20 @@ class EventView(Frozen, EventColumns[datetime]):
     """How many operations are bound to it; counted for lists only."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkView:
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
+class LinkView(Frozen, LinkColumns):
     """An event and another: `kind` is merge, parent, related or split; seqs are the journal's."""
 
     event_id: str
     other_event_id: str
-    kind: str
-    author: str
-    valid_from: int
-    valid_to: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BindingView:
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
+class BindingView(Frozen, BindingColumns):
     """One entry of an operation's binding history, the valid one having no `until`."""
 
     event_id: str
     owner: str
-    cause: str
-    author: str
-    valid_from: int
-    valid_to: int | None
     since: datetime | None
     until: datetime | None
 
