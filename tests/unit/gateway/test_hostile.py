@@ -217,10 +217,11 @@ async def test_an_unknown_type_is_answered_101(
     assert core.notes[0].result == Result.UNKNOWN_TYPE
 
 
+@pytest.mark.parametrize("peers", [(), (PeerProfile(id="platform", role=Role.PLATFORM),)])
 async def test_a_message_over_the_limit_ends_the_connection_before_it_is_stored(
-    start: Start, connect: Connect, core: FakeCore
+    start: Start, connect: Connect, core: FakeCore, peers: tuple[PeerProfile, ...]
 ) -> None:
-    far = await connect(await start(GatewaySettings(message_bytes=1024)))
+    far = await connect(await start(GatewaySettings(message_bytes=1024), peers))
     await far.register(190, "platform")
     await far.send(struct.pack(">BBH", 0x03, 0, 1000) + b"x" * 1000)
     await far.send(struct.pack(">BBH", 0x03, 0, 1000))
@@ -283,6 +284,16 @@ async def test_messages_may_come_byte_by_byte(
     for byte in incoming("1"):
         await far.send(bytes((byte,)))
     assert await far.result() == ("1", 0)
+
+
+async def test_what_a_long_message_takes_of_the_bound_it_gives_back(
+    start: Start, connect: Connect
+) -> None:
+    far = await connect(await start(GatewaySettings(inbound_max=32, heavy_bytes=16)))
+    await far.register(190, "platform")
+    for number in range(16):
+        await far.send(incoming(str(number)))
+        assert await far.result() == (str(number), 0)
 
 
 async def test_a_flood_is_left_in_the_socket_until_the_core_has_caught_up(

@@ -103,15 +103,19 @@ async def test_commands_in_work_are_answered_once_and_before_the_link_is_taken_a
     host: AdapterHost, core: FakeCore, adapter: Scripted
 ) -> None:
     executing = asyncio.Event()
-    answered: list[int] = []
+    answered: list[tuple[int, bool]] = []
+    left = asyncio.Event()
 
     async def slow_to_leave(request: Request) -> Outcome:
         executing.set()
         try:
             await asyncio.Event().wait()
         finally:
-            for _ in range(20):
-                await asyncio.sleep(0)
+            try:
+                for _ in range(20):
+                    await asyncio.sleep(0)
+            finally:
+                left.set()
         raise AssertionError
 
     adapter.executing = slow_to_leave
@@ -119,11 +123,11 @@ async def test_commands_in_work_are_answered_once_and_before_the_link_is_taken_a
     host.push(hang_up("2", "c1"))
     async with asyncio.timeout(30):
         await executing.wait()
-    core.at_begin = lambda _: answered.append(len(core.answers))
+    core.at_begin = lambda _: answered.append((len(core.answers), left.is_set()))
     close_as_the_core_does(core, host, "internal error")
     await ran(adapter, 2)
 
-    assert answered == [2]
+    assert answered == [(2, True)], "nor is anything of the adapter's under way any more"
     assert sorted(answer.request_id for answer in core.answers) == ["1", "2"]
     assert {answer.result for answer in core.answers} == {Result.TIMEOUT}
 

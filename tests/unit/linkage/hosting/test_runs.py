@@ -87,6 +87,15 @@ async def test_a_host_is_up_from_the_first_notice(
     assert core.notes == []
 
 
+async def test_an_alarm_that_an_earlier_process_raised_is_over_when_the_platform_is_heard_of(
+    host: AdapterHost, core: FakeCore, adapter: Scripted
+) -> None:
+    await core.note(host, EntryKind.ALARM, "asterisk is down: told before linkage was killed")
+    await adapter.emit(incoming())
+    await core.until(lambda: len(core.notes) == 2)
+    assert core.kinds() == [EntryKind.ALARM, EntryKind.ALARM_CLEARED]
+
+
 async def test_a_host_is_up_from_the_first_command_that_reached_the_platform(
     host: AdapterHost, core: FakeCore, adapter: Scripted
 ) -> None:

@@ -257,6 +257,23 @@ async def test_a_reader_that_has_stopped_is_told_as_soon_as_it_reads(tmp_path: P
         assert calls(desk.pushed) == ["C0", "C1", *(f"C{number}" for number in range(15, 20))]
 
 
+async def test_a_queue_that_the_disk_did_not_let_go_of_is_read_on(tmp_path: Path) -> None:
+    async with kept(tmp_path, queue_messages=5) as (site, pbx):
+        desk = await site.connect("desk", window=2)
+        await site.call(pbx, *range(20))
+        await site.write_protect()
+        with pytest.raises(OSError, match="cannot be written"):
+            await site.keep()
+        await site.write_protect(on=False)
+        await site.sweep()
+
+        desk.answers = accept
+        for request in list(desk.pushed):
+            desk.answer(request)
+        await desk.until(lambda: len(calls(desk.pushed)) == 20)
+        assert calls(desk.pushed) == [f"C{number}" for number in range(20)]
+
+
 async def test_nothing_is_dropped_in_the_place_of_what_is_being_read(tmp_path: Path) -> None:
     async with kept(tmp_path, queue_messages=1) as (site, pbx):
         desk = await site.connect("desk", window=4)
@@ -335,6 +352,27 @@ async def test_a_replay_of_what_is_gone_says_so(tmp_path: Path) -> None:
         await site.say(desk, m.ReplayRequest(from_seq=4, to_seq=4))
         await desk.until(lambda: desk.types.count(194) == 2)
         assert gaps(desk.pushed) == [(2, 4), (4, 4)]
+
+
+async def test_what_is_gone_is_said_to_its_end_where_less_was_asked_for_before(
+    tmp_path: Path,
+) -> None:
+    async with kept(tmp_path, replay_messages=2) as (site, pbx):
+        desk = await site.connect("desk")
+        desk.answers = accept
+        await site.call(pbx, *range(6))
+        await desk.heard(6)
+        await site.settled()
+        await site.keep()
+        desk.answers = None
+        await site.say(desk, m.ReplayRequest(from_seq=2, to_seq=3))
+        await desk.heard(7)
+        await site.say(desk, m.ReplayRequest(from_seq=2, to_seq=4))
+        site.core.closed(desk, "gone")
+
+        again = await site.connect("desk")
+        await again.heard(1)
+        assert gaps(again.pushed)[0] == (2, 4)
 
 
 async def test_what_was_asked_for_again_meanwhile_is_not_taken_for_fetched(tmp_path: Path) -> None:

@@ -149,6 +149,9 @@ async def test_a_newer_session_replaces_the_older(site: Site) -> None:
     await old.heard(1)
 
     new = await site.connect("desk")
+    old.answer(old.pushed[0])
+    assert (await site.say(old, m.SnapshotRequest())).result == 204
+    assert [each.address for each in site.core.present] == [pbx.address, new.address]
     site.core.closed(old, "replaced")
     old.answer(old.pushed[0])
 
