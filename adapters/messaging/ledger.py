@@ -46,6 +46,7 @@ class Ledger:
         self.jobs: dict[str, Job] = {}
         self.targets: dict[str, Target] = {}
         self._of_job: defaultdict[str, dict[str, Target]] = defaultdict(dict)
+        self._waiting: dict[str, Target] = {}
         self._by_id: defaultdict[str, list[tuple[Target, Part]]] = defaultdict(list)
         self._by_reference: dict[int, tuple[Target, Part]] = {}
         self._early: dict[str, Receipt] = {}
@@ -93,30 +94,32 @@ class Ledger:
     def _add(self, target: Target) -> None:
         self._of_job[self.jobs[target.job].id][target.key] = target  # KeyError: no such job
         self.targets[target.key] = target
+        if target.state is State.WAITING:
+            self._waiting[target.key] = target
         for part in target.parts:
             self._index(target, part)
 
     def _index(self, target: Target, part: Part) -> None:
         if part.id:
             self._by_id[plain(part.id)].append((target, part))
-            self._by_reference.pop(part.reference, None)
+            self._free(part)
         else:
             self._by_reference[part.reference] = (target, part)
 
     def _keep(self, target: Target, draft: Draft) -> None:
-        record = asdict(target)
-        record["parts"] = [[each.reference, each.id, each.fate] for each in target.parts]
-        draft.memory[target.key] = record
+        parts = [[each.reference, each.id, each.fate] for each in target.parts]
+        draft.memory[target.key] = {**vars(target), "parts": parts}
 
     def _keep_job(self, job: Job, draft: Draft) -> None:
-        draft.memory[JOB + job.id] = asdict(job)
+        draft.memory[JOB + job.id] = dict(vars(job))
 
     def _forget(self, target: Target, draft: Draft) -> None:
         job = self.jobs[target.job]
         draft.memory[target.key] = None
         del self.targets[target.key], self._of_job[job.id][target.key]
+        self._waiting.pop(target.key, None)
         for part in target.parts:
-            self._by_reference.pop(part.reference, None)
+            self._free(part)
             same = [each for each in self._by_id.pop(plain(part.id), ()) if each[0] is not target]
             if same:
                 self._by_id[plain(part.id)] = same
@@ -140,10 +143,17 @@ class Ledger:
     def begin(self, target: Target, parts: int, draft: Draft) -> None:
         """It is about to be submitted; on disk before that is."""
         target.state, target.at = State.BEGUN, self._epoch()
+        self._waiting.pop(target.key, None)
         target.parts = [Part(self._free_reference()) for _ in range(parts)]
         for part in target.parts:
             self._index(target, part)
         self._keep(target, draft)
+
+    def _free(self, part: Part) -> None:
+        """It is not looked for by its reference any more; another may be, that had the same."""
+        _, holder = self._by_reference.get(part.reference, (None, None))
+        if holder is part:
+            del self._by_reference[part.reference]
 
     def _free_reference(self) -> int:
         for _ in range(0x10000):
@@ -155,25 +165,24 @@ class Ledger:
     def take_back(self, target: Target, draft: Draft) -> None:
         """Nothing of it was submitted: it waits again, or was never there."""
         for part in target.parts:
-            self._by_reference.pop(part.reference, None)
+            self._free(part)
         target.parts = []
         if self.jobs[target.job].due is None:
             self._forget(target, draft)
         else:
             target.state = State.WAITING
+            self._waiting[target.key] = target
             self._keep(target, draft)
 
     def due(self, now: float, most: int) -> list[Target]:
-        """Receivers whose time has come, of the job that waits longest first."""
+        """Receivers whose time has come, of one job, that which waits longest."""
         found: list[Target] = []
-        for job in self.jobs.values():
-            if job.due is None or job.due > now:
-                continue
-            for target in self._of_job[job.id].values():
-                if target.state is State.WAITING:
-                    found.append(target)
-                    if len(found) == most:
-                        return found
+        for target in self._waiting.values():
+            due = self.jobs[target.job].due
+            if due is not None and due <= now and (not found or found[0].job == target.job):
+                found.append(target)
+                if len(found) == most:
+                    break
         return found
 
     def of(self, *, sms_id: str | None, request_id: str | None) -> list[Target]:

@@ -85,7 +85,10 @@ class Outbox:
         batch_id = message.batch_id or f"B{request.id}"
         job = self._job(request, message, batch_id)
         job.batch_id, job.due = batch_id, self._now()
-        return await self._put_off(job, orders.receivers_of(message, self._settings.groups))
+        receivers = orders.receivers_of(message, self._settings.groups)
+        if not receivers:
+            raise CommandError(Result.BAD_VALUE, "there is nobody in these groups")
+        return await self._put_off(job, receivers)
 
     def _job(
         self, request: ports.Command, message: m.SendSms | m.SendSmsBatch, sms_id: str
@@ -382,7 +385,7 @@ class Outbox:
                 await self._recorder.commit()
             due = self._ledger.due(self._now(), max(1, self._settings.window // 2))
             if due:
-                await self._submit_due([each for each in due if each.job == due[0].job])
+                await self._submit_due(due)
                 continue
             self._wanted.clear()
             try:

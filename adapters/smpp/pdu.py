@@ -23,6 +23,8 @@ LENGTH_MAX: Final = 70_000
 """A `message_payload` of 64 KiB and what stands around it; more is no PDU."""
 OCTETS_MAX: Final = 254
 """Octets of a short_message; longer ones go as `message_payload`."""
+TEXT_MAX: Final = 255
+"""More than the specification has for any address, id or time."""
 RESPONSE: Final = 0x8000_0000
 SEQUENCE_MAX: Final = 0x7FFF_FFFF
 VERSION: Final = 0x34
@@ -203,8 +205,8 @@ class Reader:
     def text(self) -> str:
         """A C-octet string."""
         end = self._body.find(b"\0", self._at)
-        if end < 0:
-            raise MalformedError("a text has no end")
+        if not 0 <= end - self._at <= TEXT_MAX:
+            raise MalformedError("a text has no end, or is longer than any may be")
         begin, self._at = self._at, end + 1
         return self._body[begin:end].decode("latin-1")
 

@@ -18,6 +18,7 @@ RECEIPT_BIT: Final = 0x04
 TYPE_MASK: Final = 0x3C
 ID: Final = re.compile(r"\bid:\s*([^\s:]+)", re.IGNORECASE)
 STATE: Final = re.compile(r"\bstat:\s*([A-Za-z]+)", re.IGNORECASE)
+ID_MAX: Final = 255
 FATES: Final[dict[str, Fate]] = {
     "DELIVRD": Fate.DELIVERED, "EXPIRED": Fate.EXPIRED, "UNDELIV": Fate.UNDELIVERABLE,
     "DELETED": Fate.REJECTED, "REJECTD": Fate.REJECTED, "UNKNOWN": Fate.UNKNOWN,
@@ -46,7 +47,7 @@ def read_receipt(sm: ShortMessage) -> Receipt | None:
     number = pdu.number(sm.tlvs, Tag.STATE)
     fate = FATES.get(state[1].upper()) if number is None and state else STATES.get(number or 0)
     return Receipt(
-        tlv or (written[1] if written else ""),
+        (tlv or (written[1] if written else ""))[:ID_MAX],
         sm.source,
         fate,
         pdu.number(sm.tlvs, Tag.REFERENCE),

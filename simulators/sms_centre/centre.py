@@ -207,6 +207,12 @@ class SmsCentre:
             if session.is_bound:
                 session.send(data)
 
+    async def drain(self) -> None:
+        """Wait until everybody has read what was sent."""
+        for session in list(self._sessions):
+            if not session.writer.is_closing():
+                await session.writer.drain()
+
     # --- connections -----------------------------------------------------------------------------
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         session = Session(writer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from datetime import timedelta
 from typing import Any
 
@@ -15,8 +16,8 @@ from protocol.messages import SmsReportStatus as Fate
 from protocol.messages import SmsSendStatus as Sent
 from protocol.reasons import Reason
 from protocol.results import Result
-from simulators.sms_centre import IdForm, wire
-from tests.fakes.sms_scene import SmsScene, sms_scene
+from simulators.sms_centre import BEHAVIOURS, IdForm, wire
+from tests.fakes.sms_scene import PATIENCE_S, SmsScene, sms_scene
 
 CHINESE = "一号楼三层起火，请立即疏散到南门集合。"
 
@@ -334,6 +335,49 @@ async def test_a_batch_goes_on_after_a_restart_and_nobody_gets_it_twice() -> Non
         assert set(got) | unknown == set(numbers)
 
 
+async def test_forty_kills_of_a_batch_send_nothing_twice_and_forget_nobody() -> None:
+    numbers = [f"13900001{n:03}" for n in range(300)]
+    numbers = [each for each in numbers if each[-2:] not in BEHAVIOURS]
+    receivers = tuple(m.Receiver(phone_num=each) for each in numbers)
+    async with sms_scene(window=6) as scene:
+        async with scene.running():
+            assert isinstance(
+                await scene.do(m.SendSmsBatch(receivers=receivers, content="fire")), Outcome
+            )
+
+        def is_over() -> bool:
+            return any(each.finished for each in scene.told(m.SmsBatchNotice))
+
+        kills = 0
+        for kill in range(40):
+            # Some of them before anything is done, some far on; before and after the commit.
+            scene.disk.kill_at(2 + kill % 5, committed=bool(kill % 2))
+            task = asyncio.get_running_loop().create_task(scene.make().run(scene.disk))
+            await asyncio.wait({task}, timeout=PATIENCE_S)
+            kills += task.done() and scene.disk.killed
+            task.cancel()
+            await asyncio.wait({task})
+            scene.disk.kill_at(None)
+        assert kills == 40
+        async with scene.running():
+            await scene.until(is_over)
+            await scene.settled()
+        got = [each.to for each in scene.centre.taken]
+        assert len(got) == len(set(got)), "sent twice"
+        unknown = {each.phone_num for each in scene.reports if each.status == Fate.UNKNOWN}
+        assert set(got) | unknown == set(numbers), "forgotten"
+        # What has a receipt is told as delivered in the end, unknown before or not, and once.
+        delivered = [each.phone_num for each in scene.reports if each.status == Fate.DELIVERED]
+        assert sorted(str(each) for each in delivered) == sorted(got)
+
+
+async def test_a_batch_to_nobody_is_refused() -> None:
+    async with sms_scene(groups={"9": []}) as scene, scene.running():
+        answer = await scene.do(m.SendSmsBatch(group_ids=("9",), content="fire"))
+        assert result_of(answer) == Result.BAD_VALUE
+        assert not scene.disk.memory
+
+
 async def test_a_batch_keeps_its_pace() -> None:
     receivers = tuple(m.Receiver(phone_num=f"1390000{n:04}") for n in range(11))
     async with sms_scene(per_second=20) as scene, scene.running():
@@ -442,6 +486,35 @@ async def test_enquire_link_is_answered_while_the_core_takes_nothing() -> None:
         scene.disk.open.set()
         await received(scene)
     assert wire.pdu(wire.ENQUIRE | wire.RESPONSE, 77) in heard
+
+
+async def test_ten_thousand_hostile_pdus_leave_it_serving() -> None:
+    """Well framed, everything else by lot: what is no text of a citizen is told as none."""
+    lot = random.Random(7)
+    receipt = wire.receipt(wire.Sm("1", "2"), "7f", "DELIVRD", utc(), with_tlvs=True)
+    part = wire.Sm("1", "2", b"\5\0\3\7\3\1abc", esm_class=0x40)
+    bodies = [wire.deliver(each) for each in (receipt, part, wire.Sm("1", "2", b"text", 8))]
+    commands = [wire.DELIVER] * 6 + [0x03, 0x04, 0x09, 0x15, 0x102, 0x103, 0x7FFF_FFFF]
+    commands += [each | wire.RESPONSE for each in commands]
+    async with sms_scene() as scene, scene.running():
+        await scene.send("13900000094")
+        for number in range(10_000):
+            body = bytearray(lot.choice(bodies))
+            for _ in range(lot.randrange(4)):
+                body[lot.randrange(len(body))] = lot.randrange(256)
+            del body[lot.randrange(len(body) + 1) :]
+            pdu = wire.pdu(lot.choice(commands), number + 100, bytes(body), lot.randrange(4))
+            scene.centre.send_raw(pdu)
+            if not number % 500:
+                await scene.centre.drain()
+        scene.centre.receive("13900000001", "12345", "help")
+        await scene.until(
+            lambda: any(each.content == "help" for each in scene.told(m.SmsReceivedNotice))
+        )
+        assert scene.task is not None
+        assert not scene.task.done()
+        assert isinstance(await scene.send("13900000001"), Outcome)
+        assert len(scene.disk.memory) < 2_000
 
 
 async def test_a_silent_centre_is_given_up() -> None:
