@@ -324,3 +324,21 @@ async def test_all_contacts_of_an_endpoint_ring_as_one_leg(
         assert len(adapter.notices.of(CallStateNotice, state=CallState.DIALLING)) == 1
         await asterisk.hang_up(other.id)
         await forgotten(place, asterisk)
+
+
+@pytest.mark.parametrize("place_of_answer", ["a", "b"])
+async def test_where_one_contact_answers_the_others_stop_ringing(
+    asterisk: FakeAsterisk, place: Place, place_of_answer: str
+) -> None:
+    asterisk.contacts["1001"] = ["sip:1001@a", "sip:1001@b"]
+    async with place.run() as adapter:
+        caller = await asterisk.call()
+        await adapter.notices.next(CallStateNotice, state=CallState.ALERTING)
+        await asterisk.until(lambda: len(asterisk.dialled) > 1)
+        first, second = [each for each in asterisk.lines.values() if each.id != caller]
+        here, there = (first, second) if place_of_answer == "a" else (second, first)
+        await asterisk.pick_up("1001" if here is first else "1001/sip:1001@b")
+        await adapter.notices.next(CallStateNotice, state=CallState.BRIDGED)
+        await asterisk.until(lambda: there.id not in asterisk.lines)
+        assert here.id in asterisk.lines
+        assert not adapter.notices.of(HangupNotice)

@@ -72,6 +72,7 @@ async def test_a_consultation_ends_with_the_caller_at_the_other_officer(
         if when == "rings":
             await asterisk.until(lambda: not asterisk.lines[channel].music)
             await adapter.notices.any(HangupNotice, login_id="23")
+            assert not adapter.notices.of(TransferNotice, phase=CallPhase.DONE)
             await asterisk.pick_up("1002")
         await adapter.notices.next(TransferNotice, phase=CallPhase.DONE)
         (bridge,) = asterisk.bridges.values()
