@@ -72,6 +72,28 @@ async def test_members_stay_and_the_convening_goes_on_after_a_kill(
     assert asterisk.dialled == ["1001", "1002", "1003", "139@trunk"]
 
 
+async def test_who_was_rung_in_a_step_that_was_killed_is_not_rung_again(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    asterisk.refuse_dialling = {"1001": 500, "1002": 500}
+    asterisk.telephones["1003"] = "busy"
+    async with place.run() as adapter:
+        place.memory.fail_at = place.memory.puts + 3  # both second numbers are dialled by then
+        people = person("1", "1001", "1003"), person("2", "1002", "139")
+        await convene(adapter, group(CallMode.ALL, *people))
+        assert isinstance(await adapter.ended(), KilledError)
+    assert asterisk.dialled == ["1003", "139@trunk"]
+    assert [each.number for each in asterisk.lines.values()] == ["139@trunk"]
+    place.memory.fail_at = None
+    async with place.run() as adapter:
+        lost = await result(adapter, "1")
+        await asterisk.hang_up(asterisk.leg("139@trunk").id, 19)
+        await ended(adapter)
+        await forgotten(place, asterisk)
+    assert lost.reason == Reason.STATE_LOST
+    assert asterisk.dialled == ["1003", "139@trunk"]
+
+
 def key(outcome: Outcome) -> str:
     call_id = outcome.ids["call_id"]
     return f"call:{call_id}"
