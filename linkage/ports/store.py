@@ -20,7 +20,7 @@ is a place in a receiver's queue.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -251,6 +251,10 @@ class Memory(Protocol):
 
     def save(self, owner: str, key: str, value: str | None) -> None:
         """Write one key; None deletes it."""
+        ...
+
+    def save_all(self, owner: str, values: Mapping[str, str | None]) -> None:
+        """Write many, at little more than the price of one."""
         ...
 
 

@@ -135,10 +135,13 @@ class StoreContract(ABC):
             with store.transaction():
                 store.memory.save("pbx", "gone", None)
                 store.memory.save("pbx", "never", None)
+                store.memory.save_all("pbx", {"b": "1", "b2": "1"})
+                store.memory.save_all("pbx", {"b": "2", "b2": None, "never": None})
         with self.opened(tmp_path) as store, store.transaction():
             found = {owner: store.memory.load(owner) for owner in ("pbx", "other", "nobody")}
 
-        assert found == {"pbx": {"a": '"名"'}, "other": {"a": "2"}, "nobody": {}}
+        kept = {"a": '"名"', "b": "2"}
+        assert found == {"pbx": kept, "other": {"a": "2"}, "nobody": {}}
 
 
 NOTHING: tuple[object, ...] = (None, None, {}, [])

@@ -68,8 +68,7 @@ class Record(Job[tuple[Done[Handled], ...]]):
         for part in parts:
             scope.deliveries += part.deliveries
             scope.answers += part.answers
-        for key, value in self.memory.items():
-            context.tx.memory.save(self.source, key, value)
+        context.tx.memory.save_all(self.source, self.memory)
         return tuple(parts)
 
     def try_again(self) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from typing_extensions import override
 
 from linkage.ports.store import Memory, Nonces
@@ -13,6 +14,14 @@ from linkage.store.sql.dialect import upsert
 from linkage.store.sql.renumber import floor_of
 from linkage.store.sql.transaction import Part
 
+_INSERT: Final = upsert(tables.adapter_memory)
+_KEEP: Final = _INSERT.values(
+    adapter=bindparam("adapter"), key=bindparam("key"), value=bindparam("value")
+).on_conflict_do_update(["adapter", "key"], set_={"value": _INSERT.excluded.value})
+_DROP: Final = delete(tables.adapter_memory).where(
+    tables.adapter_memory.c.adapter == bindparam("owner"),
+    tables.adapter_memory.c.key == bindparam("name"),
+)
 _USE_NONCE: Final = upsert(tables.nonce).on_conflict_do_nothing()
 
 
@@ -21,15 +30,18 @@ class SqlMemory(Part, Memory):
 
     @override
     def save(self, owner: str, key: str, value: str | None) -> None:
-        table = tables.adapter_memory
-        if value is None:
-            mine = (table.c.adapter == owner, table.c.key == key)
-            self._tx.connection.execute(delete(table).where(*mine))
-            return
-        values = {"adapter": owner, "key": key, "value": value}
-        self._tx.connection.execute(
-            upsert(table).values(values).on_conflict_do_update(["adapter", "key"], set_=values)
-        )
+        self.save_all(owner, {key: value})
+
+    @override
+    def save_all(self, owner: str, values: Mapping[str, str | None]) -> None:
+        # Two statements for all: each lets go of the interpreter's lock, and must get it back.
+        kept = [(owner, key, value) for key, value in values.items() if value is not None]
+        gone = [(owner, key) for key, value in values.items() if value is None]
+        driver = self._tx.driver
+        if kept:
+            driver.execute_many(_KEEP, ("adapter", "key", "value"), kept)
+        if gone:
+            driver.execute_many(_DROP, ("owner", "name"), gone)
 
     @override
     def load(self, owner: str) -> dict[str, str]:
