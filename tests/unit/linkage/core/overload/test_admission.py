@@ -151,3 +151,13 @@ async def test_an_adapter_s_alarm_is_written_also_where_too_much_waits(tmp_path:
 
         said = [row.detail for row in site.journal() if row.source == "pbx"]
         assert said[1:] == ["1", "pbx is down"]
+
+
+def test_an_answer_that_the_disk_did_not_take_waits_for_who_registers_meanwhile(
+    door: Door,
+) -> None:
+    door.admission.hand_over(ANSWER.receiver)
+    door.admission.failed(ANSWER, FAILED)
+    assert not door.admission.offer_kept(), "what becomes of the registration decides"
+    door.admission.failed(Acknowledge("other", 1, ANSWER.response), FAILED)
+    assert door.admission.offer_kept()
