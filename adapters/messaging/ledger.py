@@ -283,7 +283,8 @@ class Ledger:
             if same_number(each[0].to, receipt.number)
         ]
         if not found:
-            by_reference = self._by_reference.get(receipt.reference or -1)
+            reference = -1 if receipt.reference is None else receipt.reference
+            by_reference = self._by_reference.get(reference)
             if by_reference and same_number(by_reference[0].to, receipt.number):
                 return by_reference
             return None

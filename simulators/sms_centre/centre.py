@@ -89,6 +89,8 @@ class SmsCentre:
         """Every short message that was taken, in order."""
         self.stored: list[Stored] = []
         """What is to be delivered, and was not answered yet."""
+        self.refusal = 0
+        """The status that a bind is answered with; 0: as the account says."""
         self.on_pdu: Callable[[bytes], object] = len
         """Called with each PDU as it comes, before anything is done about it."""
         self.id_form, self.with_tlvs = id_form, with_tlvs
@@ -276,9 +278,12 @@ class SmsCentre:
 
     def _bind(self, session: Session, command: int, sequence: int, body: bytes) -> None:
         system_id, password = wire.texts(body, 2)
-        if self.accounts.get(system_id) != password:
-            session.send(wire.pdu(command | wire.RESPONSE, sequence, b"\0", BAD_PASSWORD))
-            self._tell(f"{system_id} was refused: wrong system_id or password")
+        refusal = self.refusal
+        if not refusal and self.accounts.get(system_id) != password:
+            refusal = BAD_PASSWORD
+        if refusal:
+            session.send(wire.pdu(command | wire.RESPONSE, sequence, b"\0", refusal))
+            self._tell(f"{system_id} was refused: 0x{refusal:02x}")
             return
         session.is_bound = True
         session.send(wire.pdu(command | wire.RESPONSE, sequence, b"centre\0"))

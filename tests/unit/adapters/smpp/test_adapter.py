@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from adapters.smpp import SmppAdapter
 from linkage.clock import SystemClock
+from linkage.config.adapters import SettingsError
 from linkage.ports import AdapterUnavailableError, CommandError, Outcome
+from linkage.ports.probe import State
 from protocol import messages as m
 from protocol.messages import SmsReportStatus as Fate
 from protocol.messages import SmsSendStatus as Sent
@@ -117,6 +120,36 @@ async def test_an_answer_that_is_late_is_told_after_all() -> None:
         assert scene.results[0].status == Sent.ACCEPTED
         assert scene.reports[1].status == Fate.DELIVERED
         assert len(scene.centre.taken) == 1
+
+
+@pytest.mark.parametrize("form", list(IdForm))
+async def test_a_receipt_before_its_answer_waits_for_it(form: IdForm) -> None:
+    """Also where the centre does not give our reference back."""
+    async with sms_scene(centre={"id_form": form}, reference=False) as scene, scene.running():
+        await scene.send("13900000095")
+        (report,) = await scene.reported()
+        assert report.status == Fate.DELIVERED
+        await scene.settled()
+        assert not [key for key in scene.disk.memory if not key.startswith("seen:")]
+
+
+async def test_a_receipt_before_its_answer_is_on_disk_while_it_waits() -> None:
+    async with (
+        sms_scene(reference=False, response_s=0.5, enquire_s=30) as scene,
+        scene.running(),
+    ):
+        scene.centre.freeze()
+        doing = asyncio.get_running_loop().create_task(scene.send("13900000094"))
+        await scene.settled()
+        # Said by the centre while it stands still with the text itself.
+        sm = wire.Sm("12345", "13900000094")
+        told = wire.receipt(sm, "100000001", "DELIVRD", utc(), with_tlvs=False)
+        scene.centre.send_raw(wire.pdu(wire.DELIVER, 500, wire.deliver(told)))
+        await scene.until(lambda: [key for key in scene.disk.memory if "early:" in key])
+        scene.centre.thaw()
+        assert isinstance(await doing, Outcome)
+        (report,) = await scene.reported()
+        assert report.status == Fate.DELIVERED
 
 
 async def test_a_centre_that_throttles_to_the_end_is_told_of() -> None:
@@ -275,6 +308,38 @@ async def test_what_the_centre_still_has_is_cancelled_there() -> None:
         assert isinstance(await scene.do(m.CancelSms(sms_id="sent")), Outcome)
         (report,) = await scene.reported()
         assert report.status == Fate.REJECTED
+
+
+async def test_a_centre_that_does_not_drop_a_text_is_believed() -> None:
+    async with sms_scene() as scene, scene.running():
+        await scene.send("13900000094", sms_id="sent")
+        scene.centre.taken[0].state = "ACCEPTD"
+        assert result_of(await scene.do(m.CancelSms(sms_id="sent"))) == Result.WRONG_STATE
+
+
+async def test_of_many_some_are_stopped() -> None:
+    async with sms_scene(per_second=20) as scene, scene.running():
+        receivers = tuple(m.Receiver(phone_num=f"1390000{n:02}94") for n in range(40))
+        await scene.do(m.SendSmsBatch(batch_id="B", receivers=receivers, content="fire"))
+        await scene.until(lambda: len(scene.results) >= 5)
+        for taken in scene.centre.taken:
+            taken.state = "ACCEPTD"
+        answer = await scene.do(m.CancelSms(sms_id="B"))
+        assert result_of(answer) == Result.PARTIAL
+        stopped = [each for each in scene.results if each.reason == Reason.OPERATOR_CANCELLED]
+        assert len(stopped) + len(scene.centre.taken) == 40
+
+
+async def test_a_query_of_what_waits_and_of_what_nobody_knows_says_so() -> None:
+    async with sms_scene(response_s=0.2, enquire_s=30) as scene, scene.running():
+        when = utc() + timedelta(seconds=60)
+        await scene.send("13900000001", sms_id="later", send_time=when)
+        await scene.do(m.QuerySms(sms_id="later"))
+        assert scene.reports[0].status is None
+        scene.centre.freeze()
+        await scene.send("13900000001", sms_id="lost")
+        await scene.do(m.QuerySms(sms_id="lost"))
+        assert scene.reports[-1].status == Fate.UNKNOWN
 
 
 async def test_a_query_asks_the_centre() -> None:
@@ -486,6 +551,55 @@ async def test_enquire_link_is_answered_while_the_core_takes_nothing() -> None:
         scene.disk.open.set()
         await received(scene)
     assert wire.pdu(wire.ENQUIRE | wire.RESPONSE, 77) in heard
+
+
+async def test_a_centre_that_unbinds_or_speaks_no_smpp_is_left() -> None:
+    for said in (wire.pdu(0x06, 9), b"HTTP/1.1 400 Bad Request\r\n\r\n"):
+        async with sms_scene() as scene, scene.running():
+            scene.centre.send_raw(said)
+            assert scene.task is not None
+            await asyncio.wait({scene.task}, timeout=5)
+            assert isinstance(scene.task.exception(), AdapterUnavailableError)
+
+
+async def test_an_account_that_is_bound_elsewhere_is_waited_for() -> None:
+    async with sms_scene() as scene:
+        scene.centre.refusal = 0x05
+        with pytest.raises(AdapterUnavailableError, match="is bound already"):
+            await scene.make().run(scene.disk)
+
+
+async def test_the_doctor_says_whether_the_centre_is_there() -> None:
+    async with sms_scene() as scene:
+        settings = scene.make().context.settings
+        (there,) = await SmppAdapter.probe("adapter sms", settings)
+        await scene.centre.stop()
+        (gone,) = await SmppAdapter.probe("adapter sms", settings)
+    assert (there.state, gone.state) == (State.OK, State.WARNING)
+    assert gone.remedy
+
+
+async def test_two_adapters_of_one_account_are_one_too_many() -> None:
+    async with sms_scene() as scene:
+        place = SmppAdapter.place_of(scene.make().context.settings)
+    assert place is not None
+    assert "linkage" in place
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"ca": "ca.pem"}, "ca:"),
+        ({"sender": "a name too long"}, "sender:"),
+        ({"templates": {"x": " "}}, "templates.x"),
+        ({"window": 0}, "window"),
+        ({"system_id": ""}, "system_id"),
+    ],
+)
+async def test_settings_that_cannot_be_used_are_told_of(wrong: dict[str, Any], says: str) -> None:
+    async with sms_scene(**wrong) as scene:
+        with pytest.raises(SettingsError, match=says):
+            scene.make()
 
 
 async def test_ten_thousand_hostile_pdus_leave_it_serving() -> None:
