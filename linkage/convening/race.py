@@ -192,17 +192,16 @@ def common_reason(reasons: Iterable[int]) -> int:
 
 # --- how -----------------------------------------------------------------------------------------
 def _advance(convening: Convening, race: Race, where: Whereabouts) -> list[Action]:
+    # Who is there counts first, or somebody would be rung who is not needed any more.
     actions: list[Action] = []
+    for person in _waiting(race):
+        if person.due is None and where.of(person) and not race.enough:
+            actions.append(_settle(convening, race, person, Fate.JOINED))
     expected = 0  # who rings already for another group or command, or will ring again
-    for person in race.persons:
+    for person in _waiting(race):
         if race.enough or race.count(Fate.RINGING) + expected >= race.places:
             break
-        if person.fate is not Fate.WAITING:
-            continue
-        there = where.of(person)
-        if there and person.due is None:
-            actions.append(_settle(convening, race, person, Fate.JOINED))
-        elif there is None and person.due is None:
+        if person.due is None and where.of(person) is None:
             actions.append(_dial(convening, race, person, where))
         else:
             expected += 1
@@ -214,6 +213,10 @@ def _advance(convening: Convening, race: Race, where: Whereabouts) -> list[Actio
                 side = HangupSide.PLATFORM
                 actions += _give_up(convening, race, person, Fate.SKIPPED, reason, side)
     return actions
+
+
+def _waiting(race: Race) -> Iterator[Person]:
+    return (person for person in race.persons if person.fate is Fate.WAITING)
 
 
 def _dial(convening: Convening, race: Race, person: Person, where: Whereabouts) -> Action:

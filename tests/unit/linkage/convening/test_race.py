@@ -100,6 +100,21 @@ def test_who_is_called_by_the_first_to_win_stops_the_others() -> None:
     assert one.finished
 
 
+@pytest.mark.parametrize(
+    "mode", [CallMode.SEQUENTIAL, CallMode.FIRST_WINS, CallMode.N_OF_GROUP]
+)
+def test_nobody_is_rung_for_a_group_of_which_a_later_one_is_there_already(mode: CallMode) -> None:
+    one = convening(mode, person("1"), person("2"))
+    first, second = one.races[0].persons
+    where = Whereabouts()
+    where.note("2", None, there=True)
+    assert advance([one], where) == [
+        Settled(one, one.races[0], second),
+        Settled(one, one.races[0], first, Reason.SKIPPED),
+        Progress(one),
+    ]
+
+
 def test_one_who_is_listed_twice_is_rung_once_and_counts_twice() -> None:
     one = convening(CallMode.ALL, person("1", staff_id="a"), person("2", staff_id="a"))
     first, second = one.races[0].persons
