@@ -37,7 +37,8 @@ def load_adapter(kind: str) -> type[Adapter]:
     """The class of an adapter.
 
     Raises:
-        AdapterLoadError: no such kind, its library is missing, or what stands there is no adapter.
+        AdapterLoadError: no such kind, its library is missing, it cannot be imported, or what
+            stands there is no adapter.
     """
     point = _find(kind)
     if point is None:
@@ -45,11 +46,17 @@ def load_adapter(kind: str) -> type[Adapter]:
         raise AdapterLoadError(f"there is no adapter {kind!r}; there are: {known}")
     module_name, _, attribute = point.value.partition(":")
     try:
-        found = getattr(import_module(module_name), attribute)
+        module = import_module(module_name)
     except ModuleNotFoundError as error:
         raise AdapterLoadError(_missing(kind, error)) from error
-    except AttributeError as error:
-        raise AdapterLoadError(f"adapter {kind!r}: {module_name} has no {attribute!r}") from error
+    except Exception as error:  # it is others' code, and must not cost the rest of the start
+        raise AdapterLoadError(
+            f"adapter {kind!r}: {module_name} cannot be imported: {error!r}: mend or update the "
+            "package that brings it"
+        ) from error
+    found = getattr(module, attribute, None)
+    if found is None:
+        raise AdapterLoadError(f"adapter {kind!r}: {module_name} has no {attribute!r}")
     if not (isinstance(found, type) and issubclass(found, Adapter)):
         raise AdapterLoadError(
             f"adapter {kind!r}: {point.value} is no subclass of linkage.ports.Adapter"

@@ -51,6 +51,10 @@ def test_an_installed_package_can_bring_an_adapter(
         ("", "foreign_adapter:Foreign", "has no 'Foreign'"),
         ("Foreign = 7", "foreign_adapter:Foreign", "is no subclass"),
         ("", "no_such_module:Foreign", "needs no_such_module"),
+        ("1 / 0", "foreign_adapter:Foreign", "cannot be imported: ZeroDivisionError"),
+        ("from os import no_such", "foreign_adapter:Foreign", "cannot be imported: ImportError"),
+        ("def f(:", "foreign_adapter:Foreign", "cannot be imported: SyntaxError"),
+        ("None.x", "foreign_adapter:Foreign", "cannot be imported: AttributeError"),
     ],
 )
 def test_what_cannot_be_used_is_told_with_the_reason(
