@@ -83,18 +83,8 @@ journal: Final = _table(
     Column("prev_hash", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
     Index("journal_request", "source", "request_id"),
-    Index(
-        "journal_event",
-        "event_pk",
-        sqlite_where=text("event_pk IS NOT NULL"),
-        postgresql_where=text("event_pk IS NOT NULL"),
-    ),
-    Index(
-        "journal_op",
-        "op_id",
-        sqlite_where=text("op_id IS NOT NULL"),
-        postgresql_where=text("op_id IS NOT NULL"),
-    ),
+    Index("journal_event", "event_pk", sqlite_where=text("event_pk IS NOT NULL")),
+    Index("journal_op", "op_id", sqlite_where=text("op_id IS NOT NULL")),
 )
 event: Final = _table(
     "event",
@@ -102,12 +92,7 @@ event: Final = _table(
     ("event_pk",),
     UniqueConstraint("owner", "event_id"),
     Index("event_by_id", "event_id"),
-    Index(
-        "event_merged",
-        "merged_into",
-        sqlite_where=text("merged_into IS NOT NULL"),
-        postgresql_where=text("merged_into IS NOT NULL"),
-    ),
+    Index("event_merged", "merged_into", sqlite_where=text("merged_into IS NOT NULL")),
 )
 """`event_pk` is the journal seq that opened it: merging redirects by it and never rewrites a
 key."""
@@ -126,19 +111,8 @@ operation: Final = _table(
     ("op_id",),
     Index("operation_native", "native", "platform"),
     Index("operation_root", "root"),
-    Index(
-        "operation_event",
-        "event_pk",
-        sqlite_where=text("event_pk IS NOT NULL"),
-        postgresql_where=text("event_pk IS NOT NULL"),
-    ),
-    Index(
-        "operation_open",
-        "kind",
-        "op_id",
-        sqlite_where=text("ended_at IS NULL"),
-        postgresql_where=text("ended_at IS NULL"),
-    ),
+    Index("operation_event", "event_pk", sqlite_where=text("event_pk IS NOT NULL")),
+    Index("operation_open", "kind", "op_id", sqlite_where=text("ended_at IS NULL")),
 )
 """The communication operation table of the patent. `event_pk` and `cause` repeat the valid
 `binding` row for retrieval."""
@@ -173,19 +147,11 @@ delivery: Final = _table(
     "delivery",
     DeliveryRow,
     ("receiver", "seq"),
-    Index(
-        "delivery_open",
-        "receiver",
-        "state",
-        "seq",
-        sqlite_where=text("state = 'open'"),
-        postgresql_where=text("state = 'open'"),
-    ),
+    Index("delivery_open", "receiver", "state", "seq", sqlite_where=text("state = 'open'")),
     Index(
         "delivery_expiry",
         "expires_at",
         sqlite_where=text("expires_at IS NOT NULL AND state = 'open'"),
-        postgresql_where=text("expires_at IS NOT NULL AND state = 'open'"),
     ),
     sqlite_with_rowid=False,
 )

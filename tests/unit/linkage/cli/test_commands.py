@@ -54,6 +54,19 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_the_store_is_declared_without_the_dialect_of_another_database() -> None:
+    code = (
+        "import sys\n"
+        "import linkage.store.sql.tables\n"
+        "print([name for name in sys.modules if name.endswith('dialects.postgresql')])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 @pytest.mark.parametrize(
     "words",
     [
