@@ -193,10 +193,11 @@ def common_reason(reasons: Iterable[int]) -> int:
 # --- how -----------------------------------------------------------------------------------------
 def _advance(convening: Convening, race: Race, where: Whereabouts) -> list[Action]:
     # Who is there counts first, or somebody would be rung who is not needed any more.
-    actions: list[Action] = []
-    for person in _waiting(race):
-        if person.due is None and where.of(person) and not race.enough:
-            actions.append(_settle(convening, race, person, Fate.JOINED))
+    actions: list[Action] = [
+        _settle(convening, race, person, Fate.JOINED)
+        for person in _waiting(race)
+        if person.due is None and where.of(person) and not race.enough
+    ]
     expected = 0  # who rings already for another group or command, or will ring again
     for person in _waiting(race):
         if race.enough or race.count(Fate.RINGING) + expected >= race.places:

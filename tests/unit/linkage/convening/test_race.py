@@ -100,9 +100,7 @@ def test_who_is_called_by_the_first_to_win_stops_the_others() -> None:
     assert one.finished
 
 
-@pytest.mark.parametrize(
-    "mode", [CallMode.SEQUENTIAL, CallMode.FIRST_WINS, CallMode.N_OF_GROUP]
-)
+@pytest.mark.parametrize("mode", [CallMode.SEQUENTIAL, CallMode.FIRST_WINS, CallMode.N_OF_GROUP])
 def test_nobody_is_rung_for_a_group_of_which_a_later_one_is_there_already(mode: CallMode) -> None:
     one = convening(mode, person("1"), person("2"))
     first, second = one.races[0].persons
