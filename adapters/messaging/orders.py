@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping, Sequence
 
-from adapters.voice.phone_numbers import dialable
+from adapters.phone_numbers import dialable
 from linkage.ports import CommandError
 from protocol.messages import Receiver, SendSms, SendSmsBatch
 from protocol.reasons import Reason

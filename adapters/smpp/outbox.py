@@ -14,12 +14,12 @@ from adapters.messaging.model import Job, Part, State, Target
 from adapters.messaging.notices import progress, report
 from adapters.messaging.pace import Pace
 from adapters.messaging.recorder import Recorder
+from adapters.phone_numbers import dialable
 from adapters.smpp import pdu
 from adapters.smpp.link import Answer, Link
 from adapters.smpp.pdu import Command, ShortMessage, Status, Tag
 from adapters.smpp.receipts import STATES
 from adapters.smpp.settings import Settings
-from adapters.voice.phone_numbers import dialable
 from linkage import ports
 from linkage.ports import AdapterUnavailableError, Clock, CommandError, Outcome
 from protocol import messages as m

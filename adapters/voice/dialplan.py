@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from adapters.phone_numbers import dialable
 from adapters.voice.model import Target
-from adapters.voice.phone_numbers import dialable
 from adapters.voice.platform_events import Channel
 from adapters.voice.settings import VoiceSettings
 

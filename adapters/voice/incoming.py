@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from adapters.phone_numbers import is_withheld
 from adapters.voice import dialplan, diversion, ringing
 from adapters.voice.model import Call, Leg, LegState
-from adapters.voice.phone_numbers import is_withheld
 from adapters.voice.platform_actions import IndicateRinging, SetVariable, TakeTransfers
 from adapters.voice.platform_events import Event
 from adapters.voice.step import Step

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from adapters.phone_numbers import dialable
 from adapters.voice import dialplan, legs, ringing
 from adapters.voice.callout import call_plan, convening
 from adapters.voice.command_target import TargetedCommand, find_target, no_number, refuse
 from adapters.voice.conference import lifecycle
 from adapters.voice.model import Conference, Leg
-from adapters.voice.phone_numbers import dialable
 from adapters.voice.step import Step
 from linkage.convening.people import Convening, Fate, Race
 from linkage.ports import CommandError, Outcome

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.asterisk.settings import Settings
+from adapters.phone_numbers import dialable, is_withheld
 from adapters.voice import dialplan
-from adapters.voice.phone_numbers import dialable, is_withheld
 from linkage.config.adapters import read_settings
 from linkage.ports import AdapterRefusedError
 
