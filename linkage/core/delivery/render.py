@@ -64,7 +64,8 @@ def render(
         row: the journalled message, with what correlation found.
         message: the row's message, decoded.
         delivery: the place in the receiver's queue.
-        command: the journalled command that this notice is the outcome of, or this 216 cancels.
+        command: the journalled command that this notice is the outcome of, or that this command
+            names (216, 221, 222 …).
         now: for what is left of a command's time.
         trace: as the receiver is told of it.
     """

@@ -14,7 +14,7 @@ from linkage.core.requests.replay import replay
 from linkage.core.requests.routing import platform_for, platform_of
 from linkage.core.rights.commands import Target, check_command
 from linkage.core.rights.files import check_files, file_meant
-from linkage.core.rights.ownership import check_kept, check_named, place_of
+from linkage.core.rights.ownership import check_kept, check_named, names_kept, place_of
 from linkage.core.rights.refusal import RefusedError
 from linkage.correlation import Applied, apply
 from linkage.ports import Role
@@ -27,8 +27,14 @@ ANSWERED_HERE: Final = frozenset({201, 280, 281, 282, 283, 284, 215, 292, 293, 2
 """Commands that the core answers itself (201 goes on to the platform as well)."""
 NOT_SERVED: Final = frozenset({291, 295})
 """Commands for linkage itself, and no platform's, that it does not serve."""
-CALL_OUTS: Final = frozenset({210, 410})
-"""What a 216 can cancel: the application's 210, or the same from a communication screen."""
+ABOUT: Final[dict[int, tuple[int, ...]]] = {
+    216: (210,), 221: (220, 223, 224), 222: (220, 223, 224),
+    231: (230,), 232: (230,), 241: (240,), 242: (240,),
+}  # fmt: skip
+"""Commands that may name an earlier one by its RequestId, and what that was: an application's, or
+the same from a communication screen."""
+SCREEN: Final = 200
+"""What the number of a communication screen's command is more than that of the same command."""
 EXPIRE_MAX_S: Final = 86_400
 """A command that may wait longer than a day means something else."""
 
@@ -64,7 +70,7 @@ def handle_command(
         if ready is not None:
             return _answer(context, incoming, peer, asked, [ready])
         place = file.platform
-    earlier = _cancelled(context, incoming.source, command)
+    earlier = _meant(context, incoming.source, command)
     if earlier is None:
         if asked.operation is None and place is None:
             place = place_of(context.tx, command, asked.owner)
@@ -77,20 +83,27 @@ def handle_command(
     return _forward(context, incoming, command, asked, platform, expires_at, earlier)
 
 
-def _cancelled(context: Context, source: str, command: Message) -> JournalRow | None:
-    """The sender's call-out that a 216 names by its RequestId.
+def _meant(context: Context, source: str, command: Message) -> JournalRow | None:
+    """The sender's earlier command that one names by its RequestId.
+
+    None: it names none, or what the platform keeps of it as well, which is enough.
 
     Raises:
-        RefusedError: 306, there is none.
+        RefusedError: 306, there is none. The platform must never see an Id that is not its own:
+            it may have something else of that number, of another application.
     """
-    if not isinstance(command, m.CancelCallOut) or command.request_id is None:
+    earlier = ABOUT.get(command.number)
+    if earlier is None or command.request_id is None:
         return None
     rows = context.tx.journal.find_requests([(source, command.request_id)], also_new=True)
-    found = [row for row in rows if row.type in CALL_OUTS and row.target is not None]
-    if not found:
-        detail = f"RequestId {command.request_id} is no call-out of yours"
-        raise RefusedError(Result.WRONG_STATE, detail)
-    return max(found, key=lambda row: row.seq)
+    types = {*earlier, *(number + SCREEN for number in earlier)}
+    found = [row for row in rows if row.type in types and row.target is not None]
+    if found:
+        return max(found, key=lambda row: row.seq)
+    if names_kept(command):
+        return None
+    detail = f"RequestId {command.request_id} is no {' or '.join(map(str, earlier))} of yours"
+    raise RefusedError(Result.WRONG_STATE, detail)
 
 
 def expires_at_of(context: Context, incoming: Incoming, peer: Peer) -> int:
@@ -156,7 +169,7 @@ def _answer(
     context: Context, incoming: Incoming, peer: Peer, asked: Target, pages: Sequence[Message]
 ) -> Handled:
     """Data that was asked for: told once, with no place in a queue."""
-    shift = 200 if peer.role is Role.COMMUNICATION_SCREEN else 0
+    shift = SCREEN if peer.role is Role.COMMUNICATION_SCREEN else 0
     for page in pages:
         shown = (m.convert(page, page.number + shift) or page) if shift else page
         context.scope.answers.append((peer.id, shown))

@@ -123,6 +123,11 @@ def place_of(unit: Tx, message: Message, owner: str) -> str | None:
     return choice[0].platform if choice else None
 
 
+def names_kept(message: Message) -> bool:
+    """Whether a command names something that a platform keeps."""
+    return _kept(message) is not None
+
+
 def _kept(message: Message) -> str | None:
     """The native key of what a command names that a platform keeps."""
     kind, name = KEPT.get(message.number, ("", ""))

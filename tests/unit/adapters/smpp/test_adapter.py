@@ -302,6 +302,17 @@ async def test_what_waits_can_be_cancelled_and_what_was_delivered_cannot() -> No
         assert result_of(await scene.do(m.CancelSms(sms_id="later"))) == Result.WRONG_STATE
 
 
+async def test_a_text_without_an_id_of_its_own_is_named_by_its_command() -> None:
+    async with sms_scene() as scene, scene.running():
+        when = utc() + timedelta(seconds=60)
+        await scene.send("13900000001", send_time=when)
+        await scene.send("13900000002", send_time=when)
+        await scene.do(m.QuerySms(request_id="1"))
+        assert [each.phone_num for each in scene.reports] == ["13900000001"]
+        assert isinstance(await scene.do(m.CancelSms(request_id="2")), Outcome)
+        assert [each.phone_num for each in scene.results] == ["13900000002"]
+
+
 async def test_what_the_centre_still_has_is_cancelled_there() -> None:
     async with sms_scene() as scene, scene.running():
         await scene.send("13900000097", sms_id="sent")

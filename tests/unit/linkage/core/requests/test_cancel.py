@@ -1,8 +1,11 @@
-"""216: a call-out is cancelled by the Id its sender gave it; the platform knows it by ours."""
+"""216, 221, 222: a command is named by its sender's own Id; the platform knows it by ours."""
 
 from __future__ import annotations
 
+import pytest
+
 from protocol import messages as m
+from protocol.message import Message
 from tests.fakes.core_bench import Bench
 from tests.fakes.said import call_out, create, incoming
 
@@ -49,3 +52,39 @@ def test_what_is_no_call_out_of_the_sender_cannot_be_cancelled(bench: Bench) -> 
 
     for reference in ("created", "theirs", "4711"):
         assert bench.say("desk", m.CancelCallOut(request_id=reference)).result == 306
+
+
+TEXT = m.SendSms(receivers=(m.Receiver(phone_num="13900000001"),), content="fire")
+BATCH = m.SendSmsBatch(receivers=TEXT.receivers, content="fire")
+
+
+@pytest.mark.parametrize("text", [TEXT, BATCH], ids=lambda each: str(each.number))
+@pytest.mark.parametrize("about", [m.CancelSms(request_id="mine"), m.QuerySms(request_id="mine")])
+def test_a_text_is_cancelled_and_asked_about_by_its_sender_s_own_id(
+    bench: Bench, text: Message, about: Message
+) -> None:
+    bench.say("desk", create(call_id=None))
+    bench.say("desk", text, id_="mine")
+    (sent,) = bench.heard("pbx")
+
+    assert bench.say("desk", about).result == 1
+
+    (told,) = bench.heard("pbx")
+    assert told.message.request_id == sent.request.id
+
+
+def test_the_id_of_a_text_of_another_application_reaches_no_platform(bench: Bench) -> None:
+    bench.say("other", TEXT, id_="theirs")
+    (sent,) = bench.heard("pbx")
+
+    for reference in (sent.request.id, "theirs", "4711"):
+        assert bench.say("desk", m.CancelSms(request_id=reference)).result == 306
+        assert bench.say("desk", m.QuerySms(request_id=reference)).result == 306
+    assert bench.types("pbx") == []
+
+
+def test_who_names_the_text_itself_needs_no_request_id(bench: Bench) -> None:
+    assert bench.say("desk", m.QuerySms(sms_id="S1", request_id="4711")).result == 1
+
+    (told,) = bench.heard("pbx")
+    assert (told.message.request_id, told.message) == (None, m.QuerySms(sms_id="S1"))
