@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from adapters.voice import commands
 from adapters.voice.driver import OutcomeUnknownError
-from adapters.voice.interrupted_command import InterruptedCommand, undo
+from adapters.voice.interrupted_command import InterruptedCommand, keep_ends, undo
 from adapters.voice.json_codec import to_json
 from adapters.voice.pending import PendingCommand, expired, fail, lost, resolve
-from adapters.voice.platform_actions import Action
+from adapters.voice.platform_actions import Action, HangUp
 from adapters.voice.step import PATIENCE_S, Step
 from adapters.voice.step_effects import Effect
 from adapters.voice.step_execution import StepExecution, actions_of
@@ -107,6 +107,8 @@ async def _fulfil(
         owner = await _perform(steps, command, action)
         if owner:
             command.failed.append(owner)
+        elif isinstance(action, HangUp):
+            command.hung_up.append(action.channel)
     # What has no actions is begun by its commit, however long that takes.
     command.begun = True
     await steps.conclude(effects)
@@ -115,9 +117,14 @@ async def _fulfil(
 async def _take_back(
     steps: StepExecution, command: PendingCommand, before: Any, error: CommandError
 ) -> None:
-    """Let the call be as before; who was muted on the way may speak again."""
+    """Let the call be as before; who was muted on the way may speak again.
+
+    Who was hung up on the way is gone, and is told as gone for this command.
+    """
     undone = steps.call
     steps.take_back(before)
+    keep_ends(steps.call, undone, command.hung_up)
+    steps.saved = to_json(steps.call)
     step = steps.step()
     if command.begun:
         undo(step, undone)

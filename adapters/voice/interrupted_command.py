@@ -92,13 +92,21 @@ def _is_seen(effect: Effect, channels: Collection[str], recordings: Collection[s
 
 
 def _before(command: InterruptedCommand, after: Call, channels: Collection[str]) -> Call:
-    """The call as it was; who is gone for that command went for its reason."""
+    """The call as it was, but for those who are gone for that command."""
     call = from_json(Call, command.before)
+    keep_ends(
+        call, after, [leg.channel for leg in call.legs.values() if leg.channel not in channels]
+    )
+    return call
+
+
+def keep_ends(call: Call, after: Call, gone: Collection[str]) -> None:
+    """Who is gone for a command that was taken back went for its reason (`after`: with it)."""
     for leg in call.legs.values():
         then = after.legs.get(leg.id)
-        if then is not None and then.leaving is not None and leg.channel not in channels:
+        if then is not None and then.leaving is not None and leg.channel in gone:
+            leg.leaving = then.leaving
             leg.reason, leg.side, leg.request_id = then.reason, then.side, then.request_id
-    return call
 
 
 def undo(step: Step, undone: Call) -> None:

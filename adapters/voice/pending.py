@@ -29,6 +29,8 @@ class PendingCommand:
     begun: bool = False
     failed: list[str] = field(default_factory=list)
     """Whose actions the platform refused, as of `Action.owner`."""
+    hung_up: list[str] = field(default_factory=list)
+    """The channels that the platform has hung up for it."""
 
     def left_s(self, now: float) -> float:
         """How long it may still be begun, negative where its time is over."""

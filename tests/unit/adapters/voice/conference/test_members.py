@@ -7,6 +7,7 @@ import pytest
 from protocol.messages import (
     CallMode,
     ConferenceAction,
+    ConferenceMemberControl,
     ConferenceMemberNotice,
     ConferenceNotice,
     ConferenceNoticeAction,
@@ -14,7 +15,9 @@ from protocol.messages import (
     Hangup,
     HangupNotice,
     HangupScope,
+    HangupSide,
     IncomingCallNotice,
+    Member,
     MemberAction,
     MemberNoticeAction,
 )
@@ -118,6 +121,25 @@ async def test_a_member_is_shown_out_and_one_who_only_rings_is_called_off(
     assert (kicked.reason, kicked.request_id, leg.reason) == (Reason.KICKED, "C2", Reason.KICKED)
     assert called_off.reason == Reason.KICKED
     assert "139@trunk" not in asterisk.dialled
+
+
+async def test_one_who_was_shown_out_before_the_next_could_not_be_is_told_as_such(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    async with place.run() as adapter:
+        _, conference_id = await two(asterisk, adapter)
+        asterisk.refuse[("DELETE", f"channels/{asterisk.leg('1002').id}")] = 500
+        both = (Member(phone_num="1001"), Member(phone_num="1002"))
+        kick = ConferenceMemberControl(
+            conference_id=conference_id, action=MemberAction.KICK, members=both
+        )
+        assert await refused(adapter, kick) == Result.VENDOR
+        gone = await adapter.notices.any(ConferenceMemberNotice, reason=Reason.KICKED)
+        leg = await adapter.notices.any(HangupNotice, phone_num="1001")
+        asterisk.refuse.clear()
+        await adapter.do(about(conference_id, MemberAction.KICK, phone_num="1002"))
+    assert (gone.action, gone.phone_num) == (MemberNoticeAction.KICKED, "1001")
+    assert (gone.request_id, leg.reason, leg.side) == ("C2", Reason.KICKED, HangupSide.OPERATOR)
 
 
 async def test_members_are_added_by_number_only_and_once(
