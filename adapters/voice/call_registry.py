@@ -121,11 +121,8 @@ class CallRegistry:
     def forget(self, call: Call) -> None:
         """The call is over."""
         self._actors.pop(call.id, None)
-        if call.conference is not None:
-            self._by_conference.pop(call.conference.id, None)
+        self.unindex(call)
         for leg in call.legs.values():
-            self._by_leg.pop(leg.id, None)
-            self._by_channel.pop(leg.channel, None)
             self._past[leg.channel] = None
         for channel in call.channels:
             self._by_channel.pop(channel, None)
@@ -163,6 +160,15 @@ class CallRegistry:
             self._by_leg[leg.id] = call.id
             for channel in (leg.channel, *leg.twins):
                 self._by_channel[channel] = call.id
+
+    def unindex(self, call: Call) -> None:
+        """Take these ways away, but for those that lead to another call by now."""
+        if call.conference is not None:
+            _remove(self._by_conference, call.conference.id, call.id)
+        for leg in call.legs.values():
+            _remove(self._by_leg, leg.id, call.id)
+            for channel in (leg.channel, *leg.twins):
+                _remove(self._by_channel, channel, call.id)
 
     def pass_on(self, call_id: str, event: Event) -> None:
         """Have another call take notice of something; nothing where it is over.
@@ -365,6 +371,11 @@ class CallRegistry:
         for actor in list(self._actors.values()):
             if actor.call.event_id == event_id and actor.call.ended is None:
                 yield actor
+
+
+def _remove(ways: dict[str, str], name: str, call_id: str) -> None:
+    if ways.get(name) == call_id:
+        del ways[name]
 
 
 def _is_sign_of_life(event: Event) -> bool:

@@ -51,6 +51,10 @@ class Office(Protocol):
         """Let events about the call's channels find their way to it."""
         ...
 
+    def unindex(self, call: Call) -> None:
+        """Take these ways away again."""
+        ...
+
     def pass_on(self, call_id: str, event: Event) -> None:
         """Have another call take notice of something; nothing where it is over."""
         ...
@@ -110,6 +114,7 @@ class StepExecution:
 
     def take_back(self, before: Any) -> None:
         """Nothing was done; a call that the command was to make does not come about."""
+        self.office.unindex(self.call)  # or the ways to what the command was to make would stay
         self.saved = before
         self.restore()
         if not self.call.begun:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from adapters.voice.call_registry import CallRegistry
+from adapters.voice.resync import resync
 from linkage.clock import ManualClock
 from linkage.ports import AdapterUnavailableError
 from protocol.message import Message
@@ -208,6 +210,35 @@ async def test_a_command_whose_time_passes_while_it_is_written_down_is_not_begun
         assert await refused(adapter, COMMANDS[name](call_id)) == Result.EXPIRED
         assert asterisk.picture() == before
         assert '"unfinished"' not in place.memory.table[f"call:{call_id}"]
+
+
+@pytest.mark.parametrize("name", ["blind transfer", "call one", "call several"])
+async def test_of_a_command_that_was_not_begun_no_ways_to_its_legs_are_left(
+    asterisk: FakeAsterisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    registries: list[CallRegistry] = []
+
+    async def noted(registry: CallRegistry, *, first: bool) -> str:
+        registries.append(registry)
+        return await resync(registry, first=first)
+
+    monkeypatch.setattr("adapters.voice.resync.resync", noted)
+    clock = ManualClock()
+    place = Place.at(tmp_path, asterisk.settings(), clock)
+    place.memory = SlowMemory(clock)
+    async with place.run() as adapter:
+        call_id, _ = await speak(asterisk, adapter)
+        before = ways(registries[0])
+        assert await refused(adapter, COMMANDS[name](call_id)) == Result.EXPIRED
+        await asyncio.sleep(0)  # so a call that was to be made is over
+        assert ways(registries[0]) == before
+
+
+def ways(registry: CallRegistry) -> list[dict[str, str]]:
+    """What leads to a call: legs, channels, conferences."""
+    return [
+        dict(each) for each in (registry._by_leg, registry._by_channel, registry._by_conference)
+    ]
 
 
 @commands
