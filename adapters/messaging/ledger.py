@@ -312,10 +312,11 @@ class Ledger:
             self._count(job, draft, without=target)
             self._forget(target, draft)
             return
-        job.failed += not was_failed
         target.state, target.at = State.FAILED, self._epoch()
         self._keep(target, draft)
-        self._count(job, draft)
+        if not was_failed:  # else the figures are what they were, and the batch is where it was
+            job.failed += 1
+            self._count(job, draft)
 
     def expire(self, draft: Draft) -> None:
         """Give up what was waited for too long."""
@@ -348,7 +349,7 @@ class Ledger:
         self._tell(draft, told, reconstructed=reconstructed)
 
     def _count(self, job: Job, draft: Draft, *, without: Target | None = None) -> None:
-        """Keep how far a batch is, and tell its end."""
+        """Keep how far a batch is, and tell its end; again, where a late receipt changed it."""
         if job.batch_id is None:
             return
         self._keep_job(job, draft)

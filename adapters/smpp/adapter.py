@@ -9,11 +9,19 @@ from typing import Any, ClassVar, Final
 from adapters.messaging.ledger import Ledger
 from adapters.messaging.recorder import Recorder, UnsureError
 from adapters.smpp.inbox import Inbox
-from adapters.smpp.link import Link
+from adapters.smpp.link import BoundAlreadyError, Link
 from adapters.smpp.outbox import Outbox
+from adapters.smpp.pdu import Command
 from adapters.smpp.settings import Settings
 from linkage import ports
-from linkage.ports import AdapterError, AdapterUnavailableError, CommandError, Outcome
+from linkage.clock import SystemClock
+from linkage.ports import (
+    AdapterError,
+    AdapterRefusedError,
+    AdapterUnavailableError,
+    CommandError,
+    Outcome,
+)
 from linkage.ports.probe import Finding, State
 from protocol import messages as m
 from protocol.message import Message
@@ -40,17 +48,27 @@ class SmppAdapter(ports.Adapter):
 
     @classmethod
     async def probe(cls, name: str, settings: Any) -> Sequence[Finding]:
-        """Whether the centre is there; its account is left to linkage, which may be bound."""
+        """Whether the centre is there and takes us: as a transmitter, to whom it delivers nothing.
+
+        What is delivered meanwhile goes to the linkage that serves, or waits for it.
+        """
         host, port = settings.address
+        where = f"the SMS centre {host}:{port}"
+        link = Link(settings, SystemClock(), lambda _: None)
         try:
-            async with asyncio.timeout(settings.response_s):
-                _, writer = await asyncio.open_connection(host, port)
-        except (OSError, TimeoutError) as error:
-            said = f"the SMS centre {host}:{port} cannot be reached: {error!r}"
-            remedy = "start it, or correct `address`; linkage goes on trying"
-            return (Finding(name, State.WARNING, said, remedy),)
-        writer.close()
-        return (Finding(name, State.OK, f"the SMS centre {host}:{port} can be reached"),)
+            await link.connect(Command.TRANSMITTER)
+        except AdapterRefusedError as error:
+            remedy = "make `system_id` and `password` those of our account there"
+            return (Finding(name, State.BROKEN, str(error), remedy),)
+        except BoundAlreadyError as error:
+            remedy = "none, where a linkage serves with it; who else is bound must let go"
+            return (Finding(name, State.NOTE, str(error), remedy),)
+        except AdapterUnavailableError as error:
+            remedy = "start it, or correct the settings; linkage goes on trying"
+            return (Finding(name, State.WARNING, str(error), remedy),)
+        finally:
+            link.close()
+        return (Finding(name, State.OK, f"{where} takes {settings.system_id}"),)
 
     async def run(self, port: ports.AdapterPort) -> None:
         """Bind, then tell what happens; see `linkage.ports.Adapter.run`."""

@@ -16,13 +16,21 @@ from linkage.ports import AdapterRefusedError, AdapterUnavailableError, Clock
 READ_BYTES: Final = 65_536
 LATE_MAX: Final = 2_000
 """Requests whose late answers are still taken."""
-REFUSALS: Final = frozenset({Status.BIND_FAILED, Status.BAD_PASSWORD, Status.BAD_SYSTEM_ID})
+REFUSALS: Final = {
+    Command.TRANSCEIVER: {Status.BIND_FAILED, Status.BAD_PASSWORD, Status.BAD_SYSTEM_ID},
+    # Many centres say BIND_FAILED to one link too many, or to an account for transceivers alone.
+    Command.TRANSMITTER: {Status.BAD_PASSWORD, Status.BAD_SYSTEM_ID},
+}
 
 Answer = asyncio.Future[Answered]
 
 
+class BoundAlreadyError(AdapterUnavailableError):
+    """Somebody else is bound with our account, and the centre takes one."""
+
+
 class Link:
-    """One TCP connection, bound as a transceiver by `connect`.
+    """One TCP connection, bound by `connect`.
 
     Args:
         settings: where to, and as whom.
@@ -41,11 +49,15 @@ class Link:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
-    async def connect(self) -> None:
+    async def connect(self, command: Command = Command.TRANSCEIVER) -> None:
         """Open and bind.
+
+        Args:
+            command: TRANSMITTER: nothing will be delivered on this link.
 
         Raises:
             AdapterRefusedError: the centre does not know us.
+            BoundAlreadyError: it takes one link of us, and has one.
             AdapterUnavailableError: it is not there, or does not take us now.
         """
         host, port = self._settings.address
@@ -55,7 +67,7 @@ class Link:
                 self._reader, self._writer = await asyncio.open_connection(
                     host, port, ssl=self._tls()
                 )
-                await self._bind(where)
+                await self._bind(where, command)
         except TimeoutError:
             raise AdapterUnavailableError(f"{where} does not answer") from None
         except OSError as error:
@@ -66,20 +78,22 @@ class Link:
             return None
         return ssl.create_default_context(cafile=self._settings.ca)
 
-    async def _bind(self, where: str) -> None:
+    async def _bind(self, where: str, command: Command) -> None:
         ours = self._settings
         body = pdu.bind(ours.system_id, ours.password.get_secret_value(), ours.system_type)
-        answer = self.request(Command.TRANSCEIVER, body)
+        answer = self.request(command, body)
         while not answer.done():
             await self._read()
         status = answer.result().status
-        if status in REFUSALS:
+        if status in REFUSALS[command]:
             raise AdapterRefusedError(
                 f"{where} refuses {ours.system_id} (0x{status:02x}): mend system_id and password"
             )
+        failed = f"{where} does not bind {ours.system_id}"
+        if status == Status.ALREADY_BOUND:
+            raise BoundAlreadyError(f"{failed}: is bound already")
         if status != Status.OK:
-            why = "is bound already" if status == Status.ALREADY_BOUND else f"0x{status:08x}"
-            raise AdapterUnavailableError(f"{where} does not bind {ours.system_id}: {why}")
+            raise AdapterUnavailableError(f"{failed}: 0x{status:08x}")
 
     # --- out -------------------------------------------------------------------------------------
     @property

@@ -34,6 +34,7 @@ class Command(IntEnum):
     """Commands that are sent or taken here; the response has the highest bit as well."""
 
     NACK = 0x8000_0000
+    TRANSMITTER = 0x02
     QUERY = 0x03
     SUBMIT = 0x04
     DELIVER = 0x05

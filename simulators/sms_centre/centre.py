@@ -50,6 +50,8 @@ class Session:
 
     writer: asyncio.StreamWriter
     is_bound: bool = False
+    hears: bool = False
+    """It is delivered to: bound, and not as a transmitter."""
     sequence: int = 0
     unanswered: dict[int, Stored] = field(default_factory=dict)
 
@@ -198,7 +200,7 @@ class SmsCentre:
         """Have it delivered; `is_lost`: not before somebody binds anew."""
         stored = Stored(sm)
         if is_lost:
-            stored.sent_on = next((each for each in self._sessions if each.is_bound), None)
+            stored.sent_on = next((each for each in self._sessions if each.hears), None)
         self.stored.append(stored)
         self._deliver()
         return stored
@@ -244,7 +246,7 @@ class SmsCentre:
 
     def _hang_up(self, session: Session) -> None:
         self._sessions.discard(session)
-        session.is_bound = False
+        session.is_bound = session.hears = False
         session.writer.close()
         for stored in self.stored:
             if stored.sent_on is session:
@@ -285,7 +287,7 @@ class SmsCentre:
             session.send(wire.pdu(command | wire.RESPONSE, sequence, b"\0", refusal))
             self._tell(f"{system_id} was refused: 0x{refusal:02x}")
             return
-        session.is_bound = True
+        session.is_bound, session.hears = True, command != wire.TRANSMITTER
         session.send(wire.pdu(command | wire.RESPONSE, sequence, b"centre\0"))
         self._tell(f"{system_id} is bound")
         self._deliver()
@@ -341,7 +343,7 @@ class SmsCentre:
 
     # --- texts in, and receipts ------------------------------------------------------------------
     def _deliver(self) -> None:
-        session = next((each for each in self._sessions if each.is_bound), None)
+        session = next((each for each in self._sessions if each.hears), None)
         if session is None or not self._flows.is_set():
             return
         for stored in self.stored:

@@ -14,7 +14,8 @@ from typing import Final
 HEADER: Final = struct.Struct("!4I")
 RESPONSE: Final = 0x8000_0000
 QUERY, SUBMIT, DELIVER, UNBIND, CANCEL, ENQUIRE = 0x03, 0x04, 0x05, 0x06, 0x08, 0x15
-BINDS: Final = frozenset({0x01, 0x02, 0x09})
+TRANSMITTER: Final = 0x02
+BINDS: Final = frozenset({0x01, TRANSMITTER, 0x09})
 NACK: Final = RESPONSE
 PDU_MAX: Final = 70_000
 PAYLOAD, REFERENCE, RECEIPTED_ID, STATE = 0x0424, 0x0204, 0x001E, 0x0427

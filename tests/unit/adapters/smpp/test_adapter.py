@@ -392,6 +392,20 @@ async def test_a_batch_goes_to_its_groups_each_number_once_and_tells_how_far_it_
         assert len(scene.centre.taken) == 51
 
 
+async def test_the_end_of_a_batch_is_told_again_only_with_other_figures() -> None:
+    async with sms_scene(progress_s=60) as scene, scene.running():
+        receivers = (m.Receiver(phone_num="13900000094"),)
+        await scene.do(m.SendSmsBatch(batch_id="B", receivers=receivers, content="fire"))
+        await scene.until(lambda: scene.results)
+        for number, state in enumerate(("REJECTD", "UNDELIV", "DELIVRD"), 1):
+            scene.centre.report(scene.centre.taken[0], state)
+            await scene.reported(number)
+        await scene.settled()
+        assert [
+            (each.finished, each.delivered, each.failed) for each in scene.told(m.SmsBatchNotice)
+        ] == [(True, 0, 1), (True, 1, 0)]
+
+
 async def test_a_batch_goes_on_after_a_restart_and_nobody_gets_it_twice() -> None:
     numbers = [f"13900001{n:03}" for n in range(60)]
     receivers = tuple(m.Receiver(phone_num=each) for each in numbers)
@@ -588,6 +602,33 @@ async def test_the_doctor_says_whether_the_centre_is_there() -> None:
         (gone,) = await SmppAdapter.probe("adapter sms", settings)
     assert (there.state, gone.state) == (State.OK, State.WARNING)
     assert gone.remedy
+
+
+@pytest.mark.parametrize(
+    ("refusal", "state"),
+    [(0x0E, State.BROKEN), (0x0F, State.BROKEN), (0x05, State.NOTE), (0x0D, State.WARNING)],
+)
+async def test_the_doctor_says_whether_the_centre_takes_us(refusal: int, state: State) -> None:
+    async with sms_scene() as scene:
+        scene.centre.refusal = refusal
+        (found,) = await SmppAdapter.probe("adapter sms", scene.make().context.settings)
+    assert found.state is state
+    assert found.remedy
+    assert "secret" not in str(found)
+
+
+async def test_the_doctor_takes_no_text_from_the_linkage_that_serves() -> None:
+    async with sms_scene() as scene:
+        heard: list[bytes] = []
+        scene.centre.on_pdu = heard.append
+        waiting = scene.centre.store(wire.Sm("13900000001", "12345", b"help"))
+        (found,) = await SmppAdapter.probe("adapter sms", scene.make().context.settings)
+        await scene.settled()
+        assert found.state is State.OK
+        assert waiting in scene.centre.stored
+        assert [int.from_bytes(each[4:8], "big") for each in heard] == [0x02, wire.UNBIND]
+        async with scene.running():
+            await scene.until(lambda: scene.told(m.SmsReceivedNotice))
 
 
 async def test_two_adapters_of_one_account_are_one_too_many() -> None:
