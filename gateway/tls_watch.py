@@ -2,7 +2,8 @@
 
 A certificate that expired is found at the next restart, which may be that of a machine at night.
 It costs those who speak TLS their connection; plain listeners, adapters and whoever is dialled
-without TLS have nothing to do with it.
+without TLS have nothing to do with it. A renewal that cannot be used is told as well: while the
+certificate from before is still valid there is time to mend it.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class TlsWatch:
     async def _look(self) -> str | None:
         """What is wrong; where nothing is any more, TLS is opened."""
         if self._tls is not None:
-            return self._tls.expired()
+            return self._tls.problem()
         try:
             tls = Tls(self._files, self._context.clock)
             await self._opened(tls)
@@ -102,7 +103,7 @@ class TlsWatch:
         if problem:
             logger.error("%s%s", problem, self._meanwhile)
         elif self._problem:
-            logger.info("TLS is spoken again")
+            logger.info("TLS: what was wrong is mended")
         self._problem = problem
 
     @property

@@ -22,6 +22,7 @@ logger = logging.getLogger("linkage.gateway")
 
 LOOK_EVERY_S: Final = 5.0
 WARN_BEFORE: Final = timedelta(days=21)
+State = tuple[tuple[int, int] | None, ...]
 MAKE_ONE: Final = "make them with `linkage init DIR --tls`, or set the path of yours"
 
 
@@ -37,7 +38,8 @@ class Tls:
         self._files = files
         self._clock = clock
         self._looked_at = clock.now()
-        self._state = _state(files)
+        self._state: State | None = _state(files)
+        self._failure: str | None = None
         self._server, self._client, self._until = self._load()
 
     def server(self) -> ssl.SSLContext:
@@ -50,11 +52,11 @@ class Tls:
         self._refresh()
         return self._client
 
-    def expired(self) -> str | None:
-        """What to say where the certificate that is shown has expired meanwhile."""
+    def problem(self) -> str | None:
+        """What is wrong with the certificate that is shown, or with the one that is to follow."""
         self._refresh()
         if self._until is None or self._clock.utc() <= self._until:
-            return None
+            return self._failure
         return f"tls.certificate: {self._files.certificate}: {_expired(self._until)}"
 
     def _refresh(self) -> None:
@@ -69,8 +71,11 @@ class Tls:
         try:
             self._server, self._client, self._until = self._load()
         except (ListenError, OSError) as error:  # a file may go between one look and the next
-            logger.error("%s; the certificate from before stays in use", error)  # noqa: TRY400 - not a bug
+            self._failure = f"{error}; the certificate from before stays in use"
+            if isinstance(error, _TooEarlyError):
+                self._state = None  # it is mended by time, which changes no file
         else:
+            self._failure = None
             logger.info("TLS: took up the changed files")
 
     def _load(self) -> tuple[ssl.SSLContext, ssl.SSLContext, datetime | None]:
@@ -119,12 +124,16 @@ class Tls:
         if utc > validity.until:
             raise ListenError(f"tls.{name}: {path}: {_expired(validity.until)}")
         if utc < validity.since:
-            raise ListenError(
+            raise _TooEarlyError(
                 f"tls.{name}: {path}: valid only from {validity.since:%Y-%m-%d %H:%M} UTC: "
                 "set the clock, or use another"
             )
         if validity.until - utc < WARN_BEFORE:
             logger.warning("tls.%s: %s: expires on %s: renew it", name, path, validity.until)
+
+
+class _TooEarlyError(ListenError):
+    """A certificate is not valid yet."""
 
 
 def _expired(until: datetime) -> str:
@@ -168,7 +177,7 @@ def _load_ca(context: ssl.SSLContext, name: str, path: Path) -> None:
         ) from None
 
 
-def _state(files: TlsFiles) -> tuple[tuple[int, int] | None, ...]:
+def _state(files: TlsFiles) -> State:
     """What tells that a file was changed, replaced or may be read now; None: it is not there."""
     return tuple(_stamp(path) for path in files.paths().values())
 

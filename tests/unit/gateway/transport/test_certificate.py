@@ -330,16 +330,58 @@ def test_a_renewal_that_went_wrong_leaves_the_old_certificate_in_use(
     tls = tls_of(files, clock)
     before = tls.server()
     spoil(files.directory / "server.pem")
-    clock.monotonic += LOOK_EVERY_S
-    assert tls.server() is before
-    assert "stays in use" in caplog.text
-    clock.monotonic += LOOK_EVERY_S
-    caplog.clear()
-    assert tls.server() is before
-    assert caplog.text == ""  # said once, not for every connection
+    for _ in range(2):
+        clock.monotonic += LOOK_EVERY_S
+        assert tls.server() is before
+        assert "stays in use" in (tls.problem() or "")
+    assert caplog.text == ""  # said once, by who asks for it, not for every connection
     files.write("server", AUTHORITY.server(["localhost"]))
     clock.monotonic += LOOK_EVERY_S
     assert tls.server() is not before
+    assert tls.problem() is None
+
+
+def test_a_renewal_that_is_not_valid_yet_is_taken_up_when_it_is(files: Files) -> None:
+    clock = Turned()
+    tls = tls_of(files, clock)
+    before = tls.server()
+    clock.at = NOW - timedelta(days=300)
+    files.write("server", AUTHORITY.server(["localhost"]))
+    clock.monotonic += LOOK_EVERY_S
+    assert "valid only from" in (tls.problem() or "")
+    clock.at = NOW
+    clock.monotonic += LOOK_EVERY_S
+    assert tls.problem() is None
+    assert tls.server() is not before
+
+
+async def test_a_renewal_that_went_wrong_is_an_alarm_until_it_is_mended(
+    core: FakeCore, files: Files
+) -> None:
+    clock, looks = Turned(), Looks()
+    gateway = Gateway(
+        core,
+        [],
+        [],
+        GatewaySettings(),
+        clock,
+        listen_tls=[("127.0.0.1", 0)],
+        tls=files.tls(),
+        sleep=looks.sleep,
+    )
+    await gateway.start()
+    (files.directory / "server.pem").write_bytes(b"half a c")
+    clock.monotonic += LOOK_EVERY_S
+    looks.look()
+    await core.until(lambda: core.notes)
+    assert core.kinds() == [EntryKind.ALARM]
+    assert "the certificate from before stays in use" in core.notes[0].detail
+    files.write("server", AUTHORITY.server(["localhost"]))
+    clock.monotonic += LOOK_EVERY_S
+    looks.look()
+    await core.until(lambda: EntryKind.ALARM_CLEARED in core.kinds())
+    assert core.kinds() == [EntryKind.ALARM, EntryKind.ALARM_CLEARED]
+    await gateway.close()
 
 
 def test_a_renewal_that_went_wrong_does_not_hide_the_end_of_the_certificate_in_use(
@@ -351,9 +393,9 @@ def test_a_renewal_that_went_wrong_does_not_hide_the_end_of_the_certificate_in_u
     files.write("server", SERVER)
     key.write_bytes(secret)  # that of the certificate before
     clock.monotonic += LOOK_EVERY_S
-    assert tls.expired() is None
+    assert "stays in use" in (tls.problem() or "")
     clock.at += timedelta(days=31)
-    assert "expired on" in (tls.expired() or "")
+    assert "expired on" in (tls.problem() or "")
 
 
 @without_override()
