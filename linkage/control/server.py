@@ -185,16 +185,16 @@ def _listen(path: Path) -> socket.socket:
         raise OSError("this system has no such sockets")
     path.unlink(missing_ok=True)
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o177)
     try:
         with fitting(path) as address:
             made.bind(address)
+            # Nobody can connect before it listens, which it does not yet. The process's umask
+            # would hold for the files of other threads, too.
+            Path(address).chmod(0o600)
         made.setblocking(False)  # noqa: FBT003 - the standard library's signature
     except BaseException:
         made.close()
         raise
-    finally:
-        os.umask(mask)
     return made
 
 

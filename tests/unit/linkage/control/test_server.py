@@ -17,6 +17,7 @@ from sqlalchemy import create_engine
 from linkage.client import Application, Platform
 from linkage.config.file import Config
 from linkage.control import ControlError, NotServingError, ask
+from linkage.control.server import _listen
 from linkage.control.socket_path import LINE_MAX, PATH_MAX, fitting
 from linkage.server.server import Server
 from linkage.store.read.reader import StoreReader
@@ -115,6 +116,20 @@ async def test_only_its_user_can_open_it_and_it_is_gone_with_its_process(tmp_pat
     assert not settings.control_path.exists()
     with pytest.raises(NotServingError, match="no linkage serves this data"):
         ask(settings.control_path, {"do": "status"})
+
+
+def test_it_is_made_for_its_user_before_anybody_can_connect_and_without_the_umask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another thread writes just then must not get the mode of the socket."""
+    path = tmp_path / "control.sock"
+    asked: list[int] = []
+    monkeypatch.setattr(os, "umask", asked.append)
+    with _listen(path), socket.socket(socket.AF_UNIX) as visitor:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        with pytest.raises(ConnectionRefusedError):
+            visitor.connect(str(path))
+    assert asked == []
 
 
 async def test_what_a_killed_linkage_left_is_nobody_and_is_replaced(tmp_path: Path) -> None:
