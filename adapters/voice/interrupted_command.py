@@ -65,11 +65,7 @@ def settle(
     recordings: Collection[str],
     late: bool,
 ) -> Settled:
-    """Judge by the channels and recordings that there are at the platform.
-
-    Raises:
-        ValueError: the call before it cannot be read.
-    """
+    """Judge by the channels and recordings that there are at the platform."""
     seen = [at for at, each in enumerate(pending) if _is_seen(each, channels, recordings)]
     last = max(seen, default=-1)
     makes = [at for at, each in enumerate(pending) if isinstance(each, Originate | Record)]

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -49,11 +50,15 @@ def read_call(record: Any) -> Kept:
     pending = record.get("pending") or ()
     if not isinstance(pending, list | tuple) or not all(isinstance(e, dict) for e in pending):
         raise ValueError("no list of what is pending")
-    command = record.get("unfinished")
+    unfinished = record.get("unfinished")
+    command = None if unfinished is None else from_json(InterruptedCommand, unfinished)
+    if command is not None:
+        from_json(Call, command.before)
+    json.dumps(record, ensure_ascii=False).encode()  # half a character can be asked for nowhere
     return Kept(
         call=call,
         pending=[load_effect(each) for each in pending if not _is_of_before(each)],
-        command=None if command is None else from_json(InterruptedCommand, command),
+        command=command,
         saved=_time(record.get("saved")),
     )
 

@@ -62,15 +62,19 @@ async def resync(registry: CallRegistry, *, first: bool) -> str:
     ours = found if same_run or link.startup is None else found.without_life()
     unreadable: set[str] = set()
     for key, record in memory.items():
+        kept: Kept | None = None
         try:
             if key.startswith(PREFIX):
                 registry.recorder.resume(record)
             elif key.startswith(CALL_PREFIX):
-                await _take_up(registry, ours, read_call(record), reason, link.saved)
+                kept = read_call(record)
         except ValueError:
             logger.exception("%s in the adapter's memory cannot be read: forgotten", key)
             unreadable.add(key.removeprefix(CALL_PREFIX))
             await registry.port.record(memory={key: None})
+        # What fails from here on is no fault of the record's, and nothing to forget a call for.
+        if kept is not None:
+            await _take_up(registry, ours, kept, reason, link.saved)
     await _hand_over_again(registry, ours)
     if not same_run:
         registry.forget_past()

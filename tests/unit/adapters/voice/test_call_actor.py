@@ -195,6 +195,13 @@ SPOILT: dict[str, Any] = {
         "call": CALL | {"begun": False},
         "pending": [{"do": "HangUp", "channel": 5, "reason": [], "owner": None}],
     },
+    "call:half a character": {
+        "call": CALL
+        | {
+            "conference": {"id": "7"},
+            "recordings": {"\ud800": {"name": "\ud800", "started": CALL["started"]}},
+        },
+    },
     "call:tell": {"call": CALL | {"begun": False}, "pending": [{"tell": 999}]},
     "call:unfinished": {"call": CALL | {"begun": False}, "unfinished": {"before": 1}},
     "call:before": {

@@ -198,6 +198,23 @@ async def test_an_unreadable_record_is_forgotten_and_nothing_else(
         await forgotten(place, asterisk)
 
 
+async def test_a_call_is_not_forgotten_for_what_fails_while_it_is_taken_up(
+    asterisk: FakeAsterisk, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> None:
+        raise ValueError("some number is none")
+
+    async with place.run() as adapter:
+        call_id, channel = await speak(asterisk, adapter)
+    with monkeypatch.context() as patch:
+        patch.setattr("adapters.voice.resync.no_longer_held", fails)
+        async with place.run(connected=False) as adapter:
+            assert isinstance(await adapter.ended(), ValueError)
+    async with place.run() as adapter:
+        await asterisk.hang_up(channel)
+        await over(adapter, call_id)
+
+
 async def test_the_next_officer_is_rung_where_one_cannot_be_any_more_after_a_kill(
     asterisk: FakeAsterisk, place: Place
 ) -> None:
