@@ -207,7 +207,7 @@ def read_config(path: str | Path) -> Config:
     """
     path = Path(path)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(
             [f"{path}: no such file; make one with `linkage init DIR`, or name yours with -c FILE"]

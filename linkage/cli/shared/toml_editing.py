@@ -1,5 +1,7 @@
 """Changing `linkage.toml` by programs: what a person wrote in it, comments too, stays as it is.
 
+So do its line ends, and the mark (BOM) that editors of Windows put before a text.
+
 The text is changed, and then read: what does not come out as the document that was wanted is not
 written.
 """
@@ -21,6 +23,7 @@ from linkage.durable import replace_file
 _PEER: Final = re.compile(r"\s*\[\[\s*peer\s*\]\]")
 _OF_PEER: Final = re.compile(r"\s*\[\[?\s*peer\s*\.")
 _HEADER: Final = re.compile(r"\s*\[")
+_BOM: Final = "\ufeff"
 
 
 def quoted(text: str) -> str:
@@ -33,14 +36,15 @@ def quoted(text: str) -> str:
 
 def read_text(path: Path) -> tuple[str, dict[str, Any]]:
     """The file and what it says; it was found to be a configuration before."""
-    text = path.read_text(encoding="utf-8")
-    return text, tomllib.loads(text)
+    text = path.read_bytes().decode()  # line ends as they are
+    return text, tomllib.loads(text.removeprefix(_BOM))
 
 
 def with_peer(text: str, settings: Iterable[tuple[str, Any]]) -> str:
     """The text with one more `[[peer]]` at its end."""
     lines = [f"{name} = {_value(value)}" for name, value in settings]
-    return "\n".join([text.rstrip("\n"), "", "[[peer]]", *lines, ""]).lstrip("\n")
+    end = "\r\n" if "\r\n" in text else "\n"
+    return end.join([text.rstrip("\r\n"), "", "[[peer]]", *lines, ""]).lstrip("\r\n")
 
 
 def _value(value: Any) -> str:
@@ -56,14 +60,15 @@ def without_peer(text: str, index: int) -> str:
 
     As it is where there is no such table: peers can be written in other ways, too.
     """
-    lines = text.splitlines(keepends=True)
+    lines = text.removeprefix(_BOM).splitlines(keepends=True)
     tables = list(_peer_tables(lines))
     if index >= len(tables):
         return text
     begin, end = tables[index]
     if begin and not lines[begin - 1].strip():
         begin -= 1
-    return "".join(lines[:begin] + lines[end:])
+    mark = _BOM if text.startswith(_BOM) else ""
+    return mark + "".join(lines[:begin] + lines[end:])
 
 
 def _peer_tables(lines: list[str]) -> Iterator[tuple[int, int]]:
@@ -98,7 +103,7 @@ def write_changed(path: Path, before: str, text: str, wanted: dict[str, Any]) ->
     from linkage.config.problems import ConfigError
 
     try:
-        document = tomllib.loads(text)
+        document = tomllib.loads(text.removeprefix(_BOM))
     except tomllib.TOMLDecodeError:
         document = None
     if document != wanted:

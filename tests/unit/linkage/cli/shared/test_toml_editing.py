@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from linkage.cli.commands import FailureError
-from linkage.cli.shared.toml_editing import read_text, with_peer, write_changed
+from linkage.cli.shared.toml_editing import read_text, with_peer, without_peer, write_changed
+from linkage.config.file import read_config
 
 DESK = '[[peer]]\nid = "desk"\nrole = "application"\nsecret = "a-secret-of-the-desk"\n'
 
@@ -29,3 +30,26 @@ def test_of_two_changes_at_once_none_is_lost(tmp_path: Path) -> None:
         add(path, read_by_both, "second")
     assert [peer["id"] for peer in read_text(path)[1]["peer"]] == ["desk", "first"]
     assert [each.name for each in tmp_path.iterdir()] == ["linkage.toml"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "bom"])
+def test_line_ends_and_the_mark_of_windows_stay(tmp_path: Path, mark: str, end: str) -> None:
+    path = tmp_path / "linkage.toml"
+    before = (mark + DESK + "# the end\n").replace("\n", end).encode()
+    path.write_bytes(before)
+    assert read_config(path).find_peer("desk") is not None
+
+    add(path, read_text(path)[0], "first")
+
+    text, document = read_text(path)
+    added = path.read_bytes()
+    assert added.startswith(before)
+    assert added.count(b"\n") == added.count(end.encode()) > before.count(b"\n")
+    assert read_config(path).find_peer("first") is not None
+
+    wanted = {**document, "peer": document["peer"][:1]}
+    write_changed(path, text, without_peer(text, 1), wanted)
+    assert path.read_bytes() == before
+    first = without_peer(text, 0)
+    assert (first.startswith(mark), "desk" in first) == (True, False), "the mark is before it"
