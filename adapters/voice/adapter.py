@@ -65,11 +65,12 @@ class VoiceAdapter(Adapter, Snapshots):
             startup = await resync.resync(registry, first=self._first)
             self._first = False
             async with asyncio.TaskGroup() as tasks:
+                # First told, but not waited for: events are read however slow the core is.
+                tasks.create_task(resync.tell_up(registry), name="up")
                 registry.start(tasks)
                 tasks.create_task(registry.recorder.run(), name="recorder")
                 tasks.create_task(_stay_seen(registry, startup), name="seen")
                 self._registry = registry
-                await resync.tell_up(registry)
                 async for event in driver.events():
                     registry.take(event)
         except ExceptionGroup as group:

@@ -18,6 +18,7 @@ from protocol.messages import (
     HangupNotice,
     HangupScope,
     IncomingCallNotice,
+    PlatformStatusNotice,
     RecordingNotice,
     RecordingNoticeAction,
     TransferMode,
@@ -96,6 +97,19 @@ async def test_a_slow_core_delays_one_call_only_in_its_telling(
         await over(adapter, call.call_id)
         states = [each.state for each in adapter.notices.of(CallStateNotice)]
     assert states[:3] == [CallState.DIALLING, CallState.ALERTING, CallState.ANSWERED]
+
+
+async def test_a_core_that_takes_nothing_from_the_beginning_keeps_no_telephone_from_ringing(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    async with place.run(connected=False) as adapter:
+        adapter.notices.gate.clear()
+        await place.memory.until(lambda: "link" in place.memory.table)
+        await asterisk.call()
+        await asterisk.until(lambda: len(asterisk.lines) == 2, timeout_s=5)
+        adapter.notices.gate.set()
+        await adapter.notices.next(PlatformStatusNotice)
+        await adapter.notices.next(IncomingCallNotice)
 
 
 async def test_too_much_that_waits_gives_the_link_up(
