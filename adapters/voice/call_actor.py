@@ -14,13 +14,14 @@ from adapters.voice import call_event_handlers, command_execution, incoming
 from adapters.voice.driver import PlatformRefusedError
 from adapters.voice.model import Call
 from adapters.voice.pending import Decide, PendingCheck, PendingCommand, expired, fail, words
-from adapters.voice.platform_events import Event
+from adapters.voice.platform_events import Event, EventKind
 from adapters.voice.step import Step
 from adapters.voice.step_effects import Effect
 from adapters.voice.step_execution import Office, StepExecution, actions_of
 from linkage.ports import AdapterUnavailableError, Command, CommandError, Outcome
 from protocol.results import Result
 
+ENDS: Final = frozenset({EventKind.HANGUP_REQUESTED, EventKind.LEFT, EventKind.ENDED})
 AGAIN_S: Final = 5.0
 """So long what is due, and could not be decided, waits: it will hardly be decided at once."""
 
@@ -158,7 +159,13 @@ class CallActor:
         step = self._steps.step()
         step.reconstructed = True
         try:
-            await self._steps.decide(step, await check.look(step))
+            decide = await check.look(step)
+            if any(isinstance(each, Event) and each.kind in ENDS for each in self._inbox):
+                # What ended meanwhile is told as what it is, then looked for once more.
+                self._office.waits()
+                self.give(check)
+                return
+            await self._steps.decide(step, decide)
         except PlatformRefusedError as error:
             detail = f"{self._office.driver.platform}: {error.detail}"
             fail(check.done, CommandError(Result.VENDOR, detail))

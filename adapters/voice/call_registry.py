@@ -183,7 +183,7 @@ class CallRegistry:
                 self._by_leg[leg.id] = call_id
                 for channel in (leg.channel, *leg.twins):
                     self._by_channel[channel] = call_id
-            self._backlog += 1
+            self.waits()
             actor.give(event)
         elif leg is not None and self._tasks is not None:
             self._tasks.create_task(self.drop(leg.channel))
@@ -195,6 +195,10 @@ class CallRegistry:
     def start_fetching(self, name: str) -> None:
         """Begin to fetch a recording that was noted, and is on disk."""
         self.recorder.start(name)
+
+    def waits(self) -> None:
+        """One thing more waits at an actor."""
+        self._backlog += 1
 
     def taken(self) -> None:
         """One thing less waits at an actor."""

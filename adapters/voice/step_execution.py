@@ -67,6 +67,10 @@ class Office(Protocol):
         """Begin with it: that is on disk."""
         ...
 
+    def waits(self) -> None:
+        """One thing more waits at an actor."""
+        ...
+
     def taken(self) -> None:
         """One thing less waits at an actor."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -103,6 +104,29 @@ async def test_a_leg_whose_end_was_missed_is_not_listed(
         gone = await adapter.notices.any(HangupNotice, scope=HangupScope.LEG)
         assert gone.reason == Reason.STATE_LOST
         assert gone.call_id not in {call for call, _ in listed(found)}
+
+
+async def test_an_end_that_waits_behind_the_question_is_told_as_what_it_is(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    async with place.run() as adapter:
+        call_id, _ = await speak(asterisk, adapter)
+        request = ("GET", f"channels/{asterisk.leg('1001').id}")
+        asterisk.delayed.add(request)
+        query = QueryCall(call_id=call_id)
+        asked = asyncio.get_running_loop().create_task(adapter.adapter.snapshot(query))
+        await asterisk.until(lambda: request in asterisk.requests)
+        await asterisk.hang_up(asterisk.leg("1001").id)
+        await asterisk.call()
+        await adapter.notices.next(IncomingCallNotice)  # what was said before that waits
+        asterisk.deliver()
+        await asked
+        ends = [
+            (each.message.reason, each.reconstructed)
+            for each in adapter.notices.told
+            if isinstance(each.message, HangupNotice)
+        ]
+    assert ends[0] == (Reason.NORMAL, False)
 
 
 async def test_a_conference_is_listed_with_its_members(
