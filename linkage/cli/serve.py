@@ -88,13 +88,12 @@ def serve(
 
 def _read(config_file: Path, part: str | None) -> Config:
     """The file, with the settings of those adapters that run in this process."""
-    from linkage.config.adapters import with_settings
+    from linkage.config.load import load_for
 
-    config = read_config(config_file)
     if part is None:
-        return with_settings(config)
+        return load_for(config_file, None)
     own = part.removeprefix("adapter:")
-    return config if own == part else with_settings(config, only=own)
+    return read_config(config_file) if own == part else load_for(config_file, own)
 
 
 async def _serve(config: Config, read: Read, hidden: SecretsOf, *, as_json: bool) -> None:

@@ -203,11 +203,21 @@ def read_config(path: str | Path) -> Config:
     """Read and check a configuration file, but for what adapters make of their settings.
 
     Raises:
-        ConfigError: with all problems, each as `FILE: KEY: what is wrong, what to do`.
+        ConfigError: with its problems, each as `FILE: KEY: what is wrong, what to do`. Whether
+            sections contradict each other is told once each of them is right.
     """
     path = Path(path)
+    return check_config(path, read_document(path))
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """What a file says, not checked.
+
+    Raises:
+        ConfigError: it cannot be read, or is not TOML.
+    """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(
             [f"{path}: no such file; make one with `linkage init DIR`, or name yours with -c FILE"]
@@ -218,7 +228,6 @@ def read_config(path: str | Path) -> Config:
         raise ConfigError([f"{path}: is not valid TOML: {error}"]) from None
     except RecursionError:
         raise ConfigError([f"{path}: is nested too deeply"]) from None
-    return check_config(path, document)
 
 
 def check_config(path: Path, document: Mapping[str, Any]) -> Config:

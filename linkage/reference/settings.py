@@ -34,8 +34,9 @@ HEAD: Final = """\
 # Configuration
 
 One TOML file, by default `$LINKAGE_CONFIG`, else `./linkage.toml`; `linkage init DIR` writes one that is
-ready to serve. It is checked as a whole: every problem is told at once, with its key and what to do. A setting
-that would have no effect, such as a certificate without a listener that speaks TLS, is one of them.
+ready to serve. It is checked as a whole: what is wrong with its settings, those of adapters too, is told at once,
+each with its key and what to do; once these are right, what contradicts another setting, or would have no effect,
+such as a certificate without a listener that speaks TLS.
 Relative paths are relative to the file. It holds secrets: keep it readable by its user only.
 
 `kill -HUP` has a serving linkage, or a part of it (`serve --only`), read it again. Adapters with new settings are started

@@ -58,6 +58,30 @@ def test_a_wrong_key_is_told_with_the_one_that_was_meant(tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ("colour = 7", "colour: is not a setting"),
+        ('[[adapter]]\nid = "two"', "adapter.0.kind: is missing"),
+        ("[tls]\ndial_ca = 'a.pem'", "file: [tls] `dial_ca` needs a peer"),
+    ],
+)
+def test_settings_of_an_adapter_are_told_together_with_what_else_is_wrong(
+    tmp_path: Path, other: str, told: str
+) -> None:
+    first, second = problems(tmp_path, other, pbx('password = "p"\ntimout_s = 3'))
+    assert first.startswith(told)
+    assert second.startswith("adapter pbx: settings.timout_s: is not a setting")
+
+
+@pytest.mark.parametrize("written", ["adapter = 7", "adapter = [7]", "[adapter]\nid = 'a'"])
+def test_what_is_no_adapter_at_all_is_told_once(tmp_path: Path, written: str) -> None:
+    told = problems(tmp_path, written)
+    assert told
+    assert len(set(told)) == len(told)
+    assert all(line.startswith("adapter") for line in told)
+
+
 def test_a_secret_in_a_file_is_read_and_never_shown(tmp_path: Path) -> None:
     secret_file(tmp_path)
     config = load(tmp_path, pbx('password_file = "pbx.secret"'))
