@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 STOP_WITHIN_S: Final = 5.0
+LOOK_FOR_SIGNALS_S: Final = 1.0
 
 T = TypeVar("T")
 
@@ -54,6 +55,9 @@ class LoopThread:
                 raise StoppedError
             future = asyncio.run_coroutine_threadsafe(_within(work, timeout_s), self._loop)
         try:
+            # In slices: a signal that comes just before the wait begins is looked at after one.
+            while not concurrent.futures.wait([future], LOOK_FOR_SIGNALS_S).done:
+                pass
             return future.result()
         except concurrent.futures.CancelledError:
             raise StoppedError from None

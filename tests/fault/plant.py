@@ -94,7 +94,7 @@ class Plant:
     def unsent(self, name: str) -> int:
         """Bytes that wait in the write buffer of its session."""
         link: Any = self.core._queues.of(name).link
-        return int(link._channel._transport._stream.get_write_buffer_size())
+        return int(link._io._transport._stream.get_write_buffer_size())
 
     def journal(self) -> list[JournalRow]:
         reading = open_for_reading(self.config.database_path)

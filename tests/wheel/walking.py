@@ -58,8 +58,10 @@ class Ports(dict[str, str]):
     """Port on a page → a free one of this machine, the same at every mention."""
 
     def __missing__(self, written: str) -> str:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self[written] = str(free.getsockname()[1])
+        given = set(self.values())  # what was free a moment ago may be given again
+        while self.get(written) is None or self[written] in given:
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                self[written] = str(free.getsockname()[1])
         return self[written]
 
     def replaced(self, text: str) -> str:
