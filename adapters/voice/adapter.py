@@ -62,17 +62,16 @@ class VoiceAdapter(Adapter, Snapshots):
         """Resync, and translate until cancelled or the link is lost, of which this raises."""
         registry = CallRegistry(self.context, self._voice, driver, port, self._steady)
         try:
-            startup = await resync.resync(registry, first=self._first)
-            self._first = False
             async with asyncio.TaskGroup() as tasks:
-                # First told, but not waited for: events are read however slow the core is.
+                # However slow the core is, the platform must not wait for its events to be read.
+                tasks.create_task(_read_events(registry), name="events")
+                startup = await resync.resync(registry, first=self._first)
+                self._first = False
                 tasks.create_task(resync.tell_up(registry), name="up")
                 registry.start(tasks)
                 tasks.create_task(registry.recorder.run(), name="recorder")
                 tasks.create_task(_stay_seen(registry, startup), name="seen")
                 self._registry = registry
-                async for event in driver.events():
-                    registry.take(event)
         except ExceptionGroup as group:
             raise _cause(group) from group
         finally:
@@ -135,6 +134,11 @@ class VoiceAdapter(Adapter, Snapshots):
                 f"{len(failures)} of {len(call_ids)} calls were not hung up: {failures[0]}",
             )
         return Outcome()
+
+
+async def _read_events(registry: CallRegistry) -> None:
+    async for event in registry.driver.events():
+        registry.take(event)
 
 
 async def _stay_seen(registry: CallRegistry, startup: str) -> None:

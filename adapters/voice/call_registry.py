@@ -75,16 +75,22 @@ class CallRegistry:
         self._tasks: asyncio.TaskGroup | None = None
         self._context = Context()
         self._backlog = 0
+        self._early: list[Event] = []
+        """What came before the resync was over."""
         self._pairs = PairedChannels(self.newcomer, self.take)
 
     # --- actors ----------------------------------------------------------------------------------
     def start(self, tasks: asyncio.TaskGroup) -> None:
-        """Let the actors work; before that, events only wait at them."""
+        """Let the actors work, and bring them the events that have only waited till now."""
         self._tasks = tasks
         # Actors outlive the command that opens them: what they log is not about that command.
         self._context = copy_context()
         for actor in self._actors.values():
             self._begin(actor, tasks)
+        for event in self._early:
+            self.taken()
+            self.take(event)
+        self._early.clear()
 
     def add(self, call: Call, *, fresh: bool = False) -> CallActor:
         """An actor for a call; a `fresh` one is not in the memory yet."""
@@ -212,9 +218,15 @@ class CallRegistry:
     def take(self, event: Event) -> None:
         """Bring an event to where it belongs; one that makes no sense is dropped.
 
+        Before `start` it only waits.
+
         Raises:
             AdapterUnavailableError: too much waits.
         """
+        if self._tasks is None:
+            self._count()
+            self._early.append(event)
+            return
         try:
             self._take(event)
         except AdapterUnavailableError:

@@ -126,6 +126,23 @@ async def test_too_much_that_waits_gives_the_link_up(
     assert "wait" in str(error)
 
 
+async def test_too_much_that_waits_for_a_resync_gives_the_link_up(
+    asterisk: FakeAsterisk, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.voice.call_registry.BACKLOG_MAX", 3)
+    async with place.run() as adapter:
+        _, channel = await speak(asterisk, adapter)
+    reads = len(asterisk.requests)
+    async with place.run(connected=False) as adapter:
+        adapter.notices.gate.clear()  # so the gap is not taken, which the resync waits for
+        await asterisk.until(lambda: ("GET", "bridges") in asterisk.requests[reads:])
+        for _ in range(6):
+            await asterisk.press(channel, "1")
+        error = await adapter.ended(timeout_s=5)
+    assert isinstance(error, AdapterUnavailableError)
+    assert "wait" in str(error)
+
+
 async def test_calls_that_died_with_asterisk_are_closed_as_reconstructed(
     asterisk: FakeAsterisk, tmp_path: Path
 ) -> None:
