@@ -54,7 +54,7 @@ _SHOWN: Final = {
 }
 
 
-def as_heard(number: int, role: Role) -> int:
+def number_for_role(number: int, role: Role) -> int:
     """The number under which a 1xx is told to a peer of this role: to screens as its mirror."""
     shown = _SHOWN.get(role)
     return number if shown is None else counterpart(number, shown)

@@ -18,7 +18,7 @@ one has in hand is its own.
 
 from __future__ import annotations
 
-from linkage.blocking.answers import Command, Notice, Reply
+from linkage.blocking.replies import Command, Notice, Reply
 from linkage.blocking.roles import (
     Application,
     BusinessScreen,

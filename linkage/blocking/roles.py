@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar, Unpack
 
 from linkage import client
-from linkage.blocking.answers import Command, Notice, Reply
 from linkage.blocking.base import Client
+from linkage.blocking.replies import Command, Notice, Reply
 from linkage.client import Received
 from linkage.client.applications import BusinessPeer, ListeningPeer
 from linkage.client.options import COMMAND_EXPIRE_S, Options

@@ -25,7 +25,7 @@ from protocol import messages as m
 from protocol.codec import encode
 from protocol.envelope import Request
 from protocol.message import Message
-from protocol.roles import as_heard
+from protocol.roles import number_for_role
 
 HEAR: Final = (
     Role.APPLICATION,
@@ -84,7 +84,7 @@ class Alarms:
         notice = notice_of(alarm)
         row = self._alarm_row(alarm, notice)
         for peer in self._scope.peers.of_role(*HEAR):
-            type_ = as_heard(notice.number, peer.role)
+            type_ = number_for_role(notice.number, peer.role)
             if peer.takes(type_, notice, None):
                 self._notifier.enqueue(peer, row, notice, type_)
         return True
@@ -126,6 +126,6 @@ def told_at_once(alarm: Alarm, peer: Peer) -> Message | None:
     if peer.role not in HEAR:
         return None
     notice = notice_of(alarm)
-    number = as_heard(notice.number, peer.role)
+    number = number_for_role(notice.number, peer.role)
     shown = notice if number == notice.number else m.convert(notice, number) or notice
     return shown if peer.takes(shown.number, shown, None) else None

@@ -84,7 +84,7 @@ class ClockSteps:
                 recorded_at=now.utc_us,
                 kind=EntryKind.CLOCK_SET.value,
                 source=self._own_id,
-                detail=told(by_us),
+                detail=step_in_words(by_us),
             )
         )
         return at, idle_us - false_us
@@ -105,8 +105,8 @@ class ClockSteps:
         self._is_read = False
 
 
-def told(by_us: int) -> str:
-    """In words."""
+def step_in_words(by_us: int) -> str:
+    """How far the clock stepped, in words."""
     span = timedelta(seconds=round(abs(by_us) / MICROSECONDS))
     return f"the clock was set {'ahead' if by_us > 0 else 'back'} by {span}"
 

@@ -39,7 +39,7 @@ from linkage.core.sessions.takeover import Takeover
 from linkage.core.sweeper import Sweeper
 from linkage.core.writer.group_commit import GroupCommit
 from linkage.core.writer.writer import Batch, Writer
-from linkage.observation.figures import Figures
+from linkage.observation.instruments import Figures
 from linkage.ports import Capability, Clock, EntryKind, Link, NoticeRequest, Recorded, StoredFile
 from linkage.ports.maintenance import StoreLog
 from linkage.ports.store import Store

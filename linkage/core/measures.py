@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from linkage.core.message_log import NOTHING_FURTHER, MessageLog
 from linkage.core.scope import Delivery
-from linkage.observation.figures import RESULT_MAX, Figures
+from linkage.observation.instruments import RESULT_MAX, Figures
 from linkage.ports import Clock
 from linkage.store.rows import JournalRow
 from linkage.tracing.spans import SpanMaker

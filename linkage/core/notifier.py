@@ -26,7 +26,7 @@ from protocol.codec import encode
 from protocol.envelope import Request
 from protocol.kinds import NOTICES
 from protocol.message import Message
-from protocol.roles import as_heard
+from protocol.roles import number_for_role
 
 TO_EVERYBODY: Final = frozenset({170, 172, 173, 191, 195, 197, 198})
 """Notices about a platform as a whole; without an operation they concern every application."""
@@ -223,7 +223,7 @@ def audience(
     told: list[tuple[Peer, int]] = []
     sender = None if command is None else peers.get(command.source)
     if sender is not None:
-        told.append((sender, as_heard(number, sender.role)))
+        told.append((sender, number_for_role(number, sender.role)))
     if number in ONLY_ASKED_FOR:
         return told
     # Each of these has a role of its own: only the sender can be among them once more.
@@ -236,7 +236,9 @@ def audience(
         told += [(peer, number) for peer in peers.monitors if peer is not sender]
     if peers.communication_screens:
         screens = peers.screens_of(_logins(message, applied))
-        told += [(peer, as_heard(number, peer.role)) for peer in screens if peer is not sender]
+        told += [
+            (peer, number_for_role(number, peer.role)) for peer in screens if peer is not sender
+        ]
     return told
 
 

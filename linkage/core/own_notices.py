@@ -14,7 +14,7 @@ from linkage.store.rows import JournalRow
 from protocol import messages as m
 from protocol.kinds import NOTICES, is_command
 from protocol.message import Message
-from protocol.roles import HEARS, as_heard
+from protocol.roles import HEARS, number_for_role
 
 logger = logging.getLogger("linkage.core")
 
@@ -83,7 +83,7 @@ class OwnNotices:
         sender = self._peers.by_id[command.source]
         type_ = notice.number
         if type_ in NOTICES:
-            type_ = as_heard(type_, sender.role)
+            type_ = number_for_role(type_, sender.role)
         if sender.takes(type_, notice, operation):
             self._notifier.enqueue(sender, row, notice, type_, command)
 
@@ -121,6 +121,6 @@ class OwnNotices:
 
 def own_type(peer: Peer, notice: Message) -> int | None:
     """As what a notice about a peer's own session comes to it; None where it hears none such."""
-    type_ = as_heard(notice.number, peer.role)
+    type_ = number_for_role(notice.number, peer.role)
     hears = type_ in HEARS[peer.role] and peer.takes(type_, notice, None)
     return type_ if hears else None

@@ -11,7 +11,7 @@ from structlog.contextvars import bind_contextvars
 
 from linkage.hosting.execution import Execution
 from linkage.logs.request_fields import fields_of
-from linkage.observation.figures import AdapterFigures
+from linkage.observation.instruments import AdapterFigures
 from linkage.ports import (
     Adapter,
     AdapterUnavailableError,

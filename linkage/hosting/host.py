@@ -16,7 +16,7 @@ from linkage.hosting.contained import contained
 from linkage.hosting.execution import WINDOW, Execution
 from linkage.hosting.port import LinkClosedError, Port
 from linkage.hosting.status import AdapterState, Status
-from linkage.observation.figures import AdapterFigures
+from linkage.observation.instruments import AdapterFigures
 from linkage.ports import (
     REPLACED,
     Absent,

@@ -15,7 +15,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.samples import Sample
 
-from linkage.observation.figures import Histogram
+from linkage.observation.instruments import Histogram
 
 BREATH_EVERY: Final = 50
 BREATH_S: Final = 0.0005

@@ -104,7 +104,7 @@ class _Quiet(WSGIRequestHandler):
         """Scrapes are no news."""
 
 
-class Watch:
+class HealthServer:
     """The HTTP server of one process; use as a context manager.
 
     It can be entered before there is anything to watch: it says then that linkage is starting.

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Self
 
-from linkage.observation.figures import QUICK_BOUNDS_S, Histogram
+from linkage.observation.instruments import QUICK_BOUNDS_S, Histogram
 
 LOOK_EVERY_S: Final = 0.25
 

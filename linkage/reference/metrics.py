@@ -11,7 +11,7 @@ from prometheus_client.core import Metric
 
 from linkage.core.overload.conditions import CONDITIONS
 from linkage.observation import metrics
-from linkage.observation.figures import QUICK_BOUNDS_S, AdapterFigures, Figures, Histogram
+from linkage.observation.instruments import QUICK_BOUNDS_S, AdapterFigures, Figures, Histogram
 from linkage.ports.maintenance import Backlog
 
 HEAD: Final = """\

@@ -16,7 +16,7 @@ from linkage.core.overload.conditions import CONDITIONS, DISK_LOW, LOG_HELD, OVE
 from linkage.hosting import AdapterHost, AdapterState
 from linkage.logs.writer import log_writer
 from linkage.observation import metrics
-from linkage.observation.http import Phase, Watch
+from linkage.observation.http import HealthServer, Phase
 from linkage.observation.lag import LoopLag
 from linkage.ports import Clock
 from linkage.store.rows import to_us
@@ -27,7 +27,7 @@ STUCK_AFTER_S: Final = 10.0
 """An event loop that has not turned for so long is not well."""
 
 
-def watch_process(watch: Watch, lag: LoopLag, clock: Clock, parts: Sequence[str]) -> None:
+def watch_process(watch: HealthServer, lag: LoopLag, clock: Clock, parts: Sequence[str]) -> None:
     """The process itself: its version, and whether its event loop turns."""
 
     def families() -> Iterator[Metric]:
@@ -51,7 +51,7 @@ def watch_process(watch: Watch, lag: LoopLag, clock: Clock, parts: Sequence[str]
     watch.add_checks(unhealthy=unhealthy)
 
 
-def watch_core(watch: Watch, core: Core, database: Path, clock: Clock) -> None:
+def watch_core(watch: HealthServer, core: Core, database: Path, clock: Clock) -> None:
     """The core with its store: requests, batches, queues, the disk."""
 
     def families() -> Iterator[Metric]:
@@ -89,7 +89,7 @@ def watch_core(watch: Watch, core: Core, database: Path, clock: Clock) -> None:
     watch.add_checks(unready=unready, warnings=warnings)
 
 
-def watch_gateway(watch: Watch, gateway: Gateway, here: Callable[[], Counter[str]]) -> None:
+def watch_gateway(watch: HealthServer, gateway: Gateway, here: Callable[[], Counter[str]]) -> None:
     """The gateway; `here` counts registered peers by role."""
 
     def families() -> Iterator[Metric]:
@@ -110,12 +110,14 @@ def watch_gateway(watch: Watch, gateway: Gateway, here: Callable[[], Counter[str
     watch.add_metrics("gateway", families)
 
 
-def watch_parts(watch: Watch, parts: Callable[[], Mapping[str, int]]) -> None:
+def watch_parts(watch: HealthServer, parts: Callable[[], Mapping[str, int]]) -> None:
     """The bus at the core's end: which parts are here, each with how many links."""
     watch.add_metrics("bus", lambda: metrics.bus_families(parts()))
 
 
-def watch_bus(watch: Watch, problem: Callable[[], str | None], waiting: Callable[[], int]) -> None:
+def watch_bus(
+    watch: HealthServer, problem: Callable[[], str | None], waiting: Callable[[], int]
+) -> None:
     """The bus at a part's end: a part without a core is healthy, but not ready."""
 
     def families() -> Iterator[Metric]:
@@ -138,7 +140,7 @@ def registered_by_role(core: Core) -> Counter[str]:
     )
 
 
-def watch_adapters(watch: Watch, hosts: Callable[[], Sequence[AdapterHost]]) -> None:
+def watch_adapters(watch: HealthServer, hosts: Callable[[], Sequence[AdapterHost]]) -> None:
     """Adapters in this process. A platform that is down for now keeps nobody from being ready."""
 
     def families() -> Iterator[Metric]:

@@ -14,7 +14,7 @@ from linkage.bus.part_names import CORE
 from linkage.clock import SystemClock
 from linkage.config.file import Config
 from linkage.control import Door
-from linkage.observation.http import Phase, Watch
+from linkage.observation.http import HealthServer, Phase
 from linkage.observation.lag import LoopLag
 from linkage.ports import Absent, Clock, CorePort, EntryKind
 from linkage.server.metrics import watch_process
@@ -40,7 +40,7 @@ class LinkagePart(ABC):
         self._port: CorePort | None = None
         """The core, here or in another process; of a part that serves."""
         self._notes = TaskSet(name)
-        self.watch: Watch | None = None
+        self.watch: HealthServer | None = None
         self.door: Door | None = None
         """Where the command line asks, once it serves; of the core only."""
 
@@ -123,7 +123,7 @@ class LinkagePart(ABC):
             if self.name not in settings.parts:
                 return
             setting, address = f"watch.parts {self.name}", settings.parts[self.name]
-        watch = Watch(address)
+        watch = HealthServer(address)
         lag = self._stack.enter_context(LoopLag(self._clock.now))
         watch_process(watch, lag, self._clock, self._parts)
         try:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from linkage.config.file import Config
     from linkage.config.processes import TraceSettings
-    from linkage.observation.http import Watch
+    from linkage.observation.http import HealthServer
 
 logger = logging.getLogger("linkage.tracing")
 
@@ -140,7 +140,7 @@ class SpanExport:
         self._failing = failure is not None
 
 
-def start_traces(config: Config, stack: AsyncExitStack, watch: Watch | None) -> Put | None:
+def start_traces(config: Config, stack: AsyncExitStack, watch: HealthServer | None) -> Put | None:
     """Where the spans of this process go, until the stack is closed; None without `[trace]`.
 
     Raises:

@@ -26,7 +26,7 @@ from simulators.platform.parties import (
 )
 from simulators.scenario.expectations import Expectation, Place, read_expectation
 from simulators.scenario.rules import Rule, read_rule
-from simulators.scenario.toml_tables import Problems, Table, parse_toml, read_text
+from simulators.scenario.toml_tables import Problems, Table, parse_scenario_toml, read_text
 
 __all__ = [
     "Expectation",
@@ -105,7 +105,7 @@ def load_scenario(name: str | Path) -> Scenario:
             problem = f"no such scenario; built in are {known}{meant}, or give a .toml file"
             raise ScenarioError([f"{name}: file: {problem}"])
     text = read_text(path)
-    return parse_scenario(parse_toml(path, text), str(path), text)
+    return parse_scenario(parse_scenario_toml(path, text), str(path), text)
 
 
 def parse_scenario(document: dict[str, Any], source: str, text: str = "") -> Scenario:

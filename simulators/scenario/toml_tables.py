@@ -220,7 +220,7 @@ def _key_line(text: Sequence[str], start: int, name: str) -> int | None:
     return None
 
 
-def parse_toml(path: Path, text: str) -> dict[str, Any]:
+def parse_scenario_toml(path: Path, text: str) -> dict[str, Any]:
     """The content of a TOML file.
 
     Raises:

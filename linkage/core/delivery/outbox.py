@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from linkage.core.scope import Delivery
-from linkage.observation.figures import QueueFigures
+from linkage.observation.instruments import QueueFigures
 from linkage.ports import Link
 from linkage.store.rows import MICROSECONDS
 from protocol.envelope import Request, Response

@@ -20,7 +20,7 @@ from linkage.core.peers import Peers
 from linkage.core.scope import Delivery, Done
 from linkage.core.sessions.takeover import Takeover
 from linkage.core.writer.writer import Writer
-from linkage.observation.figures import Figures
+from linkage.observation.instruments import Figures
 from linkage.ports import Link
 from protocol.envelope import Request, Response
 from protocol.message import Message

@@ -23,7 +23,7 @@ from typing import Final
 
 from linkage.config.core import OverloadLimits
 from linkage.core.alarms import Alarm
-from linkage.core.clock_steps import told
+from linkage.core.clock_steps import step_in_words
 from linkage.store.rows import MICROSECONDS, to_us
 from protocol.registration import TIME_TOLERANCE_S
 
@@ -159,4 +159,5 @@ class Conditions:
 def _clock(off_us: int) -> str | None:
     if abs(off_us) <= TIME_TOLERANCE_S * MICROSECONDS:
         return None
-    return f"{told(off_us)}: registrations and commands are judged by it; see that it is right"
+    step = step_in_words(off_us)
+    return f"{step}: registrations and commands are judged by it; see that it is right"

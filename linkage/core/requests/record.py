@@ -18,7 +18,7 @@ from linkage.core.requests.incoming import Handled, Incoming, respond
 from linkage.core.requests.submit import Submit, response_of
 from linkage.core.scope import Done
 from linkage.core.writer.writer import Writer
-from linkage.observation.figures import Figures
+from linkage.observation.instruments import Figures
 from linkage.ports import Link, NoticeRequest, Recorded
 from protocol.results import Result
 

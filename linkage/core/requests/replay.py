@@ -12,7 +12,7 @@ from linkage.core.rights.refusal import RefusedError
 from linkage.correlation import Applied
 from protocol import messages as m
 from protocol.results import Result
-from protocol.roles import as_heard
+from protocol.roles import number_for_role
 
 REPLAY_MAX: Final = 10_000
 
@@ -41,7 +41,7 @@ def replay(context: Context, incoming: Incoming, peer: Peer, command: m.ReplayRe
         request_id=incoming.request.id, from_seq=command.from_seq, to_seq=to_seq, count=count
     )
     row = context.notifier.own_row(end, Applied(), command_seq=asked.seq)
-    context.notifier.enqueue(peer, row, end, as_heard(end.number, peer.role), asked)
+    context.notifier.enqueue(peer, row, end, number_for_role(end.number, peer.role), asked)
     return Handled(respond(incoming.request, Result.ACCEPTED), asked, replayed=True)
 
 

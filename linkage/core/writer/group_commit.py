@@ -21,7 +21,7 @@ from linkage.core.overload.holds import Holds
 from linkage.core.requests.incoming import Incoming
 from linkage.core.scope import Done, Now
 from linkage.logs.context import subject
-from linkage.observation.figures import Histogram
+from linkage.observation.instruments import Histogram
 from linkage.ports.store import StoreFailedError
 
 logger = logging.getLogger("linkage.core")

@@ -22,8 +22,8 @@ from linkage.clock import ManualClock
 from linkage.config.file import Config
 from linkage.hosting import AdapterHost, AdapterState
 from linkage.observation import metrics
-from linkage.observation.figures import Figures, Histogram
-from linkage.observation.http import CLIENTS_MAX, Phase, Watch
+from linkage.observation.http import CLIENTS_MAX, HealthServer, Phase
+from linkage.observation.instruments import Figures, Histogram
 from linkage.observation.lag import LoopLag
 from linkage.ports import AdapterContext, AdapterRefusedError, AdapterUnavailableError
 from linkage.server.metrics import STUCK_AFTER_S, watch_adapters, watch_core, watch_process
@@ -43,7 +43,7 @@ ANYWHERE = ("127.0.0.1", 0)
 
 
 def fetch(
-    watch: Watch, path: str, method: str = "GET", headers: dict[str, str] | None = None
+    watch: HealthServer, path: str, method: str = "GET", headers: dict[str, str] | None = None
 ) -> tuple[int, str]:
     host, port = watch.address
     request = urllib.request.Request(
@@ -65,8 +65,8 @@ def values(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     }
 
 
-def serving() -> Watch:
-    watch = Watch(ANYWHERE)
+def serving() -> HealthServer:
+    watch = HealthServer(ANYWHERE)
     watch.phase = Phase.SERVING
     return watch
 
@@ -160,7 +160,7 @@ def test_probes_speak_json_to_who_asks_for_it(query: str, headers: dict[str, str
 
 @pytest.mark.parametrize("phase", [Phase.STARTING, Phase.STOPPING])
 def test_who_starts_or_stops_is_well_but_not_ready(phase: Phase) -> None:
-    with Watch(ANYWHERE) as watch:
+    with HealthServer(ANYWHERE) as watch:
         watch.phase = phase
         assert fetch(watch, "/healthz") == (200, "ok\n")
         assert fetch(watch, "/readyz") == (503, f"linkage is {phase.value}\n")
@@ -168,7 +168,7 @@ def test_who_starts_or_stops_is_well_but_not_ready(phase: Phase) -> None:
 
 async def test_a_loop_that_stands_is_unhealthy_but_not_while_linkage_starts() -> None:
     clock = ManualClock()
-    watch = Watch(ANYWHERE)
+    watch = HealthServer(ANYWHERE)
     with LoopLag(clock.now) as lag:
         watch_process(watch, lag, clock, ("core",))
         clock.advance(STUCK_AFTER_S + 1)
