@@ -244,7 +244,8 @@ class Adapter(ABC):
 
         `request.id` goes into the `request_id` of what comes of it. Nothing is begun at the
         platform after `request.deadline`, nor in a later run: who has sent it was told by then
-        that it failed, or that nobody knows.
+        that it failed, or that nobody knows. Not so what was accepted, is on disk and is to be
+        done later: a 224, and a text with `SendTime`, are begun at their time, in any run.
 
         Raises:
             CommandError: it cannot be done; the code goes to the sender. `TIMEOUT` (503) where
