@@ -42,7 +42,8 @@ class Sweep(Job[None]):
     def run(self, context: Context) -> None:
         """The sender of each is told."""
         context.disk_free = context.free_bytes()
-        for row in context.tx.queues.expired(self.steady_us, EXPIRE_MAX):
+        # What was pushed is left alone for a while, and may not take the place of what waits.
+        for row in context.tx.queues.expired(self.steady_us, EXPIRE_MAX + len(self.pushed)):
             self._expire(context, row)
 
     def _expire(self, context: Context, row: DeliveryRow) -> None:
