@@ -242,8 +242,9 @@ def _ask(thread: LoopThread, ready: threading.Barrier, ended: list[str]) -> None
 
 
 SCRIPT = """
-import sys
+import signal, sys
 from linkage.blocking import Application
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a script runs by "&"
 try:
     with Application("127.0.0.1", int(sys.argv[1]), "desk", secret=sys.argv[2]) as app:
         print("waiting", flush=True)
