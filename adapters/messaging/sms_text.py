@@ -38,7 +38,8 @@ CODECS: Final[Mapping[int, str]] = {
     7: "iso8859-8", 8: "utf-16-be", 10: "iso2022_jp", 13: "euc_jp", 14: "euc_kr", 15: "gb18030",
 }  # fmt: skip
 """data_coding → codec; 15 is what centres in China say for GBK. 0 is the centre's own alphabet."""
-GROUP_MASK, EIGHT_BIT, UCS2_BIT, CODED_MAX = 0xC0, 0x04, 0x08, 0x10
+ALPHABET_MASK, EIGHT_BIT, UCS2_BIT, CODED_MAX = 0x0C, 0x04, 0x08, 0x10
+GENERAL_MAX, GROUP_MASK, WAITING_UCS2, CLASS_GROUP = 0x80, 0xF0, 0xE0, 0xF0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,16 @@ def _cut(characters: Iterable[bytes], single: int, each: int) -> tuple[bytes, ..
     return (*parts, bytes(part))
 
 
+def _coding_of_group(coding: int) -> int:
+    """The alphabet in a coding group (3GPP TS 23.038, 4): class, message waiting, deletion."""
+    if coding < GENERAL_MAX:  # general, and the same marked for automatic deletion
+        is_ucs2, is_8_bit = coding & ALPHABET_MASK == UCS2_BIT, bool(coding & EIGHT_BIT)
+    else:
+        is_ucs2 = coding & GROUP_MASK == WAITING_UCS2
+        is_8_bit = coding & GROUP_MASK == CLASS_GROUP and bool(coding & EIGHT_BIT)
+    return UCS2_CODING if is_ucs2 else LATIN_CODING if is_8_bit else GSM_CODING
+
+
 def decode(octets: bytes, coding: int, alphabet: str = "gsm7") -> str:
     """The text of a message that came in; what cannot be read is U+FFFD. It raises nothing.
 
@@ -87,11 +98,8 @@ def decode(octets: bytes, coding: int, alphabet: str = "gsm7") -> str:
         coding: its data_coding.
         alphabet: what the centre means by 0: `gsm7`, or a codec's name.
     """
-    if coding >= CODED_MAX:  # the groups of GSM 03.38, 5.: a class, or a message waiting
-        high = coding & GROUP_MASK
-        is_ucs2 = (not high and coding & 0x0C == UCS2_BIT) or coding & 0xF0 == 0xE0  # noqa: PLR2004
-        is_8_bit = bool(coding & EIGHT_BIT) and (not high or coding >= 0xF0)  # noqa: PLR2004
-        coding = UCS2_CODING if is_ucs2 else LATIN_CODING if is_8_bit else GSM_CODING
+    if coding >= CODED_MAX:
+        coding = _coding_of_group(coding)
     if coding == GSM_CODING and alphabet == "gsm7":
         return _decode_gsm(octets)
     codec = alphabet if coding == GSM_CODING else CODECS.get(coding, "latin-1")

@@ -97,6 +97,7 @@ def test_whatever_comes_in_is_a_text_that_a_message_can_hold(octets: bytes, codi
         (8, "火".encode("utf-16-be"), "火"),
         (15, "火".encode("gb18030"), "火"),
         (0x18, "火".encode("utf-16-be"), "火"),
+        (0x48, "火".encode("utf-16-be"), "火"),  # the same, to be deleted when read
         (0x11, b"\x00", "@"),
         (0xF0, b"\x00", "@"),
         (0xF5, "ç".encode("latin-1"), "ç"),
