@@ -28,18 +28,6 @@ from simulators.scenario.expectations import Expectation, Place, read_expectatio
 from simulators.scenario.rules import Rule, read_rule
 from simulators.scenario.toml_tables import Problems, Table, parse_scenario_toml, read_text
 
-__all__ = [
-    "Expectation",
-    "Place",
-    "PlannedCall",
-    "Rule",
-    "Scenario",
-    "Speech",
-    "built_in_scenarios",
-    "load_scenario",
-    "parse_scenario",
-]
-
 BUILT_IN: Final = Path(__file__).parents[1] / "scenarios"
 LIMIT_S: Final = 600.0
 """A scenario that has not come to its end by then has failed."""
