@@ -10,7 +10,7 @@ from gateway.connection_io import ConnectionIO
 from gateway.context import GatewayContext
 from gateway.hosts import neighbourhood
 from linkage.logs.request_fields import fields_of
-from linkage.ports import EntryKind, Link
+from linkage.ports import EntryKind, LinkPort
 from protocol.envelope import Request
 
 logger = logging.getLogger("linkage.gateway")
@@ -35,7 +35,7 @@ class PeerJournal:
     __slots__ = ("_context", "_io", "_link", "_source", "address", "known", "peer")
 
     def __init__(
-        self, context: GatewayContext, io: ConnectionIO, link: Link, peer: str | None
+        self, context: GatewayContext, io: ConnectionIO, link: LinkPort, peer: str | None
     ) -> None:
         self._context = context
         self._io = io

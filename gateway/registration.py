@@ -25,7 +25,7 @@ from gateway.connection_io import ConnectionIO
 from gateway.context import GatewayContext
 from gateway.peer_journal import STRANGER, PeerJournal
 from gateway.transport import Transport
-from linkage.ports import EntryKind, Link, PeerProfile
+from linkage.ports import EntryKind, LinkPort, PeerProfile
 from protocol.connection import Connection, ConnectionState
 from protocol.envelope import Request, Response
 from protocol.fields import CONTROL
@@ -71,7 +71,7 @@ class Registration:
         connection: Connection,
         io: ConnectionIO,
         journal: PeerJournal,
-        link: Link,
+        link: LinkPort,
         profile: PeerProfile | None,
         *,
         dialled: bool,

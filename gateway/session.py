@@ -1,4 +1,4 @@
-"""A conversation with one peer: what its events mean, and the `Link` that the core sees."""
+"""A conversation with one peer: what its events mean, and the `LinkPort` that the core sees."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NAMED_MAX: Final = 3
 
 
 class Session:
-    """One peer, from the first byte to the last. A `linkage.ports.Link`.
+    """One peer, from the first byte to the last. A `linkage.ports.LinkPort`.
 
     It has a connection (the protocol), I/O that carries that over a transport, a
     registration that lets the peer in, and the core's port.

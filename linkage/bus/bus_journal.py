@@ -6,7 +6,7 @@ import logging
 import math
 from typing import Final
 
-from linkage.ports import Absent, Clock, CoreService, EntryKind
+from linkage.ports import Absent, Clock, CoreServicePort, EntryKind
 from linkage.supervision import TaskSet
 
 logger = logging.getLogger("linkage.bus")
@@ -23,7 +23,7 @@ class BusJournal:
     `tasks` write the entries.
     """
 
-    def __init__(self, core: CoreService, clock: Clock, tasks: TaskSet) -> None:
+    def __init__(self, core: CoreServicePort, clock: Clock, tasks: TaskSet) -> None:
         self._core = core
         self._clock = clock
         self._tasks = tasks

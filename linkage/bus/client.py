@@ -22,7 +22,7 @@ from linkage.bus.pack import (
 )
 from linkage.bus.pending_calls import CoreAwayError, tell
 from linkage.config.processes import MessagingSettings
-from linkage.ports import Clock, EntryKind, Link, NoticeRequest, Recorded
+from linkage.ports import Clock, EntryKind, LinkPort, NoticeRequest, Recorded
 from protocol.envelope import Request, Response
 from protocol.kinds import is_command
 from protocol.messages import CapabilityNotice
@@ -41,7 +41,7 @@ STORE_WITHIN_S: Final = 30.0
 
 
 class CoreClient:
-    """`AdapterCore`, and an adapter's files, for one part. In one event loop.
+    """`AdapterCorePort`, and an adapter's files, for one part. In one event loop.
 
     Every call may be made at any time, whether there is a core or not. What is closed is to be
     closed before the connection is stopped.
@@ -73,7 +73,7 @@ class CoreClient:
         return [link.peer_id for link in self.connection.links if link.peer_id is not None]
 
     # --- CorePort: links -------------------------------------------------------------------------
-    async def register(self, link: Link, request: Request) -> Response:
+    async def register(self, link: LinkPort, request: Request) -> Response:
         """See `CorePort.register`."""
         local = self.connection.links.of(link)
         came_at = self._clock.utc()
@@ -92,7 +92,7 @@ class CoreClient:
             local.told = ((request, came_at),)
         return response
 
-    async def adopt(self, link: Link, peer_id: str) -> None:
+    async def adopt(self, link: LinkPort, peer_id: str) -> None:
         """See `CorePort.adopt`. Waits for a core as long as it takes, or the link lives."""
         local = self.connection.links.of(link)
         try:
@@ -112,14 +112,14 @@ class CoreClient:
         found = await self.connection.call(Kind.INTRODUCE, peer_id, hold_s=self._settings.hold_s)
         return unpack_request(found)
 
-    def begin(self, link: Link) -> None:
+    def begin(self, link: LinkPort) -> None:
         """See `CorePort.begin`."""
         local = self.connection.links.find(link)
         if local is not None:
             local.begun = True
             self.connection.say(Kind.BEGIN, local.number)
 
-    def closed(self, link: Link, reason: str) -> None:
+    def closed(self, link: LinkPort, reason: str) -> None:
         """See `CorePort.closed`."""
         local = self.connection.links.remove(link)
         if local is None:
@@ -129,7 +129,7 @@ class CoreClient:
             self.connection.calls.drop_unsent(local.asking)
 
     # --- CorePort: messages ----------------------------------------------------------------------
-    async def submit(self, link: Link, request: Request) -> Response:
+    async def submit(self, link: LinkPort, request: Request) -> Response:
         """See `CorePort.submit`."""
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
 
@@ -139,7 +139,7 @@ class CoreClient:
         self.post(link, request, told)
         return await answer
 
-    def post(self, link: Link, request: Request, answer: Callable[[Response], None]) -> None:
+    def post(self, link: LinkPort, request: Request, answer: Callable[[Response], None]) -> None:
         """See `CorePort.post`."""
         local = self.connection.links.find(link)
         if local is None:
@@ -192,7 +192,7 @@ class CoreClient:
             self._expire_s if request.expire_s is None else request.expire_s
         )
 
-    def answered(self, link: Link, response: Response) -> None:
+    def answered(self, link: LinkPort, response: Response) -> None:
         """See `CorePort.answered`."""
         local = self.connection.links.find(link)
         if local is not None:
@@ -204,7 +204,7 @@ class CoreClient:
 
     async def note(
         self,
-        link: Link,
+        link: LinkPort,
         kind: EntryKind,
         detail: str,
         *,
@@ -241,9 +241,9 @@ class CoreClient:
         return memory
 
     async def record(
-        self, link: Link, notices: Sequence[NoticeRequest], memory: Mapping[str, str | None]
+        self, link: LinkPort, notices: Sequence[NoticeRequest], memory: Mapping[str, str | None]
     ) -> Recorded:
-        """See `AdapterCore.record`.
+        """See `AdapterCorePort.record`.
 
         A core that went away before it answered may have committed it: the next one is asked the
         same again.

@@ -34,7 +34,7 @@ from linkage.bus.part_names import ADAPTER, adapter_of, is_part_of_core
 from linkage.bus.sockets import Router
 from linkage.bus.stream import Pace
 from linkage.config.processes import MessagingSettings
-from linkage.ports import Clock, CoreService, FileStore
+from linkage.ports import Clock, CoreServicePort, FilesPort
 from linkage.supervision import TaskSet
 
 logger = logging.getLogger("linkage.bus")
@@ -61,8 +61,8 @@ class CoreServer:
 
     def __init__(
         self,
-        core: CoreService,
-        files: FileStore,
+        core: CoreServicePort,
+        files: FilesPort,
         clock: Clock,
         settings: MessagingSettings,
         adapters: Collection[str],

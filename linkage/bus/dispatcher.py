@@ -26,7 +26,7 @@ from linkage.bus.pack import (
 from linkage.bus.part import Part
 from linkage.bus.remote_link import RemoteLink
 from linkage.bus.uploads import read_piece, stat_of
-from linkage.ports import Absent, CoreService, EntryKind, FileStore, NoticeRequest
+from linkage.ports import Absent, CoreServicePort, EntryKind, FilesPort, NoticeRequest
 from protocol.envelope import Request, Response
 from protocol.registration import peer_id_of
 from protocol.results import Result
@@ -39,7 +39,7 @@ WINDOW_MAX: Final = 1024
 class Dispatcher:
     """Serves the items of all parts. What does not fit its kind is a `PackError`."""
 
-    def __init__(self, core: CoreService, files: FileStore, adapters: frozenset[str]) -> None:
+    def __init__(self, core: CoreServicePort, files: FilesPort, adapters: frozenset[str]) -> None:
         self._core = core
         self._files = files
         self._adapters = adapters

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final
 
-from linkage.ports import Link
+from linkage.ports import LinkPort
 from protocol.envelope import Request, Response
 from protocol.results import Result
 
@@ -45,7 +45,7 @@ class LocalLink:
         "told",
     )
 
-    def __init__(self, number: int, link: Link, now: Callable[[], float]) -> None:
+    def __init__(self, number: int, link: LinkPort, now: Callable[[], float]) -> None:
         self._now = now
         self.number = number
         self.link = link
@@ -145,7 +145,7 @@ class Links:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._by_link: dict[Link, LocalLink] = {}
+        self._by_link: dict[LinkPort, LocalLink] = {}
         self._by_number: dict[int, LocalLink] = {}
         self._last = 0
 
@@ -155,7 +155,7 @@ class Links:
     def __iter__(self) -> Iterator[LocalLink]:
         return iter(list(self._by_link.values()))
 
-    def of(self, link: Link) -> LocalLink:
+    def of(self, link: LinkPort) -> LocalLink:
         """Its entry, made where there is none."""
         local = self._by_link.get(link)
         if local is None:
@@ -164,7 +164,7 @@ class Links:
             self._by_link[link] = self._by_number[local.number] = local
         return local
 
-    def find(self, link: Link) -> LocalLink | None:
+    def find(self, link: LinkPort) -> LocalLink | None:
         """Its entry, if it has one."""
         return self._by_link.get(link)
 
@@ -172,7 +172,7 @@ class Links:
         """The entry of that number, if there still is one."""
         return self._by_number.get(number)
 
-    def remove(self, link: Link) -> LocalLink | None:
+    def remove(self, link: LinkPort) -> LocalLink | None:
         """It is gone; its entry, if it had one."""
         local = self._by_link.pop(link, None)
         if local is not None:

@@ -13,13 +13,13 @@ from linkage.ports.files import PIECE_BYTES
 
 
 class RemoteFiles:
-    """`linkage.ports.FileStore` of the core's host. Each piece is on its disk before the next."""
+    """`linkage.ports.FilesPort` of the core's host. Each piece is on its disk before the next."""
 
     def __init__(self, client: CoreClient) -> None:
         self._client = client
 
     async def save(self, name: str, content: AsyncIterable[bytes]) -> StoredFile:
-        """See `FileStore.save`; `path` is one of the core's host."""
+        """See `FilesPort.save`; `path` is one of the core's host."""
         handle = await self._client.file_call(Kind.FILE_OPEN, Path(name).name)
         try:
             async for chunk in content:
@@ -34,7 +34,7 @@ class RemoteFiles:
         return StoredFile(file_id=file_id, path=Path(path), size_bytes=size, sha256=digest)
 
     async def open(self, file_id: str, start: int = 0) -> AsyncGenerator[bytes, None]:
-        """See `FileStore.open`."""
+        """See `FilesPort.open`."""
         while piece := await self._client.file_call(Kind.FILE_READ, file_id, start):
             start += len(piece)
             yield piece
@@ -42,7 +42,7 @@ class RemoteFiles:
             raise FileNotFoundError(errno.ENOENT, "no such file is kept", file_id)
 
     async def stat(self, file_id: str) -> StoredFile | None:
-        """See `FileStore.stat`; `path` is one of the core's host."""
+        """See `FilesPort.stat`; `path` is one of the core's host."""
         found = await self._client.file_call(Kind.FILE_STAT, file_id)
         if found is None:
             return None
@@ -50,6 +50,6 @@ class RemoteFiles:
         return StoredFile(file_id=file_id, path=Path(path), size_bytes=size)
 
     async def delete(self, file_id: str) -> bool:
-        """See `FileStore.delete`."""
+        """See `FilesPort.delete`."""
         deleted: bool = await self._client.file_call(Kind.FILE_DELETE, file_id)
         return deleted

@@ -16,7 +16,7 @@ logger = logging.getLogger("linkage.bus")
 
 
 class RemoteLink:
-    """A link that lives in another process. A `linkage.ports.Link`."""
+    """A link that lives in another process. A `linkage.ports.LinkPort`."""
 
     __slots__ = ("_core", "_say", "address", "begun", "end", "number", "taken", "window")
 

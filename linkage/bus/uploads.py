@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from linkage.bus.pack import PackError
-from linkage.ports import FileStore, StoredFile
+from linkage.ports import FilesPort, StoredFile
 
 UPLOADS_MAX: Final = 64
 """Files of one part that are being written."""
@@ -22,7 +22,7 @@ class _BrokenOffError(OSError):
 class _Upload:
     """One file on its way into the store: pieces go in, the store takes them out."""
 
-    def __init__(self, files: FileStore, name: str) -> None:
+    def __init__(self, files: FilesPort, name: str) -> None:
         self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(1)
         self._saving = asyncio.get_running_loop().create_task(
             files.save(name, self._content()), name="bus-upload"
@@ -67,7 +67,7 @@ class Uploads:
     def __init__(self) -> None:
         self._uploads: dict[int, _Upload] = {}
 
-    def open(self, files: FileStore, name: str) -> int:
+    def open(self, files: FilesPort, name: str) -> int:
         """Begin one; its handle.
 
         Raises:
@@ -118,7 +118,7 @@ class Uploads:
         return upload
 
 
-async def read_piece(files: FileStore, file_id: str, start: int) -> bytes | None:
+async def read_piece(files: FilesPort, file_id: str, start: int) -> bytes | None:
     """One piece of a file from byte `start` on, empty at its end; None: there is no such file."""
     if start < 0:
         raise PackError(f"a piece from byte {start}")
@@ -131,7 +131,7 @@ async def read_piece(files: FileStore, file_id: str, start: int) -> bytes | None
         await content.aclose()
 
 
-async def stat_of(files: FileStore, file_id: str) -> tuple[Any, ...] | None:
+async def stat_of(files: FilesPort, file_id: str) -> tuple[Any, ...] | None:
     """(path, bytes) of a file that is kept."""
     found = await files.stat(file_id)
     return None if found is None else (str(found.path), found.size_bytes)

@@ -20,7 +20,7 @@ from linkage.core.requests.request_journal import RequestJournal
 from linkage.core.scope import Now, Scope
 from linkage.core.traces import Traces
 from linkage.ports import StoredFile
-from linkage.ports.store import Store
+from linkage.ports.store import StorePort
 from linkage.tracing.context import Conversations
 
 
@@ -39,7 +39,7 @@ class Context:
 
     def __init__(
         self,
-        tx: Store,
+        tx: StorePort,
         peers: Peers,
         command_expire_s: int,
         *,

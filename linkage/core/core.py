@@ -1,7 +1,7 @@
 """The core's face to the event loop (`linkage.ports.CorePort`), put together of its parts.
 
 ```
- Links ── who is at which link ──▶ Queues ── Outbox of each receiver ──▶ Link.push
+ Links ── who is at which link ──▶ Queues ── Outbox of each receiver ──▶ LinkPort.push
  post, note, … ──▶ Writer ── one batch ──▶ GroupCommit, in its thread ──▶ _settle ──▶ Queues
 ```
 `Admission` is asked before a request is taken, and told after each batch.
@@ -40,9 +40,17 @@ from linkage.core.sweeper import Sweeper
 from linkage.core.writer.group_commit import GroupCommit
 from linkage.core.writer.writer import Batch, Writer
 from linkage.observation.instruments import Figures
-from linkage.ports import Capability, Clock, EntryKind, Link, NoticeRequest, Recorded, StoredFile
+from linkage.ports import (
+    Capability,
+    Clock,
+    EntryKind,
+    LinkPort,
+    NoticeRequest,
+    Recorded,
+    StoredFile,
+)
 from linkage.ports.maintenance import StoreLog
-from linkage.ports.store import Store
+from linkage.ports.store import StorePort
 from linkage.tracing.context import Conversations
 from linkage.tracing.spans import Put, SpanMaker
 from protocol.envelope import Request, Response
@@ -61,7 +69,7 @@ class Core:
     def __init__(
         self,
         config: Config,
-        unit: Store,
+        unit: StorePort,
         clock: Clock,
         capabilities: Mapping[str, Capability],
         *,
@@ -239,25 +247,25 @@ class Core:
         return self._commits.store_failing
 
     # --- CorePort --------------------------------------------------------------------------------
-    async def register(self, link: Link, request: Request) -> Response:
+    async def register(self, link: LinkPort, request: Request) -> Response:
         """See `CorePort.register`."""
         return await self._links.register(link, request)
 
-    async def adopt(self, link: Link, peer_id: str) -> None:
+    async def adopt(self, link: LinkPort, peer_id: str) -> None:
         """See `CorePort.adopt`."""
         await self._links.adopt(link, peer_id)
 
     async def resume(
-        self, link: Link, peer_id: str, told: Sequence[tuple[Request, datetime]]
+        self, link: LinkPort, peer_id: str, told: Sequence[tuple[Request, datetime]]
     ) -> bool:
-        """See `CoreService.resume`."""
+        """See `CoreServicePort.resume`."""
         return await self._links.resume(link, peer_id, told)
 
     async def introduce(self, peer_id: str) -> Request:
         """See `CorePort.introduce`."""
         return await self._links.introduce(peer_id)
 
-    def begin(self, link: Link) -> None:
+    def begin(self, link: LinkPort) -> None:
         """See `CorePort.begin`."""
         self._links.begin_pushing(link)
 
@@ -278,19 +286,19 @@ class Core:
         self._links.shut_out(gone)
         await self.credential_expiry.look()
 
-    def closed(self, link: Link, reason: str) -> None:
+    def closed(self, link: LinkPort, reason: str) -> None:
         """See `CorePort.closed`."""
         self._links.closed(link, reason)
 
     def announce(self, peer_id: str, capability: Capability) -> None:
-        """See `CoreService.announce`."""
+        """See `CoreServicePort.announce`."""
         self.peers.by_id[peer_id].capability = capability
 
-    async def submit(self, link: Link, request: Request) -> Response:
+    async def submit(self, link: LinkPort, request: Request) -> Response:
         """See `CorePort.submit`."""
         return await self._intake.submit(link, request)
 
-    def post(self, link: Link, request: Request, answer: Callable[[Response], None]) -> None:
+    def post(self, link: LinkPort, request: Request, answer: Callable[[Response], None]) -> None:
         """See `CorePort.post`."""
         self._intake.post(link, request, answer)
 
@@ -299,13 +307,13 @@ class Core:
         return await self._intake.operate(author, owner, request)
 
     async def record(
-        self, link: Link, notices: Sequence[NoticeRequest], memory: Mapping[str, str | None]
+        self, link: LinkPort, notices: Sequence[NoticeRequest], memory: Mapping[str, str | None]
     ) -> Recorded:
-        """See `AdapterCore.record`."""
+        """See `AdapterCorePort.record`."""
         return await self._recorder.record(link, notices, memory)
 
     async def recall(self, adapter: str) -> dict[str, Any]:
-        """See `AdapterCore.recall`."""
+        """See `AdapterCorePort.recall`."""
         return await self._recorder.recall(adapter)
 
     @property
@@ -313,7 +321,7 @@ class Core:
         """Who is connected now."""
         return self._links.present
 
-    def answered(self, link: Link, response: Response) -> None:
+    def answered(self, link: LinkPort, response: Response) -> None:
         """See `CorePort.answered`."""
         peer = self._links.peer_at.get(link)
         if peer is not None:
@@ -321,7 +329,7 @@ class Core:
 
     async def note(
         self,
-        link: Link,
+        link: LinkPort,
         kind: EntryKind,
         detail: str,
         *,

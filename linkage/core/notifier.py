@@ -14,7 +14,7 @@ from linkage.core.delivery.render import render
 from linkage.core.peers import Peer, Peers
 from linkage.core.scope import Delivery, Scope
 from linkage.core.traces import Traces
-from linkage.correlation import Applied, Entry, Records, final_event
+from linkage.correlation import Applied, Entry, RecordsPort, final_event
 from linkage.correlation.replies import owners_of
 from linkage.correlation.rules import MESSAGES
 from linkage.correlation.sms_fax_mail import RECEIVED as MESSAGES_RECEIVED
@@ -154,7 +154,7 @@ class Notifier:
 
 
 def owner_of_new(
-    records: Records, peers: Peers, entry: Entry, command: JournalRow | None
+    records: RecordsPort, peers: Peers, entry: Entry, command: JournalRow | None
 ) -> tuple[str | None, list[Peer]]:
     """Whose an operation would be if it is new, and who is told while it is nobody's.
 
@@ -184,7 +184,7 @@ def owner_of_new(
     return (candidates[0].id if len(candidates) == 1 else None), candidates
 
 
-def _takers_of_message(records: Records, peers: Peers, entry: Entry) -> list[Peer]:
+def _takers_of_message(records: RecordsPort, peers: Peers, entry: Entry) -> list[Peer]:
     """Who takes one of the addresses of a mail or an MMS, else who has what it answers."""
     for address in addresses_of(entry.message):
         takers = peers.takers(address, None)

@@ -10,6 +10,6 @@ from linkage.correlation.apply import apply
 from linkage.correlation.business_events import final_event
 from linkage.correlation.journal_entry import Applied, Bound, Entry
 from linkage.correlation.rules import natives_of
-from linkage.ports.records import Records
+from linkage.ports.records import RecordsPort
 
-__all__ = ["Applied", "Bound", "Entry", "Records", "apply", "final_event", "natives_of"]
+__all__ = ["Applied", "Bound", "Entry", "RecordsPort", "apply", "final_event", "natives_of"]

@@ -29,7 +29,7 @@ from linkage.correlation.business_events import (
 from linkage.correlation.command_target import targets
 from linkage.correlation.journal_entry import Applied, Entry
 from linkage.correlation.rules import RULES, close_lost, locate
-from linkage.ports.records import Records
+from linkage.ports.records import RecordsPort
 from linkage.store.rows import Operation
 from protocol import messages as m
 from protocol.kinds import NOTICES
@@ -41,7 +41,7 @@ BEGINS_COMMUNICATION: Final = frozenset(
 (docs/decisions)."""
 
 
-def apply(records: Records, entry: Entry) -> Applied:
+def apply(records: RecordsPort, entry: Entry) -> Applied:
     """Change the projections by one accepted message."""
     message = entry.message
     if entry.lost is not None:
@@ -64,7 +64,7 @@ def apply(records: Records, entry: Entry) -> Applied:
     return applied
 
 
-def _apply_notice(records: Records, entry: Entry) -> Applied:
+def _apply_notice(records: RecordsPort, entry: Entry) -> Applied:
     if isinstance(entry.message, m.PlatformLeave):
         return Applied()  # of the session, whatever else it names
     operation, is_new = locate(records, entry)
@@ -85,7 +85,9 @@ def _apply_notice(records: Records, entry: Entry) -> Applied:
     return applied
 
 
-def _bind_by_rules(records: Records, entry: Entry, operation: Operation, applied: Applied) -> None:
+def _bind_by_rules(
+    records: RecordsPort, entry: Entry, operation: Operation, applied: Applied
+) -> None:
     """The first rule that finds an event binds; where it finds several, they are candidates."""
     if operation.cause == causes.MANUAL:
         return  # a person said that it belongs to none
@@ -102,14 +104,14 @@ def _bind_by_rules(records: Records, entry: Entry, operation: Operation, applied
             return
 
 
-def _apply_lost(records: Records, op_id: int, entry: Entry) -> Applied:
+def _apply_lost(records: RecordsPort, op_id: int, entry: Entry) -> Applied:
     operation = records.operation(op_id)
     assert operation is not None, "what is closed was open"
     close_lost(records, entry, operation)
     return Applied(operation, event_of(records, operation.event_pk))
 
 
-def _apply_command(records: Records, entry: Entry) -> Applied:
+def _apply_command(records: RecordsPort, entry: Entry) -> Applied:
     """Any other command: it names an event, or a call that has one."""
     message = entry.message
     owner = entry.owner or entry.source

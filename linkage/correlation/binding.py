@@ -11,13 +11,13 @@ from linkage.correlation import causes
 from linkage.correlation.business_events import describe, event_of, open_event
 from linkage.correlation.command_target import bind_target, targets
 from linkage.correlation.journal_entry import Applied, Bound, Entry
-from linkage.ports.records import Records
+from linkage.ports.records import RecordsPort
 from linkage.store.rows import Event, Operation
 from protocol import messages as m
 
 
 def bind_named(
-    records: Records,
+    records: RecordsPort,
     entry: Entry,
     operation: Operation,
     named: Event,
@@ -33,21 +33,21 @@ def bind_named(
         bind(records, entry, operation, named, causes.EXPLICIT, applied, is_new=is_new)
 
 
-def of_parent(records: Records, _: Entry, operation: Operation) -> Sequence[Event]:
+def of_parent(records: RecordsPort, _: Entry, operation: Operation) -> Sequence[Event]:
     """The event of what an operation stands under."""
     parent = None if operation.parent is None else records.operation(operation.parent)
     event = None if parent is None else event_of(records, parent.event_pk)
     return () if event is None else (event,)
 
 
-def of_command(records: Records, entry: Entry, _: Operation) -> Sequence[Event]:
+def of_command(records: RecordsPort, entry: Entry, _: Operation) -> Sequence[Event]:
     """The event of the command that a notice is the outcome of."""
     event = event_of(records, entry.command_event)
     return () if event is None else (event,)
 
 
 def named_event(
-    records: Records, event_id: str, entry: Entry, operation: Operation | None
+    records: RecordsPort, event_id: str, entry: Entry, operation: Operation | None
 ) -> Event | None:
     """The event that a notice names.
 
@@ -62,7 +62,7 @@ def named_event(
     return found[0] if len(found) == 1 else None
 
 
-def derive(records: Records, entry: Entry, operation: Operation, applied: Applied) -> None:
+def derive(records: RecordsPort, entry: Entry, operation: Operation, applied: Applied) -> None:
     """The rest of the call follows: whatever of its tree has no event yet."""
     event = applied.event
     if event is None:
@@ -78,7 +78,7 @@ def is_free(operation: Operation) -> bool:
     return operation.event_pk is None and operation.cause != causes.MANUAL
 
 
-def followers(records: Records, operation: Operation) -> list[Operation]:
+def followers(records: RecordsPort, operation: Operation) -> list[Operation]:
     """What descends from an operation and follows it.
 
     What a message or a person bound on its own stays, with what follows that.
@@ -98,7 +98,7 @@ def followers(records: Records, operation: Operation) -> list[Operation]:
     return found
 
 
-def create_event(records: Records, entry: Entry, message: m.CreateEvent) -> Applied:
+def create_event(records: RecordsPort, entry: Entry, message: m.CreateEvent) -> Applied:
     """201: open an event, and bind the call and the conference that it names (`created`)."""
     owner = entry.owner or entry.source
     event = records.find_event(owner, message.event_id)
@@ -121,7 +121,7 @@ def create_event(records: Records, entry: Entry, message: m.CreateEvent) -> Appl
     return applied
 
 
-def bind_by_hand(records: Records, entry: Entry, message: m.BindEvent) -> Applied:
+def bind_by_hand(records: RecordsPort, entry: Entry, message: m.BindEvent) -> Applied:
     """281: bind, move or unbind an operation, with what follows it (`manual`)."""
     owner = entry.owner or entry.source
     event = records.find_event(owner, message.event_id)
@@ -142,7 +142,7 @@ def bind_by_hand(records: Records, entry: Entry, message: m.BindEvent) -> Applie
 
 
 def bind(
-    records: Records,
+    records: RecordsPort,
     entry: Entry,
     operation: Operation,
     event: Event,
@@ -166,7 +166,7 @@ def bind(
         applied.bound.append(Bound(operation, event, old, cause))
 
 
-def unbind(records: Records, entry: Entry, operation: Operation) -> None:
+def unbind(records: RecordsPort, entry: Entry, operation: Operation) -> None:
     """Take an operation from its event by hand; the cause stays, lest a notice undoes it."""
     records.bindings.end(operation.op_id, entry.seq)
     operation.event_pk, operation.cause = None, causes.MANUAL

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from linkage.correlation.journal_entry import Applied, Entry
-from linkage.ports.records import Records
+from linkage.ports.records import RecordsPort
 from linkage.store.rows import Event
 from protocol import messages as m
 
 
-def open_event(records: Records, entry: Entry, owner: str, event_id: str) -> Event:
+def open_event(records: RecordsPort, entry: Entry, owner: str, event_id: str) -> Event:
     """A new event; its key is the place in the journal that opens it."""
     return records.add_event(
         Event(event_pk=entry.seq, owner=owner, event_id=event_id, opened_at=entry.at)
@@ -23,12 +23,12 @@ def describe(event: Event, message: m.CreateEvent | m.UpdateEvent) -> None:
             setattr(event, name, value)
 
 
-def event_of(records: Records, event_pk: int | None) -> Event | None:
+def event_of(records: RecordsPort, event_pk: int | None) -> Event | None:
     """The event of a key; None for none."""
     return None if event_pk is None else records.event(event_pk)
 
 
-def final_event(records: Records, event: Event) -> Event:
+def final_event(records: RecordsPort, event: Event) -> Event:
     """Where an event's merges lead: itself, or the one that stands for it now."""
     while event.merged_into is not None:
         target = records.event(event.merged_into)
@@ -37,7 +37,7 @@ def final_event(records: Records, event: Event) -> Event:
     return event
 
 
-def update_event(records: Records, entry: Entry, message: m.UpdateEvent) -> Applied:
+def update_event(records: RecordsPort, entry: Entry, message: m.UpdateEvent) -> Applied:
     """282: change what is known of an event."""
     event = records.find_event(entry.owner or entry.source, message.event_id)
     if event is not None:
@@ -48,7 +48,7 @@ def update_event(records: Records, entry: Entry, message: m.UpdateEvent) -> Appl
     return Applied(None, event)
 
 
-def close_event(records: Records, entry: Entry, message: m.CloseEvent) -> Applied:
+def close_event(records: RecordsPort, entry: Entry, message: m.CloseEvent) -> Applied:
     """284: close an event, or open it again."""
     event = records.find_event(entry.owner or entry.source, message.event_id)
     if event is not None:
@@ -60,7 +60,7 @@ def close_event(records: Records, entry: Entry, message: m.CloseEvent) -> Applie
     return Applied(None, event)
 
 
-def link_event(records: Records, entry: Entry, message: m.LinkEvent) -> Applied:
+def link_event(records: RecordsPort, entry: Entry, message: m.LinkEvent) -> Applied:
     """283: merge or link events, or undo that."""
     owner = entry.owner or entry.source
     event = records.find_event(owner, message.event_id)

@@ -7,7 +7,7 @@ from typing import Final
 from linkage.correlation.journal_entry import Entry
 from linkage.correlation.operations import attached, end, fill, make, open_transfers, us_of
 from linkage.correlation.reused_ids import begins_call
-from linkage.ports.records import Records
+from linkage.ports.records import RecordsPort
 from linkage.store.rows import Operation, to_us
 from protocol import messages as m
 
@@ -16,7 +16,7 @@ TRANSFERRED: Final = 134
 """Reason of a leg that ended because its call went on elsewhere (protocol.md#reasons)."""
 
 
-def find_or_make_call(records: Records, entry: Entry) -> tuple[Operation, bool]:
+def find_or_make_call(records: RecordsPort, entry: Entry) -> tuple[Operation, bool]:
     """The call or leg of a notice.
 
     Made where the platform speaks of one that is not known (or has ended).
@@ -47,7 +47,7 @@ def find_or_make_call(records: Records, entry: Entry) -> tuple[Operation, bool]:
     ), True
 
 
-def _put_under(records: Records, operation: Operation, parent: Operation) -> None:
+def _put_under(records: RecordsPort, operation: Operation, parent: Operation) -> None:
     """A call that was thought to stand alone turns out to be a leg of another."""
     if operation.root != operation.op_id or operation.root == parent.root:
         return
@@ -56,7 +56,7 @@ def _put_under(records: Records, operation: Operation, parent: Operation) -> Non
     records.change_operation(operation)
 
 
-def incoming_call(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
+def incoming_call(records: RecordsPort, entry: Entry) -> tuple[Operation | None, bool]:
     """100: a call came in, or went out."""
     message = entry.message
     assert isinstance(message, m.IncomingCallNotice)
@@ -76,7 +76,7 @@ def _fill_numbers(operation: Operation, message: m.IncomingCallNotice | m.CallSt
         operation.login_id = message.login_id
 
 
-def call_state(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
+def call_state(records: RecordsPort, entry: Entry) -> tuple[Operation | None, bool]:
     """115: a call rings, is answered, has failed."""
     message = entry.message
     assert isinstance(message, m.CallStateNotice)
@@ -96,7 +96,7 @@ def call_state(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
     return operation, is_new
 
 
-def call_over(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
+def call_over(records: RecordsPort, entry: Entry) -> tuple[Operation | None, bool]:
     """102: a call or leg ended, and its transfers with it; with no CallId, a conference."""
     message = entry.message
     assert isinstance(message, m.HangupNotice)
@@ -121,7 +121,9 @@ def call_over(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
     return operation, is_new
 
 
-def _conference_over(records: Records, entry: Entry, message: m.HangupNotice) -> Operation | None:
+def _conference_over(
+    records: RecordsPort, entry: Entry, message: m.HangupNotice
+) -> Operation | None:
     """102 without a CallId tells of the conference that it names."""
     conference = attached(records, entry)
     if conference is not None and conference.ended_at is None:
@@ -129,7 +131,7 @@ def _conference_over(records: Records, entry: Entry, message: m.HangupNotice) ->
     return conference
 
 
-def call_transfer(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
+def call_transfer(records: RecordsPort, entry: Entry) -> tuple[Operation | None, bool]:
     """105: the transfer is an operation of its own under the call, and the new leg another."""
     message = entry.message
     assert isinstance(message, m.TransferNotice)
@@ -169,7 +171,9 @@ def call_transfer(records: Records, entry: Entry) -> tuple[Operation | None, boo
     return transfer, is_new
 
 
-def _new_leg(records: Records, entry: Entry, call: Operation, message: m.TransferNotice) -> None:
+def _new_leg(
+    records: RecordsPort, entry: Entry, call: Operation, message: m.TransferNotice
+) -> None:
     native = f"call:{message.new_call_id}"
     leg = records.find_operation(entry.source, native)
     if leg is not None and leg.root != call.root and leg.ended_at is not None:

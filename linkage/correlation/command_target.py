@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from linkage.correlation.reused_ids import is_same_number
-from linkage.ports.records import Records
+from linkage.ports.records import RecordsPort
 from linkage.store.rows import Operation
 from protocol import messages as m
 from protocol.message import Message
@@ -32,7 +32,7 @@ DISPATCHERS: Final = ("from_login_id", "target_login_id", "login_id")
 """Elements that name who is in the call that is meant; the first that is given counts."""
 
 
-def called(records: Records, message: Message) -> list[Operation]:
+def called(records: RecordsPort, message: Message) -> list[Operation]:
     """Every call under a command's CallId that could be meant, of any platform, by its id alone.
 
     Of a platform only the latest: it does not give the CallId of a call that lives to another.
@@ -40,7 +40,7 @@ def called(records: Records, message: Message) -> list[Operation]:
     return [] if message.call_id is None else _latest(records.find_calls(message.call_id))
 
 
-def convened(records: Records, message: Message) -> list[Operation]:
+def convened(records: RecordsPort, message: Message) -> list[Operation]:
     """The same for its ConferenceID."""
     named = message.conference_id
     return [] if named is None else _latest(records.find_conferences(named))
@@ -53,14 +53,14 @@ def _latest(found: Iterable[Operation]) -> list[Operation]:
     return list(by_platform.values())
 
 
-def by_op_id(records: Records, message: Message) -> Operation | None:
+def by_op_id(records: RecordsPort, message: Message) -> Operation | None:
     """The operation that an OpId names; None: it names none, or one that is not known."""
     named = message.op_id
     return records.operation(int(named)) if named is not None and named.isdecimal() else None
 
 
 def fitting(
-    records: Records, message: Message, candidates: Sequence[Operation]
+    records: RecordsPort, message: Message, candidates: Sequence[Operation]
 ) -> list[Operation]:
     """Those of several operations with one id that fit all else a command names.
 
@@ -82,7 +82,7 @@ def fitting(
 
 
 def _of_event(
-    records: Records, message: Message, candidates: Sequence[Operation]
+    records: RecordsPort, message: Message, candidates: Sequence[Operation]
 ) -> Sequence[Operation]:
     """201 gives a call its event; any other command names one that the call has."""
     if message.event_id is None or isinstance(message, m.CreateEvent):
@@ -92,7 +92,7 @@ def _of_event(
 
 
 def _of_platforms(
-    records: Records, message: Message, candidates: Sequence[Operation]
+    records: RecordsPort, message: Message, candidates: Sequence[Operation]
 ) -> Sequence[Operation]:
     """A call and a conference that are named together are of one platform."""
     if message.call_id is None or message.conference_id is None:
@@ -103,7 +103,7 @@ def _of_platforms(
 
 
 def _of_people(
-    records: Records, message: Message, candidates: Sequence[Operation]
+    records: RecordsPort, message: Message, candidates: Sequence[Operation]
 ) -> Sequence[Operation]:
     """Those with the dispatcher and the number in them, else those of which nothing is known."""
     names = (getattr(message, name, None) for name in DISPATCHERS)
@@ -127,12 +127,12 @@ def _of_people(
     return candidates
 
 
-def _numbers(records: Records, call: Operation) -> list[str]:
+def _numbers(records: RecordsPort, call: Operation) -> list[str]:
     parts = records.tree(call.root)
     return [n for part in parts for n in (part.from_num, part.to_num) if n is not None]
 
 
-def targets(records: Records, owner: str, message: Message) -> list[Operation]:
+def targets(records: RecordsPort, owner: str, message: Message) -> list[Operation]:
     """The call and the conference that an application's command means, of those it may use."""
     if message.call_id is None and message.conference_id is None:
         named = by_op_id(records, message)
@@ -150,7 +150,7 @@ def may_use(owner: str, operation: Operation) -> bool:
     return operation.owner in {None, owner}
 
 
-def bind_target(records: Records, owner: str, message: m.BindEvent) -> Operation | None:
+def bind_target(records: RecordsPort, owner: str, message: m.BindEvent) -> Operation | None:
     """The operation that a 281 names: by OpId, by an id of its platform's, or by CallId."""
     if message.op_id is not None:
         return by_op_id(records, message)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from linkage.correlation.calls import find_or_make_call
 from linkage.correlation.journal_entry import Entry
 from linkage.correlation.operations import attached, end, fill, make, us_of
-from linkage.ports.records import Records
+from linkage.ports.records import RecordsPort
 from linkage.store.rows import Operation
 from protocol import messages as m
 
 
-def conference_change(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
+def conference_change(records: RecordsPort, entry: Entry) -> tuple[Operation | None, bool]:
     """103: a conference begins, is connected, ends."""
     message = entry.message
     assert isinstance(message, m.ConferenceNotice)
@@ -28,7 +28,7 @@ def conference_change(records: Records, entry: Entry) -> tuple[Operation | None,
     return operation, is_new
 
 
-def _find_or_make_conference(records: Records, entry: Entry) -> tuple[Operation, bool]:
+def _find_or_make_conference(records: RecordsPort, entry: Entry) -> tuple[Operation, bool]:
     message = entry.message
     native = f"conf:{message.conference_id}"
     found = records.find_operation(entry.source, native)
@@ -55,7 +55,7 @@ def _is_another(entry: Entry, ended: Operation) -> bool:
     return other_call or (other_command and ended.event_pk is not None)
 
 
-def member_change(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
+def member_change(records: RecordsPort, entry: Entry) -> tuple[Operation | None, bool]:
     """104: somebody joins a conference, leaves it, is silenced."""
     message = entry.message
     assert isinstance(message, m.ConferenceMemberNotice)
@@ -76,7 +76,7 @@ def member_change(records: Records, entry: Entry) -> tuple[Operation | None, boo
     return operation, is_new
 
 
-def _find_or_make_member(records: Records, entry: Entry, who: str) -> tuple[Operation, bool]:
+def _find_or_make_member(records: RecordsPort, entry: Entry, who: str) -> tuple[Operation, bool]:
     message = entry.message
     native = f"member:{message.conference_id}/{who}"
     conference, _ = _find_or_make_conference(records, entry)
@@ -89,7 +89,7 @@ def _find_or_make_member(records: Records, entry: Entry, who: str) -> tuple[Oper
     ), True  # fmt: skip
 
 
-def call_out_result(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
+def call_out_result(records: RecordsPort, entry: Entry) -> tuple[Operation | None, bool]:
     """110: one person was reached or not; in a conference each is a member of their own."""
     message = entry.message
     assert isinstance(message, m.CallOutResultNotice)

@@ -14,7 +14,7 @@ from typing import Final
 from linkage.correlation.command_target import by_op_id
 from linkage.correlation.journal_entry import Entry
 from linkage.correlation.operations import attached, end, fill, make, text_of
-from linkage.ports.records import Records
+from linkage.ports.records import RecordsPort
 from linkage.store.rows import FileRecord, Operation, to_us
 from protocol import messages as m
 from protocol.message import Message
@@ -67,7 +67,7 @@ def files_named(message: Message) -> Iterator[Named]:
             return
 
 
-def keep_file(records: Records, entry: Entry, operation: Operation, named: Named) -> None:
+def keep_file(records: RecordsPort, entry: Entry, operation: Operation, named: Named) -> None:
     """Write down whose a file is; what is known of it and not said again stays."""
     known = records.files.find(entry.source, named.file_id)
     if known is not None and known.op_id != operation.op_id:
@@ -84,7 +84,7 @@ def keep_file(records: Records, entry: Entry, operation: Operation, named: Named
     records.files.put(row)
 
 
-def keep_attachments(records: Records, entry: Entry, operation: Operation) -> None:
+def keep_attachments(records: RecordsPort, entry: Entry, operation: Operation) -> None:
     """The files of a fax are its own, those of a mail or an MMS are operations under it."""
     for named in files_named(entry.message):
         owner = operation
@@ -94,7 +94,7 @@ def keep_attachments(records: Records, entry: Entry, operation: Operation) -> No
         keep_file(records, entry, owner, named)
 
 
-def file_told(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
+def file_told(records: RecordsPort, entry: Entry) -> tuple[Operation | None, bool]:
     """151, 153, 181, 182: a picture, a clip, a file is there; an operation of its own.
 
     A file that is known stays whose it is: a 181 that answers a 285 gives it to nobody else.
@@ -111,7 +111,7 @@ def file_told(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
 
 
 def _known(
-    records: Records, entry: Entry, named: Named, parent: Operation | None
+    records: RecordsPort, entry: Entry, named: Named, parent: Operation | None
 ) -> Operation | None:
     """What the file belongs to that a 181 tells of, if it was told before."""
     known = records.files.find(entry.source, named.file_id)
@@ -128,7 +128,7 @@ def _known(
     return operation if asked_for or parent is None or operation.root == parent.root else None
 
 
-def _parent(records: Records, entry: Entry) -> Operation | None:
+def _parent(records: RecordsPort, entry: Entry) -> Operation | None:
     """What a file is of: by OpId, by the video session, else the call or conference."""
     named = by_op_id(records, entry.message)
     if named is not None and named.platform == entry.source:
@@ -142,7 +142,7 @@ def _parent(records: Records, entry: Entry) -> Operation | None:
 
 
 def _file_operation(
-    records: Records, entry: Entry, named: Named, parent: Operation | None
+    records: RecordsPort, entry: Entry, named: Named, parent: Operation | None
 ) -> tuple[Operation, bool]:
     """A file as an operation: under what it is of one for each FileId, else always a new one."""
     native = f"file:{named.file_id}"
@@ -157,7 +157,7 @@ def _file_operation(
 
 
 # --- recordings ----------------------------------------------------------------------------------
-def recording_change(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
+def recording_change(records: RecordsPort, entry: Entry) -> tuple[Operation | None, bool]:
     """108: a recording is an operation under what it records; once saved it has a file."""
     message = entry.message
     assert isinstance(message, m.RecordingNotice)

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from linkage.correlation.journal_entry import Entry
-from linkage.ports.records import Records
+from linkage.ports.records import RecordsPort
 from linkage.store.rows import Operation, to_us
 from protocol.message import Message
 
 
-def attached(records: Records, entry: Entry) -> Operation | None:
+def attached(records: RecordsPort, entry: Entry) -> Operation | None:
     """Notices that only tell more about an operation that is known: hold, media, queue, data."""
     native = native_of(entry.message)
     return None if native is None else records.find_operation(entry.source, native)
@@ -25,7 +25,7 @@ def native_of(message: Message) -> str | None:
 
 
 def make(
-    records: Records,
+    records: RecordsPort,
     entry: Entry,
     kind: str,
     native: str,
@@ -72,7 +72,7 @@ def end(operation: Operation, at: int, outcome: str, reason: int | None) -> None
         operation.reason = int(reason)
 
 
-def open_transfers(records: Records, call: Operation) -> Iterator[Operation]:
+def open_transfers(records: RecordsPort, call: Operation) -> Iterator[Operation]:
     """The transfers of a call that are not over."""
     for child in records.tree(call.root):
         if child.parent == call.op_id and child.kind == "transfer" and child.ended_at is None:
@@ -85,7 +85,7 @@ def text_of(message: Message, name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def with_descendants(records: Records, operation: Operation) -> list[Operation]:
+def with_descendants(records: RecordsPort, operation: Operation) -> list[Operation]:
     """An operation and all that descend from it, each after its parent."""
     tree = records.tree(operation.root)
     found = [operation]

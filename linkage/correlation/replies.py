@@ -21,7 +21,7 @@ from linkage.correlation.business_events import final_event
 from linkage.correlation.journal_entry import Entry
 from linkage.correlation.operations import text_of
 from linkage.correlation.reused_ids import SUBSCRIBER_DIGITS, digits_of, is_same_party
-from linkage.ports.records import Records
+from linkage.ports.records import RecordsPort
 from linkage.store.rows import MICROSECONDS, Event, Operation, OperationKey
 from protocol import messages as m
 
@@ -46,7 +46,7 @@ _IDS_MAX: Final = 20
 """Message-IDs of one thread that are looked up; a thread names the answered one first or last."""
 
 
-def keep_thread(records: Records, entry: Entry, operation: Operation) -> None:
+def keep_thread(records: RecordsPort, entry: Entry, operation: Operation) -> None:
     """Note by which names an answer to this message will find it."""
     message_ids = ids_in(text_of(entry.message, "message_id"))
     for message_id in message_ids[:1]:
@@ -55,7 +55,7 @@ def keep_thread(records: Records, entry: Entry, operation: Operation) -> None:
         _keep(records, operation, NUMBER, tail_of(operation.to_num))
 
 
-def _keep(records: Records, operation: Operation, kind: str, key: str) -> None:
+def _keep(records: RecordsPort, operation: Operation, kind: str, key: str) -> None:
     row = OperationKey(platform=operation.platform, kind=kind, key=key, op_id=operation.op_id)
     records.add_key(row)
 
@@ -73,14 +73,14 @@ def tail_of(number: str) -> str:
 
 
 # --- what is answered ----------------------------------------------------------------------------
-def of_named(records: Records, entry: Entry, _: Operation) -> Sequence[Event]:
+def of_named(records: RecordsPort, entry: Entry, _: Operation) -> Sequence[Event]:
     """The open events of what a received message says that it answers."""
     tags = [_event_tagged(records, each) for each in _threads(entry)]
     tagged = [event for event in tags if event is not None]
     return _open_events(records, entry, _named(records, entry), tagged)
 
 
-def of_number(records: Records, entry: Entry, _: Operation) -> Sequence[Event]:
+def of_number(records: RecordsPort, entry: Entry, _: Operation) -> Sequence[Event]:
     """The open events for which something was sent to the number that a message came from.
 
     Whose number it came to is known: only the events of that application.
@@ -91,13 +91,13 @@ def of_number(records: Records, entry: Entry, _: Operation) -> Sequence[Event]:
     return [event for event in found if entry.owner in {None, event.owner}]
 
 
-def owner_of(records: Records, entry: Entry) -> str | None:
+def owner_of(records: RecordsPort, entry: Entry) -> str | None:
     """The only application that has what a received message answers, whatever its events."""
     owners = owners_of(records, entry)
     return owners[0] if len(owners) == 1 else None
 
 
-def owners_of(records: Records, entry: Entry) -> list[str]:
+def owners_of(records: RecordsPort, entry: Entry) -> list[str]:
     """The applications that have what a received message answers."""
     answered = _named(records, entry) or _sent_to_sender(records, entry)
     found = (each.owner for each in answered if _is_recent(entry, each))
@@ -114,7 +114,7 @@ def _threads(entry: Entry) -> list[str]:
     return ids_in(named) if isinstance(entry.message, m.MailReceivedNotice) else [named]
 
 
-def _named(records: Records, entry: Entry) -> list[Operation]:
+def _named(records: RecordsPort, entry: Entry) -> list[Operation]:
     found: list[Operation] = []
     for thread in _threads(entry):
         if isinstance(entry.message, m.MailReceivedNotice):
@@ -126,7 +126,7 @@ def _named(records: Records, entry: Entry) -> list[Operation]:
     return found
 
 
-def _receivers_part(records: Records, sent: Operation, entry: Entry) -> Operation:
+def _receivers_part(records: RecordsPort, sent: Operation, entry: Entry) -> Operation:
     """Of a message to several the operation of the one who answers."""
     sender = text_of(entry.message, "phone_num") or text_of(entry.message, "sender")
     parts = records.tree(sent.root)
@@ -136,7 +136,7 @@ def _receivers_part(records: Records, sent: Operation, entry: Entry) -> Operatio
     return next(fits, sent)
 
 
-def _sent_to_sender(records: Records, entry: Entry) -> list[Operation]:
+def _sent_to_sender(records: RecordsPort, entry: Entry) -> list[Operation]:
     message = entry.message
     sender = text_of(message, "phone_num") or text_of(message, "sender")
     kind = KIND_BY_NUMBER.get(message.number)
@@ -145,7 +145,7 @@ def _sent_to_sender(records: Records, entry: Entry) -> list[Operation]:
     return sent_to(records, entry.source, kind, sender)
 
 
-def sent_to(records: Records, platform: str, kind: str, number: str) -> list[Operation]:
+def sent_to(records: RecordsPort, platform: str, kind: str, number: str) -> list[Operation]:
     """What a platform sent to a number, with whatever prefix, the latest first."""
     return [
         each
@@ -158,7 +158,7 @@ KIND_BY_NUMBER: Final = {120: "sms", 123: "mms", 130: "fax"}
 """What a notice may answer by the number that it comes from."""
 
 
-def _event_tagged(records: Records, thread: str) -> Event | None:
+def _event_tagged(records: RecordsPort, thread: str) -> Event | None:
     """The event whose EventId a Message-ID of ours carries, if only one application has it."""
     local, _, _ = thread.partition("@")
     _, plus, event_id = local.rpartition("+")
@@ -171,7 +171,7 @@ def _is_recent(entry: Entry, operation: Operation) -> bool:
 
 
 def _open_events(
-    records: Records, entry: Entry, answered: Iterable[Operation], tagged: Iterable[Event]
+    records: RecordsPort, entry: Entry, answered: Iterable[Operation], tagged: Iterable[Event]
 ) -> list[Event]:
     events = [
         event

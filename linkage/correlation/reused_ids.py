@@ -9,7 +9,7 @@ from typing import Final
 
 from linkage.correlation.journal_entry import Entry
 from linkage.correlation.operations import native_of, text_of
-from linkage.ports.records import Records
+from linkage.ports.records import RecordsPort
 from linkage.store.rows import Operation
 from protocol import messages as m
 from protocol.message import Message
@@ -34,7 +34,7 @@ def begins(message: Message) -> bool:
     return isinstance(message, m.IncomingCallNotice)
 
 
-def is_over_for(records: Records, op_id: int | None, platform: str, message: Message) -> bool:
+def is_over_for(records: RecordsPort, op_id: int | None, platform: str, message: Message) -> bool:
     """Whether a message cannot be about what one that reads the same was about earlier.
 
     Because that is over and the message is of a beginning, or because another call or conference

@@ -17,13 +17,13 @@ from linkage.correlation import binding, calls, causes, conferences, files, repl
 from linkage.correlation.journal_entry import Entry
 from linkage.correlation.operations import attached, end, open_transfers, text_of
 from linkage.correlation.sms_fax_mail import Names
-from linkage.ports.records import Records
+from linkage.ports.records import RecordsPort
 from linkage.store.rows import Event, Operation
 from protocol.message import Message
 from protocol.results import is_accepted
 
-Locate = Callable[[Records, Entry], tuple[Operation | None, bool]]
-Find = Callable[[Records, Entry, Operation], Sequence[Event]]
+Locate = Callable[[RecordsPort, Entry], tuple[Operation | None, bool]]
+Find = Callable[[RecordsPort, Entry, Operation], Sequence[Event]]
 
 LOCATE: Final[Mapping[int, Locate]] = {
     100: calls.incoming_call,
@@ -102,7 +102,7 @@ from an event is bound by none of these.
 """
 
 
-def locate(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
+def locate(records: RecordsPort, entry: Entry) -> tuple[Operation | None, bool]:
     """The operation of a notice, made where it is new (then True), and brought up to date."""
     message = entry.message
     handler = LOCATE.get(message.number)
@@ -112,7 +112,7 @@ def locate(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
     return handler(records, entry)
 
 
-def close_lost(records: Records, entry: Entry, operation: Operation) -> None:
+def close_lost(records: RecordsPort, entry: Entry, operation: Operation) -> None:
     """End an operation that its platform does not know any more, with its transfers.
 
     By its OpId and not by what the notice names: the platform may have used the name again.

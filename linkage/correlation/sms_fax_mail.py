@@ -15,7 +15,7 @@ from linkage.correlation import files, replies
 from linkage.correlation.journal_entry import Entry
 from linkage.correlation.operations import attached, end, fill, make, text_of
 from linkage.correlation.reused_ids import content_of, digits_of, is_another_message, is_same_party
-from linkage.ports.records import Records
+from linkage.ports.records import RecordsPort
 from linkage.store.rows import MICROSECONDS, Operation, OperationKey
 from protocol.message import Message
 
@@ -77,7 +77,7 @@ SENT: Final = {**RESULT, **REPORT}
 NAMED: Final = {**RECEIVED, **SENT, **SESSION}
 
 
-def message_received(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
+def message_received(records: RecordsPort, entry: Entry) -> tuple[Operation | None, bool]:
     """120, 123, 130, 140: a message came in; without an id it is one of its own all the same."""
     message, names = entry.message, RECEIVED[entry.message.number]
     native = names.native(message)
@@ -117,7 +117,7 @@ def addresses_of(message: Message) -> tuple[str, ...]:
     return ((to,) if isinstance(to, str) else to) + cc
 
 
-def message_sent(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
+def message_sent(records: RecordsPort, entry: Entry) -> tuple[Operation | None, bool]:
     """121, 122, 131, 132, 141, 142: what became of a message at one of its receivers."""
     message, names = entry.message, SENT[entry.message.number]
     native = names.native(message)
@@ -140,7 +140,7 @@ def message_sent(records: Records, entry: Entry) -> tuple[Operation | None, bool
     return operation, is_new
 
 
-def _find(records: Records, entry: Entry, native: str, direction: str) -> Operation | None:
+def _find(records: RecordsPort, entry: Entry, native: str, direction: str) -> Operation | None:
     """The latest message of a platform with an id; those received and sent may share the ids."""
     found = records.find_operation(entry.source, native)
     if found is None or found.direction in {direction, None}:
@@ -155,7 +155,7 @@ def _find(records: Records, entry: Entry, native: str, direction: str) -> Operat
 
 # --- one message, several receivers --------------------------------------------------------------
 def _first_of(
-    records: Records, entry: Entry, native: str | None, party: str | None
+    records: RecordsPort, entry: Entry, native: str | None, party: str | None
 ) -> Operation | None:
     """The operation of the first receiver of the message that a notice tells of."""
     if entry.command_seq is not None:
@@ -169,7 +169,7 @@ def _first_of(
 
 
 def _is_another_sending(
-    records: Records, entry: Entry, first: Operation, party: str | None
+    records: RecordsPort, entry: Entry, first: Operation, party: str | None
 ) -> bool:
     """Whether an id was given to another message: of another command, or after a day."""
     if entry.message.number not in RESULT:
@@ -181,7 +181,7 @@ def _is_another_sending(
 
 
 def _of_receiver(
-    records: Records, entry: Entry, first: Operation, party: str | None
+    records: RecordsPort, entry: Entry, first: Operation, party: str | None
 ) -> tuple[Operation, bool]:
     if party is None or first.to_num is None or is_same_party(first.to_num, party):
         return first, False
@@ -201,7 +201,7 @@ def receiver_native(native: str, party: str) -> str:
     return f"{native}/{who}"
 
 
-def _keep_command(records: Records, entry: Entry, first: Operation) -> None:
+def _keep_command(records: RecordsPort, entry: Entry, first: Operation) -> None:
     """So that the results of the command's other receivers find the same message."""
     if entry.command_seq is None:
         return
@@ -226,7 +226,7 @@ def _tell_status(operation: Operation, message: Message) -> None:
 
 
 # --- the rest ------------------------------------------------------------------------------------
-def session_change(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
+def session_change(records: RecordsPort, entry: Entry) -> tuple[Operation | None, bool]:
     """118, 150: a broadcast, or a video session."""
     message, names = entry.message, SESSION[entry.message.number]
     native = names.native(message)
@@ -241,7 +241,7 @@ def session_change(records: Records, entry: Entry) -> tuple[Operation | None, bo
     return operation, is_new
 
 
-def place_told(records: Records, entry: Entry) -> tuple[Operation | None, bool]:
+def place_told(records: RecordsPort, entry: Entry) -> tuple[Operation | None, bool]:
     """160: where somebody is; part of the call it comes with, or an operation of its own."""
     parent = attached(records, entry)
     operation = make(

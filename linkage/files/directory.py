@@ -1,4 +1,4 @@
-"""`linkage.ports.FileStore` in a directory of this host.
+"""`linkage.ports.FilesPort` in a directory of this host.
 
 A file is synced before it has its name, so that a name always stands for the whole file. The disk
 is waited for in threads: a recording of an hour must not hold up the calls of that hour.
@@ -28,14 +28,14 @@ ABANDONED_AFTER: Final = timedelta(days=1)
 
 
 class DirectoryFiles:
-    """Files in a directory; see `FileStore` for the methods."""
+    """Files in a directory; see `FilesPort` for the methods."""
 
     def __init__(self, root: Path, max_bytes: int = FILE_MAX_BYTES) -> None:
         self._root = root
         self._max_bytes = max_bytes
 
     async def save(self, name: str, content: AsyncIterable[bytes]) -> StoredFile:
-        """See `FileStore.save`."""
+        """See `FilesPort.save`."""
         file_id, path = new_place(self._root, name)
         unfinished = path.with_name(path.name + UNFINISHED)
         digest = hashlib.sha256()
@@ -57,18 +57,18 @@ class DirectoryFiles:
         return StoredFile(file_id=file_id, path=path, size_bytes=size, sha256=digest.hexdigest())
 
     async def open(self, file_id: str, start: int = 0) -> AsyncGenerator[bytes, None]:
-        """See `FileStore.open`."""
+        """See `FilesPort.open`."""
         file = await asyncio.to_thread(self._opened, file_id, start)
         with file:
             while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
                 yield piece
 
     async def stat(self, file_id: str) -> StoredFile | None:
-        """See `FileStore.stat`."""
+        """See `FilesPort.stat`."""
         return await asyncio.to_thread(self.find, file_id)
 
     async def delete(self, file_id: str) -> bool:
-        """See `FileStore.delete`."""
+        """See `FilesPort.delete`."""
         return await asyncio.to_thread(self._delete, file_id)
 
     def remove_abandoned(self, now: datetime) -> int:

@@ -1,6 +1,6 @@
 """Runs an adapter in this process.
 
-It stands between the core, which sees a `Link`, and an `Adapter`, which sees a platform.
+It stands between the core, which sees a `LinkPort`, and an `Adapter`, which sees a platform.
 
 ```
  core ── push(command) ──▶ capability? expired? ──▶ adapter.execute ──▶ Outcome ──▶ core.answered

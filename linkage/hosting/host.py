@@ -1,4 +1,4 @@
-"""One adapter under supervision, and the `Link` that the core sees of it."""
+"""One adapter under supervision, and the `LinkPort` that the core sees of it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from linkage.ports import (
     REPLACED,
     Absent,
     Adapter,
-    AdapterCore,
+    AdapterCorePort,
     Clock,
     EntryKind,
-    Link,
+    LinkPort,
 )
 from linkage.supervision import (
     Backoff,
@@ -45,7 +45,7 @@ LEAVE_WITHIN_S: Final = 5.0
 
 
 class AdapterHost:
-    """Runs one adapter and is its `Link`.
+    """Runs one adapter and is its `LinkPort`.
 
     An adapter counts as up from its first notice or its first command that did not fail for want
     of a platform; one that connects to a silent platform tells so by a 191 PlatformStatusNotice.
@@ -58,7 +58,7 @@ class AdapterHost:
     def __init__(
         self,
         adapter: Adapter,
-        core: AdapterCore,
+        core: AdapterCorePort,
         clock: Clock,
         *,
         backoff: Backoff | None = None,
@@ -265,5 +265,5 @@ class AdapterHost:
 
     async def _note(self, kind: EntryKind, detail: str, result: int | None = None) -> None:
         """An entry for the journal; without a link the core does not know whose it is."""
-        source: Link = self if self._linked else Absent(self._peer)
+        source: LinkPort = self if self._linked else Absent(self._peer)
         await self._core.note(source, kind, detail, result=result)

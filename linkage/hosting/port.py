@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from linkage.hosting.ids import RequestIds
-from linkage.ports import AdapterCore, Clock, EntryKind, Link, Notice, NoticeRequest
+from linkage.ports import AdapterCorePort, Clock, EntryKind, LinkPort, Notice, NoticeRequest
 from linkage.ports.adapter import NOTHING
 from linkage.supervision import Backoff, Jitter, Sleep
 from protocol.envelope import Request
@@ -38,8 +38,8 @@ class Port:
 
     def __init__(
         self,
-        core: AdapterCore,
-        link: Link,
+        core: AdapterCorePort,
+        link: LinkPort,
         peer_id: str,
         clock: Clock,
         *,

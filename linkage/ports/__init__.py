@@ -35,15 +35,15 @@ from linkage.ports.core import (
     REPLACED,
     SHUT_OUT,
     Absent,
-    AdapterCore,
+    AdapterCorePort,
     CorePort,
-    CoreService,
+    CoreServicePort,
     EntryKind,
-    Link,
+    LinkPort,
     NoticeRequest,
     Recorded,
 )
-from linkage.ports.files import FileStore, StoredFile
+from linkage.ports.files import FilesPort, StoredFile
 from linkage.ports.peers import Network, PeerProfile, Rate
 from protocol.roles import Role
 
@@ -54,7 +54,7 @@ __all__ = [
     "Absent",
     "Adapter",
     "AdapterContext",
-    "AdapterCore",
+    "AdapterCorePort",
     "AdapterError",
     "AdapterPort",
     "AdapterRefusedError",
@@ -65,10 +65,10 @@ __all__ = [
     "Command",
     "CommandError",
     "CorePort",
-    "CoreService",
+    "CoreServicePort",
     "EntryKind",
-    "FileStore",
-    "Link",
+    "FilesPort",
+    "LinkPort",
     "Network",
     "Notice",
     "NoticeRequest",

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from linkage.ports.clock import Clock
-from linkage.ports.files import FileStore
+from linkage.ports.files import FilesPort
 from linkage.ports.probe import Finding
 from protocol.envelope import Request
 from protocol.message import Message
@@ -170,7 +170,7 @@ class AdapterContext:
     settings: Any
     """An instance of the adapter's `settings_class`."""
     clock: Clock
-    files: FileStore
+    files: FilesPort
 
 
 class Adapter(ABC):

@@ -44,7 +44,7 @@ SHUT_OUT: Final = "the peer is not in the configuration any more"
 """Why a session is closed whose peer was taken out while linkage served."""
 
 
-class Link(Protocol):
+class LinkPort(Protocol):
     """One live conversation with a peer, as the core sees it."""
 
     @property
@@ -71,7 +71,7 @@ class Link(Protocol):
 
 
 class Absent:
-    """Whom an entry names as its source that has no link: a `Link` with nobody behind it."""
+    """Whom an entry names as its source that has no link: a `LinkPort` with nobody behind it."""
 
     window = 0
 
@@ -88,7 +88,7 @@ class Absent:
 class CorePort(Protocol):
     """What the core offers to links. All calls are made in the event loop's thread."""
 
-    async def register(self, link: Link, request: Request) -> Response:
+    async def register(self, link: LinkPort, request: Request) -> Response:
         """Judge a registration (190, 290, 490, 690): role, HMAC, time, nonce, version.
 
         Journalled either way.
@@ -99,7 +99,7 @@ class CorePort(Protocol):
         """
         ...
 
-    async def adopt(self, link: Link, peer_id: str) -> None:
+    async def adopt(self, link: LinkPort, peer_id: str) -> None:
         """Take a link whose peer is known without registration.
 
         Legacy by address, dialled by us, an adapter.
@@ -119,11 +119,11 @@ class CorePort(Protocol):
         """
         ...
 
-    def begin(self, link: Link) -> None:
+    def begin(self, link: LinkPort) -> None:
         """The registration was answered: start to push what waits for this peer."""
         ...
 
-    async def submit(self, link: Link, request: Request) -> Response:
+    async def submit(self, link: LinkPort, request: Request) -> Response:
         """Handle a business request of an adopted or registered link.
 
         Returns when the outcome is on disk.
@@ -133,20 +133,20 @@ class CorePort(Protocol):
         """
         ...
 
-    def post(self, link: Link, request: Request, answer: Callable[[Response], None]) -> None:
+    def post(self, link: LinkPort, request: Request, answer: Callable[[Response], None]) -> None:
         """As `submit`, where many requests are in work at a time: no task waits for each.
 
         `answer` is called once, in the event loop's thread, perhaps within this call.
         """
         ...
 
-    def answered(self, link: Link, response: Response) -> None:
+    def answered(self, link: LinkPort, response: Response) -> None:
         """The peer answered a push."""
         ...
 
     async def note(
         self,
-        link: Link,
+        link: LinkPort,
         kind: EntryKind,
         detail: str,
         *,
@@ -160,7 +160,7 @@ class CorePort(Protocol):
         """
         ...
 
-    def closed(self, link: Link, reason: str) -> None:
+    def closed(self, link: LinkPort, reason: str) -> None:
         """The link is gone. Its open deliveries stay and go to the next link of the peer.
 
         Idempotent.
@@ -190,11 +190,11 @@ class Recorded:
     retry_after_s: int | None = None
 
 
-class AdapterCore(CorePort, Protocol):
+class AdapterCorePort(CorePort, Protocol):
     """What the core offers to hosts of adapters beside what every link needs."""
 
     async def record(
-        self, link: Link, notices: Sequence[NoticeRequest], memory: Mapping[str, str | None]
+        self, link: LinkPort, notices: Sequence[NoticeRequest], memory: Mapping[str, str | None]
     ) -> Recorded:
         """Commit notices of an adapter and changes of its memory in one transaction.
 
@@ -215,11 +215,11 @@ class AdapterCore(CorePort, Protocol):
         ...
 
 
-class CoreService(AdapterCore, Protocol):
+class CoreServicePort(AdapterCorePort, Protocol):
     """What the core offers to parts in other processes beside what links need."""
 
     async def resume(
-        self, link: Link, peer_id: str, told: Sequence[tuple[Request, datetime]]
+        self, link: LinkPort, peer_id: str, told: Sequence[tuple[Request, datetime]]
     ) -> bool:
         """Take over a link that an earlier core took, and that has outlived it.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 PIECE_BYTES: Final = 256 * 1024
-"""Bytes of a piece that `FileStore.open` gives at most: what is held of a file at one time."""
+"""Bytes of a piece that `FilesPort.open` gives at most: what is held of a file at one time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class StoredFile:
     sha256: str = ""
 
 
-class FileStore(Protocol):
+class FilesPort(Protocol):
     """Where files are kept. A FileId comes from outside: one that cannot be ours is not there."""
 
     async def save(self, name: str, content: AsyncIterable[bytes]) -> StoredFile:

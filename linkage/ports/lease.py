@@ -17,7 +17,7 @@ class LeaseLostError(StoreFailedError):
     """Another process writes to the store now; nothing of this one's is taken any more."""
 
 
-class Lease(Protocol):
+class LeasePort(Protocol):
     """The right to write, from when it was taken until it is let go or lost."""
 
     @property

@@ -42,7 +42,7 @@ class Backlog:
         return 0.0 if self.since_us is None else max(0, now_us - self.since_us) / MICROSECONDS
 
 
-class Maintenance(Protocol):
+class MaintenancePort(Protocol):
     """Of a store that may be served meanwhile; every method raises `StoreFailedError`."""
 
     def newest(self) -> Head | None:
@@ -54,7 +54,7 @@ class Maintenance(Protocol):
         ...
 
     def queues_to_trim(self) -> list[str]:
-        """Whose queues have rows that are gone (`Queues.set_gone_to`)."""
+        """Whose queues have rows that are gone (`QueuesPort.set_gone_to`)."""
         ...
 
     def archive(

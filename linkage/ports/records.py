@@ -7,7 +7,7 @@ from typing import Protocol
 from linkage.store.rows import Event, FileRecord, Operation, OperationKey
 
 
-class Bindings(Protocol):
+class BindingsPort(Protocol):
     """Which operation belongs to which event, and events to each other; nothing is deleted."""
 
     def add(self, op_id: int, event_pk: int, cause: str, author: str, seq: int) -> None:
@@ -27,7 +27,7 @@ class Bindings(Protocol):
         ...
 
 
-class FileRecords(Protocol):
+class FileRecordsPort(Protocol):
     """Whose each file is; a FileId is its platform's own."""
 
     def put(self, row: FileRecord) -> None:
@@ -43,14 +43,14 @@ class FileRecords(Protocol):
         ...
 
 
-class Records(Protocol):
+class RecordsPort(Protocol):
     """The projections of the journal: `linkage.correlation` is what changes them.
 
     One object stands for each row while it is used; `change_…` says that its fields changed.
     """
 
-    bindings: Bindings
-    files: FileRecords
+    bindings: BindingsPort
+    files: FileRecordsPort
 
     def operation(self, op_id: int) -> Operation | None:
         """By OpId."""

@@ -1,13 +1,13 @@
 """What the core may do with what it stores: inside the writer's transaction, and nowhere else.
 
 ```
- Store.transaction() ── Tx ─┬─ journal   the truth: append, find
-                            ├─ records   operations, events, files: what correlation changes
-                            ├─ queues    what waits for each peer
-                            ├─ queries   data answers: operations of an event, what is open
-                            ├─ memory    adapters' own state
-                            ├─ nonces    registrations that were used
-                            └─ trimming  rows that retention takes away
+ StorePort.transaction() ── Tx ─┬─ journal   the truth: append, find
+                                ├─ records   operations, events, files: what correlation changes
+                                ├─ queues    what waits for each peer
+                                ├─ queries   data answers: operations of an event, what is open
+                                ├─ memory    adapters' own state
+                                ├─ nonces    registrations that were used
+                                └─ trimming  rows that retention takes away
 ```
 One thread uses it. What is written is collected; it is on disk when `transaction` ends without an
 error, and undone with everything else of the transaction where it ends with one. What was written
@@ -25,7 +25,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from linkage.ports.records import Records
+from linkage.ports.records import RecordsPort
 from linkage.store.archive import Segment
 from linkage.store.rows import (
     DeliveryRow,
@@ -54,7 +54,7 @@ class Wanted:
     number: str | None = None
 
 
-class Journal(Protocol):
+class JournalPort(Protocol):
     """The chain of entries."""
 
     @property
@@ -105,7 +105,7 @@ class Journal(Protocol):
         ...
 
 
-class Queues(Protocol):
+class QueuesPort(Protocol):
     """What waits for each peer, and what became of it."""
 
     def enqueue(
@@ -191,7 +191,7 @@ class Queues(Protocol):
         ...
 
 
-class Queries(Protocol):
+class QueriesPort(Protocol):
     """Reads for data answers. They see what was written before them in the transaction."""
 
     def events_under(self, event_pk: int) -> list[int]:
@@ -242,7 +242,7 @@ CLOCK: Final = "!clock"
 """And the moves of the wall clock (`linkage.store.clock_steps`)."""
 
 
-class Memory(Protocol):
+class MemoryPort(Protocol):
     """What adapters, and parts of the core, keep by key; each sees its own."""
 
     def load(self, owner: str) -> dict[str, str]:
@@ -258,7 +258,7 @@ class Memory(Protocol):
         ...
 
 
-class Nonces(Protocol):
+class NoncesPort(Protocol):
     """Nonces of registrations, each used once."""
 
     @property
@@ -275,7 +275,7 @@ class Nonces(Protocol):
         ...
 
 
-class Trimming(Protocol):
+class TrimmingPort(Protocol):
     """Takes away what retention has found, in slices of at most `limit` rows.
 
     Each returns how many rows it took; fewer than `limit`: all are away.
@@ -286,7 +286,7 @@ class Trimming(Protocol):
         ...
 
     def queue(self, receiver: str, limit: int) -> int:
-        """Rows of a queue that are gone (`Queues.set_gone_to`)."""
+        """Rows of a queue that are gone (`QueuesPort.set_gone_to`)."""
         ...
 
     def journal(self, limit: int) -> int:
@@ -301,16 +301,16 @@ class Trimming(Protocol):
 class Tx(Protocol):
     """An open transaction."""
 
-    journal: Journal
-    records: Records
-    queues: Queues
-    queries: Queries
-    memory: Memory
-    nonces: Nonces
-    trimming: Trimming
+    journal: JournalPort
+    records: RecordsPort
+    queues: QueuesPort
+    queries: QueriesPort
+    memory: MemoryPort
+    nonces: NoncesPort
+    trimming: TrimmingPort
 
 
-class Store(Tx, Protocol):
+class StorePort(Tx, Protocol):
     """The writer's side of a store; what it is as a `Tx` holds only within `transaction`."""
 
     def transaction(self) -> AbstractContextManager[None]:

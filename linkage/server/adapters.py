@@ -11,11 +11,11 @@ from linkage.hosting import AdapterHost
 from linkage.ports import (
     Adapter,
     AdapterContext,
-    AdapterCore,
+    AdapterCorePort,
     AdapterError,
     Capability,
     Clock,
-    FileStore,
+    FilesPort,
 )
 from linkage.supervision import TaskSet
 from linkage.tracing.spans import Put
@@ -40,9 +40,9 @@ class Adapters:
     def __init__(
         self,
         config: Config,
-        core: AdapterCore,
+        core: AdapterCorePort,
         clock: Clock,
-        files: FileStore,
+        files: FilesPort,
         spans: Put | None,
     ) -> None:
         self._folder = config.source.parent

@@ -3,9 +3,9 @@
 | contract | of what | to be given |
 |---|---|---|
 | `adapter.AdapterContract` | an adapter (`linkage.ports.Adapter`) | a double of its platform |
-| `files.FilesContract` | a store of files (`linkage.ports.FileStore`) | how it is opened |
-| `core.CoreContract` | a core as adapters see it (`linkage.ports.AdapterCore`) | how it starts |
-| `store.StoreContract` | a store (`linkage.ports.store.Store`) | how it is opened |
+| `files.FilesContract` | a store of files (`linkage.ports.FilesPort`) | how it is opened |
+| `core.CoreContract` | a core for adapters (`linkage.ports.AdapterCorePort`) | how it starts |
+| `store.StoreContract` | a store (`linkage.ports.store.StorePort`) | how it is opened |
 
 They want `pip install 'linkage[pytest]'`. A how-to is docs/how-to/adapter.md.
 """

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from linkage.clock import SystemClock
-from linkage.ports import REPLACED, AdapterCore, NoticeRequest, Recorded
+from linkage.ports import REPLACED, AdapterCorePort, NoticeRequest, Recorded
 from protocol import messages as m
 from protocol.envelope import Request, Response
 from protocol.message import Message
@@ -30,7 +30,7 @@ class CoreBench(ABC):
 
     @property
     @abstractmethod
-    def core(self) -> AdapterCore:
+    def core(self) -> AdapterCorePort:
         """As the adapter sees it: the same after `kill`, where it is reached over a wire."""
 
     @property
@@ -48,7 +48,7 @@ class CoreBench(ABC):
 
 
 class AdapterLink:
-    """An adapter's link (`linkage.ports.Link`) that remembers what reaches it."""
+    """An adapter's link (`linkage.ports.LinkPort`) that remembers what reaches it."""
 
     address = "adapter"
     window = 64

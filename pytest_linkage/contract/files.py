@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from linkage.ports.files import PIECE_BYTES, FileStore
+from linkage.ports.files import PIECE_BYTES, FilesPort
 
 FORGED = ("", ".", "..", "../x", "a/b", "/etc/passwd", "x" * 300, "nobody", "a\0b", "名")
 """FileIds that cannot be ours: they come from outside."""
@@ -24,7 +24,7 @@ class FilesContract(ABC):
     pytestmark = pytest.mark.asyncio
 
     @abstractmethod
-    def opened(self, folder: Path) -> AbstractAsyncContextManager[FileStore]:
+    def opened(self, folder: Path) -> AbstractAsyncContextManager[FilesPort]:
         """The store whose files lie in `folder / "files"`; what was kept is there again."""
 
     async def test_a_file_is_kept_whole_and_found_again(self, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ async def _breaking_off() -> AsyncIterator[bytes]:
     raise ConnectionResetError
 
 
-async def _read(files: FileStore, file_id: str, start: int = 0) -> list[bytes]:
+async def _read(files: FilesPort, file_id: str, start: int = 0) -> list[bytes]:
     async with aclosing(files.open(file_id, start)) as pieces:
         return [piece async for piece in pieces]
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from linkage.ports import AdapterCore, EntryKind, Link, Notice, NoticeRequest, Recorded
+from linkage.ports import AdapterCorePort, EntryKind, LinkPort, Notice, NoticeRequest, Recorded
 from protocol.envelope import Request, Response
 from protocol.results import Result
 from pytest_linkage.contract.disk import Disk
@@ -31,7 +31,7 @@ class HostCore:
 
     async def record(
         self,
-        link: Link,  # noqa: ARG002 - the port's
+        link: LinkPort,  # noqa: ARG002 - the port's
         notices: Sequence[NoticeRequest],
         memory: Mapping[str, str | None],
     ) -> Recorded:
@@ -45,21 +45,21 @@ class HostCore:
     async def recall(self, adapter: str) -> dict[str, Any]:  # noqa: ARG002 - the port's
         return await self._disk.load()
 
-    def answered(self, link: Link, response: Response) -> None:  # noqa: ARG002 - the port's
+    def answered(self, link: LinkPort, response: Response) -> None:  # noqa: ARG002 - the port's
         self._future(response.request_id).set_result(response)
 
-    async def adopt(self, link: Link, peer_id: str) -> None:
+    async def adopt(self, link: LinkPort, peer_id: str) -> None:
         """There is one only."""
 
-    def begin(self, link: Link) -> None:
+    def begin(self, link: LinkPort) -> None:
         """There is nothing to push."""
 
-    def closed(self, link: Link, reason: str) -> None:
+    def closed(self, link: LinkPort, reason: str) -> None:
         """The adapter ends."""
 
     async def note(
         self,
-        link: Link,
+        link: LinkPort,
         kind: EntryKind,
         detail: str,
         *,
@@ -68,16 +68,16 @@ class HostCore:
     ) -> None:
         """No journal is kept."""
 
-    async def register(self, link: Link, request: Request) -> Response:
+    async def register(self, link: LinkPort, request: Request) -> Response:
         raise NotImplementedError("an adapter does not register")
 
     async def introduce(self, peer_id: str) -> Request:
         raise NotImplementedError("an adapter is not dialled")
 
-    async def submit(self, link: Link, request: Request) -> Response:
+    async def submit(self, link: LinkPort, request: Request) -> Response:
         raise NotImplementedError("an adapter records")
 
-    def post(self, link: Link, request: Request, answer: Callable[[Response], None]) -> None:
+    def post(self, link: LinkPort, request: Request, answer: Callable[[Response], None]) -> None:
         raise NotImplementedError("an adapter records")
 
 
@@ -85,6 +85,6 @@ def _ok(request: Request) -> Response:
     return Response(request_id=request.id, type=request.type, result=Result.OK)
 
 
-def serves_the_port(core: HostCore) -> AdapterCore:
+def serves_the_port(core: HostCore) -> AdapterCorePort:
     """Proven by mypy."""
     return core

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
 
-from linkage.ports.store import Store
+from linkage.ports.store import StorePort
 from linkage.store.rows import JournalRow, Operation
 
 NOW_US = 1_800_000_000_000_000
@@ -22,7 +22,7 @@ class StoreContract(ABC):
     """Subclass it as `Test…` and say how the store is opened."""
 
     @abstractmethod
-    def opened(self, folder: Path) -> AbstractContextManager[Store]:
+    def opened(self, folder: Path) -> AbstractContextManager[StorePort]:
         """The store below `folder`; what was committed there is there again."""
 
     def test_what_was_committed_is_found_by_the_next_process(self, tmp_path: Path) -> None:
@@ -148,14 +148,14 @@ NOTHING: tuple[object, ...] = (None, None, {}, [])
 WRITTEN = ((1, b"<request/>"), ("C1", NOW_US), {"k": "1"}, [(1, 1)])
 
 
-def _die_after(store: Store, write: Callable[[Store], None]) -> None:
+def _die_after(store: StorePort, write: Callable[[StorePort], None]) -> None:
     """Write something in a transaction that is never committed."""
     with suppress(KilledError), store.transaction():
         write(store)
         raise KilledError
 
 
-def _append(store: Store, source: str, request_id: str) -> int:
+def _append(store: StorePort, source: str, request_id: str) -> int:
     seq = store.journal.next_seq
     row = JournalRow(
         seq=seq, recorded_at=NOW_US, kind="Message", source=source, type=100,
@@ -165,7 +165,7 @@ def _append(store: Store, source: str, request_id: str) -> int:
     return seq
 
 
-def _write_all(store: Store) -> None:
+def _write_all(store: StorePort) -> None:
     seq = _append(store, "pbx", "1")
     op_id = store.records.next_op_id()
     store.records.add_operation(
@@ -178,7 +178,7 @@ def _write_all(store: Store) -> None:
     store.memory.save("pbx", "k", "1")
 
 
-def _read_all(store: Store) -> tuple[object, ...]:
+def _read_all(store: StorePort) -> tuple[object, ...]:
     row = store.journal.find(1)
     call = store.records.find_operation("pbx", "C1")
     return (
@@ -189,7 +189,7 @@ def _read_all(store: Store) -> tuple[object, ...]:
     )
 
 
-def _end(store: Store, ended_at: int) -> None:
+def _end(store: StorePort, ended_at: int) -> None:
     call = store.records.find_operation("pbx", "C1")
     assert call is not None
     call.ended_at = ended_at

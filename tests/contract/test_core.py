@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from linkage.bus.client import CoreClient
-from linkage.ports import AdapterCore
+from linkage.ports import AdapterCorePort
 from protocol.envelope import Response
 from protocol.message import Message
 from pytest_linkage.contract.core import CoreBench, CoreContract
@@ -38,7 +38,7 @@ class _Bench(CoreBench):
 
 class InProcess(_Bench):
     @property
-    def core(self) -> AdapterCore:
+    def core(self) -> AdapterCorePort:
         return self.bus.site.core
 
 
@@ -48,7 +48,7 @@ class OverTheBus(_Bench):
         self._client = client
 
     @property
-    def core(self) -> AdapterCore:
+    def core(self) -> AdapterCorePort:
         return self._client
 
 

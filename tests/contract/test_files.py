@@ -9,20 +9,20 @@ from tempfile import mkdtemp
 
 from linkage.bus.remote_files import RemoteFiles
 from linkage.files import DirectoryFiles
-from linkage.ports import FileStore
+from linkage.ports import FilesPort
 from pytest_linkage.contract.files import FilesContract
 from tests.fakes.bus import Bus
 
 
 class TestDirectoryFiles(FilesContract):
     @asynccontextmanager
-    async def opened(self, folder: Path) -> AsyncIterator[FileStore]:
+    async def opened(self, folder: Path) -> AsyncIterator[FilesPort]:
         yield DirectoryFiles(folder / "files")
 
 
 class TestRemoteFiles(FilesContract):
     @asynccontextmanager
-    async def opened(self, folder: Path) -> AsyncIterator[FileStore]:
+    async def opened(self, folder: Path) -> AsyncIterator[FilesPort]:
         async with Bus(another_place(folder), adapters=["sim"]) as bus:
             yield RemoteFiles(await bus.connected("adapter:sim"))
 

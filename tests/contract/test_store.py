@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from linkage.ports.store import Store
+from linkage.ports.store import StorePort
 from linkage.store.sql.unit import UnitOfWork
 from linkage.store.sqlite.database import open_store
 from pytest_linkage.contract.store import StoreContract
@@ -14,7 +14,7 @@ from pytest_linkage.contract.store import StoreContract
 
 class TestSqlite(StoreContract):
     @contextmanager
-    def opened(self, folder: Path) -> Iterator[Store]:
+    def opened(self, folder: Path) -> Iterator[StorePort]:
         engine = open_store(folder / "linkage.db")
         try:
             yield UnitOfWork(engine)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from linkage.ports import AdapterCore, EntryKind, Link, NoticeRequest, Recorded
+from linkage.ports import AdapterCorePort, EntryKind, LinkPort, NoticeRequest, Recorded
 from protocol.envelope import Request, Response
 from protocol.registration import make_registration, peer_id_of, signed_fields, verify
 from protocol.results import Result
@@ -26,7 +26,7 @@ SECRET = "a secret of the tests"
 
 @dataclass(frozen=True)
 class Note:
-    link: Link
+    link: LinkPort
     kind: EntryKind
     detail: str
     raw: bytes
@@ -51,17 +51,17 @@ class FakeCore:
     fail_notes: Exception | None = None
     detail: str | None = None
     register_gate: asyncio.Event | None = None
-    at_begin: Callable[[Link], None] | None = None
+    at_begin: Callable[[LinkPort], None] | None = None
     registering: int = 0
-    live: dict[str, Link] = field(default_factory=dict)
-    begun: list[Link] = field(default_factory=list)
+    live: dict[str, LinkPort] = field(default_factory=dict)
+    begun: list[LinkPort] = field(default_factory=list)
     started: list[Request] = field(default_factory=list)
     submitted: list[Request] = field(default_factory=list)
     reconstructed: list[bool] = field(default_factory=list)
     memory: dict[str, str | None] = field(default_factory=dict)
     answers: list[Response] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
-    ends: list[tuple[Link, str]] = field(default_factory=list)
+    ends: list[tuple[LinkPort, str]] = field(default_factory=list)
     introduced: int = 0
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -79,14 +79,14 @@ class FakeCore:
     def _tell(self) -> None:
         self._changed.set()
 
-    def _replace(self, peer_id: str, link: Link) -> None:
+    def _replace(self, peer_id: str, link: LinkPort) -> None:
         older = self.live.get(peer_id)
         self.live[peer_id] = link
         if older is not None:
             older.close("replaced")
 
     # --- the port -------------------------------------------------------------------------------
-    async def register(self, link: Link, request: Request) -> Response:
+    async def register(self, link: LinkPort, request: Request) -> Response:
         self.registering += 1
         self._tell()
         await (asyncio.sleep(0) if self.register_gate is None else self.register_gate.wait())
@@ -105,7 +105,7 @@ class FakeCore:
             last_seq=0 if result is Result.OK else None,
         )
 
-    async def adopt(self, link: Link, peer_id: str) -> None:
+    async def adopt(self, link: LinkPort, peer_id: str) -> None:
         await asyncio.sleep(0)
         if peer_id not in self.peers:
             raise KeyError(peer_id)
@@ -122,13 +122,13 @@ class FakeCore:
         )
         return Request(id=f"hello{self.introduced}", message=message)
 
-    def begin(self, link: Link) -> None:
+    def begin(self, link: LinkPort) -> None:
         self.begun.append(link)
         if self.at_begin is not None:
             self.at_begin(link)
         self._tell()
 
-    async def submit(self, link: Link, request: Request) -> Response:  # noqa: ARG002 - the port's signature
+    async def submit(self, link: LinkPort, request: Request) -> Response:  # noqa: ARG002 - the port's signature
         self.started.append(request)
         self._tell()
         await (asyncio.sleep(0) if self.gate is None else self.gate.wait())
@@ -149,7 +149,7 @@ class FakeCore:
 
     async def record(
         self,
-        link: Link,  # noqa: ARG002 - the same
+        link: LinkPort,  # noqa: ARG002 - the same
         notices: Sequence[NoticeRequest],
         memory: Mapping[str, str | None],
     ) -> Recorded:
@@ -176,7 +176,7 @@ class FakeCore:
         kept = {key: value for key, value in self.memory.items() if value is not None}
         return {key: json.loads(value) for key, value in kept.items()}
 
-    def post(self, link: Link, request: Request, answer: Callable[[Response], None]) -> None:
+    def post(self, link: LinkPort, request: Request, answer: Callable[[Response], None]) -> None:
         if self.fail is not None:
             raise self.fail
 
@@ -187,13 +187,13 @@ class FakeCore:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    def answered(self, link: Link, response: Response) -> None:  # noqa: ARG002 - the same
+    def answered(self, link: LinkPort, response: Response) -> None:  # noqa: ARG002 - the same
         self.answers.append(response)
         self._tell()
 
     async def note(
         self,
-        link: Link,
+        link: LinkPort,
         kind: EntryKind,
         detail: str,
         *,
@@ -210,7 +210,7 @@ class FakeCore:
         self.notes.append(Note(link, kind, detail, raw, result, source))
         self._tell()
 
-    def closed(self, link: Link, reason: str) -> None:
+    def closed(self, link: LinkPort, reason: str) -> None:
         for peer_id in [peer for peer, live in self.live.items() if live is link]:
             del self.live[peer_id]
         if all(known is not link for known, _ in self.ends):
@@ -218,5 +218,5 @@ class FakeCore:
         self._tell()
 
 
-def serves_the_port(core: FakeCore) -> AdapterCore:
+def serves_the_port(core: FakeCore) -> AdapterCorePort:
     return core

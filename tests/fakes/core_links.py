@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from linkage.clock import ManualClock
 from linkage.config.file import Config
 from linkage.core import Core
-from linkage.ports import EntryKind, Link, Role
+from linkage.ports import EntryKind, LinkPort, Role
 from linkage.store.sql.unit import UnitOfWork
 from linkage.store.sqlite.database import open_for_reading, open_store
 from protocol import messages as m
@@ -211,7 +211,7 @@ class Site:
         return link
 
     async def say(
-        self, link: Link, message: Message, id_: str | None = None, **attrs: Any
+        self, link: LinkPort, message: Message, id_: str | None = None, **attrs: Any
     ) -> Response:
         request = Request(id=id_ or f"s{next(self._ids)}", message=message, **attrs)
         return await self.core.submit(link, as_sent(request))

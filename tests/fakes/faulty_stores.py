@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from linkage.ports.records import Records
+from linkage.ports.records import RecordsPort
 from linkage.store.rows import Operation
 from linkage.store.sql.driver import Driver, Row
 from linkage.store.sql.transaction import Part, Transaction
@@ -15,7 +15,7 @@ from linkage.store.sql.unit import UnitOfWork
 class _Watched:
     """Records that tell of each look-up first."""
 
-    def __init__(self, records: Records, looked_up: Callable[[str], None]) -> None:
+    def __init__(self, records: RecordsPort, looked_up: Callable[[str], None]) -> None:
         self._records = records
         self._looked_up = looked_up
 
@@ -29,7 +29,7 @@ class _Watched:
 
 def watch_look_ups(unit: UnitOfWork, looked_up: Callable[[str], None]) -> None:
     """Call something with the native key whenever an operation is looked up; it may raise."""
-    unit.records = cast("Records", _Watched(unit.records, looked_up))
+    unit.records = cast("RecordsPort", _Watched(unit.records, looked_up))
 
 
 class OnWrite(Part):

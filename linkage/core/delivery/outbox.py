@@ -1,6 +1,6 @@
 """One receiver's queue between disk and link: a bounded part in memory, a window of the rest.
 
-Pure: it is told what happens and calls `Link.push`. The disk is asked for more through `wants`.
+Pure: it is told what happens and calls `LinkPort.push`. Of the disk more is asked through `wants`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 from linkage.core.scope import Delivery
 from linkage.observation.instruments import QueueFigures
-from linkage.ports import Link
+from linkage.ports import LinkPort
 from linkage.store.rows import MICROSECONDS
 from protocol.envelope import Request, Response
 from protocol.kinds import is_command
@@ -57,7 +57,7 @@ class Outbox:
         self.receiver = receiver
         self.figures = figures or QueueFigures()
         self._tell_settled = settled
-        self.link: Link | None = None
+        self.link: LinkPort | None = None
         self.behind = True
         """There is, or may be, more on disk than in the queue."""
         self.loading = False
@@ -83,7 +83,7 @@ class Outbox:
         """Answered since `restart`: what is read from disk meanwhile may still show them open."""
 
     # --- the link --------------------------------------------------------------------------------
-    def attach(self, link: Link) -> list[Delivery]:
+    def attach(self, link: LinkPort) -> list[Delivery]:
         """A new link: everything unanswered goes out again, in order, from `begin_pushing` on.
 
         Returns what `detach` does, of an older link.

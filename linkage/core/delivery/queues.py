@@ -21,7 +21,7 @@ from linkage.core.scope import Delivery, Done
 from linkage.core.sessions.takeover import Takeover
 from linkage.core.writer.writer import Writer
 from linkage.observation.instruments import Figures
-from linkage.ports import Link
+from linkage.ports import LinkPort
 from protocol.envelope import Request, Response
 from protocol.message import Message
 
@@ -69,7 +69,7 @@ class Queues:
         takeover: Takeover,
         steady_us: Callable[[], int],
         *,
-        closed: Callable[[Link, str], None],
+        closed: Callable[[LinkPort, str], None],
         delivered: Settled,
     ) -> None:
         self._peers = peers
@@ -148,7 +148,7 @@ class Queues:
             self._writer.put(GiveUp(outbox.receiver, delivery.row.seq, delivery.row.journal_seq))
 
     # --- links -----------------------------------------------------------------------------------
-    def attach(self, receiver: str, link: Link) -> None:
+    def attach(self, receiver: str, link: LinkPort) -> None:
         """A receiver has a new link; nothing is pushed before `begin_pushing`."""
         outbox = self.of(receiver)
         self._give_up(outbox, outbox.attach(link))

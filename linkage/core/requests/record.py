@@ -19,7 +19,7 @@ from linkage.core.requests.submit import Submit, response_of
 from linkage.core.scope import Done
 from linkage.core.writer.writer import Writer
 from linkage.observation.instruments import Figures
-from linkage.ports import Link, NoticeRequest, Recorded
+from linkage.ports import LinkPort, NoticeRequest, Recorded
 from protocol.results import Result
 
 BUGS_MAX: Final = 2
@@ -118,7 +118,7 @@ class Recorder:
 
     def __init__(
         self,
-        peer_at: Mapping[Link, Peer],
+        peer_at: Mapping[LinkPort, Peer],
         writer: Writer,
         admission: Admission,
         figures: Figures,
@@ -129,9 +129,9 @@ class Recorder:
         self._figures = figures
 
     async def record(
-        self, link: Link, notices: Sequence[NoticeRequest], memory: Mapping[str, str | None]
+        self, link: LinkPort, notices: Sequence[NoticeRequest], memory: Mapping[str, str | None]
     ) -> Recorded:
-        """See `AdapterCore.record`."""
+        """See `AdapterCorePort.record`."""
         peer = self._peer_at.get(link)
         if peer is None:
             return Recorded(result=Result.SESSION_EXPIRED)
@@ -158,5 +158,5 @@ class Recorder:
         return Recorded(responses=tuple(responses))
 
     async def recall(self, adapter: str) -> dict[str, Any]:
-        """See `AdapterCore.recall`."""
+        """See `AdapterCorePort.recall`."""
         return (await self._writer.do(LoadMemory(adapter))).result()

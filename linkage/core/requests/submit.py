@@ -20,7 +20,7 @@ from linkage.core.rights.commands import check_operator
 from linkage.core.rights.refusal import RefusedError
 from linkage.core.scope import Done
 from linkage.core.writer.writer import Writer, tell
-from linkage.ports import Link
+from linkage.ports import LinkPort
 from protocol.envelope import Request, Response
 from protocol.kinds import NOTICES, Direction, direction_of
 from protocol.messages import CapabilityNotice
@@ -99,7 +99,7 @@ class Intake:
 
     def __init__(
         self,
-        peer_at: Mapping[Link, Peer],
+        peer_at: Mapping[LinkPort, Peer],
         writer: Writer,
         admission: Admission,
         measures: Measures,
@@ -112,13 +112,13 @@ class Intake:
         self._measures = measures
         self._replay = replay
 
-    async def submit(self, link: Link, request: Request) -> Response:
+    async def submit(self, link: LinkPort, request: Request) -> Response:
         """See `CorePort.submit`."""
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self.post(link, request, partial(tell, answer))
         return await answer
 
-    def post(self, link: Link, request: Request, answer: Callable[[Response], None]) -> None:
+    def post(self, link: LinkPort, request: Request, answer: Callable[[Response], None]) -> None:
         """See `CorePort.post`."""
         peer = self._peer_at.get(link)
         if peer is None:

@@ -17,7 +17,7 @@ from linkage.core.core import Core
 from linkage.core.retention.dropped_queues import DropQueue
 from linkage.core.retention.trimming import DeleteRows, Rows, SealSegment
 from linkage.ports import Clock
-from linkage.ports.maintenance import Maintenance
+from linkage.ports.maintenance import MaintenancePort
 from linkage.ports.store import StoreFailedError
 from linkage.store.archive import Segment
 from linkage.store.journal_head import Head, write_head
@@ -85,7 +85,7 @@ class RetentionSchedule:
     def __init__(
         self,
         core: Core,
-        store: Maintenance,
+        store: MaintenancePort,
         config: Config,
         clock: Clock,
         tidy_files: Callable[[datetime], object] = lambda _: None,

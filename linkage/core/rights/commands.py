@@ -21,7 +21,7 @@ from linkage.correlation.command_target import (
     may_use,
 )
 from linkage.ports import Role
-from linkage.ports.records import Records
+from linkage.ports.records import RecordsPort
 from linkage.store.rows import Event, Operation
 from protocol import messages as m
 from protocol.message import Message
@@ -66,7 +66,7 @@ class Target:
     operation: Operation | None
 
 
-def check_command(records: Records, peer: Peer, message: Message, owner: str | None) -> Target:
+def check_command(records: RecordsPort, peer: Peer, message: Message, owner: str | None) -> Target:
     """The objects of a 2xx (or of a 4xx turned into one).
 
     Args:
@@ -101,14 +101,14 @@ def check_command(records: Records, peer: Peer, message: Message, owner: str | N
     return Target(owner, event, operation)
 
 
-def _only_owner(records: Records, message: Message) -> str | None:
+def _only_owner(records: RecordsPort, message: Message) -> str | None:
     """Whose event a screen names, where only one application has an event by that EventId."""
     found = [] if message.event_id is None else records.find_events(message.event_id)
     return found[0].owner if len(found) == 1 else None
 
 
 def _named_operation(
-    records: Records, message: Message, owner: str | None, *, everything: bool
+    records: RecordsPort, message: Message, owner: str | None, *, everything: bool
 ) -> Operation | None:
     if isinstance(message, m.BindEvent) or message.number in SESSION:
         return None
@@ -141,7 +141,7 @@ def _named_operation(
 
 
 def _meant(
-    records: Records, message: Message, mine: list[Operation], name: str, missing: Result
+    records: RecordsPort, message: Message, mine: list[Operation], name: str, missing: Result
 ) -> Operation:
     """The one of several operations with one id that is meant."""
     fits = fitting(records, message, mine)
@@ -155,7 +155,7 @@ def _meant(
 
 
 def _by_op_id(
-    records: Records, message: Message, owner: str | None, *, everything: bool
+    records: RecordsPort, message: Message, owner: str | None, *, everything: bool
 ) -> Operation | None:
     """What a command names by its OpId."""
     if message.op_id is None or message.number in NEW_CALL or message.number in QUERIES:
@@ -175,7 +175,7 @@ def _creates(message: Message) -> bool:
 
 
 def _named_event(
-    records: Records, message: Message, owner: str, *, everything: bool
+    records: RecordsPort, message: Message, owner: str, *, everything: bool
 ) -> Event | None:
     if message.event_id is None:
         return None
@@ -211,7 +211,7 @@ def _check_create(
         )
 
 
-def _check_bind(records: Records, message: m.BindEvent, owner: str) -> Operation:
+def _check_bind(records: RecordsPort, message: m.BindEvent, owner: str) -> Operation:
     operation = bind_target(records, owner, message)
     if operation is None:
         fits = fitting(records, message, called(records, message))
@@ -247,7 +247,9 @@ def _check_bind(records: Records, message: m.BindEvent, owner: str) -> Operation
     return operation
 
 
-def _check_link(records: Records, message: m.LinkEvent, owner: str, event: Event | None) -> None:
+def _check_link(
+    records: RecordsPort, message: m.LinkEvent, owner: str, event: Event | None
+) -> None:
     other = records.find_event(owner, message.other_event_id)
     if other is None:
         known = records.find_events(message.other_event_id)

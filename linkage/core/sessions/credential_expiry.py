@@ -16,7 +16,7 @@ from typing import Final
 from linkage.config.keyring import KeyringError
 from linkage.config.secrets import Secret
 from linkage.core.peers import Peer
-from linkage.ports import EXPIRED, Clock, Link
+from linkage.ports import EXPIRED, Clock, LinkPort
 from protocol.envelope import Request
 from protocol.registration import signed_fields, verify
 
@@ -64,8 +64,8 @@ class Credential:
 
 
 def find_expired(
-    credentials: Iterable[tuple[Link, Credential]], now: datetime
-) -> list[tuple[Link, str]]:
+    credentials: Iterable[tuple[LinkPort, Credential]], now: datetime
+) -> list[tuple[LinkPort, str]]:
     """Which sessions must end, and why. Reads files: it is not for the event loop's thread."""
     found = []
     for link, each in credentials:
@@ -86,8 +86,8 @@ class CredentialExpiry:
 
     def __init__(
         self,
-        credentials: Callable[[], Mapping[Link, Credential]],
-        end: Callable[[Link, str], None],
+        credentials: Callable[[], Mapping[LinkPort, Credential]],
+        end: Callable[[LinkPort, str], None],
         clock: Clock,
     ) -> None:
         self._credentials = credentials

@@ -23,7 +23,7 @@ from linkage.core.sessions.registration import Admitted, Register
 from linkage.core.sessions.takeover import Takeover
 from linkage.core.writer.group_commit import not_now
 from linkage.core.writer.writer import Writer
-from linkage.ports import EXPIRED, REPLACED, SHUT_OUT, Clock, EntryKind, Link, Role
+from linkage.ports import EXPIRED, REPLACED, SHUT_OUT, Clock, EntryKind, LinkPort, Role
 from protocol.envelope import Request, Response
 from protocol.registration import make_registration, peer_id_of
 from protocol.results import Result
@@ -59,14 +59,14 @@ class Links:
         self._admission = admission
         self._takeover = takeover
         self._damping = FlapDamping()
-        self.peer_at: dict[Link, Peer] = {}
-        self._since: dict[Link, datetime] = {}
-        self._positions: dict[Link, int] = {}
+        self.peer_at: dict[LinkPort, Peer] = {}
+        self._since: dict[LinkPort, datetime] = {}
+        self._positions: dict[LinkPort, int] = {}
         """The last Seq that a registered peer has, until its deliveries begin."""
         self._introductions: Counter[str] = Counter()
         self._introduced: dict[str, Secret] = {}
         """The secret with which linkage introduced itself last, by peer."""
-        self.credentials: dict[Link, Credential] = {}
+        self.credentials: dict[LinkPort, Credential] = {}
         """By which secret those came in that have one."""
 
     @property
@@ -78,7 +78,7 @@ class Links:
         ]
 
     # --- in --------------------------------------------------------------------------------------
-    async def register(self, link: Link, request: Request) -> Response:
+    async def register(self, link: LinkPort, request: Request) -> Response:
         """See `CorePort.register`."""
         damped = self._damped(link, request)
         if damped is not None:
@@ -98,7 +98,7 @@ class Links:
         self._take(link, peer, Credential(peer, secret=brought.secret))
         return brought.response
 
-    def _damped(self, link: Link, request: Request) -> Response | None:
+    def _damped(self, link: LinkPort, request: Request) -> Response | None:
         """The answer to one of two that take the session from each other; None: judge it."""
         claimed = peer_id_of(request.message) or ""
         here = self._queues.of(claimed).link if claimed in self._peers.by_id else None
@@ -140,7 +140,7 @@ class Links:
     async def _tried(self, job: Register) -> Done[Admitted | Response | Resumption]:
         return not_now() if self._admission.store_failing else await self._writer.do(job)
 
-    async def adopt(self, link: Link, peer_id: str) -> None:
+    async def adopt(self, link: LinkPort, peer_id: str) -> None:
         """See `CorePort.adopt`."""
         peer = self._known(peer_id)
         self._introductions.pop(peer_id, None)
@@ -149,9 +149,9 @@ class Links:
         self._take(link, peer, None if secret is None else Credential(peer, secret=secret))
 
     async def resume(
-        self, link: Link, peer_id: str, told: Sequence[tuple[Request, datetime]]
+        self, link: LinkPort, peer_id: str, told: Sequence[tuple[Request, datetime]]
     ) -> bool:
-        """See `CoreService.resume`."""
+        """See `CoreServicePort.resume`."""
         peer = self._known(peer_id)
         if self._queues.of(peer_id).link is not None:
             return False
@@ -195,7 +195,7 @@ class Links:
             self._ended(peer, SHUT_OUT, answered=self._writer.answered)
         return not peer.shut_out
 
-    def _take(self, link: Link, peer: Peer, how: Credential | None) -> None:
+    def _take(self, link: LinkPort, peer: Peer, how: Credential | None) -> None:
         older = self._queues.of(peer.id).link
         if older is not None and older is not link:
             self._damping.replaced(peer.id, self._clock.now())
@@ -211,7 +211,7 @@ class Links:
         self._queues.attach(peer.id, link)
         peer.connected = True
 
-    def begin_pushing(self, link: Link) -> None:
+    def begin_pushing(self, link: LinkPort) -> None:
         """See `CorePort.begin`."""
         peer = self.peer_at.get(link)
         if peer is not None:
@@ -226,7 +226,7 @@ class Links:
                 self.end(link, SHUT_OUT, SHUT_OUT)
 
     # --- out -------------------------------------------------------------------------------------
-    def closed(self, link: Link, reason: str) -> None:
+    def closed(self, link: LinkPort, reason: str) -> None:
         """See `CorePort.closed`."""
         self._positions.pop(link, None)
         self._since.pop(link, None)
@@ -239,7 +239,7 @@ class Links:
             peer.connected = False
         self._ended(peer, reason, answered=self._writer.answered)
 
-    def end(self, link: Link, reason: str, told: str = EXPIRED) -> None:
+    def end(self, link: LinkPort, reason: str, told: str = EXPIRED) -> None:
         """Close a link that may not stay: from now on nothing is taken from it.
 
         `reason` is for the journal, `told` for the peer, whom no path of a file concerns.

@@ -7,14 +7,14 @@ from typing import Final
 from sqlalchemy import bindparam, func, select, update
 from typing_extensions import override
 
-from linkage.ports.records import Bindings
+from linkage.ports.records import BindingsPort
 from linkage.store.rows import Binding, EventLink, columns_of
 from linkage.store.sql import tables
 from linkage.store.sql.driver import Driver, Row, getter, in_table_order
 from linkage.store.sql.transaction import Part
 
 
-class SqlBindings(Part, Bindings):
+class SqlBindings(Part, BindingsPort):
     """Collected until the flush; what ends within the same one is written with its end."""
 
     @override

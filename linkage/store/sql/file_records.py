@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import bindparam
 from typing_extensions import override
 
-from linkage.ports.records import FileRecords
+from linkage.ports.records import FileRecordsPort
 from linkage.store.rows import FileRecord, columns_of
 from linkage.store.sql import tables
 from linkage.store.sql.dialect import upsert
@@ -18,7 +18,7 @@ SAME_ID_MAX: Final = 20
 """Platforms with a file of the same id that a look-up brings."""
 
 
-class SqlFileRecords(Part, FileRecords):
+class SqlFileRecords(Part, FileRecordsPort):
     """Written at once: a file is seldom."""
 
     @override

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Select, bindparam, func, select
 from typing_extensions import override
 
-from linkage.ports.store import Journal, UnreadableError
+from linkage.ports.store import JournalPort, UnreadableError
 from linkage.store.chain import COLUMNS, GENESIS, hash_of
 from linkage.store.rows import KEY_MAX, JournalRow, columns_of
 from linkage.store.sql import tables
@@ -31,7 +31,7 @@ SEEN_MAX: Final = 2048
 would else have its whole history read for each message; of such a peer the latest are compared."""
 
 
-class SqlJournal(Part, Journal):
+class SqlJournal(Part, JournalPort):
     """`found_at` is when the row was recorded that was the newest when the store was read."""
 
     @override

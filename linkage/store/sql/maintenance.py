@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func, select
 from typing_extensions import override
 
 from linkage.config.core import RetentionSettings
-from linkage.ports.maintenance import Backlog, Maintenance, Overdue
+from linkage.ports.maintenance import Backlog, MaintenancePort, Overdue
 from linkage.store.archive import Anchor, Segment, write_segment
 from linkage.store.journal_head import Head
 from linkage.store.sql import retention
@@ -18,7 +18,7 @@ from linkage.store.sql.tables import delivery, is_open, journal, peer
 from linkage.store.sql.transaction import explained
 
 
-class SqlMaintenance(Maintenance):
+class SqlMaintenance(MaintenancePort):
     """Reads by an engine of its own; `archive` is the folder where segments go."""
 
     def __init__(self, engine: Engine, archive: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import bindparam, delete, select
 from typing_extensions import override
 
-from linkage.ports.store import Memory, Nonces
+from linkage.ports.store import MemoryPort, NoncesPort
 from linkage.store.sql import tables
 from linkage.store.sql.dialect import upsert
 from linkage.store.sql.renumber import floor_of
@@ -25,7 +25,7 @@ _DROP: Final = delete(tables.adapter_memory).where(
 _USE_NONCE: Final = upsert(tables.nonce).on_conflict_do_nothing()
 
 
-class SqlMemory(Part, Memory):
+class SqlMemory(Part, MemoryPort):
     """`tables.adapter_memory`."""
 
     @override
@@ -52,7 +52,7 @@ class SqlMemory(Part, Memory):
         return {row.key: row.value for row in rows}
 
 
-class SqlNonces(Part, Nonces):
+class SqlNonces(Part, NoncesPort):
     """`tables.nonce`."""
 
     @override

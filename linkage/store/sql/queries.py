@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Result, Select, func, select
 from typing_extensions import override
 
-from linkage.ports.store import Queries, Wanted
+from linkage.ports.store import QueriesPort, Wanted
 from linkage.store.rows import FileRecord, Operation
 from linkage.store.sql.driver import select_rows
 from linkage.store.sql.tables import event, file, journal, operation
@@ -20,7 +20,7 @@ OPEN_MAX: Final = 10_000
 _OPERATIONS: Final = select_rows(operation, Operation)
 
 
-class SqlQueries(Part, Queries):
+class SqlQueries(Part, QueriesPort):
     """What is collected is sent to the database first: an answer has what came just before it."""
 
     def _execute(self, statement: Select[Any]) -> Result[Any]:

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import and_, bindparam, delete, func, select, update
 from typing_extensions import override
 
-from linkage.ports.store import Queues
+from linkage.ports.store import QueuesPort
 from linkage.store.rows import DeliveryRow, columns_of
 from linkage.store.sql import renumber, tables
 from linkage.store.sql.dialect import upsert
@@ -42,7 +42,7 @@ _SAW: Final = upsert(tables.peer).on_conflict_do_update(
 )
 
 
-class SqlQueues(Part, Queues):
+class SqlQueues(Part, QueuesPort):
     """`tables.delivery` and `tables.peer`."""
 
     @override

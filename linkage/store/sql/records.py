@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Select, bindparam, func, select
 from typing_extensions import override
 
-from linkage.ports.records import Bindings, FileRecords, Records
+from linkage.ports.records import BindingsPort, FileRecordsPort, RecordsPort
 from linkage.store.rows import (
     KEY_MAX,
     Event,
@@ -39,13 +39,13 @@ SAME_ID_MAX: Final = 20
 """Operations under one id that a look-up brings: small numbers are used again and again."""
 
 
-class SqlRecords(Part, Records):
+class SqlRecords(Part, RecordsPort):
     """Operations and events; with what belongs to them."""
 
     def __init__(self, tx: Transaction) -> None:
         super().__init__(tx)
-        self.bindings: Bindings = SqlBindings(tx)
-        self.files: FileRecords = SqlFileRecords(tx)
+        self.bindings: BindingsPort = SqlBindings(tx)
+        self.files: FileRecordsPort = SqlFileRecords(tx)
 
     @override
     def forget(self) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, Engine
 
-from linkage.ports.lease import Lease
+from linkage.ports.lease import LeasePort
 from linkage.ports.store import StoreFailedError
 from linkage.store.sql.dialect import FAILURE, OUR_FAULT
 from linkage.store.sql.driver import Driver
@@ -59,7 +59,7 @@ class Part:
 class Transaction:
     """The open transaction of a connection, and the parts that are written with it."""
 
-    def __init__(self, engine: Engine, lease: Lease | None = None) -> None:
+    def __init__(self, engine: Engine, lease: LeasePort | None = None) -> None:
         self._engine = engine
         self._lease = lease
         self._connection: Connection | None = None

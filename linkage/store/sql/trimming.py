@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import CursorResult, Executable, delete, select, tuple_
 from typing_extensions import override
 
-from linkage.ports.store import Trimming
+from linkage.ports.store import TrimmingPort
 from linkage.store.archive import Segment
 from linkage.store.sql.journal_rows import anchor_of, insert_segment
 from linkage.store.sql.tables import delivery, journal, nonce, peer
@@ -17,7 +17,7 @@ NONCE_KEPT_US: Final = 900 * 1_000_000
 """Longer than any registration is valid (±300 s): after it, its Time refuses a repetition."""
 
 
-class SqlTrimming(Part, Trimming):
+class SqlTrimming(Part, TrimmingPort):
     """Deletes by key, so that a slice costs what it takes away."""
 
     def _execute(self, statement: Executable) -> CursorResult[Any]:

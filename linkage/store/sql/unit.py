@@ -13,9 +13,16 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine
 
-from linkage.ports.lease import Lease
-from linkage.ports.records import Records
-from linkage.ports.store import Journal, Memory, Nonces, Queries, Queues, Trimming
+from linkage.ports.lease import LeasePort
+from linkage.ports.records import RecordsPort
+from linkage.ports.store import (
+    JournalPort,
+    MemoryPort,
+    NoncesPort,
+    QueriesPort,
+    QueuesPort,
+    TrimmingPort,
+)
 from linkage.store.sql.journal import SqlJournal
 from linkage.store.sql.memory import SqlMemory, SqlNonces
 from linkage.store.sql.queries import SqlQueries
@@ -26,21 +33,21 @@ from linkage.store.sql.trimming import SqlTrimming
 
 
 class UnitOfWork:
-    """A `linkage.ports.store.Store` by SQL: call `begin`, use it, then `commit` or `rollback`.
+    """A `linkage.ports.store.StorePort` by SQL: call `begin`, use it, then `commit` or `rollback`.
 
     Each commit asks `lease`; None: nobody else can have the store.
     """
 
-    def __init__(self, engine: Engine, lease: Lease | None = None) -> None:
+    def __init__(self, engine: Engine, lease: LeasePort | None = None) -> None:
         self._tx = Transaction(engine, lease)
-        self.journal: Journal = SqlJournal(self._tx)
+        self.journal: JournalPort = SqlJournal(self._tx)
         self._records = SqlRecords(self._tx)
-        self.records: Records = self._records
-        self.queues: Queues = SqlQueues(self._tx)
-        self.queries: Queries = SqlQueries(self._tx)
-        self.memory: Memory = SqlMemory(self._tx)
-        self.nonces: Nonces = SqlNonces(self._tx)
-        self.trimming: Trimming = SqlTrimming(self._tx)
+        self.records: RecordsPort = self._records
+        self.queues: QueuesPort = SqlQueues(self._tx)
+        self.queries: QueriesPort = SqlQueries(self._tx)
+        self.memory: MemoryPort = SqlMemory(self._tx)
+        self.nonces: NoncesPort = SqlNonces(self._tx)
+        self.trimming: TrimmingPort = SqlTrimming(self._tx)
 
     def begin(self) -> None:
         """Open the transaction."""
@@ -60,7 +67,7 @@ class UnitOfWork:
 
     @property
     def connection(self) -> Connection:
-        """The open connection, for tools and tests; `Store` has none."""
+        """The open connection, for tools and tests; `StorePort` has none."""
         return self._tx.connection
 
     @contextmanager

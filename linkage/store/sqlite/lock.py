@@ -11,7 +11,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from linkage.ports.lease import Lease, LeaseLostError
+from linkage.ports.lease import LeaseLostError, LeasePort
 from linkage.store.sqlite.database import StoreError
 
 try:
@@ -22,7 +22,7 @@ except ImportError:  # not on Windows
 HOLDER_BYTES: Final = 64
 
 
-class FileLease(Lease):
+class FileLease(LeasePort):
     """The lock on a file, whose content is who holds it: process, epoch, and a random word.
 
     The system lets go of it when the process dies. It is on a file, though, not on its name:
@@ -70,7 +70,7 @@ def _number(word: bytes) -> int:
 
 
 @contextmanager
-def hold_store(database: Path) -> Iterator[Lease]:
+def hold_store(database: Path) -> Iterator[LeasePort]:
     """Keep a store to this process while the context lasts; the system lets go when we die.
 
     Raises:
@@ -82,7 +82,7 @@ def hold_store(database: Path) -> Iterator[Lease]:
 
 
 @contextmanager
-def hold_file(path: Path, does: str, place: str = "directory") -> Iterator[Lease]:
+def hold_file(path: Path, does: str, place: str = "directory") -> Iterator[LeasePort]:
     """Keep a file to this process; `place` is what its directory is to the user.
 
     Raises:

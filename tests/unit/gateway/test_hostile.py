@@ -9,7 +9,7 @@ import pytest
 
 from gateway import Gateway, GatewaySettings
 from gateway.peer_journal import PEER_EACH, RAW_MAX
-from linkage.ports import EntryKind, Link, PeerProfile, Rate
+from linkage.ports import EntryKind, LinkPort, PeerProfile, Rate
 from protocol.dialect import Dialect
 from protocol.envelope import Request
 from protocol.events import Timers
@@ -343,7 +343,7 @@ async def slow_application(gateway: Gateway, core: FakeCore) -> Far:
     # A tiny limit keeps the reader of this end from reading on our behalf.
     slow = Far(*await asyncio.open_connection(sock=sock, limit=1024))
 
-    def flood(link: Link) -> None:
+    def flood(link: LinkPort) -> None:
         for number in range(64):
             message = VendorNotice(vendor="v", name="n", body="x" * 60_000)
             link.push(Request(id=f"big{number}", message=message))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from linkage.bus.dispatcher import Dispatcher
 from linkage.bus.part import Part
-from linkage.ports import Link
+from linkage.ports import LinkPort
 from tests.fakes.core_links import Site
 from tests.fakes.said import incoming
 
@@ -24,7 +24,7 @@ def dispatcher_of(site: Site) -> tuple[Dispatcher, Part]:
     return Dispatcher(site.core, Nowhere(), frozenset()), part  # type: ignore[arg-type]  # no file comes
 
 
-def link_of(site: Site, peer: str) -> Link | None:
+def link_of(site: Site, peer: str) -> LinkPort | None:
     return site.core._queues.of(peer).link
 
 

@@ -11,7 +11,7 @@ from linkage.hosting import AdapterHost, AdapterState, LinkClosedError
 from linkage.ports import (
     AdapterPort,
     EntryKind,
-    Link,
+    LinkPort,
     Outcome,
 )
 from protocol.envelope import Request
@@ -36,7 +36,7 @@ def close_as_the_core_does(core: FakeCore, host: AdapterHost, reason: str) -> No
 def close_at_the_next_taking(core: FakeCore) -> None:
     """The core closes a link while it is being taken; once."""
 
-    def fail_once(link: Link) -> None:
+    def fail_once(link: LinkPort) -> None:
         core.at_begin = None
         core.closed(link, "internal error")
         link.close("internal error")

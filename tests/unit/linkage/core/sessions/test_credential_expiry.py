@@ -12,7 +12,7 @@ from linkage.config.keyring import rotate
 from linkage.config.secrets import Secret
 from linkage.core.sessions.credential_expiry import Credential, CredentialExpiry
 from linkage.core.sessions.registration import Admitted
-from linkage.ports import EXPIRED, EntryKind, Link
+from linkage.ports import EXPIRED, EntryKind, LinkPort
 from protocol.envelope import Response
 from protocol.messages import CallDirection, Diagnose, IncomingCallNotice
 from protocol.results import Result
@@ -163,7 +163,7 @@ async def test_a_look_that_fails_ends_nobody_and_is_not_the_last(
         desk = await connected(site)
         first, second = asyncio.Event(), asyncio.Event()
 
-        def credentials() -> dict[Link, Credential]:
+        def credentials() -> dict[LinkPort, Credential]:
             (second if first.is_set() else first).set()
             raise RuntimeError("a bug")
 
