@@ -47,6 +47,12 @@ class Job:
         """Whether the time in which it is of use is over, of one that waits."""
         return self.due is not None and self.valid_s is not None and now > self.due + self.valid_s
 
+    def left_s(self, now: float) -> float | None:
+        """For how long it is still of use; None: for as long as the centre thinks."""
+        if self.valid_s is None or self.due is None:
+            return self.valid_s
+        return self.due + self.valid_s - now
+
 
 @dataclass
 class Part:

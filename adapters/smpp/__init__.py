@@ -7,8 +7,8 @@
                 ▼
      Recorder ─▶ 120, 121, 122, 124 and the memory, in one transaction
 ```
-`pdu` and `connection` are the protocol without I/O, `text` is alphabets and parts, `receipts` what
-centres write into receipts.
+`pdu` and `connection` are the protocol without I/O, `channel` is what SMPP is to the
+outbox that all channels share, `receipts` what centres write into receipts.
 """
 
 from __future__ import annotations

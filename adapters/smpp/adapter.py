@@ -3,42 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, ClassVar, Final
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
+from adapters.messaging.adapter import MessagingAdapter, cause_of
 from adapters.messaging.ledger import Ledger
-from adapters.messaging.recorder import Recorder, UnsureError
+from adapters.messaging.outbox import Outbox
+from adapters.messaging.recorder import Recorder
+from adapters.smpp.channel import SmppChannel
 from adapters.smpp.inbox import Inbox
 from adapters.smpp.link import BoundAlreadyError, Link
-from adapters.smpp.outbox import Outbox
 from adapters.smpp.pdu import Command
 from adapters.smpp.settings import Settings
 from linkage import ports
 from linkage.clock import SystemClock
-from linkage.ports import (
-    AdapterError,
-    AdapterRefusedError,
-    AdapterUnavailableError,
-    CommandError,
-    Outcome,
-)
+from linkage.ports import AdapterRefusedError, AdapterUnavailableError
 from linkage.ports.probe import Finding, State
 from protocol import messages as m
-from protocol.message import Message
-from protocol.results import Result
 
 
-class SmppAdapter(ports.Adapter):
+class SmppAdapter(MessagingAdapter):
     """Texts by an SMS centre: sent, in batches, scheduled, cancelled, queried; and received."""
 
     name: ClassVar[str] = "smpp"
-    capabilities: ClassVar[ports.Capability] = dict.fromkeys((220, 221, 222, 224), frozenset())
     settings_class: ClassVar[type[Any]] = Settings
 
     def __init__(self, context: ports.AdapterContext) -> None:
         super().__init__(context)
         self._settings: Settings = context.settings
-        self._outbox: Outbox | None = None
 
     @classmethod
     def place_of(cls, settings: Any) -> str | None:
@@ -85,49 +77,17 @@ class SmppAdapter(ports.Adapter):
                 tasks.create_task(recorder.run(), name="recorder")
                 await recorder.commit()
                 await link.connect()
-                outbox = Outbox(settings, clock, ledger, recorder, link)
+                channel = SmppChannel(settings, clock, link)
+                outbox = Outbox(settings, clock, ledger, recorder, channel, sender=settings.sender)
                 tasks.create_task(link.run(), name="link")
                 tasks.create_task(inbox.run(), name="inbox")
-                self._outbox = outbox  # before its 191: whoever hears that may send commands
+                self.outbox = outbox  # before its 191: whoever hears that may send commands
                 up = m.PlatformLink(id=self.context.peer_id, kind="SMPP", state=m.LinkState.UP)
                 recorder.draft.tell(m.PlatformStatusNotice(links=(up,)), at=clock.utc())
                 await recorder.commit()
                 await outbox.run()
         except ExceptionGroup as group:
-            raise _cause(group) from group
+            raise cause_of(group) from group
         finally:
-            self._outbox = None
+            self.outbox = None
             link.close()
-
-    async def execute(self, request: ports.Command) -> Outcome:
-        """Do a 220, 221, 222 or 224; see `linkage.ports.Adapter.execute`."""
-        outbox = self._outbox
-        if outbox is None:
-            raise AdapterUnavailableError("the SMS centre is not connected")
-        if self.context.clock.now() >= request.deadline:
-            raise CommandError(Result.EXPIRED, "it expired before it could be done")
-        try:
-            return await COMMANDS[type(request.message)](outbox, request, request.message)
-        except UnsureError as error:
-            raise CommandError(Result.TIMEOUT, str(error)) from error
-
-    def serial_key(self, message: Message) -> str | None:
-        """What goes to one number goes in the order in which it came."""
-        return message.receivers[0].phone_num if isinstance(message, m.SendSms) else None
-
-
-Do = Callable[[Outbox, ports.Command, Any], Awaitable[Outcome]]
-COMMANDS: Final[dict[type[Message], Do]] = {
-    m.SendSms: Outbox.send,
-    m.CancelSms: Outbox.cancel,
-    m.QuerySms: Outbox.query,
-    m.SendSmsBatch: Outbox.send_batch,
-}
-
-
-def _cause(group: ExceptionGroup[Exception]) -> Exception:
-    """What brought the link down: of several errors the one that says what to do about it."""
-    errors = [
-        _cause(each) if isinstance(each, ExceptionGroup) else each for each in group.exceptions
-    ]
-    return next((each for each in errors if isinstance(each, AdapterError)), errors[0])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.smpp import SmppAdapter
+from adapters.smpp.channel import SmppChannel
 from linkage.clock import SystemClock
 from linkage.config.adapters import SettingsError
 from linkage.ports import AdapterUnavailableError, CommandError, Outcome
@@ -712,9 +713,10 @@ async def test_no_more_texts_are_unanswered_than_the_window_has_room_for() -> No
         ]
         await scene.settled()
         assert scene.adapter is not None
-        outbox = scene.adapter._outbox
-        assert outbox is not None
-        assert len(outbox._link._answers) == 3
+        assert scene.adapter.outbox is not None
+        channel = scene.adapter.outbox._channel
+        assert isinstance(channel, SmppChannel)
+        assert len(channel._link._answers) == 3
         scene.centre.thaw()
         answers = await asyncio.gather(*doing)
         assert all(isinstance(each, Outcome) for each in answers)

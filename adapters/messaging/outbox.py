@@ -6,20 +6,16 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 from math import inf
-from typing import Final
+from typing import Any, Final
 
-from adapters.messaging import orders, sms_text
+from adapters.messaging import orders
+from adapters.messaging.channel import Answer, Channel
 from adapters.messaging.ledger import SMS, Ledger
 from adapters.messaging.model import Job, Part, State, Target
 from adapters.messaging.notices import progress, report
 from adapters.messaging.pace import Pace
 from adapters.messaging.recorder import Recorder
-from adapters.phone_numbers import dialable
-from adapters.smpp import pdu
-from adapters.smpp.link import Answer, Link
-from adapters.smpp.pdu import Command, ShortMessage, Status, Tag
-from adapters.smpp.receipts import STATES
-from adapters.smpp.settings import Settings
+from adapters.messaging.settings import MessagingSettings
 from linkage import ports
 from linkage.ports import AdapterUnavailableError, Clock, CommandError, Outcome
 from protocol import messages as m
@@ -27,17 +23,8 @@ from protocol.messages import SmsReportStatus as Fate
 from protocol.reasons import Reason
 from protocol.results import Result
 
-RECEIPT_WANTED: Final = 1
-UDH: Final = 0x40
-INTERNATIONAL, NAME_TON, ISDN = 1, 5, 1
-VALID_MAX_S: Final = 30 * 86_400
 TICK_S: Final = 1.0
 PRIORITY_MAX: Final = 3
-TOO_MUCH: Final = frozenset({Status.THROTTLED, Status.QUEUE_FULL})
-REASONS: Final[dict[int, Reason]] = {
-    Status.BAD_DESTINATION: Reason.SMS_BAD_NUMBER,
-    **dict.fromkeys(TOO_MUCH, Reason.SMS_FLOW_CONTROL),
-}
 PARTS_MAX: Final = 255
 DAY_S: Final = 86_400.0
 WITHIN_S: Final = 28.0
@@ -55,17 +42,23 @@ class Fared(Enum):
 
 
 class Outbox:
-    """Submits texts over one link."""
+    """Submits texts over one channel."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, book: Ledger, recorder: Recorder, link: Link
+        self,
+        settings: MessagingSettings,
+        clock: Clock,
+        ledger: Ledger,
+        recorder: Recorder,
+        channel: Channel,
+        *,
+        sender: str = "",
     ) -> None:
-        self._settings, self._clock = settings, clock
-        self._ledger, self._recorder, self._link = book, recorder, link
+        self._settings, self._clock, self._sender = settings, clock, sender
+        self._ledger, self._recorder, self._channel = ledger, recorder, channel
         self._room = asyncio.Semaphore(settings.window)
         self._pace = Pace(clock, settings.per_second, settings.throttle_s)
         self._wanted = asyncio.Event()
-        self._long = int(clock.utc().timestamp()) & 0xFF
 
     # --- 220 and 224 -----------------------------------------------------------------------------
     async def send(self, request: ports.Command, message: m.SendSms) -> Outcome:
@@ -94,9 +87,9 @@ class Outbox:
         self, request: ports.Command, message: m.SendSms | m.SendSmsBatch, sms_id: str
     ) -> Job:
         written = orders.text_of(message, self._settings.templates)
-        if len(self._cut(written).octets) > PARTS_MAX:
+        if self._channel.count(written) > PARTS_MAX:
             raise CommandError(Result.TOO_LONG, f"the text makes more than {PARTS_MAX} parts")
-        return Job(request.id, sms_id, written, self._settings.sender)
+        return Job(request.id, sms_id, written, self._sender)
 
     async def _put_off(self, job: Job, receivers: Sequence[m.Receiver]) -> Outcome:
         self._open(job, receivers)
@@ -127,7 +120,7 @@ class Outbox:
         never: list[Target] = []
         lost = False
         for chunk in _chunks(targets, self._settings.window):
-            if self._clock.now() >= min(deadline, latest) or self._link.is_lost:
+            if self._clock.now() >= min(deadline, latest) or self._channel.is_lost:
                 never += chunk
                 continue
             fared = await self._submit_chunk(job, chunk, min(deadline, latest), sure=began)
@@ -141,7 +134,7 @@ class Outbox:
                 self._ledger.take_back(target, self._recorder.draft)
         await self._commit()
         if never and not began:
-            if self._link.is_lost:
+            if self._channel.is_lost:
                 raise AdapterUnavailableError("the link was lost")
             raise CommandError(Result.EXPIRED, "it expired before it could be sent")
         if lost:
@@ -152,7 +145,7 @@ class Outbox:
         self, job: Job, chunk: Sequence[Target], deadline: float, *, sure: bool = False
     ) -> list[Fared | Reason]:
         """Begin so many at once. What became of each is in the draft then, but for `NEVER`."""
-        parts = self._parts(job)
+        parts = self._channel.prepare(job)
         for target in chunk:
             self._ledger.begin(target, len(parts), self._recorder.draft)
         await (self._commit() if sure else self._recorder.commit())
@@ -181,11 +174,11 @@ class Outbox:
 
     # --- one text to one receiver ----------------------------------------------------------------
     async def _submit(
-        self, target: Target, parts: Sequence[ShortMessage], deadline: float
+        self, target: Target, parts: Sequence[Any], deadline: float
     ) -> Fared | Reason:
         fared = Fared.NEVER
-        for part, sm in zip(target.parts, parts, strict=True):
-            became = await self._submit_part(target, part, sm, deadline)
+        for part, prepared in zip(target.parts, parts, strict=True):
+            became = await self._submit_part(target, part, prepared, deadline)
             if isinstance(became, Reason):
                 return became
             if became is Fared.NEVER:
@@ -195,9 +188,8 @@ class Outbox:
         return fared
 
     async def _submit_part(
-        self, target: Target, part: Part, sm: ShortMessage, deadline: float
+        self, target: Target, part: Part, prepared: Any, deadline: float
     ) -> Fared | Reason:
-        body = pdu.short_message(self._addressed(sm, target.to, part.reference))
         became: Fared | Reason = Fared.NEVER
         while self._clock.now() < deadline:
             try:
@@ -209,89 +201,35 @@ class Outbox:
             try:
                 if self._clock.now() >= deadline:
                     break
-                answer = self._link.request(Command.SUBMIT, body)
-                await asyncio.wait((answer,), timeout=self._settings.response_s)
+                answer = await self._channel.submit(
+                    target, part, prepared, lambda late: self._late(target, part, late)
+                )
             except AdapterUnavailableError:
                 return became
             finally:
                 self._room.release()
-            if not answer.done():
-                answer.add_done_callback(lambda late: self._late(target, part, late))
-            if not answer.done() or answer.cancelled():
+            if answer is None:
                 return Fared.LOST
-            status = answer.result().status
-            if status == Status.OK:
+            if answer.reason is None:
                 self._pace.took()
-                message_id = pdu.read_id(answer.result().body)
-                self._ledger.took(target, part, message_id, self._recorder.draft)
+                self._ledger.took(target, part, answer.id, self._recorder.draft)
                 return Fared.TAKEN
-            became = REASONS.get(status, Reason.SMS_REJECTED)
-            if status not in TOO_MUCH:
+            became = answer.reason
+            if not answer.is_too_much:
                 return became
             self._pace.throttled()
         return became
 
     def _late(self, target: Target, part: Part, answer: Answer) -> None:
         """An answer that nobody waits for any more says after all what became of it."""
-        if answer.cancelled() or target.state not in {State.BEGUN, State.UNKNOWN}:
+        if target.state not in {State.BEGUN, State.UNKNOWN}:
             return
         draft = self._recorder.draft
-        if answer.result().status == Status.OK:
-            self._ledger.took(target, part, pdu.read_id(answer.result().body), draft)
+        if answer.reason is None:
+            self._ledger.took(target, part, answer.id, draft)
         else:
-            reason = REASONS.get(answer.result().status, Reason.SMS_REJECTED)
-            self._ledger.failed(target, reason, draft)
+            self._ledger.failed(target, answer.reason, draft)
         self._recorder.write()
-
-    def _cut(self, written: str) -> sms_text.Parts:
-        return sms_text.split(written, self._settings.alphabet)
-
-    def _parts(self, job: Job) -> list[ShortMessage]:
-        """The parts of a text, without their receiver."""
-        cut = self._cut(job.text)
-        octets, total = cut.octets, len(cut.octets)
-        if self._settings.long_messages == "payload":
-            octets, total = (b"".join(octets),), 1
-        sender_ton, sender_npi, sender = self._address(job.source)
-        validity = ""
-        if job.valid_s is not None:
-            left = job.valid_s if job.due is None else job.due + job.valid_s - self._now()
-            validity = _validity(left)
-        made = [
-            ShortMessage(
-                source=sender, source_ton=sender_ton, source_npi=sender_npi,
-                priority=job.priority, validity=validity, coding=cut.coding,
-                registered=RECEIPT_WANTED if job.report else 0, octets=each,
-            )
-            for each in octets
-        ]  # fmt: skip
-        if total == 1:
-            return made
-        self._long = (self._long + 1) & 0xFF
-        for number, sm in enumerate(made, 1):
-            if self._settings.long_messages == "udh":
-                sm.esm_class = UDH
-                sm.octets = bytes((5, 0, 3, self._long, total, number)) + sm.octets
-            else:
-                sm.tlvs = {
-                    Tag.SAR_REFERENCE: self._long.to_bytes(2, "big"),
-                    Tag.SAR_TOTAL: bytes((total,)),
-                    Tag.SAR_NUMBER: bytes((number,)),
-                }
-        return made
-
-    def _addressed(self, sm: ShortMessage, to: str, reference: int) -> ShortMessage:
-        sm.to_ton, sm.to_npi, sm.to = self._address(dialable(to) or to)
-        if self._settings.reference:
-            sm.tlvs[Tag.REFERENCE] = reference.to_bytes(2, "big")
-        return sm
-
-    def _address(self, written: str) -> tuple[int, int, str]:
-        if written.startswith("+"):
-            return INTERNATIONAL, ISDN, written[1:]
-        if not written:
-            return 0, 0, ""
-        return (self._settings.ton, ISDN, written) if written.isdigit() else (NAME_TON, 0, written)
 
     # --- 221 and 222 -----------------------------------------------------------------------------
     async def cancel(self, request: ports.Command, message: m.CancelSms) -> Outcome:
@@ -304,7 +242,7 @@ class Outbox:
                 done += 1
         await self._recorder.commit()
         for target in targets:
-            if target.state is State.SENT and await self._cancel_at_centre(target, request):
+            if target.state is State.SENT and await self._withdraw(target, request):
                 done += 1
         if not done:
             raise CommandError(Result.WRONG_STATE, "it was sent already")
@@ -313,43 +251,25 @@ class Outbox:
             raise CommandError(Result.PARTIAL, what)
         return Outcome()
 
-    async def _cancel_at_centre(self, target: Target, request: ports.Command) -> bool:
-        source = pdu.address(*self._address(self._ledger.jobs[target.job].source))
-        answers = [
-            await self._ask(Command.CANCEL, pdu.cancel(part.id, source), request)
-            for part in target.parts
-            if part.fate is None
-        ]
-        # The receipt ("DELETED") tells it, as far as the centre sends one.
-        return bool(answers) and all(status == Status.OK for status, _ in answers)
+    async def _withdraw(self, target: Target, request: ports.Command) -> bool:
+        return await self._channel.withdraw(target, self._ledger.jobs[target.job], request)
 
     async def query(self, request: ports.Command, message: m.QuerySms) -> Outcome:
         """222: what is known, and what the centre says; by 122."""
         for target in self._targets(message):
             job = self._ledger.jobs[target.job]
-            fate = await self._fate_at_centre(target, job, request)
+            fate = await self._look_up(target, job, request)
             told = report(target, job, fate, self._clock.utc(), request_id=request.id)
             self._recorder.draft.tell(told, at=self._clock.utc())
         await self._recorder.commit()
         return Outcome()
 
-    async def _fate_at_centre(
-        self, target: Target, job: Job, request: ports.Command
-    ) -> Fate | None:
+    async def _look_up(self, target: Target, job: Job, request: ports.Command) -> Fate | None:
         if target.state in {State.UNKNOWN, State.FAILED}:
             return Fate.UNKNOWN
         if target.state is not State.SENT:
             return None
-        source = pdu.address(*self._address(job.source))
-        fates: list[Fate | None] = []
-        for part in target.parts:
-            status, body = await self._ask(Command.QUERY, pdu.query(part.id, source), request)
-            try:
-                state = pdu.read_state(body) if status == Status.OK else 0
-            except pdu.MalformedError:
-                state = 0
-            fates.append(STATES.get(state))
-        return fates[0] if len(set(fates)) == 1 else None
+        return await self._channel.look_up(target, job, request)
 
     def _targets(self, message: m.CancelSms | m.QuerySms) -> list[Target]:
         found = self._ledger.of(sms_id=message.sms_id, request_id=message.request_id)
@@ -358,17 +278,6 @@ class Outbox:
                 Result.WRONG_STATE, "nothing of that message is open here; its end was told"
             )
         return found
-
-    async def _ask(
-        self, command: Command, body: bytes, request: ports.Command
-    ) -> tuple[int, bytes]:
-        if self._clock.now() >= request.deadline:
-            raise CommandError(Result.EXPIRED, "it expired before the centre could be asked")
-        answer = self._link.request(command, body)
-        await asyncio.wait((answer,), timeout=self._settings.response_s)
-        if not answer.done() or answer.cancelled():
-            raise CommandError(Result.TIMEOUT, "the centre did not answer")
-        return answer.result().status, answer.result().body
 
     # --- what is due -----------------------------------------------------------------------------
     async def run(self) -> None:
@@ -396,10 +305,9 @@ class Outbox:
 
     async def _submit_due(self, chunk: Sequence[Target]) -> None:
         job = self._ledger.jobs[chunk[0].job]
-        left = inf
-        if job.valid_s is not None and job.due is not None:
-            left = job.due + job.valid_s - self._now()
-        fared = await self._submit_chunk(job, chunk, self._clock.now() + left)
+        left = job.left_s(self._now())
+        deadline = inf if left is None else self._clock.now() + left
+        fared = await self._submit_chunk(job, chunk, deadline)
         for target, each in zip(chunk, fared, strict=True):
             if each is Fared.NEVER:
                 self._ledger.take_back(target, self._recorder.draft)
@@ -411,11 +319,3 @@ class Outbox:
 
 def _chunks(targets: Sequence[Target], size: int) -> Iterable[Sequence[Target]]:
     return (targets[at : at + size] for at in range(0, len(targets), size))
-
-
-def _validity(seconds: float) -> str:
-    """A relative `validity_period` (7.1.1): clocks and zones that differ do not matter to it."""
-    left = int(min(max(seconds, 1), VALID_MAX_S))
-    days, left = divmod(left, 86_400)
-    hours, left = divmod(left, 3_600)
-    return f"0000{days:02}{hours:02}{left // 60:02}{left % 60:02}000R"
