@@ -94,7 +94,10 @@ def measure_messages(folder: Path, messages: int, ids: str) -> dict[str, float]:
             took.append((time.process_time() - cpu, time.perf_counter() - wall))
         acknowledged = [
             Acknowledge(
-                "desk", item.row.seq, Response(request_id=item.request.id, type=100, result=0)
+                "desk",
+                item.row.seq,
+                item.row.journal_seq,
+                Response(request_id=item.request.id, type=100, result=0),
             )
             for one in done
             for item in one.deliveries

@@ -59,7 +59,7 @@ class Sweep(Job[None]):
             # 309 says that it was not executed; what an earlier process sent nobody knows.
             result, state = Result.TIMEOUT, "unknown"
             detail = f"{row.receiver} may have received it before linkage was restarted"
-        context.tx.queues.settle(row.receiver, row.seq, state, int(result))
+        context.tx.queues.settle(row.receiver, row.seq, row.journal_seq, state, int(result))
         entry = context.tx.journal.find(row.journal_seq)
         context.own_notices.tell_failed(entry, result, detail)
 

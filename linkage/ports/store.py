@@ -114,8 +114,13 @@ class QueuesPort(Protocol):
         """Give a receiver's queue one more message."""
         ...
 
-    def settle(self, receiver: str, seq: int, state: str, result: int | None) -> None:
-        """What became of a delivery."""
+    def settle(
+        self, receiver: str, seq: int, journal_seq: int, state: str, result: int | None
+    ) -> None:
+        """What became of the delivery of a journal entry in a place of a queue.
+
+        Nothing is written where another one stands in that place since (`put`).
+        """
         ...
 
     def next_seq(self, receiver: str) -> int:

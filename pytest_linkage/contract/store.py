@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from linkage.ports.store import StorePort
-from linkage.store.rows import JournalRow, Operation
+from linkage.store.rows import DeliveryRow, JournalRow, Operation
 
 NOW_US = 1_800_000_000_000_000
 
@@ -82,6 +82,22 @@ class StoreContract(ABC):
         assert {row.seq for row in found} == {1, 2}
         assert {row.seq for row in with_new} == {1, 2, 4}
 
+    def test_an_answer_settles_only_what_it_was_given_to(self, tmp_path: Path) -> None:
+        """A 195 may take the place of another entry that is at its receiver already."""
+        with self.opened(tmp_path) as store:
+            with store.transaction():
+                for _ in range(3):
+                    seq = _append(store, "pbx", "1")
+                    store.queues.enqueue("desk", "application", seq, 100)
+                instead = DeliveryRow(receiver="desk", seq=2, journal_seq=seq, type=195)
+                store.queues.put(instead)
+            with store.transaction():
+                for seq in (1, 2, 3):
+                    store.queues.settle("desk", seq, seq, "done", 0)
+                left = store.queues.open("desk", 0, 10)
+
+        assert left == [instead]
+
     def test_a_queue_keeps_its_order_until_it_is_settled(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             with store.transaction():
@@ -89,7 +105,7 @@ class StoreContract(ABC):
                     seq = _append(store, "pbx", "1")
                     store.queues.enqueue("desk", "application", seq, 100)
                 store.queues.enqueue("other", "application", seq, 100)
-                store.queues.settle("desk", 2, "done", 0)
+                store.queues.settle("desk", 2, 2, "done", 0)
             with store.transaction():
                 waiting = [row.seq for row in store.queues.open("desk", 0, 10)]
                 some = [row.seq for row in store.queues.open("desk", 1, 2)]

@@ -173,7 +173,9 @@ class Queue:
                 return
             seq = self.line.unanswered.pop(by % len(self.line.unanswered))
             self.unwritten.append(seq)
-            assert self.outbox.answered(response(str(seq)), self.now_us) == seq
+            row = self.outbox.answered(response(str(seq)), self.now_us)
+            assert row is not None
+            assert row.seq == seq
 
     def the_receiver_asks_for_all_again(self, by: int = 0) -> None:
         """294 over everything: notices open again, the queue read from the start."""

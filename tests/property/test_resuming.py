@@ -89,7 +89,7 @@ class Site(Bench):
                 self.held.append(seq)
 
     def acknowledged(self, seq: int) -> None:
-        self.do(Acknowledge("desk", seq, Response(request_id="1", type=100, result=0)))
+        self.do(Acknowledge("desk", seq, 1, Response(request_id="1", type=100, result=0)))
         self.claimed.add(seq)
 
     def settle_held(self) -> None:

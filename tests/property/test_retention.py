@@ -65,7 +65,7 @@ class Site(Bench):
             ).all()
         for seq, journal_seq in found:
             answer = Response(request_id=str(journal_seq), type=100, result=0)
-            self.do(Acknowledge("desk", seq, answer))
+            self.do(Acknowledge("desk", seq, journal_seq, answer))
             self.fetched = max(self.fetched, seq)
 
     def ask_again(self, by: int) -> None:

@@ -16,15 +16,16 @@ from protocol.results import Result, result_text
 
 @dataclass(slots=True)
 class Acknowledge(Job[None]):
-    """A receiver answered the delivery `seq` of its queue.
+    """A receiver answered the delivery of a journal entry, in the place `seq` of its queue.
 
-    `further` are those that it accepted alike in the same turn of the loop.
+    `further` are those, `(seq, journal_seq)`, that it accepted alike in the same turn of the loop.
     """
 
     receiver: str
     seq: int
+    journal_seq: int
     response: Response
-    further: list[int] = field(default_factory=list)
+    further: list[tuple[int, int]] = field(default_factory=list)
 
     is_kept: ClassVar[bool] = True
 
@@ -32,9 +33,10 @@ class Acknowledge(Job[None]):
         """Of a command that was refused its sender is told."""
         response = self.response
         state = "done" if response.accepted else "refused"
-        context.tx.queues.settle(self.receiver, self.seq, state, response.result)
-        for seq in self.further:
-            context.tx.queues.settle(self.receiver, seq, state, response.result)
+        settle = context.tx.queues.settle
+        settle(self.receiver, self.seq, self.journal_seq, state, response.result)
+        for seq, journal_seq in self.further:
+            settle(self.receiver, seq, journal_seq, state, response.result)
         if response.accepted:
             return
         detail = response.detail or result_text(response.result)
@@ -65,7 +67,9 @@ class GiveUp(Job[None]):
         delivery = context.tx.queues.find(self.receiver, self.seq)
         if delivery is None or delivery.state != "open":
             return
-        context.tx.queues.settle(self.receiver, self.seq, "unknown", int(Result.TIMEOUT))
+        context.tx.queues.settle(
+            self.receiver, self.seq, self.journal_seq, "unknown", int(Result.TIMEOUT)
+        )
         row = context.tx.journal.find(self.journal_seq)
         detail = (
             f"{self.receiver} may have executed it before the link was lost; ask with 215 or 293"

@@ -13,7 +13,7 @@ from typing import Final
 from linkage.core.scope import Delivery
 from linkage.observation.instruments import QueueFigures
 from linkage.ports import LinkPort
-from linkage.store.rows import MICROSECONDS
+from linkage.store.rows import MICROSECONDS, DeliveryRow
 from protocol.envelope import Request, Response
 from protocol.kinds import is_command
 from protocol.results import Result
@@ -79,7 +79,7 @@ class Outbox:
         self.due_us: int | None = None
         """Nothing is pushed before: the receiver asked for a pause. None: it did not."""
         self._tries: Counter[int] = Counter()
-        self._settled: set[int] = set()
+        self._settled: set[tuple[int, int]] = set()
         """Answered since `restart`: what is read from disk meanwhile may still show them open."""
 
     # --- the link --------------------------------------------------------------------------------
@@ -170,10 +170,10 @@ class Outbox:
         if generation != self.generation or not self._begun:
             return []
         self.loading = False
-        out = self._settled.union(self.pushed)
+        out = self._settled.union(_place(out) for out, _ in self._pushed.values() if out)
         unknown = []
         for delivery in deliveries:
-            if delivery.row.seq in out or delivery.row.seq <= self.loaded:
+            if _place(delivery) in out or delivery.row.seq <= self.loaded:
                 continue
             again = self._was_sent(delivery)
             if again and _is_command(delivery):
@@ -250,8 +250,8 @@ class Outbox:
                 return
             link.push(request)
 
-    def answered(self, response: Response, now_us: int) -> int | None:
-        """The Seq that a response settles.
+    def answered(self, response: Response, now_us: int) -> DeliveryRow | None:
+        """The place in the queue that a response settles.
 
         None for a data answer, for what was not asked, and for a notice that the receiver could
         not take just now: that is pushed again, and nothing before it, once `due_us` has come.
@@ -267,9 +267,9 @@ class Outbox:
                 return None
             self._tries.pop(delivery.row.seq, None)
             if self.loading:
-                self._settled.add(delivery.row.seq)
+                self._settled.add(_place(delivery))
         self.pump(now_us)
-        return None if delivery is None else delivery.row.seq
+        return None if delivery is None else delivery.row
 
     def _put_off(self, delivery: Delivery, response: Response, now_us: int) -> bool:
         seq = delivery.row.seq
@@ -310,6 +310,11 @@ class Outbox:
     def pushed(self) -> list[int]:
         """The Seqs that are out and not answered."""
         return [delivery.row.seq for delivery, _ in self._pushed.values() if delivery is not None]
+
+
+def _place(delivery: Delivery) -> tuple[int, int]:
+    """A place in the queue and what stands there: a 195 may take the place of another."""
+    return delivery.row.seq, delivery.row.journal_seq
 
 
 def _is_command(delivery: Delivery) -> bool:

@@ -91,7 +91,8 @@ class QueueReader:
 
         Nor is it missed in silence: a notice becomes a 195, of a command the sender is told.
         """
-        self._tx.queues.settle(row.receiver, row.seq, "failed", int(Result.INTERNAL))
+        failed = int(Result.INTERNAL)
+        self._tx.queues.settle(row.receiver, row.seq, row.journal_seq, "failed", failed)
         if row.expires_at is None:
             peer = self._scope.peers.get(row.receiver)
             told = None if peer is None else self._gaps.tell_unreadable(peer, row.seq)

@@ -22,6 +22,7 @@ from linkage.core.sessions.takeover import Takeover
 from linkage.core.writer.writer import Writer
 from linkage.observation.instruments import Figures
 from linkage.ports import LinkPort
+from linkage.store.rows import DeliveryRow
 from protocol.envelope import Request, Response
 from protocol.message import Message
 
@@ -32,7 +33,7 @@ R = TypeVar("R")
 
 LOAD_AGAIN_S: Final = 1.0
 """After a disk that could not be read."""
-_NEVER: Final = (-1, Acknowledge("", 0, Response(request_id="", type=0, result=0)))
+_NEVER: Final = (-1, Acknowledge("", 0, 0, Response(request_id="", type=0, result=0)))
 ANSWERS_OF_A_PREFIX: Final = 9_999_999
 """What the patent's 16 characters have room for behind it."""
 
@@ -167,23 +168,24 @@ class Queues:
     def answered(self, receiver: str, response: Response) -> None:
         """A receiver answered a push; so it has a link, and had its queue before that."""
         outbox = self._outboxes[receiver]
-        seq = self._guarded(outbox, outbox.answered, response, self._steady_us())
-        if seq is not None:
-            self._acknowledge(receiver, seq, response)
+        row = self._guarded(outbox, outbox.answered, response, self._steady_us())
+        if row is not None:
+            self._acknowledge(row, response)
         if outbox.behind:
             self._load(outbox)
 
-    def _acknowledge(self, receiver: str, seq: int, response: Response) -> None:
+    def _acknowledge(self, row: DeliveryRow, response: Response) -> None:
         """Have it written that an answer came; acceptances of one turn of the loop as one work.
 
         A death before it is on disk costs a repetition, which the receiver knows.
         """
+        receiver = row.receiver
         turn, last = self._accepted.get(receiver, _NEVER)
         if turn == self._writer.turns and response.result == last.response.result:
             # Not handed over yet, so it stands before whatever registration came in between.
-            last.further.append(seq)
+            last.further.append((row.seq, row.journal_seq))
             return
-        work = Acknowledge(receiver, seq, response)
+        work = Acknowledge(receiver, row.seq, row.journal_seq, response)
         if self._takeover.holds(work):
             return
         accepted = response.accepted

@@ -13,7 +13,7 @@ from linkage.store.rows import DeliveryRow, columns_of
 from linkage.store.sql import renumber, tables
 from linkage.store.sql.dialect import upsert
 from linkage.store.sql.driver import Driver, Row, getter, in_table_order
-from linkage.store.sql.transaction import Part
+from linkage.store.sql.transaction import Part, Transaction
 from protocol.kinds import COMMAND_DIRECTIONS, SIZE
 
 DELIVERY_COLUMNS: Final = in_table_order(tables.delivery, columns_of(DeliveryRow))
@@ -44,6 +44,12 @@ _SAW: Final = upsert(tables.peer).on_conflict_do_update(
 
 class SqlQueues(Part, QueuesPort):
     """`tables.delivery` and `tables.peer`."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._put: set[tuple[str, int]] = set()
+        """Places that were given to another entry: receiver and Seq. They alone are settled with a
+        look at which one stands there; what an earlier process pushed nobody answers to this."""
+        super().__init__(tx)
 
     @override
     def forget(self) -> None:
@@ -85,7 +91,14 @@ class SqlQueues(Part, QueuesPort):
         return row
 
     @override
-    def settle(self, receiver: str, seq: int, state: str, result: int | None) -> None:
+    def settle(
+        self, receiver: str, seq: int, journal_seq: int, state: str, result: int | None
+    ) -> None:
+        if self._put and (receiver, seq) in self._put:
+            self._tx.flush()
+            values = (state, result, receiver, seq, journal_seq)
+            self._tx.driver.execute(_SETTLE_PUT, _SETTLE_PUT_ORDER, values)
+            return
         self._delivery_states.setdefault(receiver, {})[seq] = (state, result)
 
     @override
@@ -107,6 +120,7 @@ class SqlQueues(Part, QueuesPort):
     @override
     def set_gone_to(self, receiver: str, to_seq: int) -> None:
         self._tx.flush()
+        self._put = {place for place in self._put if place[0] != receiver or place[1] >= to_seq}
         peers, table = tables.peer, tables.delivery
         self._tx.connection.execute(
             update(peers).where(peers.c.peer_id == receiver).values(gone_to=to_seq)
@@ -126,6 +140,7 @@ class SqlQueues(Part, QueuesPort):
     @override
     def put(self, row: DeliveryRow) -> None:
         self._tx.flush()
+        self._put.add((row.receiver, row.seq))
         values = {name: getattr(row, name) for name in DELIVERY_COLUMNS}
         self._tx.connection.execute(
             upsert(tables.delivery)
@@ -253,6 +268,16 @@ _SETTLE: Final = (
     )
 )
 _SETTLE_ORDER: Final = ("state", "result", "of", "first", "last")
+_SETTLE_PUT: Final = (
+    update(tables.delivery)
+    .values(state=bindparam("state"), result=bindparam("result"))
+    .where(
+        tables.delivery.c.receiver == bindparam("of"),
+        tables.delivery.c.seq == bindparam("at"),
+        tables.delivery.c.journal_seq == bindparam("entry"),
+    )
+)
+_SETTLE_PUT_ORDER: Final = ("state", "result", "of", "at", "entry")
 _insert_peer = upsert(tables.peer).values(
     {name: bindparam(name) for name in ("peer_id", "role", "next_seq")}
 )

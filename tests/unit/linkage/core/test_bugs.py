@@ -262,7 +262,7 @@ def test_the_sender_of_a_command_that_cannot_be_read_is_told_in_its_own_queue(
     bench.say("desk", call_out(), id_="mine")
     (sent,) = bench.heard("pbx")
     accepted = Response(request_id=sent.request.id, type=210, result=1)
-    bench.do(Acknowledge("pbx", sent.seq, accepted))
+    bench.do(Acknowledge("pbx", sent.seq, int(sent.request.id), accepted))
     bench.say("desk", m.CancelCallOut(request_id="mine"))
     unit = BadDisk(bench.engine)
     unit.at, unit.times = int(sent.request.id), READS_MAX

@@ -13,7 +13,7 @@ def test_commands_sent_and_unanswered_do_not_delay_the_309_of_others() -> None:
         for seq in range(1, EXPIRE_MAX + 1)
     ]
     waits = DeliveryRow(receiver="sms", seq=1, journal_seq=5000, type=220, expires_at=1)
-    settled: list[tuple[str, int, str, int]] = []
+    settled: list[tuple[str, int, int, str, int]] = []
     context = SimpleNamespace(
         free_bytes=lambda: 0,
         disk_free=0,
@@ -28,6 +28,6 @@ def test_commands_sent_and_unanswered_do_not_delay_the_309_of_others() -> None:
         own_notices=SimpleNamespace(tell_failed=lambda *_: None),
     )
     Sweep(frozenset((row.receiver, row.seq) for row in sent), 2).run(cast("Any", context))
-    assert [(receiver, seq, state) for receiver, seq, state, _ in settled] == [
+    assert [(receiver, seq, state) for receiver, seq, _, state, _ in settled] == [
         ("sms", 1, "expired")
     ]

@@ -71,6 +71,12 @@ def answer(seq: int) -> Response:
     return Response(request_id=str(seq), type=106, result=0)
 
 
+def settled(outbox: Outbox, response: Response, now_us: int) -> int | None:
+    """The Seq that a response settles."""
+    row = outbox.answered(response, now_us)
+    return None if row is None else row.seq
+
+
 def open_outbox(window: int = 64) -> tuple[Outbox, Sink]:
     outbox, sink = Outbox("desk"), Sink(window)
     outbox.attach(sink)
@@ -137,13 +143,13 @@ def test_a_notice_that_the_receiver_could_not_take_is_pushed_again_after_a_pause
     outbox, sink = open_outbox(window=2)
     read(outbox, *(delivery(seq) for seq in range(1, 6)))
     assert outbox.answered(overload(1, result), 0) is None, "it is not settled"
-    assert outbox.answered(answer(2), 0) == 2
+    assert settled(outbox, answer(2), 0) == 2
     assert sink.seqs == [1, 2], "nothing more for now"
     outbox.pump(2 * SECOND - 1)
     assert sink.seqs == [1, 2]
     outbox.pump(2 * SECOND)
     assert sink.seqs == [1, 2, 1, 3], "and then in order"
-    assert outbox.answered(answer(1), 2 * SECOND) == 1
+    assert settled(outbox, answer(1), 2 * SECOND) == 1
 
 
 def test_notices_put_off_together_keep_their_order() -> None:
@@ -165,7 +171,7 @@ def test_a_pause_has_bounds_and_so_have_the_tries() -> None:
     for _ in range(TRIES_MAX - 1):
         assert outbox.answered(overload(1, retry_after_s=None), now) is None
         outbox.pump(now := now + PUT_OFF_MAX_S * SECOND)
-    assert outbox.answered(overload(1), now) == 1, "at last it counts as refused"
+    assert settled(outbox, overload(1), now) == 1, "at last it counts as refused"
     assert sink.seqs[-1] == 2
     outbox.restart(0)
     read(outbox, delivery(1))
@@ -177,7 +183,7 @@ def test_a_command_is_not_put_off_for_it_must_not_be_executed_later() -> None:
     outbox, _ = open_outbox()
     read(outbox)
     outbox.offer(delivery(1, type_=202), 0)
-    assert outbox.answered(overload(1), 0) == 1
+    assert settled(outbox, overload(1), 0) == 1
 
 
 def test_of_two_pauses_the_longer_counts() -> None:
@@ -254,7 +260,7 @@ def test_the_window_is_kept() -> None:
     read(outbox, *(delivery(seq) for seq in range(1, 6)))
     assert sink.seqs == [1, 2]
 
-    assert outbox.answered(answer(2), 0) == 2
+    assert settled(outbox, answer(2), 0) == 2
     assert outbox.answered(answer(2), 0) is None
     assert sink.seqs == [1, 2, 3]
 

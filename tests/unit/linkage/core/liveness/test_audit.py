@@ -37,12 +37,16 @@ class Inquest(Bench):
 
     def reply(self, question: Heard, message: Message | None = None, **fields: Any) -> None:
         """The platform answers a question with a 193."""
-        self.do(Acknowledge("pbx", question.seq, self.response(question, 1)))
+        self.answer(question, 1)
         answer = message or m.SnapshotNotice(request_id=question.request.id, **fields)
         assert self.say("pbx", answer).result == 0
 
     def refuse(self, question: Heard, result: int) -> None:
-        self.do(Acknowledge("pbx", question.seq, self.response(question, result)))
+        self.answer(question, result)
+
+    def answer(self, question: Heard, result: int) -> None:
+        response = self.response(question, result)
+        self.do(Acknowledge("pbx", question.seq, int(question.request.id), response))
 
     def response(self, question: Heard, result: int) -> Response:
         return Response(request_id=question.request.id, type=question.type, result=result)

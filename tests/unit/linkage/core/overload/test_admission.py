@@ -22,7 +22,7 @@ from tests.fakes.core_links import FakeLink, Site
 from tests.fakes.said import incoming
 
 FAILED = OSError("the store cannot be written")
-ANSWER = Acknowledge("desk", 1, Response(request_id="1", type=106, result=0))
+ANSWER = Acknowledge("desk", 1, 1, Response(request_id="1", type=106, result=0))
 SEEN = Observe("linkage", EntryKind.STRANGER, "knocked")
 
 
@@ -159,5 +159,5 @@ def test_an_answer_that_the_disk_did_not_take_waits_for_who_registers_meanwhile(
     door.admission.hand_over(ANSWER.receiver)
     door.admission.failed(ANSWER, FAILED)
     assert not door.admission.offer_kept(), "what becomes of the registration decides"
-    door.admission.failed(Acknowledge("other", 1, ANSWER.response), FAILED)
+    door.admission.failed(Acknowledge("other", 1, 1, ANSWER.response), FAILED)
     assert door.admission.offer_kept()

@@ -375,6 +375,30 @@ async def test_what_is_gone_is_said_to_its_end_where_less_was_asked_for_before(
         assert gaps(again.pushed)[0] == (2, 4)
 
 
+async def test_the_answer_to_a_gap_does_not_settle_the_longer_one_that_took_its_place(
+    tmp_path: Path,
+) -> None:
+    async with kept(tmp_path, replay_messages=2) as (site, pbx):
+        desk = await site.connect("desk")
+        desk.answers = accept
+        await site.call(pbx, *range(6))
+        await desk.heard(6)
+        await site.settled()
+        await site.keep()
+        desk.answers = None
+        await site.say(desk, m.ReplayRequest(from_seq=2, to_seq=3))
+        shorter = (await desk.heard(7))[6]
+        await site.say(desk, m.ReplayRequest(from_seq=2, to_seq=4))
+        desk.answer(shorter)
+        await desk.until(lambda: desk.types.count(195) == 2)
+        assert gaps(desk.pushed) == [(2, 3), (2, 4)]
+
+        site.core.closed(desk, "gone")
+        again = await site.connect("desk")
+        await again.heard(1)
+        assert gaps(again.pushed)[0] == (2, 4), "nobody has answered it"
+
+
 async def test_what_was_asked_for_again_meanwhile_is_not_taken_for_fetched(tmp_path: Path) -> None:
     async with kept(tmp_path, replay_messages=1) as (site, pbx):
         desk = await site.connect("desk")

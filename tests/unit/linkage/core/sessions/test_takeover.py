@@ -8,7 +8,7 @@ from protocol.envelope import Response
 
 
 def answer(type_: int = 100, receiver: str = "desk") -> Acknowledge:
-    return Acknowledge(receiver, 1, Response(request_id="1", type=type_, result=0))
+    return Acknowledge(receiver, 1, 1, Response(request_id="1", type=type_, result=0))
 
 
 def test_only_answers_to_notices_of_the_peer_that_registers_are_held_back() -> None:

@@ -34,7 +34,7 @@ def test_too_many_that_wait_go_up_to_the_first_open_command(
     assert found == Overdue("pbx", 2, "too many waited (queue_messages)")
 
     with unit.transaction():
-        unit.queues.settle("pbx", 3, "expired", 309)
+        unit.queues.settle("pbx", 3, 3, "expired", 309)
     (found,) = find_overdue(engine, limits, NOW_US)
     assert found.to_seq == 4
 

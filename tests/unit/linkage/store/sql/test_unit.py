@@ -46,7 +46,7 @@ def test_resuming_settles_what_is_there_and_reopens_notices_only(unit: UnitOfWor
     with unit.transaction():
         queued(unit, 100, 205, 102, 605, 300, 500)
         for seq in range(2, 7):
-            unit.queues.settle("peer", seq, "done", 0)
+            unit.queues.settle("peer", seq, 1, "done", 0)
     with unit.transaction():
         assert unit.queues.reopen_after("peer", 1, 100, 10) == (3, None)
         assert unit.queues.settle_to("peer", 1, 10) == 1
@@ -58,7 +58,7 @@ def test_resuming_goes_slice_by_slice_from_both_ends(unit: UnitOfWork) -> None:
     with unit.transaction():
         queued(unit, *[100] * 9)
         for seq in range(4, 10):
-            unit.queues.settle("peer", seq, "done", 0)
+            unit.queues.settle("peer", seq, 1, "done", 0)
     with unit.transaction():
         assert unit.queues.reopen_after("peer", 4, 100, 2) == (2, 8)
         assert open_seqs(unit) == [1, 2, 3, 8, 9]
@@ -71,7 +71,7 @@ def test_resuming_goes_slice_by_slice_from_both_ends(unit: UnitOfWork) -> None:
 def test_what_is_open_already_is_passed_over_in_slices_too(unit: UnitOfWork) -> None:
     with unit.transaction():
         queued(unit, *[100] * 9)
-        unit.queues.settle("peer", 1, "done", 0)
+        unit.queues.settle("peer", 1, 1, "done", 0)
     with unit.transaction():
         assert unit.queues.reopen_after("peer", 0, 100, 2) == (2, 2)
         assert open_seqs(unit) == [2, 3, 4, 5, 6, 7, 8, 9]
@@ -83,7 +83,7 @@ def test_a_replay_reopens_notices_only_and_counts_them(unit: UnitOfWork) -> None
     with unit.transaction():
         queued(unit, 100, 205, 102, 605, 300)
         for seq in range(1, 6):
-            unit.queues.settle("peer", seq, "done", 0)
+            unit.queues.settle("peer", seq, 1, "done", 0)
     with unit.transaction():
         assert unit.queues.reopen("peer", 1, 4, ()) == 2
         assert open_seqs(unit) == [1, 3]
@@ -99,7 +99,7 @@ def test_what_is_gone_from_a_queue_is_neither_resumed_nor_replayed(unit: UnitOfW
     for replay, again in ((True, [4, 5]), (False, [3, 4, 5])):  # with the 195 that tells of it
         with unit.transaction():
             for seq in range(1, 6):
-                unit.queues.settle("peer", seq, "done", 0)
+                unit.queues.settle("peer", seq, 1, "done", 0)
             unit.flush()
             if replay:
                 opened = unit.queues.reopen("peer", 1, 5, ())
@@ -233,10 +233,10 @@ def test_answers_are_written_one_by_one_however_they_came(unit: UnitOfWork) -> N
         unit.queues.enqueue("other", "application", 1, 100)
     with unit.transaction():
         for seq in (3, 1, 2, 7, 9, 8, 11):
-            unit.queues.settle("peer", seq, "done", 0)
-        unit.queues.settle("peer", 12, "done", 1)
-        unit.queues.settle("peer", 8, "refused", 500)
-        unit.queues.settle("peer", 5, "expired", 309)
+            unit.queues.settle("peer", seq, 1, "done", 0)
+        unit.queues.settle("peer", 12, 1, "done", 1)
+        unit.queues.settle("peer", 8, 1, "refused", 500)
+        unit.queues.settle("peer", 5, 1, "expired", 309)
         assert open_seqs(unit) == [4, 6, 10]
         assert len(unit.queues.open("other", 0, 10)) == 1
         states = unit.connection.exec_driver_sql(
@@ -305,3 +305,18 @@ def test_a_database_that_goes_away_under_us_is_no_bug(tmp_path: Path, unit: Unit
         blocker.close()
     with unit.transaction():
         entry(unit)
+
+
+def test_an_answer_to_what_stood_in_a_place_before_does_not_settle_what_stands_there_now(
+    unit: UnitOfWork,
+) -> None:
+    with unit.transaction():
+        queued(unit, *[100] * 3)
+        unit.queues.put(DeliveryRow(receiver="peer", seq=2, journal_seq=7, type=195))
+    with unit.transaction():
+        for seq in range(1, 4):
+            unit.queues.settle("peer", seq, 1, "done", 0)
+        assert open_seqs(unit) == [2]
+        unit.queues.settle("peer", 2, 7, "done", 0)
+        unit.queues.settle("peer", 2, 1, "done", 0)
+        assert open_seqs(unit) == []
