@@ -30,7 +30,7 @@ START: Final = datetime(2008, 11, 3, 9, 0, tzinfo=UTC)
 """Where a virtual clock begins when nobody says: any fixed time keeps runs comparable."""
 
 
-class Timer(Protocol):
+class ScenarioTimer(Protocol):
     """Something that will happen."""
 
     def cancel(self) -> None:
@@ -38,7 +38,7 @@ class Timer(Protocol):
         ...
 
 
-class Clock(Protocol):
+class ScenarioClock(Protocol):
     """Time and timers of one run, and the account of what is under way."""
 
     def now(self) -> float:
@@ -49,7 +49,7 @@ class Clock(Protocol):
         """The wall clock of the run."""
         ...
 
-    def call_at(self, when: float, action: Callable[[], None]) -> Timer:
+    def call_at(self, when: float, action: Callable[[], None]) -> ScenarioTimer:
         """Do `action` when `now()` has reached `when`."""
         ...
 
@@ -112,7 +112,7 @@ class RealClock:
         """The wall clock when the clock was made, plus `now()`."""
         return self._start + timedelta(seconds=self.now())
 
-    def call_at(self, when: float, action: Callable[[], None]) -> Timer:
+    def call_at(self, when: float, action: Callable[[], None]) -> ScenarioTimer:
         """Do `action` when `now()` has reached `when`."""
         return self._loop.call_at(self._zero + when / self.speed, action)
 
@@ -165,7 +165,7 @@ class VirtualClock:
         """The start plus `now()`."""
         return self._start + timedelta(seconds=self._now)
 
-    def call_at(self, when: float, action: Callable[[], None]) -> Timer:
+    def call_at(self, when: float, action: Callable[[], None]) -> ScenarioTimer:
         """Do `action` when `now()` has reached `when`; timers of one moment as they were set."""
         timer = _VirtualTimer(action)
         heapq.heappush(self._timers, (max(when, self._now), next(self._order), timer))
@@ -239,7 +239,7 @@ class VirtualClock:
 class ClientClock:
     """The time of a simulator's client: that of the run where it may be told, else the wall's."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: ScenarioClock) -> None:
         self._clock = clock
 
     def utc(self) -> datetime:

@@ -16,7 +16,7 @@ import pytest_asyncio
 if TYPE_CHECKING:
     from simulators.application.desk import SimulatedApplication
     from simulators.platform.parties import Site
-    from simulators.platform.shell import SimulatedPlatform
+    from simulators.platform.simulated_platform import SimulatedPlatform
     from simulators.screen.panel import SimulatedScreen
     from simulators.sms_centre import SmsCentre
 
@@ -108,7 +108,7 @@ async def simulated_platform(
 ) -> AsyncIterator[SimulatedPlatform]:
     """A communication platform: `simulated_platform.call("13900000100", "2222")`."""
     from simulators.clock import RealClock
-    from simulators.platform.shell import open_platform
+    from simulators.platform.simulated_platform import open_platform
 
     async with open_platform(
         linkage_server.host,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from simulators.application.desk import SimulatedApplication, open_application
 from simulators.background import Background
-from simulators.clock import Clock, RealClock, VirtualClock
-from simulators.platform.shell import SimulatedPlatform, open_platform, with_fresh_ids
+from simulators.clock import RealClock, ScenarioClock, VirtualClock
+from simulators.platform.simulated_platform import SimulatedPlatform, open_platform, with_fresh_ids
 from simulators.scenario import Place, Scenario
 from simulators.scenario.referee import Referee
 from simulators.scenario.result import ScenarioResult
@@ -26,7 +26,7 @@ async def run_scenario(
     *,
     platform_secret: str | None,
     application_secret: str | None,
-    clock: Clock | None = None,
+    clock: ScenarioClock | None = None,
     folder: Path | None = None,
     on_sighting: Callable[[Sighting], None] | None = None,
     stop: asyncio.Event | None = None,

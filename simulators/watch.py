@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from protocol.codec import encode_body
 from protocol.message import Message
-from simulators.clock import Clock
+from simulators.clock import ScenarioClock
 from simulators.message_values import fits
 
 WAIT_S: Final = 10.0
@@ -45,7 +45,7 @@ class Sighting:
 class Watch:
     """The diary of one simulator."""
 
-    def __init__(self, clock: Clock, place: str) -> None:
+    def __init__(self, clock: ScenarioClock, place: str) -> None:
         self._clock = clock
         self._place = place
         self._observers: list[Callable[[Sighting], None]] = []

@@ -38,7 +38,7 @@ COMMANDS: Final[Table] = {
         "peer.list_peers:peers",
         "List the peers: who is connected, what waits.",
     ),
-    "top": ("top.watch:top", "Watch a serving linkage: rates, queues, adapters."),
+    "top": ("top.top:top", "Watch a serving linkage: rates, queues, adapters."),
     "simulate": ("commands:simulate", "Play a platform, an application or a screen."),
     "conformance": (
         "conformance:conformance",

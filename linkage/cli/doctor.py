@@ -25,7 +25,7 @@ def doctor(as_json: bool, config_file: Path) -> None:
     Exit status 1 when something that linkage needs is broken.
     """
     from linkage.clock import SystemClock
-    from linkage.doctor import examine
+    from linkage.doctor_checks import examine
     from linkage.ports.probe import State
 
     findings = list(examine(config_file, SystemClock().utc()))

@@ -109,7 +109,7 @@ async def _serve(config: Config, read: Read, hidden: SecretsOf, *, as_json: bool
 
 
 async def _reload(served: LinkagePart, read: Read, hidden: SecretsOf) -> list[str]:
-    """SIGHUP, or asked for at the door: what is wrong with the new settings changes nothing."""
+    """SIGHUP, or asked for by the control socket: settings that are wrong change nothing."""
     from linkage.config.problems import ConfigError
 
     try:

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterable
 from typing import ClassVar, Self, Unpack
 
-from linkage.client.connecting import Listener
+from linkage.client.connecting import ClientListener
 from linkage.client.errors import ClosedError, CommandRefusedError
 from linkage.client.options import COMMAND_EXPIRE_S, Options
 from linkage.client.peer import Peer
@@ -110,7 +110,7 @@ class BusinessPeer(Peer[Received]):
 class ListeningPeer(BusinessPeer):
     """A business platform that listens, as the patent has it; linkage is told by `dial` where."""
 
-    _listener: Listener | None = None
+    _listener: ClientListener | None = None
 
     @classmethod
     def listen(
@@ -131,7 +131,7 @@ class ListeningPeer(BusinessPeer):
         made = cls(host, port, peer_id, **options)
         context: ssl.SSLContext | None = options.get("ssl")
         names = None if allowed is None else frozenset(allowed)
-        made._listener = Listener(host, port, ssl_context=context, allowed=names)
+        made._listener = ClientListener(host, port, ssl_context=context, allowed=names)
         made._carrier = made._listener
         return made
 

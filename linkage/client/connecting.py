@@ -56,7 +56,7 @@ class Backoff:
         return min(self.most_s, self.first_s * 2.0**doublings) * (0.5 + lot / 2)
 
 
-class Host(Protocol):
+class ConnectingClient(Protocol):
     """What a carrier needs of its client."""
 
     def report(self, state: State, reason: str) -> None:
@@ -89,12 +89,12 @@ class Host(Protocol):
 class Carrier(Protocol):
     """Brings connections about until cancelled."""
 
-    async def run(self, host: Host) -> None:
-        """Until cancelled, or until `Host.check` raises."""
+    async def run(self, host: ConnectingClient) -> None:
+        """Until cancelled, or until `ConnectingClient.check` raises."""
         ...
 
 
-class Dialler:
+class ClientDialler:
     """Connects to linkage; when the connection is lost or cannot be made, again after a pause."""
 
     def __init__(
@@ -114,7 +114,7 @@ class Dialler:
         self._backoff = backoff
         self._lot = lot
 
-    async def run(self, host: Host) -> None:
+    async def run(self, host: ConnectingClient) -> None:
         """Dial, serve, pause; until cancelled or refused for good."""
         failures = 0
         while True:
@@ -126,7 +126,7 @@ class Dialler:
             host.report(State.WAITING, f"{reason}; retrying in {pause_s:.1f} s")
             await asyncio.sleep(pause_s)
 
-    async def _attempt(self, host: Host) -> tuple[bool, str]:
+    async def _attempt(self, host: ConnectingClient) -> tuple[bool, str]:
         """One round through the addresses of the host, up to the first that registers us."""
         try:
             addresses = await self._addresses()
@@ -152,7 +152,9 @@ class Dialler:
             )
         return list(dict.fromkeys((str(item[4][0]), self._port) for item in found))
 
-    async def _attempt_at(self, host: Host, address: tuple[str, int]) -> tuple[bool, str]:
+    async def _attempt_at(
+        self, host: ConnectingClient, address: tuple[str, int]
+    ) -> tuple[bool, str]:
         named = None if self._ssl is None else self._server_hostname or self._host
         name = address_text(*address)
         try:
@@ -169,7 +171,7 @@ class Dialler:
         return served, f"{name}: {session.close_reason}"
 
 
-class Listener:
+class ClientListener:
     """Waits for linkage to connect: the patent's way, the business platform is the TCP server.
 
     `allowed` are the addresses that linkage may come from, None: any. A legacy peer, which nobody
@@ -192,7 +194,7 @@ class Listener:
         self.address: tuple[str, int] | None = None
         """Where it listens, once it does; tells the port where 0 was asked for."""
 
-    async def run(self, host: Host) -> None:
+    async def run(self, host: ConnectingClient) -> None:
         """Listen until cancelled.
 
         Raises:
@@ -230,7 +232,7 @@ class Listener:
         return None
 
     async def _serve(
-        self, host: Host, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, host: ConnectingClient, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         session = host.make_session(reader, writer, dialled=True)
         self._sessions.add(session)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, TypedDict
 
 from linkage.client.connecting import Backoff, State
-from linkage.client.session import Clock
+from linkage.client.session import SessionClock
 from linkage.config.secrets import Secret
 from protocol.dialect import Dialect
 from protocol.events import Timers
@@ -48,7 +48,7 @@ class Options(TypedDict, total=False):
     `on_state` or its log."""
     backoff: Backoff
     """Pauses between attempts to connect."""
-    clock: Clock
+    clock: SessionClock
     """Where the time comes from; for tests."""
     further: dict[str, Any]
     """More fields for the registration message, such as `app_name` or `vendor`."""

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import ClassVar, Final, Generic, Self, TypeVar, Unpack
 
 from linkage.client.attempts import Attempts
-from linkage.client.connecting import Backoff, Carrier, Dialler, State
+from linkage.client.connecting import Backoff, Carrier, ClientDialler, State
 from linkage.client.credentials import Credentials
 from linkage.client.errors import (
     RETRIED,
@@ -75,7 +75,7 @@ class Peer(Generic[K]):
         self._patience = asyncio.Timeout(None)  # made outside of any loop, too
         """Runs out when no session has been registered for too long."""
         self._attempts = Attempts()
-        self._carrier: Carrier = Dialler(
+        self._carrier: Carrier = ClientDialler(
             host,
             port,
             ssl_context=options.get("ssl"),

@@ -23,7 +23,7 @@ CLOSE_GRACE_S: Final = 2.0
 on their way."""
 
 
-class Clock(Protocol):
+class SessionClock(Protocol):
     """Where the time comes from; `linkage.clock` has the system's, and one for tests."""
 
     def utc(self) -> datetime:
@@ -35,7 +35,7 @@ class Clock(Protocol):
         ...
 
 
-class Owner(Protocol):
+class SessionOwner(Protocol):
     """Who is told what comes in on a session; calls must not block."""
 
     def take_request(self, session: Session, request: Request) -> None:
@@ -62,8 +62,8 @@ class Session:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         connection: Connection,
-        owner: Owner,
-        clock: Clock,
+        owner: SessionOwner,
+        clock: SessionClock,
         *,
         dialled: bool = False,
     ) -> None:

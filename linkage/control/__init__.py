@@ -14,6 +14,6 @@ longer than the process behind it: where nobody answers, nobody serves, also aft
 """
 
 from linkage.control.client import ControlError, NotServingError, ask
-from linkage.control.server import Door
+from linkage.control.control_server import ControlServer
 
-__all__ = ["ControlError", "Door", "NotServingError", "ask"]
+__all__ = ["ControlError", "ControlServer", "NotServingError", "ask"]

@@ -1,4 +1,4 @@
-"""The other end of the door: what the command line asks a serving linkage."""
+"""The other end of the control socket: what the command line asks a serving linkage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the door is, and how its path is made to fit a socket's address."""
+"""Where the control socket is, and how its path is made to fit a socket's address."""
 
 from __future__ import annotations
 

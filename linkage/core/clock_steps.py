@@ -18,7 +18,7 @@ from typing import Final
 from linkage.core.scope import Now
 from linkage.ports import Clock, EntryKind
 from linkage.ports.store import CLOCK, Tx
-from linkage.store.clock_steps import Steps
+from linkage.store.clock_history import ClockHistory
 from linkage.store.rows import MICROSECONDS, JournalRow, to_us
 
 STEP_MIN_US: Final = 10 * MICROSECONDS
@@ -35,7 +35,7 @@ class ClockSteps:
         self._own_id = own_id
         self._offset_us: int | None = None
         self._gap: tuple[int, int] = (0, 0)
-        self.steps = Steps()
+        self.steps = ClockHistory()
         self._is_read = False
         self._next: tuple[int, tuple[int, int], int] | None = None
         self._off_us = 0
@@ -50,7 +50,7 @@ class ClockSteps:
     def look(self, now: Now) -> None:
         """See whether the clock was set since the last batch; `settled` takes note of it."""
         if not self._is_read:
-            self.steps = Steps.of_texts(self._unit.memory.load(CLOCK))
+            self.steps = ClockHistory.of_texts(self._unit.memory.load(CLOCK))
             self._is_read = True
         offset_us = now.utc_us - now.steady_us
         seq, gap, moved_us = self._unit.journal.next_seq, self._gap, 0

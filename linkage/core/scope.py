@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from linkage.core.peers import Peers
 from linkage.ports.store import Tx
-from linkage.store.clock_steps import Steps
+from linkage.store.clock_history import ClockHistory
 from linkage.store.rows import DeliveryRow, JournalRow, to_us
 from protocol.envelope import Request
 from protocol.message import Message
@@ -86,9 +86,9 @@ class Scope:
     def __init__(self, tx: Tx, peers: Peers) -> None:
         self.tx = tx
         self.peers = peers
-        self.begin_batch(Now(datetime.fromtimestamp(0, UTC), 0), Steps())
+        self.begin_batch(Now(datetime.fromtimestamp(0, UTC), 0), ClockHistory())
 
-    def begin_batch(self, now: Now, steps: Steps) -> None:
+    def begin_batch(self, now: Now, steps: ClockHistory) -> None:
         """A batch begins; `steps` says where in the journal the clock was set."""
         self.now = now
         self.now_us = now.utc_us

@@ -26,7 +26,7 @@ from prometheus_client import (
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from linkage.observation.metrics import Source, scrape_families
+from linkage.observation.metric_families import Source, scrape_families
 
 logger = logging.getLogger("linkage.observation")
 

@@ -244,7 +244,7 @@ ALARMS: Final = "!alarms"
 SESSIONS: Final = "!sessions"
 """And the last two connections of each peer (`linkage.core.requests.repetition`)."""
 CLOCK: Final = "!clock"
-"""And the moves of the wall clock (`linkage.store.clock_steps`)."""
+"""And the moves of the wall clock (`linkage.store.clock_history`)."""
 
 
 class MemoryPort(Protocol):

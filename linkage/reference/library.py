@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from linkage.client.connecting import Host
-from linkage.client.session import Owner
+from linkage.client.connecting import ConnectingClient
+from linkage.client.session import SessionOwner
 from linkage.config.field_docstrings import all_written
 
 MODULES: Final = ("linkage", "linkage.client", "linkage.blocking", "linkage.reader")
@@ -30,7 +30,9 @@ settings in [configuration](configuration.md); how it all goes together is shown
 [quickstart](../quickstart/library.md). Durations are in seconds, times aware and in UTC.
 """
 _INTERNAL: Final = (
-    frozenset(vars(Host)) | frozenset(vars(Owner)) | {"call", "each", "hand", "next", "settle"}
+    frozenset(vars(ConnectingClient))
+    | frozenset(vars(SessionOwner))
+    | {"call", "each", "hand", "next", "settle"}
 )
 """What the parts of a client call each other by."""
 _SECTIONS: Final = ("Args", "Raises", "Returns", "Yields")

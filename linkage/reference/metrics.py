@@ -10,7 +10,7 @@ from typing import Final
 from prometheus_client.core import Metric
 
 from linkage.core.overload.conditions import CONDITIONS
-from linkage.observation import metrics
+from linkage.observation import metric_families
 from linkage.observation.instruments import QUICK_BOUNDS_S, AdapterFigures, Figures, Histogram
 from linkage.ports.maintenance import Backlog
 
@@ -34,31 +34,31 @@ def families() -> Iterator[Metric]:
     figures.deliveries[0] = 1
     figures.queue_of("application")
     adapter = AdapterFigures(commands=Counter({0: 1}))
-    yield from metrics.build_families("0", ("core",))
-    yield from metrics.core_families(figures)
-    yield from metrics.work_families(0, 0.0, 0)
-    yield from metrics.alarm_families((), CONDITIONS)
-    yield from metrics.peer_families(
+    yield from metric_families.build_families("0", ("core",))
+    yield from metric_families.core_families(figures)
+    yield from metric_families.work_families(0, 0.0, 0)
+    yield from metric_families.alarm_families((), CONDITIONS)
+    yield from metric_families.peer_families(
         [("desk", "application", True)], {"desk": Backlog(0, None)}, 0
     )
-    yield from metrics.session_families(0, 0, {"application": 1})
-    yield from metrics.gateway_families(
+    yield from metric_families.session_families(0, 0, {"application": 1})
+    yield from metric_families.gateway_families(
         accepted=0,
         turned_away=Counter(allow=1),
         refused=Counter({201: 1}),
-        events=dict.fromkeys(metrics.GATEWAY_EVENTS, 0),
+        events=dict.fromkeys(metric_families.GATEWAY_EVENTS, 0),
         received_bytes=0,
         sent_bytes=0,
     )
-    yield from metrics.adapter_families([("asterisk1", "up", adapter)])
-    yield from metrics.disk_families(Path("/linkage.db"))
-    yield from metrics.wal_families(0, 0.0)
-    yield from metrics.loop_families(Histogram(QUICK_BOUNDS_S))
-    yield from metrics.bus_families({"adapter:asterisk1": 1})
-    yield from metrics.core_link_families(up=True, waiting=0)
-    yield from metrics.log_families(Counter(info=1), 0)
-    yield from metrics.span_families(0, 0)
-    yield from metrics.scrape_families({"queues": 1})
+    yield from metric_families.adapter_families([("asterisk1", "up", adapter)])
+    yield from metric_families.disk_families(Path("/linkage.db"))
+    yield from metric_families.wal_families(0, 0.0)
+    yield from metric_families.loop_families(Histogram(QUICK_BOUNDS_S))
+    yield from metric_families.bus_families({"adapter:asterisk1": 1})
+    yield from metric_families.core_link_families(up=True, waiting=0)
+    yield from metric_families.log_families(Counter(info=1), 0)
+    yield from metric_families.span_families(0, 0)
+    yield from metric_families.scrape_families({"queues": 1})
 
 
 def reference_text() -> str:

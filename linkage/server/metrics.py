@@ -15,7 +15,7 @@ from linkage.core import Core
 from linkage.core.overload.conditions import CONDITIONS, DISK_LOW, LOG_HELD, OVERLOAD
 from linkage.hosting import AdapterHost, AdapterState
 from linkage.logs.writer import log_writer
-from linkage.observation import metrics
+from linkage.observation import metric_families
 from linkage.observation.http import HealthServer, Phase
 from linkage.observation.lag import LoopLag
 from linkage.ports import Clock
@@ -31,13 +31,13 @@ def watch_process(watch: HealthServer, lag: LoopLag, clock: Clock, parts: Sequen
     """The process itself: its version, and whether its event loop turns."""
 
     def families() -> Iterator[Metric]:
-        yield from metrics.build_families(__version__, parts)
-        yield from metrics.loop_families(lag.lags)
+        yield from metric_families.build_families(__version__, parts)
+        yield from metric_families.loop_families(lag.lags)
 
     def log() -> Iterator[Metric]:
         writer = log_writer()
         if writer is not None:
-            yield from metrics.log_families(writer.lines, writer.dropped)
+            yield from metric_families.log_families(writer.lines, writer.dropped)
 
     def unhealthy() -> list[str]:
         silent_s = clock.now() - lag.seen_at
@@ -55,9 +55,9 @@ def watch_core(watch: HealthServer, core: Core, database: Path, clock: Clock) ->
     """The core with its store: requests, batches, queues, the disk."""
 
     def families() -> Iterator[Metric]:
-        yield from metrics.core_families(core.figures)
-        yield from metrics.work_families(core.inbox, core.oldest_work_s, core.journal_seq)
-        yield from metrics.alarm_families(core.conditions.raised, CONDITIONS)
+        yield from metric_families.core_families(core.figures)
+        yield from metric_families.work_families(core.inbox, core.oldest_work_s, core.journal_seq)
+        yield from metric_families.alarm_families(core.conditions.raised, CONDITIONS)
 
     def queues() -> Iterator[Metric]:
         peers = [(peer.id, peer.role.value, peer.connected) for peer in core.peers.by_id.values()]
@@ -66,7 +66,7 @@ def watch_core(watch: HealthServer, core: Core, database: Path, clock: Clock) ->
             waiting = backlogs(engine)
         finally:
             engine.dispose()
-        yield from metrics.peer_families(peers, waiting, to_us(clock.utc()))
+        yield from metric_families.peer_families(peers, waiting, to_us(clock.utc()))
 
     def unready() -> list[str]:
         raised = core.conditions.raised
@@ -83,9 +83,11 @@ def watch_core(watch: HealthServer, core: Core, database: Path, clock: Clock) ->
 
     watch.add_metrics("core", families)
     watch.add_metrics("queues", queues)
-    watch.add_metrics("disk", lambda: metrics.disk_families(database))
+    watch.add_metrics("disk", lambda: metric_families.disk_families(database))
     if (log := core.store_log) is not None:
-        watch.add_metrics("wal", lambda: metrics.wal_families(log.behind_bytes, log.held_s))
+        watch.add_metrics(
+            "wal", lambda: metric_families.wal_families(log.behind_bytes, log.held_s)
+        )
     watch.add_checks(unready=unready, warnings=warnings)
 
 
@@ -94,14 +96,16 @@ def watch_gateway(watch: HealthServer, gateway: Gateway, here: Callable[[], Coun
 
     def families() -> Iterator[Metric]:
         figures = gateway.figures
-        yield from metrics.session_families(gateway.connections, gateway.unregistered, here())
-        yield from metrics.gateway_families(
+        yield from metric_families.session_families(
+            gateway.connections, gateway.unregistered, here()
+        )
+        yield from metric_families.gateway_families(
             accepted=figures.accepted,
             turned_away=figures.turned_away,
             refused=figures.refused,
             events={
                 name: getattr(figures, field)
-                for name, (field, _) in metrics.GATEWAY_EVENTS.items()
+                for name, (field, _) in metric_families.GATEWAY_EVENTS.items()
             },
             received_bytes=figures.received_bytes,
             sent_bytes=figures.sent_bytes,
@@ -112,7 +116,7 @@ def watch_gateway(watch: HealthServer, gateway: Gateway, here: Callable[[], Coun
 
 def watch_parts(watch: HealthServer, parts: Callable[[], Mapping[str, int]]) -> None:
     """The bus at the core's end: which parts are here, each with how many links."""
-    watch.add_metrics("bus", lambda: metrics.bus_families(parts()))
+    watch.add_metrics("bus", lambda: metric_families.bus_families(parts()))
 
 
 def watch_bus(
@@ -121,7 +125,7 @@ def watch_bus(
     """The bus at a part's end: a part without a core is healthy, but not ready."""
 
     def families() -> Iterator[Metric]:
-        return metrics.core_link_families(up=problem() is None, waiting=waiting())
+        return metric_families.core_link_families(up=problem() is None, waiting=waiting())
 
     def unready() -> list[str]:
         found = problem()
@@ -144,7 +148,7 @@ def watch_adapters(watch: HealthServer, hosts: Callable[[], Sequence[AdapterHost
     """Adapters in this process. A platform that is down for now keeps nobody from being ready."""
 
     def families() -> Iterator[Metric]:
-        return metrics.adapter_families(
+        return metric_families.adapter_families(
             [(host.peer_id, host.state.value, host.figures) for host in hosts()]
         )
 

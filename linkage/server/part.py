@@ -13,7 +13,7 @@ from gateway import ListenError
 from linkage.bus.part_names import CORE
 from linkage.clock import SystemClock
 from linkage.config.file import Config
-from linkage.control import Door
+from linkage.control import ControlServer
 from linkage.observation.http import HealthServer, Phase
 from linkage.observation.lag import LoopLag
 from linkage.ports import Absent, Clock, CorePort, EntryKind
@@ -41,7 +41,7 @@ class LinkagePart(ABC):
         """The core, here or in another process; of a part that serves."""
         self._notes = TaskSet(name)
         self.watch: HealthServer | None = None
-        self.door: Door | None = None
+        self.door: ControlServer | None = None
         """Where the command line asks, once it serves; of the core only."""
 
     @property

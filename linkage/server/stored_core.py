@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from linkage.config.file import Config
-from linkage.control import Door
+from linkage.control import ControlServer
 from linkage.core import Core
 from linkage.core.retention.schedule import RetentionSchedule
 from linkage.files import DirectoryFiles
@@ -56,7 +56,7 @@ class StoredCore:
         stack.callback(reading.dispose)
         store = SqlMaintenance(reading, config.archive_path)
         self._keeper = RetentionSchedule(self.core, store, config, clock, files.remove_abandoned)
-        self.door = Door(self.core, config.control_path)
+        self.door = ControlServer(self.core, config.control_path)
 
     async def start(self) -> None:
         """Core, then housekeeper; that one ends last, so that it notes the journal's end.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from prometheus_client.core import Metric
 
 from linkage import __version__
-from linkage.observation.metrics import span_families
+from linkage.observation.metric_families import span_families
 from linkage.tracing.spans import Kind, Put, Span
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from functools import partial
 from linkage.client import Application
 from protocol.message import Message
 from simulators.background import Background
-from simulators.clock import ClientClock, Clock
+from simulators.clock import ClientClock, ScenarioClock
 from simulators.message_values import build, fits
 from simulators.platform.engine import SERVED
 from simulators.scenario import Rule
@@ -34,7 +34,7 @@ class SimulatedApplication:
     """
 
     def __init__(
-        self, client: Application, rules: Sequence[Rule], clock: Clock, *, accounted: bool
+        self, client: Application, rules: Sequence[Rule], clock: ScenarioClock, *, accounted: bool
     ) -> None:
         self.watch = Watch(clock, "application")
         self.client = client
@@ -96,7 +96,7 @@ async def open_application(
     application_id: str,
     *,
     secret: str | None,
-    clock: Clock,
+    clock: ScenarioClock,
     rules: Sequence[Rule] = (),
     accounted: bool = False,
     tls: ssl.SSLContext | None = None,

@@ -26,7 +26,7 @@ from protocol.registration import (
 )
 from protocol.results import Result
 from protocol.roles import REGISTRATION_TYPE, Role
-from simulators.clock import Clock
+from simulators.clock import ScenarioClock
 from simulators.conformance.connection import Broken, Connection, Item
 from simulators.conformance.model import Settings
 from simulators.conformance.violations import Violations
@@ -55,10 +55,10 @@ class Handshake:
     after_refusal: list[str] = field(default_factory=list)
 
 
-class Reception:
+class Handshakes:
     """Greets connections, leniently: what is wrong is noted, and the run goes on."""
 
-    def __init__(self, settings: Settings, violations: Violations, clock: Clock) -> None:
+    def __init__(self, settings: Settings, violations: Violations, clock: ScenarioClock) -> None:
         self._settings = settings
         self._violations = violations
         self._clock = clock

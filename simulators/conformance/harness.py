@@ -24,7 +24,7 @@ from protocol.roles import Role
 from simulators.background import Background
 from simulators.clock import RealClock
 from simulators.conformance.connection import Connection, Item
-from simulators.conformance.handshake import Handshake, Reception
+from simulators.conformance.handshake import Handshake, Handshakes
 from simulators.conformance.mailbox import Mailbox
 from simulators.conformance.model import (
     ConformanceError,
@@ -53,7 +53,7 @@ class Harness:
         self.settings = settings
         self.violations = Violations(settings.role)
         self.clock = RealClock()
-        self.reception = Reception(settings, self.violations, self.clock)
+        self.reception = Handshakes(settings, self.violations, self.clock)
         self.handshakes: list[Handshake] = []
         self.mailbox = Mailbox(self.end_check)
         self.limit: asyncio.Timeout | None = None
@@ -312,7 +312,11 @@ class Harness:
         return encode(request, self.settings.dialect).decode()
 
     async def ask(
-        self, request: Request, *, connection: Connection | None = None, data: bytes | None = None
+        self,
+        request: Request,
+        *,
+        connection: Connection | None = None,
+        data: bytes | None = None,
     ) -> Response:
         """Send a request (or `data` in its stead) and wait for its response.
 
@@ -408,7 +412,11 @@ class Harness:
                 ) from None
 
     async def next_request(
-        self, connection: Connection, mark: int, wanted: Callable[[Request], bool], within_s: float
+        self,
+        connection: Connection,
+        mark: int,
+        wanted: Callable[[Request], bool],
+        within_s: float,
     ) -> Request | None:
         """A request of the implementation, after a mark; None when none comes in time."""
         found = await connection.find(

@@ -99,7 +99,7 @@ class FaultProxy:
         self.make_cutter = cutter
         self._listen = listen
         self._on_fault = on_fault
-        self._links: set[Link] = set()
+        self._links: set[ProxyLink] = set()
         self._background = Background()
         self._server: asyncio.Server | None = None
         self._zero = 0.0
@@ -187,7 +187,7 @@ class FaultProxy:
             self.stats.unreachable += 1
             writer.transport.abort()
             return
-        link = Link(self, number, (reader, writer), (far_reader, far_writer))
+        link = ProxyLink(self, number, (reader, writer), (far_reader, far_writer))
         self._links.add(link)
         self.stats.open += 1
         try:
@@ -200,7 +200,7 @@ class FaultProxy:
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class Link:
+class ProxyLink:
     """One connection through the proxy: two pumps, and what is scripted for a time."""
 
     def __init__(self, proxy: FaultProxy, number: int, near: Streams, far: Streams) -> None:
@@ -283,7 +283,7 @@ class Pump:
     def __init__(
         self,
         proxy: FaultProxy,
-        link: Link,
+        link: ProxyLink,
         number: int,
         direction: Direction,
         reader: asyncio.StreamReader,

@@ -6,6 +6,6 @@
 from __future__ import annotations
 
 from simulators.platform.serving import serve
-from simulators.platform.shell import SimulatedPlatform, open_platform, with_fresh_ids
+from simulators.platform.simulated_platform import SimulatedPlatform, open_platform, with_fresh_ids
 
 __all__ = ["SimulatedPlatform", "open_platform", "serve", "with_fresh_ids"]

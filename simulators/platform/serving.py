@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulators.clock import RealClock
-from simulators.platform.shell import open_platform, with_fresh_ids
+from simulators.platform.simulated_platform import open_platform, with_fresh_ids
 from simulators.watch import Sighting
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ class LegState(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Timer:
+class SwitchTimer:
     """Something that will happen unless cancelled."""
 
     when: float
@@ -55,7 +55,7 @@ class Leg:
     held: bool = False
     muted: bool = False
     deaf: bool = False
-    timers: list[Timer] = field(default_factory=list)
+    timers: list[SwitchTimer] = field(default_factory=list)
     on_answered: Callable[[Leg], None] | None = None
     on_failed: Callable[[Leg, Reason], None] | None = None
 
@@ -78,13 +78,13 @@ class Switch:
         self.now = 0.0
         self.lines: dict[str, Leg] = {}
         self._reached: Counter[str] = Counter()
-        self._timers: list[tuple[float, int, Timer]] = []
+        self._timers: list[tuple[float, int, SwitchTimer]] = []
         self._order = count()
 
     # --- timers ---------------------------------------------------------------------------------
-    def after(self, delay_s: float, action: Action) -> Timer:
+    def after(self, delay_s: float, action: Action) -> SwitchTimer:
         """Do `action` in `delay_s` seconds."""
-        timer = Timer(self.now + delay_s, action)
+        timer = SwitchTimer(self.now + delay_s, action)
         heapq.heappush(self._timers, (timer.when, next(self._order), timer))
         return timer
 

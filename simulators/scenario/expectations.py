@@ -23,7 +23,7 @@ from protocol.messages import message_class
 from protocol.roles import DIRECTIONS, Role
 from protocol.suggest import suggestion
 from simulators.message_values import ANY, elements, problem_with
-from simulators.scenario.toml_tables import Table
+from simulators.scenario.toml_tables import TomlTable
 
 
 class Place(StrEnum):
@@ -62,7 +62,7 @@ class Expectation:
         return text + (f" ({self.title})" if self.title else "")
 
 
-def read_expectation(table: Table, *, timed: bool) -> Expectation:
+def read_expectation(table: TomlTable, *, timed: bool) -> Expectation:
     """One table; `timed`: it may have `within_s`."""
     where = table.anything("where", {})
     at = table.choice("at", Place, Place.APPLICATION)
@@ -84,7 +84,7 @@ def read_expectation(table: Table, *, timed: bool) -> Expectation:
     )
 
 
-def read_type(table: Table, name: str, number: Any) -> type[Message] | None:
+def read_type(table: TomlTable, name: str, number: Any) -> type[Message] | None:
     """The class of a message type; what is none is a problem of the table."""
     whole = isinstance(number, int) and not isinstance(number, bool)
     cls = message_class(number) if whole else None
@@ -94,7 +94,7 @@ def read_type(table: Table, name: str, number: Any) -> type[Message] | None:
     return cls
 
 
-def check_heard(table: Table, name: str, cls: type[Message], at: Place) -> None:
+def check_heard(table: TomlTable, name: str, cls: type[Message], at: Place) -> None:
     """What goes the other way never comes."""
     if direction_of(cls.number) in HEARD[at]:
         return
@@ -104,7 +104,7 @@ def check_heard(table: Table, name: str, cls: type[Message], at: Place) -> None:
     table.problem(name, f"{cls.number} never comes to the {at}, which hears {hears}{remedy}")
 
 
-def check_where(table: Table, cls: type[Message], where: Any) -> None:
+def check_where(table: TomlTable, cls: type[Message], where: Any) -> None:
     """Elements that the message does not have, and values that they never have."""
     if not isinstance(where, dict):
         table.problem("where", "wants a table, such as { State = 4 }")

@@ -26,7 +26,7 @@ from simulators.platform.parties import (
 )
 from simulators.scenario.expectations import Expectation, Place, read_expectation
 from simulators.scenario.rules import Rule, read_rule
-from simulators.scenario.toml_tables import Problems, Table, parse_scenario_toml, read_text
+from simulators.scenario.toml_tables import TomlProblems, TomlTable, parse_scenario_toml, read_text
 
 BUILT_IN: Final = Path(__file__).parents[1] / "scenarios"
 LIMIT_S: Final = 600.0
@@ -102,9 +102,9 @@ def parse_scenario(document: dict[str, Any], source: str, text: str = "") -> Sce
     Raises:
         ScenarioError: with all problems, each naming file, key and remedy.
     """
-    problems = Problems(source, text)
-    top = Table(document, "", problems)
-    platform = top.table("platform") or Table({}, "platform", problems)
+    problems = TomlProblems(source, text)
+    top = TomlTable(document, "", problems)
+    platform = top.table("platform") or TomlTable({}, "platform", problems)
     application = top.table("application")
     scenario = Scenario(
         name=top.text("name"),
@@ -134,13 +134,13 @@ def parse_scenario(document: dict[str, Any], source: str, text: str = "") -> Sce
     return scenario
 
 
-def _played(top: Table) -> frozenset[Place]:
+def _played(top: TomlTable) -> frozenset[Place]:
     """Those who have a table; where nobody has, the platform: its telephones need no script."""
     named = frozenset(place for place in Place if top.has(place))
     return named or frozenset({Place.PLATFORM})
 
 
-def _check_places(scenario: Scenario, problems: Problems) -> None:
+def _check_places(scenario: Scenario, problems: TomlProblems) -> None:
     if problems.lines:
         return  # where something is to be seen may be among them
     for one in (*scenario.expects, *scenario.nevers):
@@ -152,7 +152,7 @@ def _check_places(scenario: Scenario, problems: Problems) -> None:
 
 
 # --- the platform -------------------------------------------------------------------------------
-def _site(table: Table) -> Site:
+def _site(table: TomlTable) -> Site:
     return Site(
         officers=tuple(_officer(one) for one in table.tables("officer")),
         hotlines=tuple(_hotline(one) for one in table.tables("hotline")),
@@ -164,7 +164,7 @@ def _site(table: Table) -> Site:
     )
 
 
-def _officer(table: Table) -> Officer:
+def _officer(table: TomlTable) -> Officer:
     transfers = table.table("transfers")
     officer = Officer(
         login_id=table.text("login"),
@@ -185,7 +185,7 @@ def _officer(table: Table) -> Officer:
     return officer
 
 
-def _hotline(table: Table) -> Hotline:
+def _hotline(table: TomlTable) -> Hotline:
     hotline = Hotline(
         number=table.text("number"),
         officers=table.texts("officers"),
@@ -196,7 +196,7 @@ def _hotline(table: Table) -> Hotline:
     return hotline
 
 
-def _party(table: Table) -> Party:
+def _party(table: TomlTable) -> Party:
     party = Party(
         number=table.text("number"),
         name=table.maybe_text("name"),
@@ -210,7 +210,7 @@ def _party(table: Table) -> Party:
     return party
 
 
-def _call(table: Table) -> PlannedCall:
+def _call(table: TomlTable) -> PlannedCall:
     call = PlannedCall(
         at_s=table.seconds("at_s", 0.0) or 0.0,
         phone_num=table.text("from"),
@@ -221,7 +221,7 @@ def _call(table: Table) -> PlannedCall:
     return call
 
 
-def _check_numbers(scenario: Scenario, problems: Problems) -> None:
+def _check_numbers(scenario: Scenario, problems: TomlProblems) -> None:
     site = scenario.site
     _check_once(problems, "platform.officer", "login", [one.login_id for one in site.officers])
     telephones = [one.ext for one in site.officers]
@@ -249,7 +249,7 @@ def _check_numbers(scenario: Scenario, problems: Problems) -> None:
             )
 
 
-def _check_once(problems: Problems, table: str, key: str, values: Sequence[str]) -> None:
+def _check_once(problems: TomlProblems, table: str, key: str, values: Sequence[str]) -> None:
     """Of two by one name, the first would never be heard of."""
     for index, value in enumerate(values):
         if value and value in values[:index]:

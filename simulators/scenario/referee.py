@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from simulators.clock import Clock, Timer, VirtualClock
+from simulators.clock import ScenarioClock, ScenarioTimer, VirtualClock
 from simulators.message_values import differences, fits
 from simulators.scenario.expectations import Expectation, Place
 from simulators.scenario.result import Finding
@@ -24,7 +24,7 @@ class Referee:
     `over` is set when there is nothing left to wait for.
     """
 
-    def __init__(self, scenario: Scenario, clock: Clock) -> None:
+    def __init__(self, scenario: Scenario, clock: ScenarioClock) -> None:
         self.sightings: list[Sighting] = []
         self.unexpected: list[Sighting] = []
         self.over = asyncio.Event()
@@ -35,8 +35,8 @@ class Referee:
         self._open = {
             place: deque(one for one in scenario.expects if one.at is place) for place in Place
         }
-        self._timers: dict[Place, Timer] = {}
-        self._limit: Timer | None = None
+        self._timers: dict[Place, ScenarioTimer] = {}
+        self._limit: ScenarioTimer | None = None
 
     def begin(self) -> None:
         """The scenario begins: time counts from now on."""

@@ -11,7 +11,7 @@ from protocol.message import Message
 from protocol.suggest import suggestion
 from simulators.message_values import ComposeError, check, elements
 from simulators.scenario.expectations import Place, check_heard, check_where, read_type
-from simulators.scenario.toml_tables import Table
+from simulators.scenario.toml_tables import TomlTable
 
 START: Final = "start"
 
@@ -31,7 +31,7 @@ class Rule:
     once: bool = True
 
 
-def read_rule(table: Table) -> Rule | None:
+def read_rule(table: TomlTable) -> Rule | None:
     """One `[[application.rule]]`; None where it cannot be used, which is noted."""
     on = table.anything("on", START)
     send = table.anything("send")
@@ -69,7 +69,7 @@ def read_rule(table: Table) -> Rule | None:
     )
 
 
-def _check_placeholders(table: Table, trigger: type[Message], words: Any) -> None:
+def _check_placeholders(table: TomlTable, trigger: type[Message], words: Any) -> None:
     known = elements(trigger)
     for name in _placeholders(words):
         if name not in known:

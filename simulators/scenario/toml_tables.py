@@ -16,7 +16,7 @@ from simulators.errors import ScenarioError
 E = TypeVar("E", bound=Enum)
 
 
-class Problems:
+class TomlProblems:
     """Collects what is wrong in one file; with its `text`, each is named with its line."""
 
     def __init__(self, path: str, text: str = "") -> None:
@@ -36,13 +36,13 @@ class Problems:
             raise ScenarioError(self.lines)
 
 
-class Table:
+class TomlTable:
     """One table of the file; its readers note a problem instead of raising, and go on.
 
     `close` notes the keys that nobody took: they are misspelt.
     """
 
-    def __init__(self, content: Any, key: str, problems: Problems) -> None:
+    def __init__(self, content: Any, key: str, problems: TomlProblems) -> None:
         self.key = key
         self._problems = problems
         self._taken: set[str] = set()
@@ -140,14 +140,14 @@ class Table:
         self._taken.add(name)
         return self._content.get(name, default)
 
-    def table(self, name: str) -> Table | None:
+    def table(self, name: str) -> TomlTable | None:
         """A table within this one, None where there is none."""
         self._taken.add(name)
         if name not in self._content:
             return None
-        return Table(self._content[name], self._path(name), self._problems)
+        return TomlTable(self._content[name], self._path(name), self._problems)
 
-    def tables(self, name: str) -> Iterator[Table]:
+    def tables(self, name: str) -> Iterator[TomlTable]:
         """A list of tables, `[[name]]`."""
         self._taken.add(name)
         value = self._content.get(name, [])
@@ -155,7 +155,7 @@ class Table:
             self.problem(name, f"is a list of tables: write [[{self._path(name)}]]")
             return
         for index, item in enumerate(value):
-            yield Table(item, f"{self._path(name)}[{index}]", self._problems)
+            yield TomlTable(item, f"{self._path(name)}[{index}]", self._problems)
 
     def close(self) -> None:
         """Everything that belongs here was taken."""

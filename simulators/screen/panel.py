@@ -11,7 +11,7 @@ from typing import Any
 from linkage.client import BusinessScreen, CommunicationScreen
 from protocol.messages import message_class
 from simulators.background import Background
-from simulators.clock import Clock, RealClock
+from simulators.clock import RealClock, ScenarioClock
 from simulators.message_values import build
 from simulators.watch import Watch, Way
 
@@ -26,7 +26,7 @@ class ScreenKind(StrEnum):
 class SimulatedScreen:
     """A screen that is logged in. Made by `open_screen`; `watch` has what it was shown."""
 
-    def __init__(self, client: CommunicationScreen | BusinessScreen, clock: Clock) -> None:
+    def __init__(self, client: CommunicationScreen | BusinessScreen, clock: ScenarioClock) -> None:
         self.watch = Watch(clock, "screen")
         self.client = client
         self.background = Background()
@@ -64,7 +64,7 @@ async def open_screen(
     secret: str | None,
     kind: ScreenKind = ScreenKind.BUSINESS,
     login_id: str | None = None,
-    clock: Clock | None = None,
+    clock: ScenarioClock | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[SimulatedScreen]:
     """A simulated screen that is logged in (490 or 690) while the context lasts.

@@ -10,7 +10,7 @@ from itertools import count
 from types import TracebackType
 from typing import Any, Final, Self
 
-from simulators.clock import Clock, RealClock
+from simulators.clock import RealClock, ScenarioClock
 from simulators.sms_centre import wire
 from simulators.sms_centre.behaviour import Behaviour, IdForm, behaviour_of, written
 from simulators.sms_centre.wire import Sm, WireError
@@ -80,7 +80,7 @@ class SmsCentre:
         port: int = 0,
         *,
         accounts: Mapping[str, str] | None = None,
-        clock: Clock | None = None,
+        clock: ScenarioClock | None = None,
         behaviour: Callable[[str], Behaviour] = behaviour_of,
         id_form: IdForm = IdForm.SAME,
         with_tlvs: bool = True,
@@ -127,7 +127,7 @@ class SmsCentre:
         return self._host, self._port
 
     @property
-    def clock(self) -> Clock:
+    def clock(self) -> ScenarioClock:
         """The time that it lives in."""
         if self._clock is None:
             self._clock = RealClock()

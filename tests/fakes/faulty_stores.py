@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from linkage.ports.records import RecordsPort
 from linkage.store.rows import Operation
-from linkage.store.sql.driver import Driver, Row
+from linkage.store.sql.driver import Row, SqlDriver
 from linkage.store.sql.transaction import Part, Transaction
 from linkage.store.sql.unit import UnitOfWork
 
@@ -39,12 +39,12 @@ class OnWrite(Part):
         super().__init__(tx)
         self._written = written
 
-    def write(self, driver: Driver) -> None:  # noqa: ARG002 - as of every part
+    def write(self, driver: SqlDriver) -> None:  # noqa: ARG002 - as of every part
         self._written()
 
 
 class _BadDriver:
-    def __init__(self, driver: Driver, read: Callable[[tuple[str, ...], Row], None]) -> None:
+    def __init__(self, driver: SqlDriver, read: Callable[[tuple[str, ...], Row], None]) -> None:
         self._driver = driver
         self._read = read
 
@@ -64,4 +64,4 @@ class OnRead(Part):
         self._read = read
 
     def begun(self) -> None:
-        self._tx.driver = cast("Driver", _BadDriver(self._tx.driver, self._read))
+        self._tx.driver = cast("SqlDriver", _BadDriver(self._tx.driver, self._read))

@@ -26,7 +26,7 @@ from protocol.messages import (
 from simulators.background import Background
 from simulators.clock import VirtualClock
 from simulators.message_values import texts
-from simulators.platform.shell import open_platform
+from simulators.platform.simulated_platform import open_platform
 from simulators.runner import ScenarioResult, run_scenario
 from simulators.scenario import built_in_scenarios, load_scenario
 from simulators.watch import Way

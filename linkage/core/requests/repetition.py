@@ -26,7 +26,7 @@ from typing import Final
 
 from linkage.correlation.reused_ids import is_over_for
 from linkage.ports.store import SESSIONS, Tx
-from linkage.store.clock_steps import Steps
+from linkage.store.clock_history import ClockHistory
 from linkage.store.rows import JournalRow, to_us
 from protocol.envelope import Request
 
@@ -167,7 +167,12 @@ class Repetitions:
 
     # --- judging ---------------------------------------------------------------------------------
     def judge(
-        self, source: str, request: Request, alike: Sequence[JournalRow], steps: Steps, now_us: int
+        self,
+        source: str,
+        request: Request,
+        alike: Sequence[JournalRow],
+        steps: ClockHistory,
+        now_us: int,
     ) -> tuple[JournalRow, Verdict]:
         """What a request is to those before it that read the same.
 
@@ -192,7 +197,7 @@ class Repetitions:
         return latest, self._by_signs(source, request, latest, steps, now_us)
 
     def _by_signs(
-        self, source: str, request: Request, row: JournalRow, steps: Steps, now_us: int
+        self, source: str, request: Request, row: JournalRow, steps: ClockHistory, now_us: int
     ) -> Verdict:
         now, before = self._now.get(source), self._before.get(source)
         if now is not None and now.boot is not None and row.seq < now.boot_since:
@@ -212,7 +217,7 @@ class Repetitions:
             return Verdict.SAME
         return Verdict.ANOTHER if contradicted and not lacks else Verdict.DOUBT
 
-    def _may_lack(self, row: JournalRow, session: Session, steps: Steps) -> bool:
+    def _may_lack(self, row: JournalRow, session: Session, steps: ClockHistory) -> bool:
         """Whether the sender of an entry may never have had its answer, on a lost connection."""
         if row.seq < session.opened or session.lost_at is None or session.closed is None:
             return False

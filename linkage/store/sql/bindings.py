@@ -10,7 +10,7 @@ from typing_extensions import override
 from linkage.ports.records import BindingsPort
 from linkage.store.rows import Binding, EventLink, columns_of
 from linkage.store.sql import tables
-from linkage.store.sql.driver import Driver, Row, getter, in_table_order
+from linkage.store.sql.driver import Row, SqlDriver, getter, in_table_order
 from linkage.store.sql.transaction import Part
 
 
@@ -37,7 +37,7 @@ class SqlBindings(Part, BindingsPort):
         self._next_binding, self._next_link = last_binding + 1, last_link + 1
 
     @override
-    def write(self, driver: Driver) -> None:
+    def write(self, driver: SqlDriver) -> None:
         # What was valid on disk ends before what follows it is inserted.
         if self._ended:
             driver.execute_many(_END, ("seq", "of"), self._ended)

@@ -75,7 +75,7 @@ def maker(table: Table, cls: type[Record]) -> Callable[[Row], Record]:
     return make
 
 
-class Driver:
+class SqlDriver:
     """The driver beneath an open connection.
 
     Its errors are the driver's own, which SQLAlchemy would wrap.
@@ -150,7 +150,7 @@ class Driver:
 
 
 def keys_of(number: int) -> list[Any]:
-    """The parameters of that many keys, for `Driver.find_each`."""
+    """The parameters of that many keys, for `SqlDriver.find_each`."""
     return [bindparam(name) for name in _names("key", number)]
 
 

@@ -15,8 +15,8 @@ from linkage.store.rows import KEY_MAX, JournalRow, columns_of
 from linkage.store.sql import tables
 from linkage.store.sql.dialect import FAILURE, OUR_FAULT
 from linkage.store.sql.driver import (
-    Driver,
     Row,
+    SqlDriver,
     at_most,
     getter,
     in_table_order,
@@ -53,7 +53,7 @@ class SqlJournal(Part, JournalPort):
         self._found_at = None if last is None else last.recorded_at
 
     @override
-    def write(self, driver: Driver) -> None:
+    def write(self, driver: SqlDriver) -> None:
         driver.insert(tables.journal, JOURNAL_COLUMNS, self._journal)
         self._clear()
 

@@ -12,7 +12,7 @@ from linkage.ports.store import QueuesPort
 from linkage.store.rows import DeliveryRow, columns_of
 from linkage.store.sql import renumber, tables
 from linkage.store.sql.dialect import upsert
-from linkage.store.sql.driver import Driver, Row, getter, in_table_order
+from linkage.store.sql.driver import Row, SqlDriver, getter, in_table_order
 from linkage.store.sql.transaction import Part, Transaction
 from protocol.kinds import COMMAND_DIRECTIONS, SIZE
 
@@ -67,7 +67,7 @@ class SqlQueues(Part, QueuesPort):
             self._peers[row.peer_id] = (row.role, row.next_seq)
 
     @override
-    def write(self, driver: Driver) -> None:
+    def write(self, driver: SqlDriver) -> None:
         driver.insert(tables.delivery, DELIVERY_COLUMNS, self._deliveries)
         for receiver, states in self._delivery_states.items():
             for first, last, (state, result) in _runs(states):

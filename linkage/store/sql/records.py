@@ -21,8 +21,8 @@ from linkage.store.sql import tables
 from linkage.store.sql.bindings import SqlBindings
 from linkage.store.sql.dialect import upsert
 from linkage.store.sql.driver import (
-    Driver,
     Row,
+    SqlDriver,
     at_most,
     getter,
     in_table_order,
@@ -77,7 +77,7 @@ class SqlRecords(Part, RecordsPort):
         self._next_op_id = max(self._next_op_id, op_id)
 
     @override
-    def write(self, driver: Driver) -> None:
+    def write(self, driver: SqlDriver) -> None:
         self._operations.flush(driver)
         self._events.flush(driver)
         self._new_native = None

@@ -16,7 +16,7 @@ from linkage.config.core import RetentionSettings
 from linkage.ports.maintenance import Overdue
 from linkage.ports.store import CLOCK
 from linkage.store.archive import DAY_US, Anchor
-from linkage.store.clock_steps import Steps
+from linkage.store.clock_history import ClockHistory
 from linkage.store.sql import tables
 from linkage.store.sql.dialect import size_bytes
 from linkage.store.sql.journal_rows import anchor_of
@@ -70,7 +70,7 @@ def _of_queue(
             yield Overdue(queue.peer_id, before, why)
 
 
-def seq_at(connection: Connection, moment_us: int, steps: Steps) -> int:
+def seq_at(connection: Connection, moment_us: int, steps: ClockHistory) -> int:
     """The seq of the first journal row of that moment or later; of the next one where none is.
 
     By halving: rows are recorded in the order of time, but for a clock that was set, which `steps`
@@ -173,13 +173,13 @@ def queues_to_trim(engine: Engine) -> list[str]:
 
 
 # --- the journal ---------------------------------------------------------------------------------
-def read_steps(connection: Connection) -> Steps:
+def read_steps(connection: Connection) -> ClockHistory:
     """Those of a store."""
     memory = tables.adapter_memory
     rows = connection.execute(
         select(memory.c.key, memory.c.value).where(memory.c.adapter == CLOCK)
     )
-    return Steps.of_texts({row.key: row.value for row in rows})
+    return ClockHistory.of_texts({row.key: row.value for row in rows})
 
 
 def find_archivable(
@@ -218,7 +218,11 @@ def find_archivable(
 
 
 def _unwanted(
-    connection: Connection, anchor: Anchor, limits: RetentionSettings, now_us: int, steps: Steps
+    connection: Connection,
+    anchor: Anchor,
+    limits: RetentionSettings,
+    now_us: int,
+    steps: ClockHistory,
 ) -> int:
     """The last seq that is too old, or that makes the database too large."""
     last = 0

@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 from sqlalchemy import Table
 
 from linkage.store.rows import columns_of
-from linkage.store.sql.driver import Driver, Row, getter, in_table_order, maker
+from linkage.store.sql.driver import Row, SqlDriver, getter, in_table_order, maker
 
 CACHE_ROWS: Final = 20_000
 
@@ -54,7 +54,7 @@ class Shelf(Generic[Record]):
             self._on_disk[row[0]] = self._values(record)
         return record
 
-    def flush(self, driver: Driver) -> None:
+    def flush(self, driver: SqlDriver) -> None:
         """Send what is new, and of what changed the columns that did."""
         new = list(map(self._values, self.new.values()))
         driver.insert(self._table, self._names, new)

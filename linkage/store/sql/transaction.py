@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from linkage.ports.lease import LeasePort
 from linkage.ports.store import StoreFailedError
 from linkage.store.sql.dialect import FAILURE, OUR_FAULT
-from linkage.store.sql.driver import Driver
+from linkage.store.sql.driver import SqlDriver
 
 
 @contextmanager
@@ -49,7 +49,7 @@ class Part:
     def begun(self) -> None:
         """A transaction was opened."""
 
-    def write(self, driver: Driver) -> None:
+    def write(self, driver: SqlDriver) -> None:
         """Send what was collected to the database, and collect anew."""
 
     def committed(self) -> None:
@@ -65,7 +65,7 @@ class Transaction:
         self._connection: Connection | None = None
         self._is_known = False
         self.parts: list[Part] = []
-        self.driver: Driver
+        self.driver: SqlDriver
         """The driver beneath the open connection."""
 
     @property
@@ -78,7 +78,7 @@ class Transaction:
         """Open the transaction."""
         self._connection = self._engine.connect()
         self._connection.begin()
-        self.driver = Driver(self._connection)
+        self.driver = SqlDriver(self._connection)
         for part in self.parts:
             part.begun()
         if not self._is_known:

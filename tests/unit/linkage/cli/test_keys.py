@@ -14,7 +14,7 @@ from linkage.clock import SystemClock
 from linkage.config.file import Config
 from linkage.config.load import load_config
 from linkage.config.problems import ConfigError
-from linkage.doctor import examine
+from linkage.doctor_checks import examine
 from linkage.ports.probe import State
 from linkage.server.part import PartError
 from linkage.server.process import check_part, open_part, part_names

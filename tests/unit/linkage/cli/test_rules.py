@@ -46,7 +46,7 @@ def linkage(*words: object, **more: str) -> subprocess.CompletedProcess[bytes]:
 FORKED = """
 import os, sys
 from pathlib import Path
-import linkage.cli, linkage.doctor, linkage.reader, linkage.server, simulators.runner
+import linkage.cli, linkage.doctor_checks, linkage.reader, linkage.server, simulators.runner
 from linkage.config.file import read_config
 read_config(os.environ["LINKAGE_CONFIG"])
 folder = Path(sys.argv[1])

@@ -14,7 +14,7 @@ from linkage.core.retention.trimming import DeleteRows, Rows
 from linkage.core.sessions.registration import Admitted, Register
 from linkage.core.sweeper import Sweep
 from linkage.ports import EntryKind, Role
-from linkage.store.clock_steps import KEPT_MAX, Steps
+from linkage.store.clock_history import KEPT_MAX, ClockHistory
 from linkage.store.rows import to_us
 from linkage.store.sql import tables
 from linkage.store.sql.retention import read_steps, seq_at
@@ -158,13 +158,13 @@ def test_the_search_by_age_is_not_led_astray_by_the_clock(bench: Bench) -> None:
 
 
 def test_of_many_leaps_the_oldest_are_told_together() -> None:
-    steps = Steps()
+    steps = ClockHistory()
     for number in range(1, 2 * KEPT_MAX + 1):
         steps = steps.moved(10 * number, number)
     assert len(steps.moves) == KEPT_MAX
     assert steps.placed(0, 0) == sum(range(1, 2 * KEPT_MAX + 1))
     assert steps.placed(10 * KEPT_MAX + 15, 0) == sum(range(KEPT_MAX + 2, 2 * KEPT_MAX + 1))
-    assert Steps.of_texts(steps.texts()).moves == steps.moves
+    assert ClockHistory.of_texts(steps.texts()).moves == steps.moves
 
 
 def test_who_throws_away_does_not_believe_a_clock_that_is_ahead_at_the_start() -> None:

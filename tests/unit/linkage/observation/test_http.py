@@ -21,7 +21,7 @@ from linkage.client import Application, Platform
 from linkage.clock import ManualClock
 from linkage.config.file import Config
 from linkage.hosting import AdapterHost, AdapterState
-from linkage.observation import metrics
+from linkage.observation import metric_families
 from linkage.observation.http import CLIENTS_MAX, HealthServer, Phase
 from linkage.observation.instruments import Figures, Histogram
 from linkage.observation.lag import LoopLag
@@ -112,7 +112,7 @@ def test_buckets_are_shown_as_prometheus_sums_them() -> None:
         figures.queue_of("application").answered.observe(seconds)
     family = next(
         family
-        for family in metrics.core_families(figures)
+        for family in metric_families.core_families(figures)
         if family.name == "linkage_delivery_answer_seconds"
     )
     shown = {
@@ -190,7 +190,7 @@ def test_one_part_that_fails_leaves_the_others_their_say() -> None:
 
     with serving() as watch:
         watch.add_metrics("queues", broken)
-        watch.add_metrics("core", lambda: metrics.work_families(3, 0.5, 7))
+        watch.add_metrics("core", lambda: metric_families.work_families(3, 0.5, 7))
         seen = values(fetch(watch, "/metrics")[1])
     assert seen["linkage_inbox", frozenset()] == 3
     assert seen["linkage_scrape_failures_total", frozenset({("part", "queues")})] == 1
@@ -313,7 +313,7 @@ async def test_an_adapter_that_is_down_keeps_linkage_ready_one_that_is_refused_d
         labels = frozenset({("adapter", "asterisk"), ("state", name)})
         return seen["linkage_adapter_state", labels]
 
-    assert [state(name) for name in metrics.ADAPTER_STATES] == [0, 0, 0, 1, 0]
+    assert [state(name) for name in metric_families.ADAPTER_STATES] == [0, 0, 0, 1, 0]
     assert seen["linkage_adapter_restarts_total", frozenset({("adapter", "asterisk")})] == 1
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from linkage.store.sql import tables
-from linkage.store.sql.driver import SHARED_FROM, Driver, Row
+from linkage.store.sql.driver import SHARED_FROM, Row, SqlDriver
 from linkage.store.sql.queues import DELIVERY_COLUMNS
 from linkage.store.sqlite.database import open_store
 
@@ -48,7 +48,7 @@ MIXED = {
 def test_what_is_inserted_is_read_again(rows: list[Row], tmp_path: Path) -> None:
     store = open_store(tmp_path / "linkage.db")
     with store.begin() as connection:
-        Driver(connection).insert(tables.delivery, DELIVERY_COLUMNS, rows)
+        SqlDriver(connection).insert(tables.delivery, DELIVERY_COLUMNS, rows)
     columns = [tables.delivery.c[name] for name in DELIVERY_COLUMNS]
     with store.connect() as connection:
         found = connection.execute(select(*columns).order_by(tables.delivery.c.journal_seq)).all()
@@ -63,7 +63,7 @@ def test_what_no_row_has_is_not_bound(many: int, tmp_path: Path) -> None:
     with store.begin() as connection:
         driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
         driver.set_trace_callback(executed.append)
-        Driver(connection).insert(
+        SqlDriver(connection).insert(
             tables.delivery, DELIVERY_COLUMNS, [row(seq) for seq in range(many)]
         )
         driver.set_trace_callback(None)

@@ -14,8 +14,8 @@ from typing import Final
 
 from prometheus_client.core import Metric
 
-from linkage.observation.families import counter, counters, gauge, gauges, histograms
 from linkage.observation.instruments import AdapterFigures, Figures, Histogram
+from linkage.observation.metric_types import counter, counters, gauge, gauges, histograms
 from linkage.ports.maintenance import Backlog
 
 Source = Callable[[], Iterator[Metric]]

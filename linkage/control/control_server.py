@@ -1,4 +1,4 @@
-"""The serving end of the door; see `linkage.control`."""
+"""The serving end of the control socket; see `linkage.control`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class WrongQuestionError(Exception):
     """A line that is no question; the text says what it lacks."""
 
 
-class Door:
+class ControlServer:
     """Answers at the socket from `start` to `stop`."""
 
     def __init__(self, core: Core, path: Path) -> None:
@@ -52,7 +52,7 @@ class Door:
         """How it stands between adapters and their platforms, by peer id, where they run here."""
 
     async def start(self) -> None:
-        """Open it. A file system that has no sockets costs the door, and nothing else."""
+        """Open the control socket; a file system that has none costs it, and nothing else."""
         try:
             opened = _listen(self._path)
         except OSError as error:

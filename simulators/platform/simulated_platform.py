@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from linkage.client import Command, Platform
 from simulators.background import Background
-from simulators.clock import ClientClock, Clock, Timer
+from simulators.clock import ClientClock, ScenarioClock, ScenarioTimer
 from simulators.platform.engine import Engine
 from simulators.platform.exchange import Emitted, RefusedError, SaveRecording
 from simulators.platform.parties import Site
@@ -31,7 +31,7 @@ ACCOUNTED: Final = frozenset({100, 102, 103, 105, 110, 115, 116})
 """Notices that the application of a run is sure to be sent, if there is one."""
 
 
-def with_fresh_ids(site: Site, clock: Clock) -> Site:
+def with_fresh_ids(site: Site, clock: ScenarioClock) -> Site:
     """The site with ids that no earlier run has given: microseconds of the time on the wall.
 
     A linkage that keeps its data over runs of the simulator must not meet an id again.
@@ -47,7 +47,7 @@ class SimulatedPlatform:
     """
 
     def __init__(
-        self, client: Platform, site: Site, clock: Clock, folder: Path, *, accounted: bool
+        self, client: Platform, site: Site, clock: ScenarioClock, folder: Path, *, accounted: bool
     ) -> None:
         self.watch = Watch(clock, "platform")
         self.site = site
@@ -60,7 +60,7 @@ class SimulatedPlatform:
         self._folder = folder
         self._accounted = ACCOUNTED if accounted else frozenset[int]()
         self._outbox: asyncio.Queue[Emitted | SaveRecording] = asyncio.Queue()
-        self._timer: Timer | None = None
+        self._timer: ScenarioTimer | None = None
         self.background = Background()
 
     # --- what happens to its telephones ---------------------------------------------------------
@@ -176,7 +176,7 @@ async def open_platform(
     *,
     secret: str | None,
     site: Site,
-    clock: Clock,
+    clock: ScenarioClock,
     folder: Path | None = None,
     accounted: bool = False,
     tls: ssl.SSLContext | None = None,

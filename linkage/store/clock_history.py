@@ -16,7 +16,7 @@ KEPT_MAX: Final = 32
 """Moves told apart; of more the two oldest count as one, at the later of their places."""
 
 
-class Steps:
+class ClockHistory:
     """Where the clock was moved, and by how much.
 
     Args:
@@ -37,19 +37,19 @@ class Steps:
         """When an entry was recorded, as the clock that now is would have said."""
         return recorded_at + sum(by for at, by in self._moves.items() if at > seq)
 
-    def moved(self, seq: int, by_us: int) -> Steps:
+    def moved(self, seq: int, by_us: int) -> ClockHistory:
         """These, and one more."""
         moves = {**self._moves, seq: self._moves.get(seq, 0) + by_us}
         while len(moves) > KEPT_MAX:
             oldest, second = sorted(moves)[:2]
             moves[second] += moves.pop(oldest)
-        return Steps(moves)
+        return ClockHistory(moves)
 
     def texts(self) -> dict[str, str]:
         """As they stand in `adapter_memory`."""
         return {str(seq): json.dumps(by) for seq, by in self._moves.items()}
 
     @staticmethod
-    def of_texts(texts: Mapping[str, str]) -> Steps:
+    def of_texts(texts: Mapping[str, str]) -> ClockHistory:
         """As they were written."""
-        return Steps({int(seq): int(json.loads(by)) for seq, by in texts.items()})
+        return ClockHistory({int(seq): int(json.loads(by)) for seq, by in texts.items()})

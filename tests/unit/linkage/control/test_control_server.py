@@ -17,7 +17,7 @@ from sqlalchemy import create_engine
 from linkage.client import Application, Platform
 from linkage.config.file import Config
 from linkage.control import ControlError, NotServingError, ask
-from linkage.control.server import _listen
+from linkage.control.control_server import _listen
 from linkage.control.socket_path import LINE_MAX, PATH_MAX, fitting
 from linkage.server.server import Server
 from linkage.store.read.reader import StoreReader

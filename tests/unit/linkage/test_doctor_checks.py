@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from linkage.cli import cli
-from linkage.doctor import (
+from linkage.doctor_checks import (
     check_adapters,
     check_data,
     check_listen,
