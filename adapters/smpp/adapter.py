@@ -27,6 +27,7 @@ class SmppAdapter(MessagingAdapter):
 
     name: ClassVar[str] = "smpp"
     settings_class: ClassVar[type[Any]] = Settings
+    concurrent_max: ClassVar[int] = 512
 
     def __init__(self, context: ports.AdapterContext) -> None:
         super().__init__(context)

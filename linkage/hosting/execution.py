@@ -26,9 +26,8 @@ from protocol.messages import QueryCall
 from protocol.results import Result
 
 WINDOW: Final = 64
-"""Commands that may be unanswered at a time: that of a session (protocol.md#window)."""
-CONCURRENT_MAX: Final = 16
-"""Commands that an adapter works on at a time; the rest of the window waits its turn."""
+"""Commands that may be unanswered at a time, at least: that of a session (protocol.md#window).
+Those that the adapter does not work on wait their turn."""
 
 
 class Execution:
@@ -55,7 +54,8 @@ class Execution:
         self._port = port
         self.within_s = within_s
         self._turns = KeyedLocks()
-        self._room = asyncio.Semaphore(CONCURRENT_MAX)
+        self.window = max(WINDOW, adapter.concurrent_max)
+        self._room = asyncio.Semaphore(adapter.concurrent_max)
         self._waiting = 0
 
     async def execute(self, request: Request, deadline: float) -> Outcome:
@@ -68,8 +68,8 @@ class Execution:
         """
         if not self._is_asked(request.message):
             self._check_capability(request.message)
-        if self._waiting >= WINDOW:
-            raise CommandError(Result.OVERLOAD, f"{WINDOW} commands are in work already")
+        if self._waiting >= self.window:
+            raise CommandError(Result.OVERLOAD, f"{self.window} commands are in work already")
         self._waiting += 1
         try:
             async with AsyncExitStack() as turn:

@@ -13,7 +13,7 @@ from structlog.contextvars import bind_contextvars
 
 from linkage.hosting.commands import Commands
 from linkage.hosting.contained import contained
-from linkage.hosting.execution import WINDOW, Execution
+from linkage.hosting.execution import Execution
 from linkage.hosting.port import LinkClosedError, Port
 from linkage.hosting.status import AdapterState, Status
 from linkage.observation.instruments import AdapterFigures
@@ -128,7 +128,7 @@ class AdapterHost:
     @property
     def window(self) -> int:
         """How many commands may be unanswered at a time."""
-        return WINDOW
+        return self._commands.execution.window
 
     @property
     def peer_id(self) -> str:

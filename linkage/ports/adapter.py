@@ -188,6 +188,9 @@ class Adapter(ABC):
     whole file (pydantic's constraints may stand in `Annotated`). What is a `Secret` in it may be
     given in a file of its own, a `Path` is relative to the configuration; the text below a field
     is its line in the reference. `dict`: anything, unchecked."""
+    concurrent_max: ClassVar[int] = 16
+    """Commands that it works on at a time. What is more waits for its turn; of one that takes
+    more than 64 none waits."""
     longest_pause_s: ClassVar[float] = 60.0
     """Between two runs that fail. Where callers wait for the platform, it is a few seconds."""
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import chain
+from typing import Final
+
 from linkage.core.peers import Peer, Peers
 from linkage.core.rights.commands import Target
 from linkage.core.rights.refusal import RefusedError
+from linkage.correlation.apply import BEGINS_COMMUNICATION
 from linkage.ports import Role
 from linkage.ports.store import Tx
 from linkage.store.rows import JournalRow
 from protocol import messages as m
 from protocol.message import Message
 from protocol.results import Result
+
+SENDS: Final = frozenset({220, 223, 224, 230, 240})
+"""Commands that send a message: the call that one names is what it is about, not where it goes."""
 
 
 def platform_for(
@@ -19,7 +26,9 @@ def platform_for(
     """The platform that a command goes to.
 
     Where the people are in a call whom it names (`place`), where its call is, where its event's
-    last call was, where it can go.
+    last call was, where it can go. What begins something new goes where the event's last was, or
+    to the configured platform, only where that serves it: a text to who called goes out by what
+    sends texts.
 
     None for a hang-up of a whole event, which is not one platform's business.
 
@@ -34,10 +43,18 @@ def platform_for(
         return None
     platforms = peers.of_role(Role.PLATFORM)
     chosen = None if place is None else peers.get(place)
-    chosen = chosen or _holder(unit, peers, asked) or _default(peers, asked)
     if chosen is None:
         able = [peer for peer in platforms if peer.serves(command.number, action)]
-        chosen = next((peer for peer in able if peer.connected), able[0] if able else None)
+        begins = command.number in SENDS or (
+            asked.operation is None and command.number in BEGINS_COMMUNICATION
+        )
+        if begins and len(able) == 1:
+            (chosen,) = able
+        else:
+            usual = (_holder(unit, peers, asked), _default(peers, asked))
+            fits = (each for each in usual if each and (not begins or each in able))
+            connected = (each for each in able if each.connected)
+            chosen = next(chain(fits, connected, able), None)
     if (
         chosen is None
         or not chosen.serves(command.number, action)

@@ -10,7 +10,7 @@ import pytest
 
 from linkage.clock import ManualClock
 from linkage.hosting import AdapterHost
-from linkage.hosting.execution import CONCURRENT_MAX, WINDOW
+from linkage.hosting.execution import WINDOW
 from linkage.ports import (
     AdapterUnavailableError,
     Command,
@@ -211,6 +211,33 @@ async def test_more_than_a_window_of_commands_is_an_overload(
     assert sum(answer.accepted for answer in core.answers) == WINDOW
 
 
+async def test_an_adapter_says_how_many_commands_it_works_on_at_a_time(
+    core: FakeCore, adapter: Scripted, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, most = asyncio.Event(), 3 * WINDOW
+
+    async def wait(request: Request) -> Outcome:
+        await release.wait()
+        return Outcome()
+
+    adapter.executing = wait
+    monkeypatch.setattr(Scripted, "concurrent_max", most)
+    host = AdapterHost(adapter, core, clock)
+    await host.start()
+    try:
+        assert host.window == most
+        for number in range(most):
+            host.push(hang_up(str(number), f"c{number}"))
+        async with asyncio.timeout(30):
+            while len(adapter.begun) < most:  # noqa: ASYNC110 - the adapter has no event for it
+                await asyncio.sleep(0)
+        release.set()
+        await core.until(lambda: len(core.answers) == most)
+        assert all(answer.accepted for answer in core.answers)
+    finally:
+        await host.stop()
+
+
 async def test_stopping_answers_what_is_in_work_and_tells_the_core(
     host: AdapterHost, core: FakeCore, adapter: Scripted
 ) -> None:
@@ -273,9 +300,9 @@ async def test_commands_that_are_not_to_be_stopped_do_not_keep_the_places_of_oth
         return Outcome()
 
     adapter.executing = stubborn
-    for number in range(CONCURRENT_MAX):
+    for number in range(adapter.concurrent_max):
         host.push(hang_up(f"s{number}", f"c{number}"))
-    await core.until(lambda: len(core.answers) == CONCURRENT_MAX)
+    await core.until(lambda: len(core.answers) == adapter.concurrent_max)
     adapter.executing = adapter.accept
 
     assert (await answer_to(host, core, hang_up("next", "c1"))).result == 1

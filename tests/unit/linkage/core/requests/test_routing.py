@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -313,6 +314,31 @@ def test_a_command_for_an_event_goes_where_its_last_call_was(bench: Bench) -> No
     assert bench.say("desk", call_out("E1")).result == 1
 
     assert bench.types("pbx2") == [210]
+
+
+def test_a_text_for_an_event_goes_by_what_sends_texts_wherever_its_last_call_was(
+    make: Make,
+) -> None:
+    bench = make(
+        peer("desk", "application", numbers=["*"], platform="pbx"),
+        peer("pbx", "platform"),
+        peer("sms", "platform"),
+        peer("sms2", "platform"),
+    )
+    for name, serves in (("pbx", 210), ("sms", 220), ("sms2", 220)):
+        bench.peers.by_id[name].capability = {serves: frozenset()}
+    bench.say("pbx", incoming())
+    bench.say("desk", create())
+    bench.heard("pbx")
+    send = m.SendSms(
+        receivers=(m.Receiver(phone_num="13900000001"),), content="yes", event_id="E1"
+    )
+    assert bench.say("desk", replace(send, call_id="C1")).result == 1
+    bench.peers.by_id["sms"].connected = False
+    assert bench.say("desk", send).result == 1
+    bench.peers.by_id["sms2"].capability = {}
+    assert bench.say("desk", send).result == 502
+    assert [bench.types(name) for name in ("pbx", "sms", "sms2")] == [[], [220], [220]]
 
 
 def test_a_command_that_decides_nothing_goes_to_the_configured_platform(bench: Bench) -> None:
