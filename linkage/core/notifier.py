@@ -32,6 +32,7 @@ TO_EVERYBODY: Final = frozenset({170, 172, 173, 191, 195, 197, 198})
 """Notices about a platform as a whole; without an operation they concern every application."""
 ONLY_ASKED_FOR: Final = frozenset({162, 171, 180, 182, 192, 193, 194, 196})
 """Data answers: only to who asked."""
+LINK_TOLD: Final = m.EventLinkNotice.number
 NOBODYS: Final = TO_EVERYBODY | ONLY_ASKED_FOR
 """Notices that never tell of a new call."""
 
@@ -107,8 +108,13 @@ class Notifier:
             row.event_id = message.event_id
         else:
             row.event_pk = event.event_pk
-            # Merging redirects: the row stays with its event, its readers hear of the other.
-            told = final_event(self._tx.records, event) if message.number in NOTICES else event
+            told = event
+            # Merging redirects: the row stays with its event, its readers hear of the other; but
+            # 183 says itself which of the two is which.
+            if event.merged_into is not None and message.number in NOTICES:
+                told = (
+                    event if message.number == LINK_TOLD else final_event(self._tx.records, event)
+                )
             row.event_id = told.event_id
         if operation is None:
             row.call_id = message.call_id

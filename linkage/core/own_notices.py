@@ -10,7 +10,7 @@ from linkage.core.notifier import Notifier
 from linkage.core.peers import Peer
 from linkage.core.scope import Scope
 from linkage.correlation import Applied, Bound
-from linkage.store.rows import JournalRow
+from linkage.store.rows import Event, JournalRow
 from protocol import messages as m
 from protocol.kinds import NOTICES, is_command
 from protocol.message import Message
@@ -51,6 +51,23 @@ class OwnNotices:
                 former = self._peers.get(change.old.owner)
                 if former is not None and former.takes(notice.number, notice, change.operation):
                     self._notifier.enqueue(former, row, notice, notice.number)
+
+    def tell_linked(
+        self, message: m.LinkEvent, event: Event, command: JournalRow, moved: int | None
+    ) -> None:
+        """183: two events of an application were merged, linked or split, by whomever.
+
+        `moved` operations are found under another event than before; None: it is about none.
+        """
+        notice = m.EventLinkNotice(
+            event_id=message.event_id,
+            other_event_id=message.other_event_id,
+            action=message.action,
+            moved=moved,
+        )
+        applied = Applied(None, event)
+        row = self._notifier.own_row(notice, applied, command_seq=command.seq)
+        self._notifier.deliver_notice(row, notice, applied, command, ())
 
     def tell_candidates(self, applied: Applied) -> None:
         """101 with the events that fit, to each application of its own: nothing is guessed."""

@@ -22,11 +22,11 @@ from linkage.correlation.binding import (
 from linkage.correlation.business_events import (
     close_event,
     event_of,
-    link_event,
     open_event,
     update_event,
 )
 from linkage.correlation.command_target import targets
+from linkage.correlation.event_links import link_event
 from linkage.correlation.journal_entry import Applied, Entry
 from linkage.correlation.rules import RULES, close_lost, locate
 from linkage.ports.records import RecordsPort

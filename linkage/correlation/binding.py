@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from linkage.correlation import causes
-from linkage.correlation.business_events import describe, event_of, open_event
+from linkage.correlation.business_events import describe, event_of, final_event, open_event
 from linkage.correlation.command_target import bind_target, targets
 from linkage.correlation.journal_entry import Applied, Bound, Entry
 from linkage.ports.records import RecordsPort
@@ -132,7 +132,8 @@ def bind_by_hand(records: RecordsPort, entry: Entry, message: m.BindEvent) -> Ap
     following = followers(records, operation)
     if message.action is m.BindAction.UNBIND:
         for bound in (operation, *following):
-            if bound.event_pk == event.event_pk:
+            of = event_of(records, bound.event_pk)
+            if of is not None and final_event(records, of) is event:
                 unbind(records, entry, bound)
         return applied
     bind(records, entry, operation, event, causes.MANUAL, applied, is_new=False)

@@ -1,4 +1,4 @@
-"""Events: opened, described, closed, merged and linked (201, 282, 283, 284)."""
+"""Events: opened, described, closed (201, 282, 284); 283 is `event_links`."""
 
 from __future__ import annotations
 
@@ -57,35 +57,4 @@ def close_event(records: RecordsPort, entry: Entry, message: m.CloseEvent) -> Ap
         event.closed_at = entry.at if closes else None
         event.summary = message.summary or event.summary
         records.change_event(event)
-    return Applied(None, event)
-
-
-def link_event(records: RecordsPort, entry: Entry, message: m.LinkEvent) -> Applied:
-    """283: merge or link events, or undo that."""
-    owner = entry.owner or entry.source
-    event = records.find_event(owner, message.event_id)
-    other = records.find_event(owner, message.other_event_id)
-    if event is None or other is None:
-        return Applied(None, event)
-    match message.action:
-        case m.LinkAction.MERGE:
-            event.merged_into = other.event_pk
-            records.bindings.link(event.event_pk, other.event_pk, "merge", owner, entry.seq)
-        case m.LinkAction.UNMERGE:
-            event.merged_into = None
-            records.bindings.unlink(event.event_pk, other.event_pk, ("merge",), entry.seq)
-        case m.LinkAction.LINK_PARENT:
-            records.bindings.link(event.event_pk, other.event_pk, "parent", owner, entry.seq)
-        case m.LinkAction.LINK_CHILD:
-            records.bindings.link(other.event_pk, event.event_pk, "parent", owner, entry.seq)
-        case m.LinkAction.LINK:
-            records.bindings.link(event.event_pk, other.event_pk, "related", owner, entry.seq)
-        case _:
-            records.bindings.unlink(
-                event.event_pk, other.event_pk, ("parent", "related"), entry.seq
-            )
-            records.bindings.unlink(
-                other.event_pk, event.event_pk, ("parent", "related"), entry.seq
-            )
-    records.change_event(event)
     return Applied(None, event)

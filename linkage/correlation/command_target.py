@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from linkage.correlation.business_events import event_of, final_event
 from linkage.correlation.reused_ids import is_same_number
 from linkage.ports.records import RecordsPort
 from linkage.store.rows import Operation
@@ -88,7 +89,14 @@ def _of_event(
     if message.event_id is None or isinstance(message, m.CreateEvent):
         return candidates
     events = {each.event_pk for each in records.find_events(message.event_id)}
-    return [each for each in candidates if each.event_pk in events] or candidates
+
+    def is_of_it(candidate: Operation) -> bool:
+        event = event_of(records, candidate.event_pk)
+        if event is None:
+            return False
+        return not events.isdisjoint((event.event_pk, final_event(records, event).event_pk))
+
+    return [each for each in candidates if is_of_it(each)] or candidates
 
 
 def _of_platforms(

@@ -183,6 +183,12 @@ def _open_events(
     found: dict[int, Event] = {}
     for event in (*events, *tagged):
         final = final_event(records, event)
-        if final.status != CLOSED:
+        if final.status == CLOSED:
+            continue
+        # To the very event whose message is answered, so that it goes with it where a merge is
+        # undone; where several that are merged have one, to that which stands for them.
+        known = found.setdefault(final.event_pk, event)
+        if known is not event:
             found[final.event_pk] = final
-    return list(found.values())
+    finals = [final_event(records, event) for event in found.values()]
+    return list(found.values()) if len(finals) == 1 else finals

@@ -26,6 +26,10 @@ class BindingsPort(Protocol):
         """End the valid ones of these kinds from one event to another."""
         ...
 
+    def linked(self, event_pk: int, other_pk: int, kinds: tuple[str, ...]) -> bool:
+        """Whether a valid link of one of these kinds goes from one event to another."""
+        ...
+
 
 class FileRecordsPort(Protocol):
     """Whose each file is; a FileId is its platform's own."""

@@ -203,6 +203,10 @@ class QueriesPort(Protocol):
         """An event and all that were merged into it, however deep."""
         ...
 
+    def events_linked(self, events: Collection[int]) -> list[int]:
+        """Those that are linked to one of these events now, but not merged with it."""
+        ...
+
     def count_operations(self, wanted: Wanted) -> int:
         """How many operations fit."""
         ...
@@ -234,8 +238,8 @@ class QueriesPort(Protocol):
         """The latest file of each operation that has one."""
         ...
 
-    def latest_platform(self, event_pk: int) -> str | None:
-        """The platform of an event's latest operation."""
+    def latest_platform(self, events: Collection[int]) -> str | None:
+        """The platform of the latest operation of these events (keys)."""
         ...
 
 

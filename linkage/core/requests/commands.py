@@ -18,6 +18,7 @@ from linkage.core.rights.ownership import check_kept, check_named, names_kept, p
 from linkage.core.rights.refusal import RefusedError
 from linkage.correlation import Applied, apply
 from linkage.ports import Role
+from linkage.ports.store import Wanted
 from linkage.store.rows import JournalRow, to_us
 from protocol import messages as m
 from protocol.message import Message
@@ -158,6 +159,9 @@ def _answer_here(
     )
     detail = command.echo_text if isinstance(command, m.Diagnose) else None
     context.own_notices.tell_bound(applied.bound, row)
+    if isinstance(command, m.LinkEvent) and applied.event is not None:
+        moved = _moved(context, command, applied)
+        context.own_notices.tell_linked(command, applied.event, row, moved)
     if isinstance(command, m.CreateEvent) and applied.operation is not None:
         _to_platform(context, row, command, applied.operation.platform, expires_at)
     if isinstance(command, m.CloseEvent) and command.hangup_all and applied.event is not None:
@@ -240,6 +244,16 @@ def _hang_up_all(context: Context, event_pk: int, expires_at: int) -> None:
         applied = Applied(operation, event)
         row = context.notifier.own_row(hangup, applied, target=operation.platform)
         _to_platform(context, row, hangup, operation.platform, expires_at)
+
+
+def _moved(context: Context, command: m.LinkEvent, applied: Applied) -> int | None:
+    """How many operations are found under another event since a 283; None: of a mere link."""
+    if command.action is m.LinkAction.SPLIT:
+        return len(applied.bound)
+    if command.action not in {m.LinkAction.MERGE, m.LinkAction.UNMERGE} or applied.event is None:
+        return None
+    queries = context.tx.queries
+    return queries.count_operations(Wanted(events=queries.events_under(applied.event.event_pk)))
 
 
 def _op_id(applied: Applied) -> str | None:

@@ -13,6 +13,7 @@ from linkage.core.delivery.render import OPERATION_KIND
 from linkage.core.peers import Peer, Peers
 from linkage.core.rights.commands import Target
 from linkage.core.rights.refusal import RefusedError
+from linkage.correlation.business_events import final_event
 from linkage.correlation.command_target import may_use
 from linkage.ports import Role
 from linkage.ports.store import Tx, Wanted
@@ -75,7 +76,7 @@ def _records(
 ) -> list[Message]:
     assert asked.event is not None, "280 names an event that exists"
     wanted = Wanted(
-        events=unit.queries.events_under(asked.event.event_pk),
+        events=_events_asked(unit, asked.event.event_pk, linked=message.include_linked is True),
         kinds=[kind for kind, shown in OPERATION_KIND.items() if shown in message.kinds],
         since=None if message.from_time is None else to_us(message.from_time),
         until=None if message.to_time is None else to_us(message.to_time),
@@ -94,6 +95,14 @@ def _records(
         )
         for page in chosen
     ]
+
+
+def _events_asked(unit: Tx, event_pk: int, *, linked: bool) -> list[int]:
+    """An event with what was merged into it, and on request those that are linked to one of it."""
+    under = unit.queries.events_under(event_pk)
+    for other in unit.queries.events_linked(under) if linked else ():
+        under += unit.queries.events_under(other)
+    return list(dict.fromkeys(under))
 
 
 def _page_of_records(unit: Tx, wanted: Wanted, page: int) -> Iterator[m.Record]:
@@ -141,7 +150,7 @@ def _snapshot(
     asked: Target,
     request_id: str,
 ) -> list[Message]:
-    fits = _fitting(peer, message, asked)
+    fits = _fitting(unit, peer, message, asked)
     wants = message.kind if isinstance(message, m.SnapshotRequest) else None
     calls: list[m.CallSnapshot] = []
     conferences: list[m.ConferenceSnapshot] = []
@@ -183,9 +192,10 @@ def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 
 def _fitting(
-    peer: Peer, message: m.QueryCall | m.SnapshotRequest, asked: Target
+    unit: Tx, peer: Peer, message: m.QueryCall | m.SnapshotRequest, asked: Target
 ) -> Callable[[Operation], bool]:
     number = message.phone_num if isinstance(message, m.QueryCall) else None
+    events = None if asked.event is None else unit.queries.events_under(asked.event.event_pk)
 
     def fits(operation: Operation) -> bool:
         at_screen = (
@@ -194,7 +204,7 @@ def _fitting(
         if not (peer.role is Role.MONITOR or at_screen or may_use(asked.owner, operation)):
             return False
         return (
-            (asked.event is None or operation.event_pk == asked.event.event_pk)
+            (events is None or operation.event_pk in events)
             and (message.call_id is None or operation.call_id == message.call_id)
             and (message.login_id is None or operation.login_id == message.login_id)
             and (number is None or number in {operation.from_num, operation.to_num})
@@ -244,8 +254,9 @@ def _members(found: Iterable[Operation], conference: Operation) -> Iterator[m.Me
 
 
 def _event_id(unit: Tx, operation: Operation) -> str | None:
+    """The event that stands for an operation's now."""
     event = None if operation.event_pk is None else unit.records.event(operation.event_pk)
-    return None if event is None else event.event_id
+    return None if event is None else final_event(unit.records, event).event_id
 
 
 def _capabilities(peers: Peers, message: m.QueryCapability, request_id: str) -> list[Message]:

@@ -88,7 +88,8 @@ def _holder(unit: Tx, peers: Peers, asked: Target) -> Peer | None:
         return peers.get(asked.operation.platform)
     if asked.event is None:
         return None
-    latest = unit.queries.latest_platform(asked.event.event_pk)
+    under = unit.queries.events_under(asked.event.event_pk)
+    latest = unit.queries.latest_platform(under)
     return None if latest is None else peers.get(latest)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from linkage.core.peers import Peer, Peers
+from linkage.core.rights.event_links import check_link
 from linkage.core.rights.refusal import RefusedError
 from linkage.correlation.apply import BEGINS_COMMUNICATION
 from linkage.correlation.business_events import final_event
@@ -93,7 +94,7 @@ def check_command(records: RecordsPort, peer: Peer, message: Message, owner: str
         case m.BindEvent():
             operation = _check_bind(records, message, owner)
         case m.LinkEvent():
-            _check_link(records, message, owner, event)
+            check_link(records, message, owner, event)
         case m.CloseEvent():
             _check_close(message, event)
         case _:
@@ -237,7 +238,8 @@ def _check_bind(records: RecordsPort, message: m.BindEvent, owner: str) -> Opera
             Result.OTHER_TENANT, f"OpId {operation.op_id} belongs to another application"
         )
     event = records.find_event(owner, message.event_id)
-    bound_here = event is not None and operation.event_pk == event.event_pk
+    bound = None if operation.event_pk is None else records.event(operation.event_pk)
+    bound_here = bound is not None and final_event(records, bound) is event
     if message.action is m.BindAction.UNBIND and not bound_here:
         raise RefusedError(Result.WRONG_STATE, "the operation is not bound to that event")
     if message.action is m.BindAction.BIND and operation.event_pk is not None and not bound_here:
@@ -245,28 +247,6 @@ def _check_bind(records: RecordsPort, message: m.BindEvent, owner: str) -> Opera
     if message.action is m.BindAction.BIND and bound_here and operation.cause == MANUAL:
         raise RefusedError(Result.ALREADY_EXISTS, "the operation is bound to that event")
     return operation
-
-
-def _check_link(
-    records: RecordsPort, message: m.LinkEvent, owner: str, event: Event | None
-) -> None:
-    other = records.find_event(owner, message.other_event_id)
-    if other is None:
-        known = records.find_events(message.other_event_id)
-        result = Result.OTHER_TENANT if known else Result.NO_EVENT
-        raise RefusedError(result, f"OtherEventId {message.other_event_id} is not yours")
-    assert event is not None, "a LinkEvent names an event that exists"
-    if other.event_pk == event.event_pk:
-        raise RefusedError(Result.BAD_VALUE, "an event cannot be linked to itself")
-    if message.action is m.LinkAction.SPLIT:
-        raise RefusedError(Result.NOT_SUPPORTED, "move operations one by one with 281 Action 3")
-    merged = event.merged_into == other.event_pk
-    if message.action is m.LinkAction.UNMERGE and not merged:
-        raise RefusedError(Result.WRONG_STATE, "they are not merged")
-    if message.action is m.LinkAction.MERGE and (
-        event.merged_into is not None or other.merged_into is not None
-    ):
-        raise RefusedError(Result.WRONG_STATE, "one of them is merged already")
 
 
 def _check_close(message: m.CloseEvent, event: Event | None) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, func, select
 
@@ -37,7 +37,7 @@ from linkage.store.read.views import (
 )
 from linkage.store.rows import JournalRow, from_us, to_us
 from linkage.store.sql import tables
-from linkage.store.sql.batched import chunks, event_names
+from linkage.store.sql.batched import chunks, event_names, select_in
 from linkage.store.sql.journal_rows import (
     anchor_of,
     head_problem,
@@ -108,7 +108,10 @@ class StoreReader:
     def list_events(
         self, *, owner: str | None = None, status: str | None = None, limit: int = 100
     ) -> list[EventView]:
-        """Events, the one opened last first, each with how many operations are bound to it."""
+        """Events, the one opened last first, each with how many operations are found under it.
+
+        Each operation counts once: under the event that stands for its own where that was merged.
+        """
         query = select(tables.event).order_by(tables.event.c.event_pk.desc()).limit(limit)
         if owner is not None:
             query = query.where(tables.event.c.owner == owner)
@@ -117,7 +120,7 @@ class StoreReader:
         with self._engine.connect() as connection:
             rows = connection.execute(query).all()
             names = event_names(connection, (row.merged_into for row in rows))
-            counts = _count_operations(connection, [row.event_pk for row in rows])
+            counts = _count_operations(connection, rows)
         return [event_view(row, names, counts.get(row.event_pk, 0)) for row in rows]
 
     def event(self, event_id: str, owner: str | None = None) -> EventView:
@@ -277,14 +280,23 @@ class StoreReader:
             return {row.key: str(json.loads(row.value)) for row in rows}
 
 
-def _count_operations(connection: Connection, keys: list[int]) -> dict[int, int]:
+def _count_operations(connection: Connection, events: Sequence[Any]) -> dict[int, int]:
+    """How many operations are found under events: of what was merged under the one it leads to."""
+    counted_under = {row.event_pk: row.event_pk for row in events if row.merged_into is None}
+    wave = list(counted_under)
+    while wave:
+        merged = select_in(connection, tables.event.c.merged_into, wave)
+        wave = [row.event_pk for row in merged]
+        counted_under.update((row.event_pk, counted_under[row.merged_into]) for row in merged)
     table = tables.operation
     counts: dict[int, int] = {}
-    for part in chunks(keys):
+    for part in chunks(list(counted_under)):
         query = (
             select(table.c.event_pk, func.count())
             .where(table.c.event_pk.in_(part))
             .group_by(table.c.event_pk)
         )
-        counts.update((row[0], row[1]) for row in connection.execute(query))
+        for event_pk, count in connection.execute(query):
+            under = counted_under[event_pk]
+            counts[under] = counts.get(under, 0) + count
     return counts

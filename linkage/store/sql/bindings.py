@@ -87,6 +87,22 @@ class SqlBindings(Part, BindingsPort):
             .values(valid_to=seq)
         )
 
+    @override
+    def linked(self, event_pk: int, other_pk: int, kinds: tuple[str, ...]) -> bool:
+        self._tx.flush()
+        table = tables.event_link
+        found = self._tx.connection.execute(
+            select(table.c.link_id)
+            .where(
+                table.c.event_pk == event_pk,
+                table.c.other_pk == other_pk,
+                table.c.kind.in_(kinds),
+                table.c.valid_to.is_(None),
+            )
+            .limit(1)
+        )
+        return found.first() is not None
+
 
 COLUMNS: Final = in_table_order(tables.binding, columns_of(Binding))
 LINK_COLUMNS: Final = in_table_order(tables.event_link, columns_of(EventLink))

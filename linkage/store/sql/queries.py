@@ -8,10 +8,11 @@ from typing import Any, Final
 from sqlalchemy import Result, Select, func, select
 from typing_extensions import override
 
+from linkage.correlation.event_links import MERGE
 from linkage.ports.store import QueriesPort, Wanted
 from linkage.store.rows import FileRecord, Operation
 from linkage.store.sql.driver import select_rows
-from linkage.store.sql.tables import event, file, journal, operation
+from linkage.store.sql.tables import event, event_link, file, journal, operation
 from linkage.store.sql.transaction import Part
 
 OPEN_MAX: Final = 10_000
@@ -36,6 +37,19 @@ class SqlQueries(Part, QueriesPort):
             layer = [row.event_pk for row in rows if row.event_pk not in found]
             found.extend(layer)
         return found
+
+    @override
+    def events_linked(self, events: Collection[int]) -> list[int]:
+        tie = event_link.c
+        ends = ((tie.event_pk, tie.other_pk), (tie.other_pk, tie.event_pk))
+        found = {
+            row[0]
+            for near, far in ends
+            for row in self._execute(
+                select(far).where(near.in_(events), tie.valid_to.is_(None), tie.kind != MERGE)
+            )
+        }
+        return sorted(found.difference(events))
 
     @override
     def count_operations(self, wanted: Wanted) -> int:
@@ -105,8 +119,8 @@ class SqlQueries(Part, QueriesPort):
         return {row.op_id: FileRecord(**row._mapping) for row in rows}
 
     @override
-    def latest_platform(self, event_pk: int) -> str | None:
-        statement = select(operation.c.platform).where(operation.c.event_pk == event_pk)
+    def latest_platform(self, events: Collection[int]) -> str | None:
+        statement = select(operation.c.platform).where(operation.c.event_pk.in_(events))
         return self._execute(statement.order_by(operation.c.op_id.desc()).limit(1)).scalar()
 
 

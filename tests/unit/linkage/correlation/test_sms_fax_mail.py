@@ -326,10 +326,12 @@ def test_a_closed_event_gets_no_answers_and_a_merged_one_hands_them_on(bench: Be
     assert bench.say("desk", merge).result == 0
 
     bench.say("pbx", answer("13900000001"))
+    bench.heard("desk")
     bench.say("pbx", answer("13900000002", sms_id="R2"))
 
     assert bench.bound()["sms:R1"] == (None, None)
-    assert bench.bound()["sms:R2"] == ("E3", "reply")
+    assert bench.bound()["sms:R2"] == ("E2", "reply"), "it goes with what it answers"
+    assert [each.message.event_id for each in bench.heard("desk")] == ["E3"]
 
 
 def test_an_sms_to_another_application_s_number_is_no_answer_to_this_one(bench: Bench) -> None:

@@ -158,6 +158,7 @@ def test_a_call_with_an_event_is_moved_and_not_bound_again(bench: Bench) -> None
 def test_a_merged_event_names_the_one_that_stands_for_it(bench: Bench) -> None:
     bench.say("desk", create("E2", None))
     bench.say("desk", m.LinkEvent(event_id="E1", other_event_id="E2", action=MERGE))
+    assert (bench.types("desk"), bench.types("watch")) == ([183], [183])
 
     assert refused(bench, "desk", m.UpdateEvent(event_id="E1", title="x")) == 312
     assert bench.journal()[-1].detail == "E2"
