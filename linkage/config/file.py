@@ -23,6 +23,7 @@ from linkage.config.fields import (
     Positive,
     Section,
 )
+from linkage.config.files import FilesSettings
 from linkage.config.gateway import ConnectionLimits, ListenerSettings, TimerSettings, TlsFiles
 from linkage.config.idle import idle_settings
 from linkage.config.keyring import KeyringError
@@ -101,6 +102,8 @@ class Config(Section):
     """below"""
     retention: RetentionSettings = RetentionSettings()
     """how long what is kept; below"""
+    files: FilesSettings = FilesSettings()
+    """recordings, faxes and attachments; below"""
     sweep: SweepSettings = SweepSettings()
     """calls whose end was not told; below"""
     source: Path = Field(default=Path("linkage.toml"), exclude=True)

@@ -27,7 +27,7 @@ from linkage.core.measures import Measures
 from linkage.core.overload.admission import Admission
 from linkage.core.overload.conditions import Conditions
 from linkage.core.overload.holds import Holds
-from linkage.core.own_entries import ALARMS, Observe
+from linkage.core.own_entries import ALARMS, Observe, RaisedAlarms
 from linkage.core.peers import Peers
 from linkage.core.requests.notices import ClearUnrouted
 from linkage.core.requests.record import Recorder
@@ -350,6 +350,14 @@ class Core:
         For who wants the store to himself for a moment. Call it only between `start` and `stop`.
         """
         return await self._writer.between(act)
+
+    async def raised_alarms(self, prefix: str) -> list[str]:
+        """The AlarmIds that are raised and begin so.
+
+        Raises:
+            OSError: the store cannot be read.
+        """
+        return (await self._writer.do(RaisedAlarms(prefix))).result()
 
     # --- retention -------------------------------------------------------------------------------
     async def keep(self, job: Job[T]) -> T:

@@ -86,6 +86,19 @@ class TellAlarm(Job[bool]):
         return context.alarms.tell(self.alarm)
 
 
+@dataclass(frozen=True, slots=True)
+class RaisedAlarms(Job[list[str]]):
+    """The AlarmIds that are raised and begin so; an earlier process may have raised them."""
+
+    prefix: str
+
+    only_reads: ClassVar[bool] = True
+
+    def run(self, context: Context) -> list[str]:
+        """In order."""
+        return context.alarms.raised(self.prefix)
+
+
 def note_presence(context: Context, kind: EntryKind, source: str) -> None:
     """Keep when a peer was here last; a platform that comes is asked what lives there."""
     peer = context.peers.get(source)

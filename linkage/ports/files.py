@@ -20,13 +20,18 @@ class StoredFile:
     """A file that linkage keeps.
 
     `path` is where it lies at the host of the core; `sha256` in lower-case hex, as it was counted
-    while the file was written. `stat` does not read the file, and leaves it empty.
+    while the file was written: `stat` does not read the file. Empty where an older linkage wrote
+    it and it was not counted yet.
     """
 
     file_id: str
     path: Path
     size_bytes: int
     sha256: str = ""
+
+
+class DamagedFileError(OSError):
+    """A file is not what was saved, and is not given out; the text says which, and the remedy."""
 
 
 class FilesPort(Protocol):
@@ -46,7 +51,8 @@ class FilesPort(Protocol):
 
         Raises:
             FileNotFoundError: at the first piece; there is no such file.
-            OSError: it cannot be read.
+            OSError: it cannot be read, or is not what was saved (`DamagedFileError`, in this
+                process): nothing of it is given out then.
         """
         ...
 

@@ -68,6 +68,10 @@ class MaintenancePort(Protocol):
         """
         ...
 
+    def sha256_of(self, file_id: str) -> str | None:
+        """What was told of a file when it was saved; None: nothing, or not one thing."""
+        ...
+
     def backlogs(self) -> dict[str, Backlog]:
         """What waits for each peer that ever had a queue."""
         ...

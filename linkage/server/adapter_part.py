@@ -8,8 +8,9 @@ from linkage.bus.remote_files import RemoteFiles
 from linkage.config.file import Config
 from linkage.config.reload import plan_reload
 from linkage.files import DirectoryFiles
+from linkage.files.alarms import FileAlarms
 from linkage.hosting import AdapterHost
-from linkage.ports import Clock
+from linkage.ports import Clock, FilesPort
 from linkage.server.adapters import Adapters, capabilities_of
 from linkage.server.metrics import watch_adapters
 from linkage.server.remote_part import RemotePart
@@ -38,7 +39,10 @@ class AdapterPart(RemotePart):
         config = self.config
         client = self._make_client(capabilities_of(config))
         local = is_ipc(endpoint(config.messaging.address, config.data_path))
-        files = DirectoryFiles(config.files_path) if local else RemoteFiles(client)
+        files: FilesPort = RemoteFiles(client)
+        if local:
+            tell = FileAlarms(client, self._notes).tell
+            files = DirectoryFiles(config.files_path, config.files.max_bytes, self._clock, tell)
         spans = start_traces(config, self._stack, self.watch)
         self._adapters = Adapters(config, client, self._clock, files, spans)
         self._connection.start()

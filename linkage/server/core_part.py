@@ -9,7 +9,6 @@ from linkage.bus.part_names import CORE
 from linkage.config.file import Config
 from linkage.config.reload import plan_reload
 from linkage.core import Core
-from linkage.files import DirectoryFiles
 from linkage.server.metrics import watch_core, watch_parts
 from linkage.server.part import LinkagePart
 from linkage.server.stored_core import StoredCore
@@ -35,7 +34,7 @@ class CorePart(LinkagePart):
         await stored.start()
         core_server = CoreServer(
             core,
-            DirectoryFiles(config.files_path),
+            stored.files,
             self._clock,
             config.messaging,
             [item.id for item in config.adapter],

@@ -11,7 +11,6 @@ from __future__ import annotations
 from gateway import Gateway
 from linkage.config.file import Config
 from linkage.config.reload import plan_reload, profiles_of
-from linkage.files import DirectoryFiles
 from linkage.hosting import AdapterHost
 from linkage.ports import Clock
 from linkage.server.adapters import Adapters, capabilities_of
@@ -71,8 +70,7 @@ class Server(LinkagePart):
         spans = start_traces(config, self._stack, self.watch)
         stored = StoredCore(config, self._clock, capabilities, self._stack, spans=spans)
         core = self._port = self._core = stored.core
-        files = DirectoryFiles(config.files_path)
-        adapters = Adapters(config, core, self._clock, files, spans)
+        adapters = Adapters(config, core, self._clock, stored.files, spans)
         await stored.start()
         self._gateway = make_gateway(config, core, self._clock)
         await self._gateway.start()

@@ -138,7 +138,6 @@ class RetentionSchedule:
 
     async def once(self) -> None:
         """Look through everything once."""
-        await self._beside(self._tidy_files, self._clock.utc())
         now_us = self._time.now_us()
         settings = self._config.retention
         for overdue in await self._beside(self._store.find_overdue, settings, now_us):
@@ -158,6 +157,7 @@ class RetentionSchedule:
             await self._core.keep(SealSegment(segment))
             await self._trim(DeleteRows(Rows.JOURNAL, SLICE_ROWS))
             logger.info("journal up to seq %d is archived: %s", segment.last_seq, segment.name)
+        await self._beside(self._tidy_files, self._clock.utc())
 
     async def _trim(self, work: DeleteRows) -> None:
         while True:

@@ -14,7 +14,7 @@ from linkage.store.archive import Anchor, Segment, write_segment
 from linkage.store.journal_head import Head
 from linkage.store.sql import retention
 from linkage.store.sql.journal_rows import newest_of, rows_of
-from linkage.store.sql.tables import delivery, is_open, journal, peer
+from linkage.store.sql.tables import delivery, file, is_open, journal, peer
 from linkage.store.sql.transaction import explained
 
 
@@ -49,6 +49,14 @@ class SqlMaintenance(MaintenancePort):
             if found is None:
                 return None
             return archive_rows(self._engine, self._archive, *found, pace=pace)
+
+    @override
+    def sha256_of(self, file_id: str) -> str | None:
+        with explained(), self._engine.connect() as connection:
+            found = connection.execute(
+                select(file.c.sha256).where(file.c.file_id == file_id, file.c.sha256.is_not(None))
+            ).all()
+        return found[0].sha256 if len(found) == 1 else None
 
     @override
     def backlogs(self) -> dict[str, Backlog]:

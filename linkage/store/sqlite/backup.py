@@ -28,7 +28,7 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from linkage.durable import put_in_place, sync_file, sync_folder
-from linkage.files.layout import find_file
+from linkage.files.layout import CONTENTS, find_file, name_of
 from linkage.store.archive import link_breaks, listed_breaks
 from linkage.store.chain import breaks
 from linkage.store.journal_head import Head
@@ -145,8 +145,11 @@ def whole_backups(into: Path) -> list[Path]:
 def files_of(data: Path) -> Iterator[Path]:
     """The files of a data directory that are backed up beside the database; no half-written."""
     for folder in FOLDERS:
+        contents = data / folder / CONTENTS
         for path in sorted((data / folder).rglob("*")):
-            if path.is_file() and path.suffix not in {".part", ".new"}:
+            # Contents come by their names: each is the whole file, and links are made again.
+            is_name = contents not in path.parents
+            if is_name and path.is_file() and path.suffix not in {".part", ".new"}:
                 yield path
 
 
@@ -245,10 +248,11 @@ class _Copier:
         status = path.stat()
         target = self._partial / name
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        known = self._known.get(name)
+        before = name if name in self._known else _older_name(name)
+        known = self._known.get(before)
         if known is not None and self._earlier is not None:
             same = (known.size_bytes, known.mtime_ns) == (status.st_size, status.st_mtime_ns)
-            if same and _link(self._earlier / name, target):
+            if same and _link(self._earlier / before, target):
                 self._advance(status.st_size)
                 return known
         sha256 = copy_file(path, target, self._advance)
@@ -295,6 +299,15 @@ class _Copier:
                 yield from listed_breaks(segment, self._partial / "archive")
         anchor = reader.anchor()
         yield from breaks(reader.chain(), anchor.seq + 1, anchor.hash)
+
+
+def _older_name(name: str) -> str:
+    """What a file was called before its SHA-256 was put into its name."""
+    path = Path(name)
+    named = name_of(path)
+    if named is None or not named.sha256:
+        return name
+    return path.with_name(f"{named.file_id}{named.ending}").as_posix()
 
 
 def _write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import resource
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from linkage.clock import ManualClock
 from linkage.files import DirectoryFiles
-from linkage.ports.files import PIECE_BYTES
+from linkage.files.directory import CHECK_HOLDS_S
+from linkage.files.layout import content_path
+from linkage.ports.files import PIECE_BYTES, DamagedFileError
 
 
 async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
@@ -29,7 +32,8 @@ async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
 async def test_a_file_is_kept_with_its_size_and_sum(tmp_path: Path) -> None:
     stored = await DirectoryFiles(tmp_path).save("../../call.wav", chunks(b"RIFF", b"", b"data"))
 
-    assert stored.path == tmp_path / stored.file_id[:2] / f"{stored.file_id}.wav"
+    name = f"{stored.file_id}.{stored.sha256}.wav"
+    assert stored.path == tmp_path / stored.file_id[:2] / name
     assert stored.path.read_bytes() == b"RIFFdata"
     assert (stored.size_bytes, stored.sha256) == (8, hashlib.sha256(b"RIFFdata").hexdigest())
     assert 1 <= len(stored.file_id) <= 64
@@ -38,7 +42,7 @@ async def test_a_file_is_kept_with_its_size_and_sum(tmp_path: Path) -> None:
 async def test_a_name_gives_no_more_than_its_ending(tmp_path: Path) -> None:
     for name, ending in (("a", ""), ("a.w/v", ""), ("a.tar.gz", ".gz"), ("a.b c\n*d", ".bcd")):
         stored = await DirectoryFiles(tmp_path).save(name, chunks(b"x"))
-        assert stored.path.name == f"{stored.file_id}{ending}"
+        assert stored.path.name == f"{stored.file_id}.{stored.sha256}{ending}"
 
 
 def files_under(folder: Path) -> list[Path]:
@@ -162,7 +166,7 @@ async def test_what_is_kept_has_a_size_and_a_place(tmp_path: Path) -> None:
     files = DirectoryFiles(tmp_path)
     stored = await files.save("a", chunks(b"12345"))
 
-    assert await files.stat(stored.file_id) == replace(stored, sha256="")
+    assert await files.stat(stored.file_id) == stored
 
 
 async def test_a_deleted_file_is_gone_for_good(tmp_path: Path) -> None:
@@ -276,6 +280,123 @@ async def test_only_what_nobody_has_written_to_for_a_day_is_abandoned(tmp_path: 
 
     assert files.remove_abandoned(now) == 1
 
-    assert sorted(path.name for path in files_under(tmp_path)) == sorted(
+    assert sorted(path.name for path in kept.path.parent.iterdir()) == sorted(
         ["new.wav.part", kept.path.name]
     )
+
+
+# --- the same content once -----------------------------------------------------------------------
+def inode(path: Path) -> int:
+    return path.stat().st_ino
+
+
+async def test_the_same_content_is_kept_once_and_goes_with_its_last_name(tmp_path: Path) -> None:
+    files = DirectoryFiles(tmp_path)
+    one, same = [await files.save(f"{name}.pdf", chunks(b"fax")) for name in "ab"]
+    other = await files.save("c.pdf", chunks(b"another"))
+    content = content_path(tmp_path, one.sha256)
+
+    assert one.file_id != same.file_id
+    assert inode(one.path) == inode(same.path) == inode(content) != inode(other.path)
+    assert await files.delete(one.file_id)
+    assert await content_of(files, same.file_id) == [b"fax"]
+    assert await files.delete(same.file_id)
+    assert not content.exists()
+    assert await content_of(files, other.file_id) == [b"another"]
+
+
+async def test_where_there_are_no_hard_links_each_name_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    files = DirectoryFiles(tmp_path)
+    one, same = [await files.save("a.pdf", chunks(b"fax")) for _ in range(2)]
+
+    assert inode(one.path) != inode(same.path)
+    assert await files.delete(one.file_id)
+    assert await content_of(files, same.file_id) == [b"fax"]
+
+
+async def test_many_save_and_delete_the_same_content_at_a_time(tmp_path: Path) -> None:
+    files = DirectoryFiles(tmp_path)
+
+    async def save_and_delete() -> None:
+        for _ in range(10):
+            stored = await files.save("a", chunks(b"same"))
+            assert await content_of(files, stored.file_id) == [b"same"]
+            assert await files.delete(stored.file_id)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(8):
+            group.create_task(save_and_delete())
+
+    assert files_under(tmp_path) == []
+
+
+# --- damage --------------------------------------------------------------------------------------
+def damage(path: Path) -> None:
+    """One bit, as a disk does it: size and times stay."""
+    status = path.stat()
+    with path.open("r+b") as file:
+        first = file.read(1)
+        file.seek(0)
+        file.write(bytes([first[0] ^ 1]))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+async def test_a_file_that_is_damaged_on_disk_is_told_and_not_given_out(tmp_path: Path) -> None:
+    told: list[tuple[str, str | None]] = []
+    clock = ManualClock()
+    files = DirectoryFiles(tmp_path, clock=clock, tell=lambda *what: told.append(what))
+    stored = await files.save("a.wav", chunks(b"evidence"))
+    assert await content_of(files, stored.file_id) == [b"evidence"]
+
+    damage(stored.path)
+    clock.advance(CHECK_HOLDS_S)
+    for start in (0, 4):
+        with pytest.raises(DamagedFileError, match=f"FileId {stored.file_id} is not what was"):
+            await anext(files.open(stored.file_id, start))
+
+    assert [(file_id, problem is None) for file_id, problem in told] == [
+        (stored.file_id, True), (stored.file_id, False), (stored.file_id, False),
+    ]  # fmt: skip
+
+
+async def test_who_asks_for_pieces_has_the_file_checked_once(tmp_path: Path) -> None:
+    told: list[str] = []
+    clock = ManualClock()
+    files = DirectoryFiles(tmp_path, clock=clock, tell=lambda file_id, _: told.append(file_id))
+    stored = await files.save("a.wav", chunks(b"0123456789"))
+
+    pieces = [[piece async for piece in files.open(stored.file_id, at)] for at in (0, 3, 9)]
+    clock.advance(CHECK_HOLDS_S)
+    pieces.append([piece async for piece in files.open(stored.file_id, 8)])
+
+    assert pieces == [[b"0123456789"], [b"3456789"], [b"9"], [b"89"]]
+    assert told == [stored.file_id] * 2
+
+
+async def test_what_is_saved_again_takes_the_place_of_a_damaged_content(tmp_path: Path) -> None:
+    files = DirectoryFiles(tmp_path)
+    old = await files.save("a.wav", chunks(b"evidence"))
+    damage(old.path)
+
+    new = await files.save("b.wav", chunks(b"evidence"))
+
+    assert await content_of(files, new.file_id) == [b"evidence"]
+    with pytest.raises(DamagedFileError):
+        await content_of(files, old.file_id)
+
+
+async def test_a_file_of_an_older_linkage_is_given_out(tmp_path: Path) -> None:
+    (tmp_path / "ab").mkdir()
+    (tmp_path / "ab" / "abcdef0123.wav").write_bytes(b"old")
+    files = DirectoryFiles(tmp_path)
+
+    assert await content_of(files, "abcdef0123") == [b"old"]
+    found = await files.stat("abcdef0123")
+    assert found is not None
+    assert (found.size_bytes, found.sha256) == (3, "")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
+from linkage.files import DirectoryFiles
+from linkage.files.caretaker import Caretaker
 from linkage.store.sql import tables
 from linkage.store.sqlite.backup import (
     BackupError,
@@ -56,6 +59,21 @@ def test_what_an_earlier_backup_has_is_linked(backed: Backed, into: Path) -> Non
     database = second.manifest.files["linkage.db"].size_bytes
     assert second.copied_bytes == database + len(b"new")
     assert backed.backup(into, full=True).manifest.problems == []
+
+
+def test_a_file_whose_name_got_its_sum_is_linked_too_and_its_content_comes_by_it(
+    backed: Backed, into: Path
+) -> None:
+    first = backed.backup(into)
+    files = DirectoryFiles(backed.config.files_path, clock=backed.clock)
+    Caretaker(files, backed.clock).work(backed.clock.utc())
+    second = backed.backup(into)
+
+    (name,) = [name for name in second.manifest.files if name.startswith("files/")]
+    assert name == f"files/ab/ab12.{hashlib.sha256(b'RIFF').hexdigest()}.wav"
+    assert (first.folder / "files/ab/ab12.wav").samefile(second.folder / name)
+    assert second.copied_bytes == second.manifest.files["linkage.db"].size_bytes
+    assert second.manifest.problems == []
 
 
 def test_a_changed_recording_is_copied_and_said_to_be_another(backed: Backed, into: Path) -> None:
