@@ -44,6 +44,8 @@ def dialable(text: str, prefixes: Mapping[str, str] | None = None) -> str | None
     how the beginning of a number is dialled here, for example `+` as `00`; the longest that fits
     counts.
     """
+    if not prefixes and PHONE.fullmatch(text):  # by far most of them
+        return text
     if any(unicodedata.category(each) == "Cc" for each in text.strip()):
         return None
     plain = "".join(

@@ -150,9 +150,12 @@ class Outbox:
             self._ledger.begin(target, len(parts), self._recorder.draft)
         await (self._commit() if sure else self._recorder.commit())
         try:
-            fared = await asyncio.gather(
-                *(self._submit(target, parts, deadline) for target in chunk)
-            )
+            if len(chunk) == 1:  # a task for each of them is for nothing
+                fared = [await self._submit(chunk[0], parts, deadline)]
+            else:
+                fared = await asyncio.gather(
+                    *(self._submit(target, parts, deadline) for target in chunk)
+                )
         except asyncio.CancelledError:
             for target in chunk:
                 self._ledger.lost(target, self._recorder.draft)
@@ -192,11 +195,7 @@ class Outbox:
     ) -> Fared | Reason:
         became: Fared | Reason = Fared.NEVER
         while self._clock.now() < deadline:
-            try:
-                async with asyncio.timeout(min(deadline - self._clock.now(), DAY_S)):
-                    await self._pace.turn()
-                    await self._room.acquire()
-            except TimeoutError:
+            if not await self._turn(deadline):
                 break
             try:
                 if self._clock.now() >= deadline:
@@ -219,6 +218,19 @@ class Outbox:
                 return became
             self._pace.throttled()
         return became
+
+    async def _turn(self, deadline: float) -> bool:
+        """Wait for a place in the window; False: none was free in time."""
+        if self._pace.is_free and not self._room.locked():
+            await self._room.acquire()
+            return True
+        try:
+            async with asyncio.timeout(min(deadline - self._clock.now(), DAY_S)):
+                await self._pace.turn()
+                await self._room.acquire()
+        except TimeoutError:
+            return False
+        return True
 
     def _late(self, target: Target, part: Part, answer: Answer) -> None:
         """An answer that nobody waits for any more says after all what became of it."""

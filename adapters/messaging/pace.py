@@ -26,6 +26,11 @@ class Pace:
         self._next = clock.now()
         self._closed_until = clock.now()
 
+    @property
+    def is_free(self) -> bool:
+        """Whether turns are given for the asking, and are not counted."""
+        return not self._every_s and self._clock.now() >= self._closed_until
+
     async def turn(self) -> None:
         """Wait until one may be submitted."""
         now = self._clock.now()

@@ -53,6 +53,8 @@ def forms(written: str) -> dict[Form, str]:
 
 def same_number(one: str, other: str) -> bool:
     """Whether two numbers may be one, with and without what is dialled before it."""
+    if one == other:
+        return True
     one, other = _digits(one), _digits(other)
     if not one or not other:
         return True

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from protocol.fields import FREE_TEXT_MAX, NOT_XML, NULL_TOKENS
@@ -50,6 +51,7 @@ class Parts:
     octets: tuple[bytes, ...]
 
 
+@lru_cache(maxsize=16)  # it is counted before it is sent, and a batch sends one to many
 def split(text: str, alphabet: str = "gsm7") -> Parts:
     """Cut a text into as few parts as it takes.
 
@@ -58,7 +60,7 @@ def split(text: str, alphabet: str = "gsm7") -> Parts:
         alphabet: what the centre makes of data_coding 0 or 3: `gsm7`, `latin-1`; `ucs2`: send all
             as UCS-2.
     """
-    if alphabet == "gsm7" and all(each in GSM for each in text):
+    if alphabet == "gsm7" and GSM.keys() >= set(text):
         return Parts(GSM_CODING, _cut([GSM[each] for each in text], 160, 153))
     if alphabet == "latin-1" and all(each <= "\xff" for each in text):
         return Parts(LATIN_CODING, _cut([each.encode("latin-1") for each in text], 140, 134))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from operator import attrgetter, itemgetter
 from typing import Any, Final
@@ -26,6 +27,11 @@ from linkage.store.sql.driver import (
 )
 from linkage.store.sql.transaction import Part
 
+COMMANDS_MAX: Final = 1024
+"""Commands whose entries are kept in memory: most of what is heard of one comes soon after it."""
+COMMAND_BYTES_MAX: Final = 4096
+COMMAND_KEPT_US: Final = 600_000_000
+"""Well before what is old is deleted."""
 SEEN_MAX: Final = 2048
 """Earlier requests that one look-up of a batch brings. A peer that uses few Ids again and again
 would else have its whole history read for each message; of such a peer the latest are compared."""
@@ -38,6 +44,8 @@ class SqlJournal(Part, JournalPort):
     def forget(self) -> None:
         self._last: tuple[int, bytes] | None = None
         self._found_at: int | None = None
+        self._commands: OrderedDict[int, JournalRow] = OrderedDict()
+        self._newest_at = 0
         self._clear()
 
     def _clear(self) -> None:
@@ -79,12 +87,20 @@ class SqlJournal(Part, JournalPort):
         self._journal.append((*_stored(values), body, previous, own))
         self._rows.append(row)
         self._last = (row.seq, own)
+        self._newest_at = row.recorded_at
+        if row.target is not None and len(body) <= COMMAND_BYTES_MAX:
+            self._commands[row.seq] = row
+            if len(self._commands) > COMMANDS_MAX:
+                self._commands.popitem(last=False)
 
     @override
     def find(self, seq: int) -> JournalRow | None:
         if self._rows and seq >= self._rows[0].seq:
             index = seq - self._rows[0].seq
             return self._rows[index] if index < len(self._rows) else None
+        kept = self._commands.get(seq)
+        if kept is not None and abs(self._newest_at - kept.recorded_at) < COMMAND_KEPT_US:
+            return kept
         if not 0 < seq <= KEY_MAX:
             return None
         try:

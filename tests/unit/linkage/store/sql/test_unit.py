@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 
 from linkage.ports.store import StoreFailedError
 from linkage.store.rows import DeliveryRow, Event, JournalRow
-from linkage.store.sql import journal
+from linkage.store.sql import journal, tables
 from linkage.store.sql.unit import UnitOfWork
 from tests.fakes.store_unit import operation
 
@@ -320,3 +320,31 @@ def test_an_answer_to_what_stood_in_a_place_before_does_not_settle_what_stands_t
         unit.queues.settle("peer", 2, 7, "done", 0)
         unit.queues.settle("peer", 2, 1, "done", 0)
         assert open_seqs(unit) == []
+
+
+def test_the_entry_of_a_command_is_found_as_it_is_on_disk_until_it_is_old(
+    engine: Engine, unit: UnitOfWork
+) -> None:
+    with unit.transaction():
+        written = entry(unit, type=220, request_id="1", target="sms", body=b"<request/>")
+    cold = UnitOfWork(engine)
+    with cold.transaction():
+        assert cold.journal.find(written.seq) == written
+    with engine.begin() as connection:
+        connection.execute(delete(tables.journal).where(tables.journal.c.seq == written.seq))
+    with unit.transaction():
+        assert unit.journal.find(written.seq) == written  # from memory
+        late = replace(written, seq=unit.journal.next_seq, recorded_at=1 + journal.COMMAND_KEPT_US)
+        unit.journal.append(late)
+    with unit.transaction():
+        assert unit.journal.find(written.seq) is None
+        assert unit.journal.find(late.seq) == late
+
+
+def test_what_was_not_committed_is_not_found(unit: UnitOfWork) -> None:
+    lost = []
+    with pytest.raises(StoreFailedError), unit.transaction():
+        lost.append(entry(unit, type=220, target="sms"))
+        raise StoreFailedError
+    with unit.transaction():
+        assert unit.journal.find(lost[0].seq) is None
