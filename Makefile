@@ -76,10 +76,11 @@ test-real: $(STAMP) ## Run the tests against real software (Debian, as root).
 	$(PYTHON) -m pytest -m real tests/real
 
 .PHONY: bench
-bench: $(STAMP) ## Measure: the cost of a message; linkage beside what one might use instead.
+bench: $(STAMP) ## Measure: the cost of a message; linkage beside others, and beside a clone with its .venv (AGAINST=DIR).
 	benchmarks/provision.sh || test $$? -eq 3
 	$(PYTHON) -m benchmarks.codec
 	$(PYTHON) -m benchmarks.durable
+	$(PYTHON) -m benchmarks.ringing $(if $(AGAINST),--against $(AGAINST)) || test $$? -eq 3
 
 .PHONY: bench-all
 bench-all: $(STAMP) ## Measure everything, for hours, and write docs/reference/performance.md.

@@ -48,6 +48,7 @@ class Yardstick:
 YARDSTICKS: Final = (
     Yardstick("codec", "benchmarks.codec", "", 0.2),
     Yardstick("durable", "benchmarks.durable", "", 6),
+    Yardstick("ringing", "benchmarks.ringing", "", 1),
     Yardstick("start", "benchmarks.start", "", 2),
     Yardstick("crowd", "benchmarks.crowd", "--connections 10000 --minutes 10", 12),
     Yardstick("depth", "benchmarks.depth", "--dir build/depth --rows 10000 10000000", 15),

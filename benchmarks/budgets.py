@@ -111,6 +111,11 @@ BUDGETS: Final = (
         *("durable", "≤ 1 ×", _delay_ratio, at_most(1), "×"),
     ),
     Budget(
+        "from a 205 to the first INVITE at its target, median",
+        *("ringing", "≤ 15 ms", lambda f: f["medians"]["linkage"]["205"]["p50_ms"], at_most(15)),
+        "ms",
+    ),
+    Budget(
         "framing + decode + encode of a request and its response",
         *("codec", "≤ 10 µs", lambda f: f["median_us"]["whole pair"], at_most(10), "µs"),
     ),

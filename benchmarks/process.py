@@ -71,8 +71,9 @@ class Child:
     Args:
         command: what to run.
         log: where its output goes.
-        core: the core that it and its children are kept on.
+        core: the core that it and its children are kept on; None: that of this process.
         env: variables beside those of this process.
+        cwd: where it runs.
     """
 
     def __init__(
@@ -80,12 +81,14 @@ class Child:
         command: Sequence[str],
         log: Path,
         *,
-        core: int = SERVER_CORE,
+        core: int | None = SERVER_CORE,
         env: Mapping[str, str] | None = None,
+        cwd: Path = REPOSITORY,
     ) -> None:
         self._log = log
         before = os.sched_getaffinity(0) if CORES else None
-        pin(core)  # inherited: what it counts as the machine's cores is this one
+        if core is not None:
+            pin(core)  # inherited: what it counts as the machine's cores is this one
         try:
             with log.open("ab") as out:
                 self._process = subprocess.Popen(
@@ -94,7 +97,7 @@ class Child:
                     stdout=out,
                     stderr=subprocess.STDOUT,
                     env={**os.environ, **(env or {})},
-                    cwd=REPOSITORY,
+                    cwd=cwd,
                     start_new_session=True,
                 )
         finally:

@@ -9,10 +9,12 @@ from pathlib import Path
 from benchmarks.process import Child
 
 
-def serve_command(config: Path, *options: str, log_level: str = "error") -> list[str]:
+def serve_command(
+    config: Path, *options: str, log_level: str = "error", python: str = sys.executable
+) -> list[str]:
     """What starts it; it tells in JSON where it listens, see `port_of`."""
     serve = ("linkage", "serve", "--json", "--log-level", log_level, "-c", str(config))
-    return [sys.executable, "-m", *serve, *options]
+    return [python, "-m", *serve, *options]
 
 
 async def port_of(server: Child, within_s: float = 60.0) -> int:

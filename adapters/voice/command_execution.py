@@ -88,13 +88,12 @@ async def _fulfil(
     office.index(steps.call)
     actions = actions_of(effects)
     if actions:
-        until = office.steady.at(command.request.deadline)
-        doubt = InterruptedCommand(before=before, until=until, began=office.steady.now())
         asked = office.clock.now()
-        # While that is being written, see whether the platform answers.
+        # While that is being written, see whether the platform answers: asked first, it does so
+        # while what is to be written is put together.
         for each in await asyncio.gather(
-            office.port.record(memory=steps.record(effects, doubt)),
             _be_answered(steps, command),
+            _write_down(steps, command, effects, before),
             return_exceptions=True,
         ):
             if each is not None:
@@ -112,6 +111,15 @@ async def _fulfil(
     # What has no actions is begun by its commit, however long that takes.
     command.begun = True
     await steps.conclude(effects)
+
+
+async def _write_down(
+    steps: StepExecution, command: PendingCommand, effects: Sequence[Effect], before: Any
+) -> None:
+    steady = steps.office.steady
+    until = steady.at(command.request.deadline)
+    doubt = InterruptedCommand(before=before, until=until, began=steady.now())
+    await steps.office.port.record(memory=steps.record(effects, doubt))
 
 
 async def _take_back(

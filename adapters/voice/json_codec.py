@@ -1,7 +1,8 @@
 """The adapter's data as JSON and back, for its memory: dataclasses by their annotations.
 
 Tolerant, because what is read may have been written by an older or a newer version: unknown keys
-are passed over, missing ones take their default.
+are passed over, missing ones take their default. What has its default is not written: most of a
+call has, and it is written at each of its steps. So a default must keep its meaning.
 """
 
 from __future__ import annotations
@@ -9,29 +10,53 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+"""Of such are most of a call's fields: they are what they are."""
 
 
 def to_json(value: Any) -> Any:
     """Plain data that `json` can write."""
-    if dataclasses.is_dataclass(value):
-        return {
-            field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)
+    cls: type = type(value)
+    return _writer(cls)(value)
+
+
+@cache
+def _writer(cls: type) -> Callable[[Any], Any]:
+    """How values of a class are written, found once: a call is written at each of its steps."""
+    if dataclasses.is_dataclass(cls):
+        fields = [(field.name, _default_of(field)) for field in dataclasses.fields(cls)]
+        return lambda value: {
+            name: _write(each)
+            for name, default in fields
+            if (each := getattr(value, name)) is not default and each != default
         }
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, dict):
-        return {str(key): to_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_json(item) for item in value]
-    return value
+    if issubclass(cls, datetime):
+        return cls.isoformat
+    if issubclass(cls, Enum):
+        return lambda value: value.value
+    if issubclass(cls, dict):
+        return lambda value: {str(key): _write(item) for key, item in value.items()}
+    if issubclass(cls, list | tuple):
+        return lambda value: [_write(item) for item in value]
+    return lambda value: value
+
+
+def _default_of(field: dataclasses.Field[Any]) -> Any:
+    factory = field.default_factory
+    return field.default if factory is dataclasses.MISSING else factory()
+
+
+def _write(value: Any) -> Any:
+    cls: type = type(value)
+    return value if cls in PLAIN else _writer(cls)(value)
 
 
 def from_json(cls: type[T], data: Any) -> T:

@@ -212,7 +212,7 @@ async def test_a_pause_by_command_outlasts_silence(
         await control(RecordingAction.PAUSE)
         await asterisk.fall_silent(heard_s=3)
         kept = place.memory.table
-        await place.memory.until(lambda: '"live": false' in kept[f"call:{call_id}"])
+        await place.memory.until(lambda: '"live": true' not in kept[f"call:{call_id}"])
         assert recordings(asterisk) == 1
         await control(RecordingAction.RESUME)
         await recorded_again(asterisk, 2)
