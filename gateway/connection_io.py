@@ -1,7 +1,7 @@
 """One connection over one transport: bytes in, events out, with a bound on everything between.
 
 ```
- transport ── data_received ──▶ Connection ── events ──▶ EventHandler.take
+ transport ── data_received ──▶ Connection ── events ──▶ ConnectionHandler.take
  transport ◀── one write per turn of the loop ── data_to_send ◀── send
 ```
 A peer cannot make this grow: the transport is not read while more than `inbound_max` requests are
@@ -28,7 +28,7 @@ TIMER_STEP_S: Final = 0.001
 """A loop's timers may fire a moment early; the next look is not sooner than this."""
 
 
-class EventHandler(Protocol):
+class ConnectionHandler(Protocol):
     """Who says what an event means."""
 
     def take(self, event: Event) -> None:
@@ -82,7 +82,7 @@ class ConnectionIO:
     )
 
     def __init__(
-        self, context: GatewayContext, connection: Connection, handler: EventHandler
+        self, context: GatewayContext, connection: Connection, handler: ConnectionHandler
     ) -> None:
         settings = context.settings
         self._now = context.clock.now

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from gateway.settings import GatewaySettings
 
 
-class Member(Protocol):
+class OpenConnection(Protocol):
     """A session, or a connection of which it is not known yet what it will be."""
 
     @property
@@ -44,8 +44,8 @@ class OpenConnections:
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
-        self._members: dict[Member, str] = {}
-        self._strangers: set[Member] = set()
+        self._members: dict[OpenConnection, str] = {}
+        self._strangers: set[OpenConnection] = set()
         self._hosts: Counter[str] = Counter()
         self._strange_hosts: Counter[str] = Counter()
 
@@ -58,7 +58,7 @@ class OpenConnections:
         return len(self._strangers)
 
     @property
-    def members(self) -> list[Member]:
+    def members(self) -> list[OpenConnection]:
         """All of them, at this moment."""
         return list(self._members)
 
@@ -79,7 +79,7 @@ class OpenConnections:
             return Objection("unregistered_address", text)
         return None
 
-    def add(self, member: Member, host: str, *, stranger: bool) -> None:
+    def add(self, member: OpenConnection, host: str, *, stranger: bool) -> None:
         """A connection was opened; `host` as `gateway.hosts.neighbourhood` names it."""
         self._members[member] = host
         self._hosts[host] += 1
@@ -87,13 +87,13 @@ class OpenConnections:
             self._strangers.add(member)
             self._strange_hosts[host] += 1
 
-    def admit(self, member: Member) -> None:
+    def admit(self, member: OpenConnection) -> None:
         """It is known now who it is."""
         if member in self._strangers:
             self._strangers.remove(member)
             _less(self._strange_hosts, self._members[member])
 
-    def remove(self, member: Member) -> None:
+    def remove(self, member: OpenConnection) -> None:
         """The connection is gone."""
         self.admit(member)
         host = self._members.pop(member, None)

@@ -140,9 +140,9 @@ class Session:
         self._connection.close(reason)
         self._io.pump()
 
-    # --- the peer speaks: EventHandler -----------------------------------------------------------
+    # --- the peer speaks: ConnectionHandler ------------------------------------------------------
     def take(self, event: Event) -> None:
-        """See `EventHandler.take`."""
+        """See `ConnectionHandler.take`."""
         match event:
             case Request():
                 self._take_request(event)
@@ -173,17 +173,17 @@ class Session:
                 self._journal.note(EntryKind.KEEPALIVE_FAILURE, what)
 
     def stalled(self) -> None:
-        """See `EventHandler.stalled`."""
+        """See `ConnectionHandler.stalled`."""
         self._context.figures.stalled += 1
         what = f"{self._journal.peer}: does not read what it is sent"
         self._journal.note(EntryKind.KEEPALIVE_FAILURE, what)
 
     def not_sent(self, error: LocalProtocolError) -> None:
-        """See `EventHandler.not_sent`."""
+        """See `ConnectionHandler.not_sent`."""
         self._journal.log(logging.ERROR, "cannot be answered as meant: %s", error)
 
     def ended(self, reason: str) -> None:
-        """See `EventHandler.ended`."""
+        """See `ConnectionHandler.ended`."""
         is_stranger = self._registration.is_stranger
         was_here_s = self._context.clock.now() - self._opened_at
         is_late = was_here_s >= self._context.settings.timers.register_within_s
@@ -198,7 +198,7 @@ class Session:
         self._core.closed(self, reason)
 
     def lost(self) -> None:
-        """See `EventHandler.lost`."""
+        """See `ConnectionHandler.lost`."""
         self._context.connections.remove(self)
 
     def _let_in(self) -> None:

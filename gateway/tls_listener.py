@@ -90,10 +90,10 @@ class TlsListener:
             if self._policy.turns_away(host, address):
                 sock.close()
                 continue
-            Handshake(self._context, self._factory, host, address).start(sock, tls.server())
+            TlsHandshake(self._context, self._factory, host, address).start(sock, tls.server())
 
 
-class Handshake:
+class TlsHandshake:
     """A connection that is still agreeing on TLS; it counts as not registered yet."""
 
     def __init__(

@@ -17,7 +17,7 @@ from adapters.voice.pending import Decide, PendingCheck, PendingCommand, expired
 from adapters.voice.platform_events import Event, EventKind
 from adapters.voice.step import Step
 from adapters.voice.step_effects import Effect
-from adapters.voice.step_execution import Office, StepExecution, actions_of
+from adapters.voice.step_execution import StepExecution, StepRegistry, actions_of
 from linkage.ports import AdapterUnavailableError, Command, CommandError, Outcome
 from protocol.results import Result
 
@@ -29,7 +29,7 @@ AGAIN_S: Final = 5.0
 class CallActor:
     """Works on one call; a `fresh` one has only just come in."""
 
-    def __init__(self, office: Office, call: Call, *, fresh: bool = False) -> None:
+    def __init__(self, office: StepRegistry, call: Call, *, fresh: bool = False) -> None:
         self._steps = StepExecution(office, call)
         self._fresh = fresh
         self._office = office

@@ -21,7 +21,7 @@ from adapters.voice.call_actor import CallActor
 from adapters.voice.command_routing import call_meant
 from adapters.voice.driver import Driver, PlatformRefusedError
 from adapters.voice.ids import Names, new_call_id
-from adapters.voice.media.recording_download import Recorder
+from adapters.voice.media.recording_download import RecordingDownload
 from adapters.voice.model import Call, LegState
 from adapters.voice.monotonic_time import MonotonicTime
 from adapters.voice.paired_channels import PairedChannels
@@ -48,7 +48,7 @@ SIGNS_OF_LIFE: Final = frozenset(
 
 
 class CallRegistry:
-    """The actors and the ways to them. Implements `adapters.voice.step_execution.Office`."""
+    """The actors and the ways to them. Implements `adapters.voice.step_execution.StepRegistry`."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class CallRegistry:
         """Channels that the platform may still make for a command that was taken back."""
         self.settings = settings
         self.names = Names(settings.app)
-        self.recorder = Recorder(context, driver, port, keep=settings.keep_recordings)
+        self.recorder = RecordingDownload(context, driver, port, keep=settings.keep_recordings)
         self._actors: dict[str, CallActor] = {}
         self._by_leg: dict[str, str] = {}
         self._by_channel: dict[str, str] = {}

@@ -35,7 +35,7 @@ ROUNDS_MAX: Final = 2500
 the other, may be unreachable at once."""
 
 
-class Office(Protocol):
+class StepRegistry(Protocol):
     """What an actor needs of the registry that it belongs to."""
 
     driver: Driver
@@ -79,7 +79,7 @@ class Office(Protocol):
 class StepExecution:
     """A call as it is, as it was written down last, and what makes one of the other."""
 
-    def __init__(self, office: Office, call: Call) -> None:
+    def __init__(self, office: StepRegistry, call: Call) -> None:
         self.call = call
         self.office = office
         self.saved: Any = to_json(call)

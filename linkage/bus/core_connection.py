@@ -33,9 +33,9 @@ from linkage.bus.envelope import (
     unseal,
 )
 from linkage.bus.keys import Pair
-from linkage.bus.local_links import Links
+from linkage.bus.local_links import LocalLinks
 from linkage.bus.pack import PackError, pack_response, unpack_request
-from linkage.bus.pending_calls import Call, Calls, CoreAwayError, Told, tell
+from linkage.bus.pending_calls import Call, CoreAwayError, PendingCalls, Told, tell
 from linkage.bus.resumption import bring_along
 from linkage.bus.sockets import Dealer
 from linkage.bus.stream import Pace, Stream
@@ -107,8 +107,8 @@ class CoreConnection:
         self._socket: Dealer | None = None
         self._stream: Stream
         self._pace: Pace
-        self.calls = Calls()
-        self.links = Links(clock.now)
+        self.calls = PendingCalls()
+        self.links = LocalLinks(clock.now)
         self.replaced: asyncio.Future[None]
         """Done when another process has taken this part's name: this one has nothing to do."""
 

@@ -140,7 +140,7 @@ def _expired(request: Request) -> Response:
     )
 
 
-class Links:
+class LocalLinks:
     """All links of one part, by the object and by the number under which they cross."""
 
     def __init__(self, now: Callable[[], float]) -> None:

@@ -64,7 +64,7 @@ class Call:
         self.sent = False
 
 
-class Calls:
+class PendingCalls:
     """All of them, in the order in which they were asked."""
 
     def __init__(self) -> None:

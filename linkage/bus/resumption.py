@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from linkage.bus.envelope import Kind
-from linkage.bus.local_links import Links, LocalLink
+from linkage.bus.local_links import LocalLink, LocalLinks
 from linkage.bus.pack import pack_request
 from linkage.ports import REPLACED
 
@@ -16,7 +16,7 @@ AT_ONCE: Final = 256
 
 
 async def bring_along(
-    links: Links, call: Callable[..., asyncio.Future[Any]], goes_on: Callable[[], bool]
+    links: LocalLinks, call: Callable[..., asyncio.Future[Any]], goes_on: Callable[[], bool]
 ) -> int:
     """Have the core take over every link whose peer is known; close those that it does not take.
 

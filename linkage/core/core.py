@@ -1,8 +1,8 @@
 """The core's face to the event loop (`linkage.ports.CorePort`), put together of its parts.
 
 ```
- Links ── who is at which link ──▶ Queues ── Outbox of each receiver ──▶ LinkPort.push
- post, note, … ──▶ Writer ── one batch ──▶ GroupCommit, in its thread ──▶ _settle ──▶ Queues
+ LinkRegistry ── who is at which link ──▶ DeliveryQueues ── an Outbox each ──▶ LinkPort.push
+ post, note, … ──▶ Writer ── one batch ──▶ GroupCommit ──▶ _settle ──▶ DeliveryQueues
 ```
 `Admission` is asked before a request is taken, and told after each batch.
 """
@@ -21,7 +21,7 @@ from linkage.config.file import Config
 from linkage.core.alarms import Alarm, told_at_once
 from linkage.core.clock_steps import steady_us_of
 from linkage.core.context import Context
-from linkage.core.delivery.queues import Queues
+from linkage.core.delivery.queues import DeliveryQueues
 from linkage.core.job import Job
 from linkage.core.measures import Measures
 from linkage.core.overload.admission import Admission
@@ -29,12 +29,12 @@ from linkage.core.overload.conditions import Conditions
 from linkage.core.overload.holds import Holds
 from linkage.core.own_entries import ALARMS, Observe, RaisedAlarms
 from linkage.core.peers import Peers
+from linkage.core.requests.adapter_record import AdapterRecorder
 from linkage.core.requests.notices import ClearUnrouted
-from linkage.core.requests.record import Recorder
 from linkage.core.requests.submit import Intake
 from linkage.core.retention.dropped_queues import AnnounceGaps, DropQueue
 from linkage.core.sessions.credential_expiry import CredentialExpiry
-from linkage.core.sessions.registry import Links, Presence
+from linkage.core.sessions.registry import LinkRegistry, Presence
 from linkage.core.sessions.takeover import Takeover
 from linkage.core.sweeper import Sweeper
 from linkage.core.writer.group_commit import GroupCommit
@@ -114,7 +114,7 @@ class Core:
             takeover=takeover,
             log_held=lambda: None if store_log is None else store_log.problem,
         )
-        self._queues = Queues(
+        self._queues = DeliveryQueues(
             self.peers,
             self.figures,
             self._writer,
@@ -124,7 +124,7 @@ class Core:
             closed=self.closed,
             delivered=self._delivered,
         )
-        self._links = Links(
+        self._links = LinkRegistry(
             self.peers, clock, self._writer, self._queues, self._admission, takeover
         )
         self.credential_expiry = CredentialExpiry(
@@ -134,7 +134,7 @@ class Core:
         self._intake = Intake(
             at_link, self._writer, self._admission, self._measures, replay=self._queues.replay
         )
-        self._recorder = Recorder(at_link, self._writer, self._admission, self.figures)
+        self._recorder = AdapterRecorder(at_link, self._writer, self._admission, self.figures)
         self._sweeper = Sweeper(
             self._writer,
             self._queues,

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from linkage.core.context import Context
-from linkage.core.delivery.queues import Queues
+from linkage.core.delivery.queues import DeliveryQueues
 from linkage.core.job import Job
 from linkage.core.overload.admission import Admission
 from linkage.core.scope import Done
-from linkage.core.sessions.registry import Links
+from linkage.core.sessions.registry import LinkRegistry
 from linkage.core.writer.writer import Writer
 from linkage.ports import Clock
 from linkage.store.rows import DeliveryRow
@@ -65,7 +65,7 @@ class Sweep(Job[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class AuditLiveness(Job[None]):
+class SweepSilentCalls(Job[None]):
     """Ask platforms about operations that were not heard of for long."""
 
     def run(self, context: Context) -> None:
@@ -83,8 +83,8 @@ class Sweeper:
     def __init__(
         self,
         writer: Writer,
-        queues: Queues,
-        links: Links,
+        queues: DeliveryQueues,
+        links: LinkRegistry,
         admission: Admission,
         clock: Clock,
         steady_us: Callable[[], int],
@@ -132,4 +132,4 @@ class Sweeper:
         now = self._clock.now()
         if now - self._audited_at >= self._audit_every_s and not self._waits:
             self._audited_at = now
-            self._writer.put(AuditLiveness())
+            self._writer.put(SweepSilentCalls())

@@ -13,7 +13,7 @@ stays alive.
 from __future__ import annotations
 
 from linkage.hosting.host import AdapterHost
-from linkage.hosting.port import LinkClosedError
+from linkage.hosting.notices_and_memory import LinkClosedError
 from linkage.hosting.status import AdapterState
 
 __all__ = ["AdapterHost", "AdapterState", "LinkClosedError"]

@@ -14,7 +14,7 @@ from structlog.contextvars import bind_contextvars
 from linkage.hosting.commands import Commands
 from linkage.hosting.contained import contained
 from linkage.hosting.execution import Execution
-from linkage.hosting.port import LinkClosedError, Port
+from linkage.hosting.notices_and_memory import LinkClosedError, NoticesAndMemory
 from linkage.hosting.status import AdapterState, Status
 from linkage.observation.instruments import AdapterFigures
 from linkage.ports import (
@@ -80,7 +80,7 @@ class AdapterHost:
         """The commands: these end with the link, the supervisor does not."""
         self.figures = AdapterFigures()
         self._status = Status(self._peer, self._note, self._tasks)
-        self._port = Port(
+        self._port = NoticesAndMemory(
             core,
             self,
             self._peer,

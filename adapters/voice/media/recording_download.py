@@ -41,7 +41,7 @@ class Job:
     failed: bool = False
 
 
-class Recorder:
+class RecordingDownload:
     """Fetches one recording after the other. `run` works until cancelled or the link is lost."""
 
     def __init__(

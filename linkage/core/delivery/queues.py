@@ -53,7 +53,7 @@ class LoadQueue(Job[Loaded]):
         return context.queue_reader.load(self.receiver, self.after, self.limit)
 
 
-class Queues:
+class DeliveryQueues:
     """One `Outbox` for each receiver, made when it is first needed.
 
     Args:

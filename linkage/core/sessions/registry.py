@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from linkage.config.secrets import Secret
-from linkage.core.delivery.queues import Queues
+from linkage.core.delivery.queues import DeliveryQueues
 from linkage.core.delivery.resuming import Resumption
 from linkage.core.overload.admission import Admission
 from linkage.core.own_entries import Observe
@@ -40,7 +40,7 @@ class Presence:
     since: datetime
 
 
-class Links:
+class LinkRegistry:
     """The live conversations; a peer has one at the most. See `CorePort` for what each call is."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Links:
         peers: Peers,
         clock: Clock,
         writer: Writer,
-        queues: Queues,
+        queues: DeliveryQueues,
         admission: Admission,
         takeover: Takeover,
     ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from linkage.bus.local_links import KEPT_MAX, Links, LocalLink
+from linkage.bus.local_links import KEPT_MAX, LocalLink, LocalLinks
 from linkage.clock import ManualClock
 from protocol.envelope import Request, Response
 from protocol.messages import Hangup, HangupNotice
@@ -153,7 +153,7 @@ def test_an_answer_to_nothing_asked_changes_nothing() -> None:
 
 
 def test_links_are_found_by_object_and_by_number_until_they_are_removed() -> None:
-    links, first, second = Links(ManualClock().now), Peer(), Peer()
+    links, first, second = LocalLinks(ManualClock().now), Peer(), Peer()
     one, two = links.of(first), links.of(second)
 
     assert links.of(first) is one

@@ -13,7 +13,7 @@ from linkage.core.delivery.acknowledge import Acknowledge
 from linkage.core.liveness.audit import QUESTIONS_MAX
 from linkage.core.own_entries import Observe
 from linkage.core.requests.submit import Submit
-from linkage.core.sweeper import AuditLiveness
+from linkage.core.sweeper import SweepSilentCalls
 from linkage.ports import EntryKind
 from protocol import messages as m
 from protocol.envelope import Response
@@ -32,7 +32,7 @@ class Inquest(Bench):
 
     def ask(self) -> list[Heard]:
         """A round, and what the platform is asked."""
-        self.do(AuditLiveness())
+        self.do(SweepSilentCalls())
         return [item for item in self.heard("pbx") if item.type in {215, 293}]
 
     def reply(self, question: Heard, message: Message | None = None, **fields: Any) -> None:
@@ -247,7 +247,7 @@ def test_a_silent_platform_is_tried_later_and_later_with_one_alarm(stuck: Inques
     assert waited == [0, 60, 120, 240, 480, 960]
     assert stuck.open_kinds() == ["call", "leg"]
     assert alarms(stuck) == [m.AlarmAction.RAISE]
-    stuck.do(AuditLiveness())
+    stuck.do(SweepSilentCalls())
     stuck.clock.advance(2 * HOUR)
     (question,) = stuck.ask()
     stuck.reply(question, calls=(row("c1"),))
@@ -270,10 +270,10 @@ def test_a_question_that_the_disk_did_not_take_is_put_again(stuck: Inquest) -> N
 def test_an_alarm_that_the_disk_did_not_take_is_raised_later(stuck: Inquest) -> None:
     stuck.peers.by_id["pbx"].connected = False
     stuck.disk(takes=False)
-    stuck.do(AuditLiveness())
+    stuck.do(SweepSilentCalls())
     stuck.disk(takes=True)
     stuck.clock.advance(3600)
-    stuck.do(AuditLiveness())
+    stuck.do(SweepSilentCalls())
     assert alarms(stuck) == [m.AlarmAction.RAISE]
 
 
@@ -410,6 +410,6 @@ def test_who_asks_for_no_questions_gets_none(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.say("pbx", m.IncomingCallNotice(call_id="c1", direction=m.CallDirection.IN))
     bench.clock.advance(100 * HOUR)
-    bench.do(AuditLiveness())
+    bench.do(SweepSilentCalls())
     assert bench.types("pbx") == []
     bench.close()

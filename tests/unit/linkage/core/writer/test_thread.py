@@ -12,7 +12,7 @@ import pytest
 from linkage.clock import SystemClock
 from linkage.core.clock_steps import steady_us_of
 from linkage.core.job import Job
-from linkage.core.requests.record import LoadMemory
+from linkage.core.requests.adapter_record import LoadMemory
 from linkage.core.scope import Done, Now
 from linkage.core.writer.group_commit import GroupCommit
 from linkage.core.writer.writer import BATCH_MAX, Batch, Writer

@@ -13,7 +13,7 @@ from linkage.clock import SystemClock
 from linkage.core.clock_steps import steady_us_of
 from linkage.core.context import Context
 from linkage.core.peers import Peers
-from linkage.core.requests.record import Record
+from linkage.core.requests.adapter_record import Record
 from linkage.core.writer.group_commit import GroupCommit
 from linkage.core.writer.writer import Batch, Writer
 from linkage.store.sql.unit import UnitOfWork

@@ -22,7 +22,7 @@ class LinkClosedError(Exception):
     """The core has closed the link of an adapter: a record that met this may not be on disk."""
 
 
-class Port:
+class NoticesAndMemory:
     """What one adapter tells and keeps.
 
     Args:

@@ -108,7 +108,7 @@ def _plain(text: str) -> Any:
         return text
 
 
-class Recorder:
+class AdapterRecorder:
     """Takes what adapters record, and gives their memory back.
 
     Args:
