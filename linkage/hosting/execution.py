@@ -72,12 +72,14 @@ class Execution:
             raise CommandError(Result.OVERLOAD, f"{self.window} commands are in work already")
         self._waiting += 1
         try:
+            key = self._adapter.serial_key(request.message)
+            if self._turns.is_free(key) and not self._room.locked():  # most wait for nobody
+                async with self._turns.take(key), self._room:
+                    return await self._in_turn(request, deadline)
             async with AsyncExitStack() as turn:
                 try:
                     async with asyncio.timeout(max(0.0, deadline - self._clock.now())):
-                        await turn.enter_async_context(
-                            self._turns.take(self._adapter.serial_key(request.message))
-                        )
+                        await turn.enter_async_context(self._turns.take(key))
                         await turn.enter_async_context(self._room)
                 except TimeoutError:
                     raise _expired() from None

@@ -17,6 +17,10 @@ class KeyedLocks:
         self._locks: dict[str, asyncio.Lock] = {}
         self._users: Counter[str] = Counter()
 
+    def is_free(self, key: str | None) -> bool:
+        """Whether nobody has the turn, or waits for it."""
+        return key not in self._locks
+
     @asynccontextmanager
     async def take(self, key: str | None) -> AsyncIterator[None]:
         """Wait for the turn and have it; None waits for nobody."""
