@@ -9,26 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from typing import Any, Final
 
+from linkage.flood import FloodCounter
 from linkage.ports import Absent, CorePort, EntryKind
 
 logger = logging.getLogger("linkage.gateway")
 
-KEYS_MAX: Final = 1024
-"""Kinds and addresses told apart within a minute; what comes beyond is counted together."""
 MANY: Final = "other addresses"
+"""What is counted together where too many addresses are refused within a minute."""
 
-
-@dataclass(slots=True)
-class _Count:
-    kind: EntryKind
-    source: str
-    told: int = 0
-    untold: int = 0
-    last: str = ""
-    result: int | None = None
+Kind = tuple[str, EntryKind, int | None]
+"""Who is refused, as what it is journalled, and what they were answered."""
 
 
 class RefusalJournal:
@@ -41,8 +33,9 @@ class RefusalJournal:
         self._core = core
         self._window_s = window_s
         self._work = work
-        self._counts: dict[tuple[str, EntryKind, int | None], _Count] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._flood: FloodCounter[Kind] = FloodCounter(
+            window_s, self._sum_up, lambda kind: (MANY, *kind[1:])
+        )
 
     def is_news(
         self, source: str, kind: EntryKind, detail: str, *, result: int | None, each: int
@@ -56,13 +49,7 @@ class RefusalJournal:
             result: what the refused were answered, None: nothing.
             each: how many of this kind are journalled one by one before counting begins.
         """
-        count = self._count(source, kind, result)
-        if count.told < each:
-            count.told += 1
-            return True
-        count.untold += 1
-        count.last = detail
-        return False
+        return self._flood.is_news((source, kind, result), detail, each)
 
     def turned_away(self, host: str, address: str, why: str) -> None:
         """A connection was closed before it said anything."""
@@ -73,30 +60,13 @@ class RefusalJournal:
 
     def close(self) -> None:
         """Journal the sums now."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._sum_up()
+        self._flood.sum_up()
 
-    def _count(self, source: str, kind: EntryKind, result: int | None) -> _Count:
-        key = (source, kind, result)
-        if key not in self._counts and len(self._counts) >= KEYS_MAX:
-            key = (MANY, kind, result)
-        if self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._window_s, self._sum_up)
-        return self._counts.setdefault(key, _Count(kind, key[0], result=result))
-
-    def _sum_up(self) -> None:
-        self._timer = None
-        counts, self._counts = self._counts, {}
-        for count in counts.values():
-            if count.untold:
-                detail = (
-                    f"{count.untold} more like it from {count.source} within "
-                    f"{self._window_s:g} s, last: {count.last}"
-                )
-                logger.warning("%s", detail)
-                self._journal(count.source, count.kind, detail, count.result)
+    def _sum_up(self, refused: Kind, untold: int, last: str) -> None:
+        source, kind, result = refused
+        detail = f"{untold} more like it from {source} within {self._window_s:g} s, last: {last}"
+        logger.warning("%s", detail)
+        self._journal(source, kind, detail, result)
 
     def _journal(self, address: str, kind: EntryKind, detail: str, result: int | None) -> None:
         note = self._core.note(Absent(address), kind, detail, result=result)

@@ -129,6 +129,11 @@ class Config(Section):
         return self.data_path / "archive"
 
     @property
+    def link_keys_path(self) -> Path:
+        """The keys by which links to files are signed."""
+        return self.data_path / "links.keys"
+
+    @property
     def control_path(self) -> Path:
         """The socket at which a serving linkage answers the command line."""
         return self.data_path / "control.sock"
@@ -198,6 +203,8 @@ class Config(Section):
                 yield f"peer {peer.id!r}: `dial_tls` and `dial_name` are for peers with `dial`"
             if peer.require_certificate and self.tls.client_ca is None:
                 yield f"peer {peer.id!r}: `require_certificate` needs `client_ca` in [tls]"
+        if self.files.tls and self.tls.certificate is None:
+            yield "[files] with `tls` needs [tls] with `certificate` and `key`"
         if self.tls_addresses and self.tls.certificate is None:
             yield "a [[listener]] with `tls` needs [tls] with `certificate` and `key`"
 

@@ -20,6 +20,7 @@ from linkage.core.requests.request_journal import RequestJournal
 from linkage.core.scope import Now, Scope
 from linkage.core.traces import Traces
 from linkage.ports import StoredFile
+from linkage.ports.file_links import LinksPort
 from linkage.ports.store import StorePort
 from linkage.tracing.context import Conversations
 
@@ -35,6 +36,7 @@ class Context:
         conversations: of the traces that linkage begins; None: it begins none.
         free_bytes: what the store may still grow by; None: not known.
         find_file: what linkage keeps under a FileId (`linkage.files`).
+        links: makes links to these; None: they are not served.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class Context:
         conversations: Conversations | None = None,
         free_bytes: Callable[[], int | None] = lambda: None,
         find_file: Callable[[str], StoredFile | None] = lambda _: None,
+        links: LinksPort | None = None,
     ) -> None:
         self.tx = tx
         self.peers = peers
         self.command_expire_s = command_expire_s
         self.free_bytes = free_bytes
         self.find_file = find_file
+        self.links = links
         self.scope = Scope(tx, peers)
         self.traces = Traces(tx, conversations)
         self.notifier = Notifier(self.scope, self.traces)

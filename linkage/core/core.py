@@ -30,6 +30,7 @@ from linkage.core.overload.holds import Holds
 from linkage.core.own_entries import ALARMS, Observe, RaisedAlarms
 from linkage.core.peers import Peers
 from linkage.core.requests.adapter_record import AdapterRecorder
+from linkage.core.requests.file_fetch import NoteFetch, OpenLink
 from linkage.core.requests.notices import ClearUnrouted
 from linkage.core.requests.submit import Intake
 from linkage.core.retention.dropped_queues import AnnounceGaps, DropQueue
@@ -49,6 +50,7 @@ from linkage.ports import (
     Recorded,
     StoredFile,
 )
+from linkage.ports.file_links import FileLink, GrantedFile, LinkDeniedError, LinksPort
 from linkage.ports.maintenance import StoreLog
 from linkage.ports.store import StorePort
 from linkage.tracing.context import Conversations
@@ -75,6 +77,7 @@ class Core:
         *,
         free_bytes: Callable[[], int | None] | None = None,
         find_file: Callable[[str], StoredFile | None] = lambda _: None,
+        links: LinksPort | None = None,
         store_log: StoreLog | None = None,
         spans: Put | None = None,
     ) -> None:
@@ -96,6 +99,7 @@ class Core:
                 conversations=None if spans is None else Conversations(config.id, sample),
                 free_bytes=free_bytes or partial(_free_bytes, config.data_path),
                 find_file=find_file,
+                links=links,
             ),
             clock.now,
             holds=holds,
@@ -358,6 +362,18 @@ class Core:
             OSError: the store cannot be read.
         """
         return (await self._writer.do(RaisedAlarms(prefix))).result()
+
+    # --- files -----------------------------------------------------------------------------------
+    async def open_link(self, link: FileLink) -> GrantedFile:
+        """See `linkage.files.fetches.FetchCore.open_link`."""
+        found = (await self._writer.do(OpenLink(link))).result()
+        if isinstance(found, LinkDeniedError):
+            raise found
+        return found
+
+    async def note_fetch(self, link: FileLink, detail: str) -> None:
+        """See `linkage.files.fetches.FetchCore.note_fetch`."""
+        (await self._writer.do(NoteFetch(link, detail))).result()
 
     # --- retention -------------------------------------------------------------------------------
     async def keep(self, job: Job[T]) -> T:

@@ -29,6 +29,7 @@ class EntryKind(StrEnum):
     UNROUTED = "Unrouted"
     ALARM = "Alarm"
     ALARM_CLEARED = "AlarmCleared"
+    FILE_FETCHED = "FileFetched"
     ARCHIVED = "Archived"
     RENUMBERED = "Renumbered"
     CLOCK_SET = "ClockSet"

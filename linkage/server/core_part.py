@@ -34,7 +34,7 @@ class CorePart(LinkagePart):
         await stored.start()
         core_server = CoreServer(
             core,
-            stored.files,
+            stored.kept.files,
             self._clock,
             config.messaging,
             [item.id for item in config.adapter],

@@ -11,6 +11,7 @@ from __future__ import annotations
 from gateway import Gateway
 from linkage.config.file import Config
 from linkage.config.reload import plan_reload, profiles_of
+from linkage.files import DirectoryFiles
 from linkage.hosting import AdapterHost
 from linkage.ports import Clock
 from linkage.server.adapters import Adapters, capabilities_of
@@ -39,6 +40,7 @@ class Server(LinkagePart):
 
     _gateway: Gateway | None = None
     _adapters: Adapters | None = None
+    _files: DirectoryFiles
 
     @suggesting
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
@@ -60,6 +62,11 @@ class Server(LinkagePart):
         return "settings"
 
     @property
+    def kept_files(self) -> DirectoryFiles:
+        """The files that it keeps; of a server that serves."""
+        return self._files
+
+    @property
     def hosts(self) -> tuple[AdapterHost, ...]:
         """One for each adapter."""
         return () if self._adapters is None else self._adapters.hosts
@@ -70,7 +77,8 @@ class Server(LinkagePart):
         spans = start_traces(config, self._stack, self.watch)
         stored = StoredCore(config, self._clock, capabilities, self._stack, spans=spans)
         core = self._port = self._core = stored.core
-        adapters = Adapters(config, core, self._clock, stored.files, spans)
+        self._files = stored.kept.files
+        adapters = Adapters(config, core, self._clock, stored.kept.files, spans)
         await stored.start()
         self._gateway = make_gateway(config, core, self._clock)
         await self._gateway.start()

@@ -9,17 +9,14 @@ from linkage.config.file import Config
 from linkage.control import ControlServer
 from linkage.core import Core
 from linkage.core.retention.schedule import RetentionSchedule
-from linkage.files import DirectoryFiles
-from linkage.files.alarms import PREFIX, FileAlarms
-from linkage.files.caretaker import Caretaker
 from linkage.ports import Capability, Clock
+from linkage.server.kept_files import KeptFiles
 from linkage.store.sql.maintenance import SqlMaintenance
 from linkage.store.sql.renumber import notice_older_store
 from linkage.store.sql.unit import UnitOfWork
 from linkage.store.sqlite.checkpoints import Checkpoints
 from linkage.store.sqlite.database import open_for_reading, open_store
 from linkage.store.sqlite.lock import hold_store
-from linkage.supervision import TaskSet
 from linkage.tracing.spans import Put
 
 
@@ -45,21 +42,21 @@ class StoredCore:
         stack.callback(engine.dispose)
         notice_older_store(engine, config.head_path, clock.utc(), config.id)
         self._checkpoints = Checkpoints(config.database_path, clock=clock)
-        self.files = DirectoryFiles(config.files_path, config.files.max_bytes, clock)
+        reading = open_for_reading(config.database_path)
+        stack.callback(reading.dispose)
+        store = SqlMaintenance(reading, config.archive_path)
+        self.kept = KeptFiles(config, clock, store.sha256_of)
         self.core = Core(
             config,
             UnitOfWork(engine, lease),
             clock,
             capabilities,
             store_log=self._checkpoints,
-            find_file=self.files.find,
+            find_file=self.kept.files.find,
+            links=self.kept.links,
             spans=spans,
         )
-        reading = open_for_reading(config.database_path)
-        stack.callback(reading.dispose)
-        store = SqlMaintenance(reading, config.archive_path)
-        caretaker = Caretaker(self.files, clock, store.sha256_of)
-        self._keeper = RetentionSchedule(self.core, store, config, clock, caretaker.work)
+        self._keeper = RetentionSchedule(self.core, store, config, clock, self.kept.look_after)
         self.door = ControlServer(self.core, config.control_path)
 
     async def start(self) -> None:
@@ -71,14 +68,7 @@ class StoredCore:
         self._stack.push_async_callback(self._keeper.stop)
         await self.core.start()
         self._stack.push_async_callback(self.core.stop)
-        await self._watch_files()
+        await self.kept.start(self.core, self._stack)
         self._keeper.start()
         await self.door.start()
         self._stack.push_async_callback(self.door.stop)
-
-    async def _watch_files(self) -> None:
-        notes = TaskSet("files")
-        self._stack.push_async_callback(notes.close)
-        alarms = FileAlarms(self.core, notes)
-        alarms.know(await self.core.raised_alarms(PREFIX))
-        self.files.tell = alarms.tell

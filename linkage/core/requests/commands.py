@@ -67,7 +67,7 @@ def handle_command(
     place = None
     if isinstance(command, m.GetFile):
         file = file_meant(context.tx, context.peers, command.file_id, asked.owner)
-        ready = ready_notice(context, file, incoming.request.id)
+        ready = ready_notice(context, file, incoming.request.id, peer.id, asked.owner)
         if ready is not None:
             return _answer(context, incoming, peer, asked, [ready])
         place = file.platform

@@ -8,11 +8,14 @@ from linkage.store.rows import FileRecord
 from protocol import messages as m
 
 
-def ready_notice(context: Context, row: FileRecord, request_id: str) -> m.FileReadyNotice | None:
+def ready_notice(
+    context: Context, row: FileRecord, request_id: str, receiver: str, owner: str
+) -> m.FileReadyNotice | None:
     """The 181 for a file, as far as linkage can give it; None: its platform has to.
 
     Only of an adapter's file: a FileId is its platform's word, and a foreign platform could name
-    one of ours.
+    one of ours. Where linkage serves links, `Url` is one for the receiver, in the name of `owner`;
+    else it says where the file lies.
     """
     platform = context.peers.get(row.platform)
     is_adapter = platform is not None and platform.settings is None
@@ -22,6 +25,16 @@ def ready_notice(context: Context, row: FileRecord, request_id: str) -> m.FileRe
     operation = None if row.op_id is None else context.tx.records.operation(row.op_id)
     event_pk = None if operation is None else operation.event_pk
     event = None if event_pk is None else context.tx.records.event(event_pk)
+    url, until = row.url or _url_of(kept), None
+    if kept is not None and context.links is not None:
+        link = context.links.make(
+            platform=row.platform,
+            file_id=row.file_id,
+            receiver=receiver,
+            owner=owner,
+            asked_seq=context.tx.journal.next_seq,
+        )
+        url, until = link.url, link.until
     return m.FileReadyNotice(
         request_id=request_id,
         event_id=None if event is None else event.event_id,
@@ -32,7 +45,8 @@ def ready_notice(context: Context, row: FileRecord, request_id: str) -> m.FileRe
         name=row.name,
         size=row.size_bytes if kept is None else kept.size_bytes,
         sha256=row.sha256,
-        url=row.url or _url_of(kept),
+        url=url,
+        url_expire=until,
     )
 
 

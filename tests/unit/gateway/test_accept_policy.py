@@ -15,8 +15,9 @@ from gateway.context import GatewayContext
 from gateway.hosts import is_within, neighbourhood
 from gateway.open_connections import OpenConnections
 from gateway.rate_limits import Bucket, Buckets
-from gateway.refusal_journal import KEYS_MAX, MANY, RefusalJournal
+from gateway.refusal_journal import MANY, RefusalJournal
 from linkage.clock import ManualClock
+from linkage.flood import KEYS_MAX
 from linkage.ports import EntryKind, PeerProfile, Rate
 from protocol.dialect import LEGACY
 from protocol.events import Timers
