@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -64,11 +64,13 @@ def _peer(name: str, role: str, secret: str, more: str) -> str:
 
 
 class Target:
-    """A serving linkage in a process of its own."""
+    """A serving linkage in a process of its own; `configure` writes for a port what it is."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, configure: Callable[[Path, int], Path] = write_config
+    ) -> None:
         self.port = free_port()
-        self.config = write_config(folder, self.port)
+        self.config = configure(folder, self.port)
         self.log = folder / "serve.log"
         command = [sys.executable, "-m", "linkage", "serve", "--log-level", "error"]
         self.child = Child(

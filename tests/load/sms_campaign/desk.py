@@ -89,12 +89,7 @@ class Desk:
 
     async def _send_one(self, client: Application, number: str) -> None:
         text = m.SendSms(receivers=(m.Receiver(phone_num=number),), content=f"For {number}")
-        while await self._ask(client, text, (number,)) and (
-            await self._ends[number] is Word.NEVER
-        ):
-            self.account.sent_anew += 1
-            self.account.words[number].clear()
-            await asyncio.sleep(PAUSE_S)
+        await self._give(client, text, (number,), number)
 
     async def _send_batches(self, client: Application) -> None:
         """One after the other; the last of each may still be open when the next begins."""
@@ -104,8 +99,7 @@ class Desk:
                 receivers=tuple(m.Receiver(phone_num=each) for each in numbers),
                 content=f"To all of batch {index}: gather at the south gate.",
             )
-            await self._ask(client, batch, numbers)
-            await self._ends[numbers[len(numbers) * 3 // 4]]
+            await self._give(client, batch, numbers, numbers[len(numbers) * 3 // 4])
         for index, numbers in enumerate(self._plan.batches()):
             await asyncio.gather(*(self._ends[each] for each in numbers))
             # One of which nobody knows whether it was begun has no end where it was not.
@@ -113,6 +107,16 @@ class Desk:
                 set(self.account.words[each]) != {Word.UNKNOWN} for each in numbers
             ):
                 await asyncio.sleep(PAUSE_S)
+
+    async def _give(
+        self, client: Application, command: Message, numbers: Sequence[str], last: str
+    ) -> None:
+        """Give a command, anew where nothing was done, until the end of `last` was told."""
+        while await self._ask(client, command, numbers) and await self._ends[last] is Word.NEVER:
+            self.account.sent_anew += 1
+            for number in numbers:
+                self.account.words[number].clear()
+            await asyncio.sleep(PAUSE_S)
 
     async def _ask(self, client: Application, command: Message, numbers: Sequence[str]) -> bool:
         """Give a command until it is taken; True where an end of it will be told."""
