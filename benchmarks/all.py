@@ -54,6 +54,9 @@ YARDSTICKS: Final = (
     Yardstick("depth", "benchmarks.depth", "--dir build/depth --rows 10000 10000000", 15),
     Yardstick("campaign", "tests.load.campaign", "--notices 100000 --kills 40 --split", 4),
     Yardstick("pressure", "tests.load.pressure", "", 20),
+    Yardstick("sms", "benchmarks.sms", "", 20),
+    Yardstick("kills", "tests.load.sms_campaign", "", 2),
+    Yardstick("lies", "tests.load.sms_fuzz", "", 1),
     Yardstick("fuzz", "tests.load.fuzz", "--streams 1000000", 20),
 )
 

@@ -162,6 +162,31 @@ BUDGETS: Final = (
         since="",
     ),
     Budget(
+        "SMS accepted (fsync) → submitted → 121 → receipt → 122 acknowledged, on one core",
+        *("sms", "≥ 1,500/s", lambda f: f["medians"]["linkage"]["per_s"], at_least(1500), "/s"),
+        since="",
+    ),
+    Budget(
+        "the same against Kannel, whose store and receipts are spooled",
+        *("sms", "≥ 4 ×", lambda f: f["ratios"]["kannel"], at_least(4), "×"),
+        since="",
+    ),
+    Budget(
+        "of 100,000 SMS, receipts that were not told",
+        *("sms", "0", lambda f: f["medians"]["linkage"]["unmatched"], at_most(0)),
+        since="",
+    ),
+    Budget(
+        "10,000 SMS, 40 kills: sent twice, forgotten or told wrongly",
+        *("kills", "0", lambda f: len(f["failures"]), at_most(0)),
+        since="",
+    ),
+    Budget(
+        "10,000 damaged PDUs: faults found",
+        *("lies", "0", lambda f: len(f["failures"]), at_most(0)),
+        since="",
+    ),
+    Budget(
         "a million damaged streams: faults found",
         *("fuzz", "0", lambda f: len(f["failures"]), at_most(0)),
         since="",

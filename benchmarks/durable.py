@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import statistics
 import sys
 import tempfile
 import time
@@ -28,6 +26,7 @@ from benchmarks.comparison.linkage_rig import EchoRig, LinkageRig, SplitRig, Two
 from benchmarks.comparison.load import Flow, Load, latencies
 from benchmarks.comparison.rabbitmq import RabbitRig
 from benchmarks.comparison.rig import Rig
+from benchmarks.comparison.rounds import Figures, choose, median_of, ratios
 from benchmarks.machine import data_folder, describe_conditions
 from benchmarks.picture import bars
 from benchmarks.process import CORES, LOAD_CORE, BenchmarkError, die_orderly, pin, run
@@ -44,7 +43,6 @@ RIGS: Final[Mapping[str, type[Rig]]] = {
     )
     if rig is not TwoCoresRig or len(CORES) > TwoCoresRig.core
 }
-Figures = dict[str, Any]
 
 
 async def measure(kind: type[Rig], options: argparse.Namespace) -> Figures:
@@ -109,49 +107,6 @@ async def _pace(rig: Rig, load: Load, options: argparse.Namespace) -> Figures:
 def _lost(flow: Flow) -> int:
     """What was not answered, or not delivered, within the time given to drain."""
     return len(flow.due.keys() | flow.unanswered.keys())
-
-
-def median_of(rounds: Sequence[Figures]) -> Figures:
-    """The medians, key by key."""
-    result: Figures = {}
-    for key, value in rounds[0].items():
-        column = [item[key] for item in rounds]
-        result[key] = median_of(column) if isinstance(value, dict) else statistics.median(column)
-    return result
-
-
-def ratios(medians: Mapping[str, Figures]) -> dict[str, float]:
-    """Linkage's throughput against that of each other."""
-    if "linkage" not in medians:
-        return {}
-    ours = medians["linkage"]["per_s"]
-    return {
-        name: round(ours / figures["per_s"], 2)
-        for name, figures in medians.items()
-        if name != "linkage" and figures["per_s"]
-    }
-
-
-def choose(options: argparse.Namespace) -> list[type[Rig]]:
-    """The systems that this machine can run.
-
-    Raises:
-        BenchmarkError: one is not known, or is missing where none may be.
-    """
-    names = options.only.split(",") if options.only else list(RIGS)
-    unknown = sorted(set(names) - RIGS.keys())
-    if unknown:
-        raise BenchmarkError(f"{', '.join(unknown)}: there are {', '.join(RIGS)}")
-    chosen = []
-    for name in names:
-        remedy = RIGS[name].missing()
-        if remedy is None:
-            chosen.append(RIGS[name])
-        elif os.environ.get("LINKAGE_REQUIRE_REAL") == "1":
-            raise BenchmarkError(f"LINKAGE_REQUIRE_REAL=1, but {name}: {remedy}")
-        else:
-            print(f"without {name}: {remedy}", file=sys.stderr)
-    return chosen
 
 
 def compare(rigs: Sequence[type[Rig]], options: argparse.Namespace) -> dict[str, Any]:
@@ -245,7 +200,7 @@ def main(arguments: list[str]) -> int:
     die_orderly()
     pin(LOAD_CORE)
     try:
-        rigs = choose(options)
+        rigs = choose(RIGS, options.only)
         report = compare(rigs, options)
     except BenchmarkError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -38,7 +38,9 @@ def part(name: str, found: Found) -> str:
     if item is None:
         command = next(one.command for one in YARDSTICKS if one.name == name)
         return f"Not measured yet: `{command}`"
-    body = _durable(item["figures"]) if name == "durable" else tables(item["figures"])
+    body = (
+        _side_by_side(item["figures"]) if "ratios" in item["figures"] else tables(item["figures"])
+    )
     status = "" if not item["status"] else f", ended with {item['status']}"
     return f"`{item['command']}`, {build_of(item)}, {item['took_s']} s{status}\n\n{body}"
 
@@ -61,7 +63,7 @@ def _budgets(found: Found) -> str:
     )
 
 
-def _durable(figures: Found) -> str:
+def _side_by_side(figures: Found) -> str:
     rows = []
     for name, item in figures["medians"].items():
         paced = item.get("paced", {})

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import statistics
 import sys
 import tempfile
 import time
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.comparison.load import latencies
+from benchmarks.comparison.rounds import Figures, choose, median_of, ratios
 from benchmarks.machine import data_folder, describe_conditions
 from benchmarks.picture import bars
 from benchmarks.process import LOAD_CORE, BenchmarkError, die_orderly, pin, run
@@ -34,7 +33,9 @@ from benchmarks.sms.traffic import OPEN, Traffic
 RIGS: Final[Mapping[str, type[SmsRig]]] = {
     rig.name: rig for rig in (LinkageRig, KannelRig, BriefKannelRig)
 }
-Figures = dict[str, Any]
+
+NEVER: Final = frozenset({"unmatched", "refused", "repeated", "doubled"})
+"""Figures of which the worst counts."""
 
 
 async def measure(kind: type[SmsRig], options: argparse.Namespace) -> Figures:
@@ -86,56 +87,6 @@ async def _measured(
     }
 
 
-def median_of(rounds: Sequence[Figures]) -> Figures:
-    """The medians, key by key; of what may not happen at all, the worst."""
-    result: Figures = {}
-    for key, value in rounds[0].items():
-        column = [item[key] for item in rounds]
-        if isinstance(value, dict):
-            result[key] = median_of(column)
-        elif isinstance(value, list):
-            result[key] = next(filter(None, column), [])
-        elif key in {"unmatched", "refused", "repeated", "doubled"}:
-            result[key] = max(column)
-        else:
-            result[key] = statistics.median(column)
-    return result
-
-
-def ratios(medians: Mapping[str, Figures]) -> dict[str, float]:
-    """Linkage's throughput against that of each other."""
-    if "linkage" not in medians:
-        return {}
-    ours = medians["linkage"]["per_s"]
-    return {
-        name: round(ours / figures["per_s"], 2)
-        for name, figures in medians.items()
-        if name != "linkage" and figures["per_s"]
-    }
-
-
-def choose(options: argparse.Namespace) -> list[type[SmsRig]]:
-    """The systems that this machine can run.
-
-    Raises:
-        BenchmarkError: one is not known, or is missing where none may be.
-    """
-    names = options.only.split(",") if options.only else list(RIGS)
-    unknown = sorted(set(names) - RIGS.keys())
-    if unknown:
-        raise BenchmarkError(f"{', '.join(unknown)}: there are {', '.join(RIGS)}")
-    chosen = []
-    for name in names:
-        remedy = RIGS[name].missing()
-        if remedy is None:
-            chosen.append(RIGS[name])
-        elif os.environ.get("LINKAGE_REQUIRE_REAL") == "1":
-            raise BenchmarkError(f"LINKAGE_REQUIRE_REAL=1, but {name}: {remedy}")
-        else:
-            print(f"without {name}: {remedy}", file=sys.stderr)
-    return chosen
-
-
 def compare(rigs: Sequence[type[SmsRig]], options: argparse.Namespace) -> dict[str, Any]:
     """All rounds of all systems, in turn."""
     conditions = describe_conditions()
@@ -144,7 +95,7 @@ def compare(rigs: Sequence[type[SmsRig]], options: argparse.Namespace) -> dict[s
         for rig in rigs:
             print(f"round {number + 1} of {options.rounds}: {rig.title}", file=sys.stderr)
             found[rig.name].append(run(measure(rig, options)))
-    medians = {name: median_of(rounds) for name, rounds in found.items()}
+    medians = {name: median_of(rounds, NEVER) for name, rounds in found.items()}
     return {
         "machine": conditions,
         "lines": options.lines,
@@ -216,7 +167,7 @@ def main(arguments: list[str]) -> int:
     die_orderly()
     pin(LOAD_CORE)
     try:
-        report = compare(choose(options), options)
+        report = compare(choose(RIGS, options.only), options)
     except BenchmarkError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,16 +1,16 @@
 """Which systems are compared, and what the figures of several rounds come to."""
 
-import argparse
 from pathlib import Path
 
 import pytest
 
-from benchmarks.durable import choose, median_of, ratios
+from benchmarks.comparison.rounds import choose, median_of, ratios
+from benchmarks.durable import RIGS
 from benchmarks.process import BenchmarkError
 
 
 def chosen(only: str | None) -> list[str]:
-    return [rig.name for rig in choose(argparse.Namespace(only=only))]
+    return [rig.name for rig in choose(RIGS, only)]
 
 
 def test_a_missing_broker_is_left_out_with_its_remedy(
@@ -41,6 +41,8 @@ def test_a_system_that_nobody_knows_is_refused() -> None:
 def test_rounds_come_to_their_medians() -> None:
     rounds = [{"per_s": rate, "paced": {"p99_ms": rate / 10}} for rate in (10.0, 30.0, 20.0)]
     assert median_of(rounds) == {"per_s": 20.0, "paced": {"p99_ms": 2.0}}
+    lost = [{"lost": count, "such as": names} for count, names in ((0, []), (0, []), (1, ["a"]))]
+    assert median_of(lost, {"lost"}) == {"lost": 1, "such as": ["a"]}
 
 
 def test_linkage_is_set_against_each_other() -> None:
