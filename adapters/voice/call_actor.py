@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from adapters.voice import call_event_handlers, command_execution, incoming
+from adapters.voice.command_execution import PendingCommand, expired, fail, words
 from adapters.voice.driver import PlatformRefusedError
 from adapters.voice.model import Call
-from adapters.voice.pending import Decide, PendingCheck, PendingCommand, expired, fail, words
 from adapters.voice.platform_events import Event, EventKind
-from adapters.voice.step import Step
-from adapters.voice.step_effects import Effect
+from adapters.voice.step import Decide, Effect, Step
 from adapters.voice.step_execution import StepExecution, StepRegistry, actions_of
 from linkage.ports import AdapterUnavailableError, Command, CommandError, Outcome
 from protocol.results import Result
@@ -24,6 +24,14 @@ from protocol.results import Result
 ENDS: Final = frozenset({EventKind.HANGUP_REQUESTED, EventKind.LEFT, EventKind.ENDED})
 AGAIN_S: Final = 5.0
 """So long what is due, and could not be decided, waits: it will hardly be decided at once."""
+
+
+@dataclass(slots=True, eq=False)
+class PendingCheck:
+    """A look at what lives of the call at the platform, and who waits for that it was taken."""
+
+    look: Callable[[Step], Awaitable[Decide]]
+    done: asyncio.Future[None]
 
 
 class CallActor:

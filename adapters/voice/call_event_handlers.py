@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from adapters.voice import diversion, forking, leg_event_handlers, legs, refer
+from adapters.voice import dialling, diversion, leg_event_handlers, legs, refer
 from adapters.voice.call_end import close_if_over, ended
 from adapters.voice.call_policy import policy_of
 from adapters.voice.leg_event_handlers import leg_of
@@ -43,7 +43,7 @@ def on_time(step: Step) -> None:
 def on_failed(step: Step, owner: str) -> None:
     """The platform would not dial a leg (nobody is registered there), or not record."""
     call_recording.give_up_recording(step, owner)
-    if forking.failed(step, owner):
+    if dialling.one_failed(step, owner):
         return
     leg = step.call.legs.get(owner)
     if leg is not None and leg.alive:
@@ -81,10 +81,10 @@ HANDLERS: Final[Mapping[EventKind, Handler]] = {
     EventKind.LEFT: leg_event_handlers.left,
     EventKind.FOUND: leg_event_handlers.found,
     EventKind.EXTENSION_FOUND: refer.extension_found,
-    EventKind.CONTACTS_FOUND: forking.contacts,
+    EventKind.CONTACTS_FOUND: dialling.contacts_found,
     EventKind.RINGING: leg_event_handlers.ringing,
     EventKind.EARLY_MEDIA: leg_event_handlers.ringing,
-    EventKind.DIALLING: leg_event_handlers.dialling,
+    EventKind.DIALLING: leg_event_handlers.dialled_for,
     EventKind.ANSWERED: leg_event_handlers.picked_up,
     EventKind.FORWARDED: leg_event_handlers.forwarded,
     EventKind.HANGUP_REQUESTED: leg_event_handlers.hangup_requested,

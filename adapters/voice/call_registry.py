@@ -17,8 +17,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.voice import incoming
+from adapters.voice.addressee import call_meant
 from adapters.voice.call_actor import CallActor
-from adapters.voice.command_routing import call_meant
 from adapters.voice.driver import Driver, PlatformRefusedError
 from adapters.voice.ids import Names, new_call_id
 from adapters.voice.media.recording_download import RecordingDownload
@@ -28,8 +28,7 @@ from adapters.voice.paired_channels import PairedChannels
 from adapters.voice.platform_actions import HangUp
 from adapters.voice.platform_events import Event, EventKind
 from adapters.voice.settings import VoiceSettings
-from adapters.voice.step import Step
-from adapters.voice.step_effects import Fetch
+from adapters.voice.step import Fetch, Step
 from linkage.ports import AdapterContext, AdapterPort, AdapterUnavailableError, CommandError
 from protocol.message import Message
 from protocol.messages import CallDirection

@@ -11,25 +11,48 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from adapters.voice import commands
 from adapters.voice.driver import OutcomeUnknownError
 from adapters.voice.interrupted_command import InterruptedCommand, keep_ends, undo
 from adapters.voice.json_codec import to_json
-from adapters.voice.pending import PendingCommand, expired, fail, lost, resolve
 from adapters.voice.platform_actions import Action, HangUp
-from adapters.voice.step import PATIENCE_S, Step
-from adapters.voice.step_effects import Effect
+from adapters.voice.step import PATIENCE_S, Effect, Step
 from adapters.voice.step_execution import StepExecution, actions_of
 from linkage.logs.request_fields import fields_of
-from linkage.ports import AdapterUnavailableError, CommandError, Outcome
+from linkage.ports import AdapterError, AdapterUnavailableError, Command, CommandError, Outcome
 from protocol.results import Result
 
 logger = logging.getLogger("linkage.voice")
 
 ANSWER_S: Final = 1.0
 """So long an answer of the platform says that it does what it is asked now."""
+
+
+LONG_S: Final = 86_400.0
+"""No command waits longer, whatever its deadline says."""
+
+
+@dataclass(slots=True, eq=False)
+class PendingCommand:
+    """A command that waits for its turn, and who waits for its outcome.
+
+    `begun` once a request for it was sent, or may have been.
+    """
+
+    request: Command
+    outcome: asyncio.Future[Outcome]
+    begun: bool = False
+    failed: list[str] = field(default_factory=list)
+    """Whose actions the platform refused, as of `Action.owner`."""
+    hung_up: list[str] = field(default_factory=list)
+    """The channels that the platform has hung up for it."""
+
+    def left_s(self, now: float) -> float:
+        """How long it may still be begun, negative where its time is over."""
+        return min(self.request.deadline - now, LONG_S)
 
 
 async def obey(steps: StepExecution, command: PendingCommand) -> None:
@@ -179,3 +202,33 @@ async def _perform(steps: StepExecution, command: PendingCommand, action: Action
 
 def _left_s(steps: StepExecution, command: PendingCommand) -> float:
     return command.left_s(steps.office.clock.now())
+
+
+# --- what those are told who wait ----------------------------------------------------------------
+def resolve(outcome: asyncio.Future[Outcome], answer: Outcome) -> None:
+    """Tell who waits for a command what came of it, unless he was told."""
+    if not outcome.done():
+        outcome.set_result(answer)
+
+
+def fail(waited: asyncio.Future[Any], error: Exception) -> None:
+    """Tell who waits that it came to nothing, unless he was told."""
+    if not waited.done():
+        waited.set_exception(error)
+
+
+def expired() -> CommandError:
+    """Its time is over, and nothing of it was begun."""
+    return CommandError(Result.EXPIRED, "the command expired before it could be begun")
+
+
+def lost(error: BaseException, command: PendingCommand) -> Exception:
+    """What the sender of a command is told when the link broke over it."""
+    if command.begun:
+        return CommandError(Result.TIMEOUT, f"{words(error)}: nobody knows whether it was done")
+    return AdapterUnavailableError(f"{words(error)}: it was not begun")
+
+
+def words(error: BaseException) -> str:
+    """Why a link is lost, where it says so."""
+    return str(error) if isinstance(error, AdapterError) else "the link to the platform was lost"

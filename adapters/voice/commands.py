@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from adapters.voice import dialplan, legs, party_commands, ringing
+from adapters.voice import dialling, dialplan, legs, party_commands, ringing, transfer
+from adapters.voice.addressee import TargetedCommand, find_target, named_leg, refuse
 from adapters.voice.call_end import close_if_over
 from adapters.voice.callout import call_out
-from adapters.voice.command_target import TargetedCommand, find_target, named_leg, refuse
 from adapters.voice.conference import conference_control
 from adapters.voice.media import media_control
 from adapters.voice.model import Leg
@@ -119,7 +119,7 @@ def _claim(step: Step, order: TargetedCommand) -> None:
         raise CommandError(Result.MISSING_FIELD, "LoginId must say who answers")
     target = find_target(step, login, None)
     ringing.cancel_ringing(step, Reason.ANSWERED_ELSEWHERE)
-    legs.dial(step, target, auto_answer=True)
+    dialling.dial(step, target, auto_answer=True)
 
 
 # --- 201, 213 ------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ HANDLERS: Final[Mapping[int, Handler]] = {
     200: _answer,
     201: _create_event,
     202: _hang_up,
-    205: party_commands.do_transfer,
+    205: transfer.do_transfer,
     206: party_commands.do_hold,
     208: media_control.do_record,
     209: media_control.do_media,
@@ -234,7 +234,7 @@ CAPABILITIES: Final[Capability] = {
     202: frozenset(),
     203: frozenset({ConferenceAction.CREATE, *conference_control.CONTROLS}),
     204: frozenset({*conference_control.CALLS_IN, *conference_control.SWITCHES}),
-    205: frozenset({*party_commands.STARTS, *party_commands.TRANSFER_STEPS}),
+    205: frozenset({*transfer.STARTS, *transfer.STEPS}),
     206: frozenset(HoldAction),
     208: frozenset(
         {

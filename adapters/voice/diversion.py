@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from adapters.voice import dialplan, legs, ringing
+from adapters.voice import dialling, dialplan, legs, ringing
 from adapters.voice.model import Leg
 from adapters.voice.platform_actions import FindChannel, HangUp, Watch, WatchParking
 from adapters.voice.platform_events import Channel, Event
@@ -54,7 +54,7 @@ def forwarded(step: Step, leg: Leg, event: Event) -> None:
     ):
         leg.reason, leg.side = Reason.UNREACHABLE, HangupSide.CALLEE
         return
-    legs.send_on(step, leg, target)
+    dialling.send_on(step, leg, target)
     under_way = step.call.transfer
     if under_way is not None and under_way.to_leg == leg.id:
         under_way.to_login, under_way.to_number = leg.login, leg.number

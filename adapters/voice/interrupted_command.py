@@ -24,8 +24,7 @@ from typing import Any
 from adapters.voice.json_codec import from_json
 from adapters.voice.model import Call
 from adapters.voice.platform_actions import HangUp, Mute, Originate, Record, Unmute
-from adapters.voice.step import Step
-from adapters.voice.step_effects import Effect
+from adapters.voice.step import Effect, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ Every handler takes a `Step` and an `Event` and tolerates what comes twice, late
 
 from __future__ import annotations
 
-from adapters.voice import diversion, forking, legs, refer
+from adapters.voice import dialling, diversion, refer
 from adapters.voice.call_end import ended
 from adapters.voice.call_policy import policy_of
 from adapters.voice.model import Leg, LegState
@@ -25,13 +25,13 @@ def entered(step: Step, event: Event) -> None:
         if not refer.bounced(step, leg, event):
             diversion.came_back(step, leg, event)
     elif leg is not None and event.channel is not None and step.dialled(leg):
-        forking.answered(step, leg, event.channel.id)
+        dialling.one_answered(step, leg, event.channel.id)
         answered(step, leg)
     elif leg is None and event.channel is not None:
         # A colleague took it off the telephone that rings: his channel has that one's arguments.
         leg = step.call.legs.get(event.leg_id or "")
         if leg is not None and diversion.picked_up(step, leg, event.channel):
-            legs.drop_twins(step, leg)
+            dialling.drop_twins(step, leg)
             answered(step, leg)
 
 
@@ -60,7 +60,7 @@ def ringing(step: Step, event: Event) -> None:
     """Its telephone rings, or a carrier plays a tone."""
     leg = leg_of(step, event)
     if leg is None:
-        dialling(step, event)
+        dialled_for(step, event)
     else:
         early = event.kind is EventKind.EARLY_MEDIA
         _rings(step, leg, CallState.EARLY_MEDIA if early else CallState.ALERTING)
@@ -70,12 +70,12 @@ def forwarded(step: Step, event: Event) -> None:
     """Its telephone sends the call on."""
     leg = leg_of(step, event)
     if leg is None:
-        dialling(step, event)
+        dialled_for(step, event)
     else:
         diversion.forwarded(step, leg, event)
 
 
-def dialling(step: Step, event: Event) -> None:
+def dialled_for(step: Step, event: Event) -> None:
     """Somebody else is rung on behalf of one who was parked: nobody fetched them in time."""
     parked = step.call.leg_of_channel(event.caller or "")
     if parked is not None and leg_of(step, event) is None:
@@ -156,7 +156,7 @@ def gone(step: Step, event: Event) -> None:
     leg = leg_of(step, event)
     if leg is None or not leg.alive or event.channel is None:
         return
-    if forking.one_less(step, leg, event.channel.id):
+    if dialling.one_less(step, leg, event.channel.id):
         return
     if event.cause is not None and leg.cause is None:
         leg.cause, leg.tech_cause = event.cause, event.status

@@ -18,7 +18,7 @@ from typing import Any, Final
 from adapters.voice.interrupted_command import InterruptedCommand
 from adapters.voice.json_codec import from_json
 from adapters.voice.model import Call
-from adapters.voice.step_effects import Effect, load_effect
+from adapters.voice.step import Effect, load_effect
 
 LINK_KEY: Final = "link"
 CALL_PREFIX: Final = "call:"

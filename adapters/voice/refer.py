@@ -24,7 +24,7 @@ import re
 from datetime import datetime
 from typing import Final
 
-from adapters.voice import dialplan, diversion, legs, ringing, transfer
+from adapters.voice import dialplan, diversion, legs, ringing, transfer, transfer_progress
 from adapters.voice.model import Call, Leg, LegState, Transfer
 from adapters.voice.platform_actions import (
     EnterDialplan,
@@ -209,7 +209,7 @@ def _failed(step: Step, source: Leg, reason: int) -> None:
         if source.login is None:
             return  # whoever is outside keeps the call: we cannot ring there again
         legs.hang_up(step, source, Reason.TRANSFERRED, HangupSide.CALLEE)
-    transfer.ring_back(step, failed)
+    transfer_progress.ring_back(step, failed)
 
 
 # --- with consultation: the first call -----------------------------------------------------------
@@ -250,11 +250,11 @@ def _take_in(step: Step, leg: Leg, consultation: str | None) -> None:
     if call.anchor_leg.held:
         legs.retrieve(step, call.anchor_leg, by=source.login)
     if leg.up:
-        transfer.target_answered(step, leg)
+        transfer_progress.target_answered(step, leg)
         return
     transfer.tell(step, CallPhase.START)
     if leg.state is not LegState.DIALLING:
-        transfer.target_rings(step)
+        transfer_progress.target_rings(step)
     legs.start_music(step)
 
 

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from adapters.voice import diversion, forking, legs
+from adapters.voice import dialling, diversion, legs
 from adapters.voice.call_end import close_if_over, lost
 from adapters.voice.call_policy import policy_of
 from adapters.voice.call_registry import CallRegistry
@@ -35,8 +35,7 @@ from adapters.voice.model import Call, Leg, LegState
 from adapters.voice.platform_actions import Action, Originate
 from adapters.voice.platform_events import Event, EventKind
 from adapters.voice.refer import given_event
-from adapters.voice.step import Step
-from adapters.voice.step_effects import Effect
+from adapters.voice.step import Effect, Step
 from adapters.voice.unclaimed_channels import see_to_the_rest
 from linkage.ports import Notice
 from protocol.messages import GapCause, GapNotice, LinkState, PlatformLink, PlatformStatusNotice
@@ -279,9 +278,9 @@ def _compare_leg(
 ) -> None:
     for twin in list(leg.twins):
         if twin not in found.channels:
-            forking.one_less(step, leg, twin)
+            dialling.one_less(step, leg, twin)
     if leg.channel not in found.channels:
-        forking.one_less(step, leg, leg.channel)
+        dialling.one_less(step, leg, leg.channel)
     channel = found.channels.get(leg.channel)
     if channel is None:
         lost(step, leg, reason)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from adapters.voice.callout import convening
-from adapters.voice.legs import dial, hang_up, retrieve, seat, stop_music, stop_tone
+from adapters.voice.dialling import dial_next
+from adapters.voice.legs import hang_up, retrieve, seat, stop_music, stop_tone
 from adapters.voice.model import Leg
 from adapters.voice.platform_actions import Answer
 from adapters.voice.step import Step
@@ -21,14 +22,6 @@ def ring_next(step: Step) -> None:
         give_up(step)
         return
     dial_next(step)
-
-
-def dial_next(step: Step, *, request_id: str | None = None) -> list[Leg]:
-    """Dial who is next of those who wait to be rung."""
-    call = step.call
-    count = len(call.waiting) if call.at_once else 1
-    now, call.waiting = call.waiting[:count], call.waiting[count:]
-    return [dial(step, target, request_id=request_id) for target in now]
 
 
 def give_up(step: Step) -> None:

@@ -12,9 +12,8 @@ from adapters.voice import resync
 from adapters.voice.call_registry import CallRegistry
 from adapters.voice.driver import Inventory
 from adapters.voice.model import Call, Leg
-from adapters.voice.pending import Decide
 from adapters.voice.platform_events import Channel
-from adapters.voice.step import Step
+from adapters.voice.step import Decide, Step
 from protocol.messages import CallSnapshot, ConferenceSnapshot, MemberSnapshot, SnapshotNotice
 from protocol.reasons import Reason
 

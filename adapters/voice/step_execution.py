@@ -18,14 +18,18 @@ from adapters.voice import call_event_handlers
 from adapters.voice.driver import Driver, PlatformRefusedError
 from adapters.voice.interrupted_command import InterruptedCommand
 from adapters.voice.json_codec import from_json, to_json
-from adapters.voice.look_up import look_up
 from adapters.voice.model import Call
 from adapters.voice.monotonic_time import MonotonicTime
-from adapters.voice.pending import Decide
-from adapters.voice.platform_actions import COMMAND, Action, LookUp
-from adapters.voice.platform_events import Event, EventKind
-from adapters.voice.step import Step
-from adapters.voice.step_effects import Effect, Fetch, Release, Tell, dump_effect
+from adapters.voice.platform_actions import (
+    COMMAND,
+    Action,
+    FindChannel,
+    FindContacts,
+    FindExtension,
+    LookUp,
+)
+from adapters.voice.platform_events import Channel, Event, EventKind
+from adapters.voice.step import Decide, Effect, Fetch, Release, Step, Tell, dump_effect
 from linkage.ports import AdapterPort, Clock, CommandError, Notice
 
 logger = logging.getLogger("linkage.voice")
@@ -190,7 +194,7 @@ class StepExecution:
         """Have what a step wants to know looked up; what is found comes as an event."""
         for each in effects:
             if isinstance(each, LookUp):
-                found = await look_up(self.office.driver, self.call.id, each)
+                found = await _look_up(self.office.driver, self.call.id, each)
                 if found is not None:
                     self.office.pass_on(self.call.id, found)
 
@@ -238,3 +242,34 @@ class StepExecution:
 def actions_of(effects: Sequence[Effect]) -> list[Action]:
     """Those that change something at the platform."""
     return [each for each in effects if isinstance(each, Action) and not isinstance(each, LookUp)]
+
+
+async def _look_up(driver: Driver, call_id: str, sought: LookUp) -> Event | None:
+    """What is there; None where the platform will not say: that is no reason to end anything."""
+    try:
+        match sought:
+            case FindChannel():
+                return await _find_channel(driver, sought.channel)
+            case FindContacts():
+                found = await driver.contacts(sought.channel, sought.endpoint)
+                if not found:
+                    return None
+                return Event(
+                    kind=EventKind.CONTACTS_FOUND, leg_id=sought.leg_id, contacts=tuple(found)
+                )
+            case FindExtension(channel=channel, context=context, number=number):
+                exists = await driver.has_extension(channel, context, number)
+                return Event(kind=EventKind.EXTENSION_FOUND, number=number, exists=exists)
+            case _:
+                return None
+    except PlatformRefusedError as error:
+        logger.warning("call %s: %s: %s", call_id, sought.channel, error)
+        return None
+
+
+async def _find_channel(driver: Driver, channel: str) -> Event:
+    there = await driver.find_channel(channel)
+    if there is None:
+        return Event(kind=EventKind.FOUND, channel=Channel(id=channel, alive=False))
+    parked = await driver.is_parked(channel)
+    return Event(kind=EventKind.FOUND, channel=there, parking=parked)

@@ -1,4 +1,4 @@
-"""Transfers: blind, and with consultation (complete, cancel, swap).
+"""205: transfers, blind and with consultation (complete, cancel, swap).
 
 There is one bridge per call, and who is in it speaks: for a consultation the anchor leaves it and
 hears music, for the way back it takes the place of the other officer.
@@ -12,25 +12,87 @@ hears music, for the way back it takes the place of the other officer.
                                                           └─ cancel ──▶ target leaves,
                                                                         105 cancelled
 ```
-A caller is never lost by a transfer: when the target of a blind one does not answer, the officer
-who transferred is rung again, and after him the rest of the hotline's officers.
+What the target and the others do meanwhile is `adapters.voice.transfer_progress`.
 """
 
 from __future__ import annotations
 
-from adapters.voice import dialplan, legs, ringing
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from adapters.voice import dialling, dialplan, legs
+from adapters.voice.addressee import TargetedCommand, find_target, refuse, speaking_officer
 from adapters.voice.model import Call, Leg, Target, Transfer
 from adapters.voice.step import Step
+from linkage.ports import CommandError, Outcome
 from protocol.messages import (
     CallPhase,
     HangupSide,
     HoldNoticeAction,
+    TransferMode,
     TransferNotice,
     TransferNoticeMode,
 )
+from protocol.messages import Transfer as TransferCommand
 from protocol.reasons import Reason
+from protocol.results import Result
 
 
+# --- 205 -----------------------------------------------------------------------------------------
+def do_transfer(step: Step, order: TargetedCommand) -> Outcome:
+    """205: start, complete, cancel or swap; the outcome names the target's CallId."""
+    message: TransferCommand = order.message
+    under_way = step.call.transfer
+    if message.mode in STARTS:
+        return _start_transfer(step, order)
+    if under_way is None or under_way.released:
+        raise refuse("there is no consultation in this call")
+    STEPS[message.mode](step)
+    return Outcome(ids={"call_id": under_way.to_leg})
+
+
+def _start_transfer(step: Step, order: TargetedCommand) -> Outcome:
+    message: TransferCommand = order.message
+    call = step.call
+    if call.transfer is not None:
+        raise refuse("a transfer of this call is under way already")
+    leg = order.leg
+    if message.from_login_id is not None:
+        leg = next(
+            (
+                each
+                for each in call.legs.values()
+                if each.alive and each.login == message.from_login_id
+            ),
+            None,
+        )
+        if leg is None:
+            raise CommandError(
+                Result.NO_LOGIN, f"LoginId {message.from_login_id} is not in this call"
+            )
+    officer = speaking_officer(step, leg)
+    if not call.anchor_leg.up:
+        raise refuse("there is nobody to transfer")
+    target = _target(step, message, officer)
+    if all(each.login is not None and each.login == officer.login for each in target.each):
+        raise CommandError(Result.BAD_VALUE, "a call cannot be transferred to where it is")
+    to_leg = start(step, officer, target, attended=message.mode is TransferMode.CONSULT)
+    return Outcome(ids={"call_id": to_leg})
+
+
+def _target(step: Step, message: TransferCommand, officer: Leg) -> Target:
+    """Whom the transfer is to; a queue is a hotline."""
+    if message.mode is not TransferMode.TO_QUEUE:
+        return find_target(step, message.to_login_id, message.to_num, but=officer.number)
+    queue = message.queue_id or message.to_num
+    if queue is None:
+        raise CommandError(Result.MISSING_FIELD, "QueueId must say to which hotline")
+    if queue not in step.settings.hotline:
+        raise CommandError(Result.BAD_VALUE, f"QueueId {queue!r} is no hotline")
+    return dialplan.hotline_target(step.settings, queue, but=officer.number)
+
+
+# --- what is done --------------------------------------------------------------------------------
 def start(step: Step, officer: Leg, target: Target, *, attended: bool) -> str:
     """Begin a transfer by an officer who speaks with the anchor; returns the target's CallId."""
     call = step.call
@@ -68,16 +130,16 @@ def _dial(step: Step, transfer: Transfer, target: Target) -> None:
     """Ring the target; 105 start goes before its 115, with the CallId that both have."""
     before = len(step.effects)
     step.call.waiting, step.call.at_once = list(target.each), target.at_once
-    _ring(step, transfer)
+    ring(step, transfer)
     dialled = step.effects[before:]
     del step.effects[before:]
     tell(step, CallPhase.START)
     step.effects += dialled
 
 
-def _ring(step: Step, transfer: Transfer) -> None:
+def ring(step: Step, transfer: Transfer) -> None:
     """Ring the target, or who is next of a hotline's officers."""
-    dialled = ringing.dial_next(step, request_id=transfer.request_id)
+    dialled = dialling.dial_next(step, request_id=transfer.request_id)
     transfer.to_leg = dialled[0].id
     transfer.rung += [leg.id for leg in dialled]
 
@@ -110,31 +172,6 @@ def tell(step: Step, phase: CallPhase, reason: int | None = None) -> None:
     )
 
 
-def target_rings(step: Step) -> None:
-    """The target's telephone rings."""
-    transfer = step.call.transfer
-    if transfer is not None and not transfer.ringing:
-        transfer.ringing = True
-        tell(step, CallPhase.RINGING)
-
-
-def target_answered(step: Step, target: Leg) -> None:
-    """The target answered: it gets the anchor, or the officer who consults it."""
-    transfer = step.call.transfer
-    assert transfer is not None
-    transfer.to_leg = target.id
-    ringing.cancel_ringing(step, Reason.ANSWERED_ELSEWHERE, but=target)
-    legs.stop_tone(step)
-    if target.held:  # by the key of the one who transfers, in the consultation
-        legs.reseat(step, target)
-    else:
-        legs.seat(step, target)
-    if transfer.released:
-        _done(step, target)
-    else:
-        tell(step, CallPhase.CONSULTING)
-
-
 def complete(step: Step) -> None:
     """The officer who transfers leaves; anchor and target are together as soon as both are up."""
     call, transfer = step.call, step.call.transfer
@@ -149,12 +186,13 @@ def complete(step: Step) -> None:
         legs.reseat(step, target)
     legs.hang_up(step, officer, Reason.TRANSFERRED, HangupSide.OPERATOR)
     if target.up:
-        _done(step, target)
+        done(step, target)
     else:
         legs.start_music(step)
 
 
-def _done(step: Step, target: Leg) -> None:
+def done(step: Step, target: Leg) -> None:
+    """The anchor has the target."""
     legs.stop_music(step)
     step.call.officer = target.login or step.call.officer
     transfer = step.call.transfer
@@ -168,16 +206,22 @@ def cancel(step: Step) -> None:
     """The target leaves, the officer has the anchor again."""
     assert step.call.transfer is not None
     step.call.transfer.request_id = step.request_id
-    _drop_target(step, Reason.OPERATOR_CANCELLED)
+    drop_target(step, Reason.OPERATOR_CANCELLED)
     tell(step, CallPhase.CANCELLED)
     step.call.transfer = None
 
 
 def swap(step: Step) -> None:
-    """The officer speaks with the other one of the two; who waits hears music."""
+    """The officer speaks with the other one of the two; who waits hears music.
+
+    Raises:
+        CommandError: there is nobody yet to speak with.
+    """
     call, transfer = step.call, step.call.transfer
     assert transfer is not None
     target, anchor = call.legs[transfer.to_leg], call.anchor_leg
+    if not target.up:
+        raise refuse("the other officer has not answered yet")
     if transfer.swapped:
         legs.hold(step, anchor, by=transfer.from_login, told=False)
         legs.reseat(step, target)
@@ -189,46 +233,8 @@ def swap(step: Step) -> None:
     legs.tell_hold(step, waits, HoldNoticeAction.ALTERNATE, transfer.from_login)
 
 
-def target_gone(step: Step, target: Leg) -> None:
-    """The target did not answer, or left before it had the anchor."""
-    call, transfer = step.call, step.call.transfer
-    assert transfer is not None
-    if target.id != transfer.to_leg and call.legs[transfer.to_leg].up:
-        return  # another of the hotline's officers has answered
-    if any(leg.id in transfer.rung for leg in call.ringing()):
-        return
-    if call.waiting:
-        _ring(step, transfer)
-        return
-    if not transfer.released:
-        _drop_target(step, target.reason or Reason.CALL_FAILED)
-        tell(step, CallPhase.FAILED, target.reason)
-        call.transfer = None
-        return
-    tell(step, CallPhase.FAILED, target.reason)
-    call.transfer = None
-    ring_back(step, transfer)
-
-
-def ring_back(step: Step, transfer: Transfer) -> None:
-    """Nobody has the anchor now: ring the officer who had it, then the others of the hotline."""
-    call, settings = step.call, step.settings
-    ring_s = settings.ring_s
-    numbers = [transfer.from_number or ""]
-    if call.hotline is not None and call.hotline in settings.hotline:
-        hotline = settings.hotline[call.hotline]
-        ring_s = hotline.ring_s
-        numbers += hotline.officers
-    call.waiting = [
-        dialplan.officer_target(settings, number, ring_s)
-        for number in dict.fromkeys(numbers)
-        if number in settings.officer and number != transfer.to_number
-    ]
-    call.at_once = False
-    ringing.ring_next(step)
-
-
-def _drop_target(step: Step, reason: int) -> None:
+def drop_target(step: Step, reason: int) -> None:
+    """The target leaves, and whoever else rings; the officer has the anchor again."""
     call, transfer = step.call, step.call.transfer
     assert transfer is not None
     legs.stop_tone(step)
@@ -239,16 +245,9 @@ def _drop_target(step: Step, reason: int) -> None:
         legs.retrieve(step, call.anchor_leg, by=transfer.from_login)
 
 
-def officer_gone(step: Step) -> None:
-    """The officer who transfers has hung up: as telephones do it, that completes the transfer."""
-    transfer = step.call.transfer
-    if transfer is not None and not transfer.released:
-        complete(step)
-
-
-def anchor_gone(step: Step, reason: int | None) -> None:
-    """Nobody is left to be transferred."""
-    if step.call.transfer is not None:
-        legs.stop_tone(step)
-        tell(step, CallPhase.FAILED, reason)
-        step.call.transfer = None
+STARTS: Final = frozenset({TransferMode.BLIND, TransferMode.CONSULT, TransferMode.TO_QUEUE})
+STEPS: Final[Mapping[TransferMode, Callable[[Step], None]]] = {
+    TransferMode.COMPLETE: complete,
+    TransferMode.CANCEL: cancel,
+    TransferMode.SWAP: swap,
+}

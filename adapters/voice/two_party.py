@@ -5,7 +5,7 @@ The `adapters.voice.call_policy.CallPolicy` of every call that is no conference.
 
 from __future__ import annotations
 
-from adapters.voice import legs, ringing, transfer
+from adapters.voice import legs, ringing, transfer, transfer_progress
 from adapters.voice.callout import call_out, convening
 from adapters.voice.media import call_recording
 from adapters.voice.model import Call, Leg
@@ -16,7 +16,7 @@ from protocol.messages import CallState, HangupSide, HoldNoticeAction
 def alerting(step: Step, leg: Leg) -> None:
     """A telephone that we rang begins to ring: of use to who transfers to it."""
     if transfer.aims_at(step.call, leg):
-        transfer.target_rings(step)
+        transfer_progress.target_rings(step)
 
 
 def answered(step: Step, leg: Leg) -> None:
@@ -27,7 +27,7 @@ def answered(step: Step, leg: Leg) -> None:
     elif call.convenings:
         call_out.reached(step, leg)
     elif transfer.aims_at(call, leg):
-        transfer.target_answered(step, leg)
+        transfer_progress.target_answered(step, leg)
     else:
         ringing.connect(step, leg)
 
@@ -77,12 +77,12 @@ def gone(step: Step, leg: Leg) -> None:
     if call.reason is not None:
         return
     if leg.id == call.anchor:
-        transfer.anchor_gone(step, leg.reason)
+        transfer_progress.anchor_gone(step, leg.reason)
         ringing.end_call(step, leg.reason, leg.side)
     elif transfer.aims_at(call, leg):
-        transfer.target_gone(step, leg)
+        transfer_progress.target_gone(step, leg)
     elif call.transfer is not None and call.transfer.from_leg == leg.id:
-        transfer.officer_gone(step)
+        transfer_progress.officer_gone(step)
     elif call.officers_up() or call.transfer is not None:
         return
     elif call.anchor_leg.elsewhere:

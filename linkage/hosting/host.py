@@ -11,9 +11,8 @@ from typing import Any, Final
 
 from structlog.contextvars import bind_contextvars
 
-from linkage.hosting.commands import Commands
+from linkage.hosting.commands import Commands, Execution
 from linkage.hosting.contained import contained
-from linkage.hosting.execution import Execution
 from linkage.hosting.notices_and_memory import LinkClosedError, NoticesAndMemory
 from linkage.hosting.status import AdapterState, Status
 from linkage.observation.instruments import AdapterFigures

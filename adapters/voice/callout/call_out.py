@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import Final
 
 from adapters.phone_numbers import dialable
-from adapters.voice import dialplan, legs, ringing
+from adapters.voice import dialling, dialplan, legs, ringing
+from adapters.voice.addressee import TargetedCommand, find_target, no_number, refuse
 from adapters.voice.callout import call_plan, convening
-from adapters.voice.command_target import TargetedCommand, find_target, no_number, refuse
 from adapters.voice.conference import lifecycle
 from adapters.voice.model import Conference, Leg
 from adapters.voice.step import Step
@@ -150,7 +150,7 @@ def _begin_single(step: Step, message: CallOut, races: list[Race]) -> Outcome:
     call.officer, call.number = message.login_id, officer.number
     call.dialled = dialplan.known(step.settings, person.number) or person.number
     call.record = bool(message.record)
-    legs.dial(step, officer, leg_id=call.id, caller_id=dialable(call.dialled))
+    dialling.dial(step, officer, leg_id=call.id, caller_id=dialable(call.dialled))
     call.convenings.append(_convening(step, message, races))
     return Outcome(ids={"call_id": call.id})
 

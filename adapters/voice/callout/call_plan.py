@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from adapters.voice.command_target import no_number
+from adapters.voice.addressee import no_number
 from adapters.voice.dialplan import known, number_target
 from adapters.voice.model import Target
 from adapters.voice.settings import VoiceSettings

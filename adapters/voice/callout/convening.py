@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from adapters.voice import legs
+from adapters.voice import dialling, legs
 from adapters.voice.model import Call, Leg, Target
 from adapters.voice.step import Step
 from linkage.convening import race
@@ -117,7 +117,7 @@ def _dial(step: Step, action: Dial) -> None:
         login=attempt.login,
         ring_s=convening.ring_s,
     )
-    leg = legs.dial(step, target, request_id=convening.request_id)
+    leg = dialling.dial(step, target, request_id=convening.request_id)
     leg.staff_id = action.person.staff_id
     action.person.leg = leg.id
 

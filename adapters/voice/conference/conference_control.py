@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from adapters.voice import dialplan, legs
+from adapters.voice.addressee import TargetedCommand, no_number, refuse
 from adapters.voice.callout import call_out, call_plan
-from adapters.voice.command_target import TargetedCommand, no_number, refuse
 from adapters.voice.conference import lifecycle
 from adapters.voice.media import call_recording, media_control
 from adapters.voice.model import Leg

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from adapters.voice.command_target import TargetedCommand, party, refuse
+from adapters.voice.addressee import TargetedCommand, party, refuse
 from adapters.voice.media import call_recording, playback
 from adapters.voice.platform_actions import COMMAND, Play, SendDtmf, StopPlaying
 from adapters.voice.step import Step

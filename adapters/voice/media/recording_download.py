@@ -18,7 +18,7 @@ from typing import Any, Final
 from adapters.voice.driver import Driver, RecordingRefusedError
 from adapters.voice.media import wav
 from adapters.voice.media.call_recording import FORMAT
-from adapters.voice.step_effects import Fetch, dump_effect, load_fetch
+from adapters.voice.step import Fetch, dump_effect, load_fetch
 from linkage.ports import AdapterContext, AdapterPort, AdapterUnavailableError, Notice, StoredFile
 from protocol.messages import RecordingNotice, RecordingNoticeAction
 from protocol.reasons import Reason

@@ -11,7 +11,7 @@ from adapters.voice.interrupted_command import InterruptedCommand, Settled, sett
 from adapters.voice.json_codec import to_json
 from adapters.voice.model import Call, Conference, Leg, LegState
 from adapters.voice.platform_actions import HangUp, Originate
-from adapters.voice.step_effects import Effect, Tell
+from adapters.voice.step import Effect, Tell
 from protocol.messages import HangupSide, HoldNotice, HoldNoticeAction
 from protocol.reasons import Reason
 

@@ -12,7 +12,7 @@ from adapters.voice import model
 from adapters.voice.json_codec import from_json, to_json
 from adapters.voice.model import Call, Collect, Leg, LegState, Recording, Target, Transfer
 from adapters.voice.platform_actions import Originate, Play
-from adapters.voice.step_effects import Effect, Fetch, Tell, dump_effect, load_effect
+from adapters.voice.step import Effect, Fetch, Tell, dump_effect, load_effect
 from protocol.messages import (
     CallDataNotice,
     CallDirection,

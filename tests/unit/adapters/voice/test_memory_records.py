@@ -8,7 +8,7 @@ from pathlib import Path
 from adapters.voice.interrupted_command import settle
 from adapters.voice.memory_records import Kept, read_call
 from adapters.voice.model import LegState
-from adapters.voice.step_effects import Tell
+from adapters.voice.step import Tell
 from protocol.messages import CallStateNotice, TransferNotice
 
 MEMORY = Path(__file__).parents[3] / "fixtures" / "asterisk_memory" / "before_actions.json"

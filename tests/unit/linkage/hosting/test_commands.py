@@ -10,7 +10,7 @@ import pytest
 
 from linkage.clock import ManualClock
 from linkage.hosting import AdapterHost
-from linkage.hosting.execution import WINDOW
+from linkage.hosting.commands import WINDOW
 from linkage.ports import (
     AdapterUnavailableError,
     Command,
