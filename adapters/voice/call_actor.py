@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,23 +16,37 @@ from adapters.voice import call_event_handlers, command_execution, incoming
 from adapters.voice.command_execution import PendingCommand, expired, fail, words
 from adapters.voice.driver import PlatformRefusedError
 from adapters.voice.model import Call
-from adapters.voice.platform_events import Event, EventKind
+from adapters.voice.platform_events import Event
 from adapters.voice.step import Decide, Effect, Step
 from adapters.voice.step_execution import StepExecution, StepRegistry, actions_of
 from linkage.ports import AdapterUnavailableError, Command, CommandError, Outcome
 from protocol.results import Result
 
-ENDS: Final = frozenset({EventKind.HANGUP_REQUESTED, EventKind.LEFT, EventKind.ENDED})
+ON_ITS_WAY_S: Final = 1.0
+"""So long the word that somebody went may be on its way who is found to be gone."""
 AGAIN_S: Final = 5.0
 """So long what is due, and could not be decided, waits: it will hardly be decided at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the platform has of a call: the step that brings the call up to that.
+
+    `missing`: a channel that should live is not there, and nobody has said so yet.
+    """
+
+    decide: Decide
+    missing: bool
 
 
 @dataclass(slots=True, eq=False)
 class PendingCheck:
     """A look at what lives of the call at the platform, and who waits for that it was taken."""
 
-    look: Callable[[Step], Awaitable[Decide]]
+    look: Callable[[Step], Awaitable[Look]]
     done: asyncio.Future[None]
+    until: float | None = None
+    """When what is missing is taken to be lost, monotonic; None: nothing was missing yet."""
 
 
 class CallActor:
@@ -84,7 +99,7 @@ class CallActor:
             command.outcome.cancel()
             raise
 
-    async def check(self, look: Callable[[Step], Awaitable[Decide]]) -> None:
+    async def check(self, look: Callable[[Step], Awaitable[Look]]) -> None:
         """Have the call compared with what the platform has of it, after all that came before.
 
         Nothing else happens to the call while the platform is asked. Returns when what was missed
@@ -167,13 +182,13 @@ class CallActor:
         step = self._steps.step()
         step.reconstructed = True
         try:
-            decide = await check.look(step)
-            if any(isinstance(each, Event) and each.kind in ENDS for each in self._inbox):
+            found = await check.look(step)
+            if found.missing and await self._may_be_told(check):
                 # What ended meanwhile is told as what it is, then looked for once more.
                 self._office.waits()
                 self.give(check)
                 return
-            await self._steps.decide(step, decide)
+            await self._steps.decide(step, found.decide)
         except PlatformRefusedError as error:
             detail = f"{self._office.driver.platform}: {error.detail}"
             fail(check.done, CommandError(Result.VENDOR, detail))
@@ -183,6 +198,18 @@ class CallActor:
         else:
             if not check.done.done():
                 check.done.set_result(None)
+
+    async def _may_be_told(self, check: PendingCheck) -> bool:
+        """Whether there is news, or time for it still, of what a look has not found any more."""
+        now = self._office.clock.now()
+        if check.until is None:
+            check.until = now + ON_ITS_WAY_S
+        if not self._inbox and now < check.until:
+            self._wake.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(check.until - now):
+                    await self._wake.wait()
+        return bool(self._inbox)
 
     # --- its end ---------------------------------------------------------------------------------
     def leave(self) -> None:

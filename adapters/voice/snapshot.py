@@ -3,34 +3,35 @@
 An event that the platform sent and nobody took, with the link up all the time, is not repaired by
 a resync, for there is none. So the answer is not what the actor remembers: every channel that it
 takes for alive is asked for, what is gone is ended (as reconstructed, reason 141) like in a
-resync, and only then is said what lives.
+resync, and only then is said what lives. The word that somebody went may still be on its way: it
+is waited for a moment.
 """
 
 from __future__ import annotations
 
 from adapters.voice import resync
+from adapters.voice.call_actor import Look
 from adapters.voice.call_registry import CallRegistry
 from adapters.voice.driver import Inventory
 from adapters.voice.model import Call, Leg
 from adapters.voice.platform_events import Channel
-from adapters.voice.step import Decide, Step
+from adapters.voice.step import Step
 from protocol.messages import CallSnapshot, ConferenceSnapshot, MemberSnapshot, SnapshotNotice
 from protocol.reasons import Reason
 
 
-async def look(registry: CallRegistry, step: Step) -> Decide:
-    """Ask the platform for what should live of a call; returns the step that brings it up to that.
+async def look(registry: CallRegistry, step: Step) -> Look:
+    """Ask the platform for what should live of a call.
 
     Raises what the driver raises.
     """
+    alive = [leg for leg in step.call.legs.values() if leg.alive]
+    sought = [channel for leg in alive for channel in (leg.channel, *leg.twins)]
     channels: dict[str, Channel] = {}
-    for leg in list(step.call.legs.values()):
-        if not leg.alive:
-            continue
-        for channel in (leg.channel, *leg.twins):
-            there = await registry.driver.find_channel(channel)
-            if there is not None:
-                channels[there.id] = there
+    for channel in sought:
+        there = await registry.driver.find_channel(channel)
+        if there is not None:
+            channels[there.id] = there
     seated = await registry.driver.find_bridge(step.bridge)
     found = Inventory(
         startup="",
@@ -38,7 +39,10 @@ async def look(registry: CallRegistry, step: Step) -> Decide:
         bridges={} if seated is None else {step.bridge: seated},
     )
     running = await resync.running(registry, step.call)
-    return lambda step: resync.compare(step, found, running, frozenset(), Reason.STATE_LOST)
+    return Look(
+        lambda step: resync.compare(step, found, running, frozenset(), Reason.STATE_LOST),
+        missing=not channels.keys() >= set(sought),
+    )
 
 
 def overview(call: Call) -> SnapshotNotice:

@@ -37,6 +37,12 @@ async def asterisk() -> AsyncIterator[FakeAsterisk]:
         yield server
 
 
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is lost is taken to be lost at once."""
+    monkeypatch.setattr("adapters.voice.call_actor.ON_ITS_WAY_S", 0.0)
+
+
 @pytest.fixture
 def place(asterisk: FakeAsterisk, tmp_path: Path) -> Place:
     return Place.at(tmp_path, asterisk.settings(trunk="PJSIP/{number}@trunk"))
@@ -127,6 +133,25 @@ async def test_an_end_that_waits_behind_the_question_is_told_as_what_it_is(
             if isinstance(each.message, HangupNotice)
         ]
     assert ends[0] == (Reason.NORMAL, False)
+
+
+async def test_an_end_that_is_still_on_its_way_is_told_as_what_it_is(
+    asterisk: FakeAsterisk, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.voice.call_actor.ON_ITS_WAY_S", 30.0)
+    async with place.run() as adapter:
+        call_id, _ = await speak(asterisk, adapter)
+        gone = asterisk.leg("1001")
+        asterisk.lose(gone.id)
+        query = QueryCall(call_id=call_id)
+        asked = asyncio.get_running_loop().create_task(adapter.adapter.snapshot(query))
+        bridge = next(iter(asterisk.bridges))
+        await asterisk.until(lambda: ("GET", f"bridges/{bridge}") in asterisk.requests)
+        await adapter.adapter._connected().driver.ping()  # whatever was asked is answered
+        await asterisk._say("ChannelDestroyed", gone, cause=16, cause_txt="Normal Clearing")
+        await asked
+        first = await adapter.notices.any(HangupNotice)
+    assert first.reason == Reason.NORMAL
 
 
 async def test_a_conference_is_listed_with_its_members(
