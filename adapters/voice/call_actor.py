@@ -167,6 +167,8 @@ class CallActor:
                 await command_execution.obey(steps, item)
             case PendingCheck():
                 await self._compare(item)
+            case Event() if self._office.follow(self.call, item):
+                pass  # its leg was handed over while it waited here
             case Event():
                 event = item
                 await steps.decide(

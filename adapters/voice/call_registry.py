@@ -44,6 +44,15 @@ SIGNS_OF_LIFE: Final = frozenset(
     {EventKind.ENTERED, EventKind.RINGING, EventKind.EARLY_MEDIA, EventKind.ANSWERED}
 )
 """They tell that a telephone rings or was picked up."""
+OF_A_LEG: Final = SIGNS_OF_LIFE | {
+    EventKind.LEFT,
+    EventKind.HANGUP_REQUESTED,
+    EventKind.ENDED,
+    EventKind.HELD,
+    EventKind.RETRIEVED,
+    EventKind.DIGIT,
+}
+"""They are about whoever has the channel, in whichever call."""
 
 
 class CallRegistry:
@@ -192,6 +201,18 @@ class CallRegistry:
             actor.give(event)
         elif leg is not None and self._tasks is not None:
             self._tasks.create_task(self.drop(leg.channel))
+
+    def follow(self, call: Call, event: Event) -> bool:
+        """Give an event to the call that has its leg by now, where that is another one."""
+        channel = event.channel
+        if event.kind not in OF_A_LEG or event.replaces is not None or channel is None:
+            return False
+        actor = self._actors.get(self._by_channel.get(channel.id, ""))
+        if actor is None or actor.call is call or call.leg_of_channel(channel.id) is not None:
+            return False
+        self.waits()
+        actor.give(event)
+        return True
 
     def note_recording(self, recording: Fetch) -> Mapping[str, Any]:
         """What the memory must hold so that a recording is fetched, whatever happens."""

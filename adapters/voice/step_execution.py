@@ -63,6 +63,10 @@ class StepRegistry(Protocol):
         """Have another call take notice of something; nothing where it is over."""
         ...
 
+    def follow(self, call: Call, event: Event) -> bool:
+        """Give an event to the call that has its leg by now, where that is another one."""
+        ...
+
     def note_recording(self, recording: Fetch) -> Mapping[str, Any]:
         """What the memory must hold so that a recording is fetched, whatever happens."""
         ...

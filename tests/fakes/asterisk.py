@@ -520,6 +520,7 @@ class FakeAsterisk:
         path = request.match_info["path"].split("/")
         key = (request.method, "/".join(path))
         self.requests.append(key)
+        await self._notify()
         await self._flow.wait()
         for (method, end), status in self.refuse.items():
             if method == key[0] and key[1].endswith(end):

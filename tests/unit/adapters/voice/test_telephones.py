@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.voice.platform_events import EventKind
 from protocol.messages import (
     CallPhase,
     CallState,
@@ -159,6 +160,26 @@ async def _handing_over(asterisk: FakeAsterisk, place: Place, write: int) -> boo
         await asyncio.wait({end})
         place.memory.fail_at = None
         return adapter.task.done()
+
+
+async def test_what_waits_behind_a_handover_is_taken_where_the_colleague_is_by_then(
+    asterisk: FakeAsterisk, place: Place
+) -> None:
+    async with place.run() as adapter:
+        call_id, _, officer = await speak(asterisk, adapter)
+        consultation, second = await consult(asterisk, adapter, answered=False)
+        place.memory.gate.clear()
+        await asterisk.press(second, "5")
+        actor = adapter.adapter._connected()._actors[consultation]
+        await press_transfer(asterisk, officer, "1002", second)
+        await asterisk.pick_up("1002")
+        waiting = actor._inbox
+        while EventKind.ANSWERED not in [getattr(each, "kind", None) for each in waiting]:  # noqa: ASYNC110 - nobody tells what waits
+            await asyncio.sleep(0)
+        place.memory.gate.set()
+        done = await adapter.notices.any(TransferNotice, phase=CallPhase.DONE)
+        assert done.call_id == call_id
+        await over(adapter, consultation)
 
 
 async def test_a_colleague_who_still_rings_is_handed_over_too(
