@@ -2,10 +2,10 @@
 
 What our writer writes, and what most peers send, is so regular that a pattern for the head and a
 split at each "<" take it apart: no white space between elements, no entity, no comment, no
-nesting, known names only. Whatever is not exactly so, or fails any check, yields None, and the
-caller asks `protocol.xml.reader`, the hardened parser, which alone decides what is wrong. So this
-module never says no, and it says yes only where the parser would, with the same result; a property
-test holds it to that for every class of the catalogue.
+nesting but for parts that are flat themselves, known names only. Whatever is not exactly so, or
+fails any check, yields None, and the caller asks `protocol.xml.reader`, the hardened parser, which
+alone decides what is wrong. So this module never says no, and it says yes only where the parser
+would, with the same result; a property test holds it to that for every class of the catalogue.
 
 Peers send the same few *shapes* again and again: the same elements in the same order, the same of
 them without a value. A shape that came often enough gets one pattern for all that stands behind
