@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.fakes.asterisk import Bridge, FakeAsterisk, Line, _bridge
+from tests.fakes.asterisk import Bridge, FakeAsterisk, Line, describe_bridge
 
 
 async def press_transfer(
@@ -29,7 +29,7 @@ def _pair(asterisk: FakeAsterisk, name: str, line: Line) -> dict[str, Any]:
     found = {name: asterisk._describe(line)}
     if line.bridge is not None:
         bridge = asterisk.bridges[line.bridge]
-        found["bridge"] = _bridge(bridge)
+        found["bridge"] = describe_bridge(bridge)
         for other in bridge.members:
             if other != line.id:
                 found["connected_channel"] = asterisk._describe(asterisk.lines[other])

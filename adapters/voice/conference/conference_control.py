@@ -11,11 +11,12 @@ from adapters.voice.callout import call_out, call_plan
 from adapters.voice.conference import lifecycle
 from adapters.voice.media import call_recording, media_control
 from adapters.voice.model import Leg
-from adapters.voice.platform_actions import COMMAND, Action, Mute, Unmute
+from adapters.voice.platform_actions import COMMAND, Mute, Unmute
 from adapters.voice.step import Step
 from linkage.convening.people import Convening, Fate, Person, Race
 from linkage.ports import CommandError, Outcome
 from protocol.messages import (
+    AudioDirection,
     ConferenceAction,
     ConferenceControl,
     ConferenceMemberControl,
@@ -32,6 +33,8 @@ from protocol.results import Result
 
 Control = Callable[[Step, ConferenceControl], None]
 Switch = Callable[[Step, Leg], None]
+IN: Final = AudioDirection.IN.value
+OUT: Final = AudioDirection.OUT.value
 
 
 def _outcome(step: Step) -> Outcome:
@@ -84,14 +87,14 @@ def _mute_all(step: Step, message: ConferenceControl) -> None:
     """Everybody but who asks for it, so that he can go on speaking."""
     for leg in lifecycle.members(step.call):
         if leg.muted is None and (message.login_id is None or leg.login != message.login_id):
-            _mute(step, leg)
+            SWITCHES[MemberAction.MUTE](step, leg)
     _tell(step, ConferenceNoticeAction.MODE)
 
 
 def _unmute_all(step: Step, _: ConferenceControl) -> None:
     for leg in lifecycle.members(step.call):
         if leg.muted is not None:
-            _unmute(step, leg)
+            SWITCHES[MemberAction.UNMUTE](step, leg)
     _tell(step, ConferenceNoticeAction.MODE)
 
 
@@ -219,50 +222,19 @@ def _kick(step: Step, leg: Leg) -> None:
     legs.hang_up(step, leg, Reason.KICKED, HangupSide.OPERATOR, owner=COMMAND)
 
 
-def _mute(step: Step, leg: Leg) -> None:
-    leg.muted = "in"
-    _suppress(
-        step,
-        leg,
-        Mute(channel=leg.channel, direction="in", owner=COMMAND),
-        MemberNoticeAction.MUTED,
-    )
+def _suppressing(direction: str, told: MemberNoticeAction, *, off: bool) -> Switch:
+    """Switches the sound from a member off or on (`in`, as the platform sees it), or to them."""
+    act = Mute if off else Unmute
 
+    def switch(step: Step, leg: Leg) -> None:
+        if direction == IN:
+            leg.muted = IN if off else None
+        else:
+            leg.deaf = off
+        step.do(act(channel=leg.channel, direction=direction, owner=COMMAND))
+        lifecycle.tell_member(step, leg, told, request_id=step.request_id)
 
-def _unmute(step: Step, leg: Leg) -> None:
-    leg.muted = None
-    _suppress(
-        step,
-        leg,
-        Unmute(channel=leg.channel, direction="in", owner=COMMAND),
-        MemberNoticeAction.UNMUTED,
-    )
-
-
-def _deafen(step: Step, leg: Leg) -> None:
-    leg.deaf = True
-    _suppress(
-        step,
-        leg,
-        Mute(channel=leg.channel, direction="out", owner=COMMAND),
-        MemberNoticeAction.DEAF,
-    )
-
-
-def _undeafen(step: Step, leg: Leg) -> None:
-    leg.deaf = False
-    _suppress(
-        step,
-        leg,
-        Unmute(channel=leg.channel, direction="out", owner=COMMAND),
-        MemberNoticeAction.UNDEAF,
-    )
-
-
-def _suppress(step: Step, leg: Leg, action: Action, told: MemberNoticeAction) -> None:
-    """Sound from the member (`in`, as the platform sees it) or to them (`out`)."""
-    step.do(action)
-    lifecycle.tell_member(step, leg, told, request_id=step.request_id)
+    return switch
 
 
 def _hold(step: Step, leg: Leg) -> None:
@@ -283,10 +255,10 @@ def _retrieve(step: Step, leg: Leg) -> None:
 
 SWITCHES: Final[Mapping[MemberAction, Switch]] = {
     MemberAction.KICK: _kick,
-    MemberAction.MUTE: _mute,
-    MemberAction.UNMUTE: _unmute,
-    MemberAction.DEAF: _deafen,
-    MemberAction.UNDEAF: _undeafen,
+    MemberAction.MUTE: _suppressing(IN, MemberNoticeAction.MUTED, off=True),
+    MemberAction.UNMUTE: _suppressing(IN, MemberNoticeAction.UNMUTED, off=False),
+    MemberAction.DEAF: _suppressing(OUT, MemberNoticeAction.DEAF, off=True),
+    MemberAction.UNDEAF: _suppressing(OUT, MemberNoticeAction.UNDEAF, off=False),
     MemberAction.HOLD: _hold,
     MemberAction.RETRIEVE: _retrieve,
 }
