@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import Field, model_validator
 
@@ -37,6 +37,10 @@ from linkage.config.processes import (
 )
 from linkage.config.secrets import HiddenMapping
 from linkage.ports import Role
+
+FOLLOW: Final = frozenset({Role.APPLICATION, Role.COMMUNICATION_SCREEN})
+"""Who may subscribe to the events of others; a monitor is told of all, a business screen asks its
+application."""
 
 
 class AdapterSettings(Section):
@@ -187,6 +191,11 @@ class Config(Section):
                 yield f"peer {peer.id!r}: platform {peer.platform!r} is no peer or adapter here"
             if peer.application is not None and peer.application not in applications:
                 yield f"peer {peer.id!r}: application {peer.application!r} is no application here"
+            for name in peer.follows:
+                if name != "*" and name not in applications:
+                    yield f"peer {peer.id!r}: follows {name!r}, which is no application here"
+            if peer.follows and peer.role not in FOLLOW:
+                yield f"peer {peer.id!r}: a {peer.role} cannot follow events; remove `follows`"
             if peer.dial is not None and peer.role is not Role.APPLICATION:
                 yield f"peer {peer.id!r}: only applications listen (patent); remove `dial`"
         yield from self._weaknesses()

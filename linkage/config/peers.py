@@ -63,6 +63,9 @@ class PeerSettings(Section):
     logins: tuple[str, ...] = ()
     """LoginIds whose calls an application gets where no number is anybody's but by `*` alone; of a
     screen, those who may work at it (another is refused, 202), none given: anybody"""
+    follows: tuple[str, ...] = ()
+    """applications whose events an application or a communication screen may subscribe to by 291;
+    `*`: of all"""
     platform: str | None = None
     """where an application's call-outs go when nothing else decides"""
     application: str | None = None

@@ -18,6 +18,7 @@ from linkage.core.requests.incoming import Incoming
 from linkage.core.requests.repetition import Repetitions
 from linkage.core.requests.request_journal import RequestJournal
 from linkage.core.scope import Now, Scope
+from linkage.core.subscriptions import Subscriptions
 from linkage.core.traces import Traces
 from linkage.ports import StoredFile
 from linkage.ports.file_links import LinksPort
@@ -59,7 +60,8 @@ class Context:
         self.links = links
         self.scope = Scope(tx, peers)
         self.traces = Traces(tx, conversations)
-        self.notifier = Notifier(self.scope, self.traces)
+        self.subscriptions = Subscriptions(self.scope)
+        self.notifier = Notifier(self.scope, self.traces, self.subscriptions)
         self.own_notices = OwnNotices(self.scope, self.notifier)
         self.gaps = Gaps(self.scope, self.notifier)
         self.alarms = Alarms(self.scope, self.notifier)
@@ -89,6 +91,7 @@ class Context:
         """The transaction failed: what is remembered of it must be read again."""
         self.requests.repetitions.forget()
         self.alarms.forget()
+        self.subscriptions.forget()
         self.liveness.forget()
         self.traces.forget()
         self.clock_steps.forget()

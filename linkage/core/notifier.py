@@ -7,12 +7,13 @@ to every monitor; and, mirrored, to the communication screen at which the dispat
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
 
 from linkage.core.delivery.render import render
 from linkage.core.peers import Peer, Peers
 from linkage.core.scope import Delivery, Scope
+from linkage.core.subscriptions import Subscriptions
 from linkage.core.traces import Traces
 from linkage.correlation import Applied, Entry, RecordsPort, final_event
 from linkage.correlation.replies import owners_of
@@ -20,7 +21,7 @@ from linkage.correlation.rules import MESSAGES
 from linkage.correlation.sms_fax_mail import RECEIVED as MESSAGES_RECEIVED
 from linkage.correlation.sms_fax_mail import addresses_of
 from linkage.ports import EntryKind, Role
-from linkage.store.rows import JournalRow, Operation
+from linkage.store.rows import Event, JournalRow, Operation
 from protocol import messages as m
 from protocol.codec import encode
 from protocol.envelope import Request
@@ -40,11 +41,12 @@ NOBODYS: Final = TO_EVERYBODY | ONLY_ASKED_FOR
 class Notifier:
     """Writes notices into the open transaction, and gives each receiver its place in the queue."""
 
-    def __init__(self, scope: Scope, traces: Traces) -> None:
+    def __init__(self, scope: Scope, traces: Traces, subscriptions: Subscriptions) -> None:
         self._scope = scope
         self._tx = scope.tx
         self._peers = scope.peers
         self.traces = traces
+        self._subscriptions = subscriptions
 
     # --- writing ---------------------------------------------------------------------------------
     def own_row(
@@ -132,11 +134,13 @@ class Notifier:
         applied: Applied,
         command: JournalRow | None,
         unowned: Iterable[Peer],
+        before: Event | None = None,
     ) -> bool:
         """Queue a notice for everyone who gets it; whether anybody but a monitor does.
 
         `unowned` are those that could take it, where it is about no call; while nobody has the
-        call that it is about, they are found by that.
+        call that it is about, they are found by that. `before` is the event that the operation was
+        taken from by it: who follows that one hears of it, too.
         """
         operation = applied.operation
         owner = None
@@ -156,7 +160,25 @@ class Notifier:
             # A legacy application hears of a call by its 100, but never of a message.
             if takes or message.number not in MESSAGES_RECEIVED:
                 reached = reached or peer.role is not Role.MONITOR
+        if self._subscriptions.exist() and message.number not in ONLY_ASKED_FOR:
+            events = tuple(event for event in (applied.event, before) if event is not None)
+            owner = events[0].owner if events else owner
+            followers = self._subscriptions.followers(message, operation, events, owner)
+            self._tell_others(followers, row, message, operation, [peer for peer, _ in told])
         return reached
+
+    def _tell_others(
+        self,
+        peers: Iterable[Peer],
+        row: JournalRow,
+        message: Message,
+        operation: Operation | None,
+        told: Container[Peer],
+    ) -> None:
+        for peer in peers:
+            type_ = number_for_role(message.number, peer.role)
+            if peer not in told and peer.takes(type_, message, operation):
+                self.enqueue(peer, row, message, type_)
 
 
 def owner_of_new(

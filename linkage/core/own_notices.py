@@ -46,7 +46,7 @@ class OwnNotices:
             )
             applied = Applied(change.operation, change.event)
             row = self._notifier.own_row(notice, applied, command_seq=command_seq)
-            self._notifier.deliver_notice(row, notice, applied, command, ())
+            self._notifier.deliver_notice(row, notice, applied, command, (), change.old)
             if change.old is not None and change.old.owner != change.event.owner:
                 former = self._peers.get(change.old.owner)
                 if former is not None and former.takes(notice.number, notice, change.operation):

@@ -79,6 +79,16 @@ class Peer:
         """Whether a message, coming as this type, may be delivered to the peer at all."""
         return not self.legacy or (type_ in PATENT_TYPES and suits_legacy(message, operation))
 
+    @property
+    def follows(self) -> tuple[str, ...]:
+        """The applications whose events it may follow by 291; `*` for all."""
+        return () if self.settings is None else self.settings.follows
+
+    def may_follow(self, owner: str) -> bool:
+        """Whether it may follow an application's events beside its own."""
+        follows = self.follows
+        return owner != self.id and (owner in follows or "*" in follows)
+
     def may_send(self, type_: int) -> bool:
         """Whether role and configuration allow this type."""
         return type_ in self._sends and (not self._types or type_ in self._types)

@@ -251,6 +251,10 @@ CLOCK: Final = "!clock"
 """And the moves of the wall clock (`linkage.store.clock_history`)."""
 
 
+SUBSCRIPTIONS: Final = "!subscriptions"
+"""And who follows events that are not theirs (`linkage.core.subscriptions`)."""
+
+
 class MemoryPort(Protocol):
     """What adapters, and parts of the core, keep by key; each sees its own."""
 

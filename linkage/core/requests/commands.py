@@ -12,6 +12,7 @@ from linkage.core.requests.file_answer import ready_notice
 from linkage.core.requests.incoming import Handled, Incoming, respond
 from linkage.core.requests.replay import replay
 from linkage.core.requests.routing import platform_for, platform_of
+from linkage.core.requests.subscribe import subscribe
 from linkage.core.rights.commands import Target, check_command
 from linkage.core.rights.files import check_files, file_meant
 from linkage.core.rights.ownership import check_kept, check_named, names_kept, place_of
@@ -26,8 +27,6 @@ from protocol.results import Result
 
 ANSWERED_HERE: Final = frozenset({201, 280, 281, 282, 283, 284, 215, 292, 293, 294, 296, 297, 299})
 """Commands that the core answers itself (201 goes on to the platform as well)."""
-NOT_SERVED: Final = frozenset({291, 295})
-"""Commands for linkage itself, and no platform's, that it does not serve."""
 ABOUT: Final[dict[int, tuple[int, ...]]] = {
     216: (210,), 221: (220, 223, 224), 222: (220, 223, 224),
     231: (230,), 232: (230,), 241: (240,), 242: (240,),
@@ -55,11 +54,9 @@ def handle_command(
     Raises:
         RefusedError: it is not done.
     """
-    if command.number in NOT_SERVED:
-        raise RefusedError(
-            Result.NOT_SUPPORTED, f"{command.number} {command.english} is not served"
-        )
     expires_at = expires_at_of(context, incoming, peer)
+    if isinstance(command, m.Subscribe):
+        return subscribe(context, incoming, peer, command)
     asked = check_command(context.tx.records, peer, command, owner)
     if command.number in ANSWERED_HERE:
         return _answer_here(context, incoming, peer, command, asked, expires_at)

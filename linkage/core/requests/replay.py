@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 from linkage.core.context import Context
 from linkage.core.peers import Peer
 from linkage.core.requests.incoming import Handled, Incoming, respond
+from linkage.core.requests.types_asked import types_asked
 from linkage.core.rights.refusal import RefusedError
 from linkage.correlation import Applied
 from protocol import messages as m
@@ -31,7 +31,7 @@ def replay(context: Context, incoming: Incoming, peer: Peer, command: m.ReplayRe
             f"FromSeq starts at 1, ToSeq is not before it, and at most {REPLAY_MAX} are "
             "replayed at once",
         )
-    types = _types_asked(command.numbers)
+    types = types_asked(command.numbers)
     asked = context.requests.journal(incoming, result=1)
     count = context.tx.queues.reopen(peer.id, command.from_seq, to_seq, types)
     gone_to = context.tx.queues.gone_to(peer.id)
@@ -43,16 +43,3 @@ def replay(context: Context, incoming: Incoming, peer: Peer, command: m.ReplayRe
     row = context.notifier.own_row(end, Applied(), command_seq=asked.seq)
     context.notifier.enqueue(peer, row, end, number_for_role(end.number, peer.role), asked)
     return Handled(respond(incoming.request, Result.ACCEPTED), asked, replayed=True)
-
-
-def _types_asked(numbers: Iterable[str]) -> list[int]:
-    """`110` and `1xx` of a 294 as types; none: all."""
-    types: list[int] = []
-    for written in numbers:
-        if written.isascii() and written.isdigit():
-            types.append(int(written))
-        elif written[:1].isdecimal() and written[1:].lower() == "xx":
-            types += range(int(written[0]) * 100, int(written[0]) * 100 + 100)
-        else:
-            raise RefusedError(Result.BAD_VALUE, f"No: {written} is no type, such as 110 or 1xx")
-    return types
