@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import ClassVar, Self, Unpack
 
 from linkage.client.connecting import ClientListener
@@ -154,6 +155,25 @@ class Application(ListeningPeer):
     """
 
     role: ClassVar[Role] = Role.APPLICATION
+
+    async def rotate_secret(self, keep: Callable[[str], object]) -> None:
+        """Begin to use another secret (295), which linkage and we make of the present one.
+
+        Args:
+            keep: is given the new secret once linkage has it, and must have it on disk when it
+                returns. Only then is it used, by the next registration; that ends the old one.
+                Where `keep` raises, or the answer is lost, the old one counts for a day more:
+                call this again.
+
+        Raises:
+            ClientError: linkage refused, or was not reached in time.
+        """
+        if self._credentials.legacy:
+            raise ValueError("a legacy peer has no secret")
+        message, secret = self._credentials.rotation()
+        await self.send(message)
+        await asyncio.to_thread(keep, secret)
+        self._credentials.use(secret)
 
 
 class Monitor(ListeningPeer):

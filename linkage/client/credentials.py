@@ -11,6 +11,7 @@ from linkage.config.secrets import Secret
 from protocol.dialect import Dialect
 from protocol.envelope import Request, Response
 from protocol.errors import LocalProtocolError
+from protocol.key_rotation import make_rotation
 from protocol.message import Message
 from protocol.messages import PlatformRegister
 from protocol.registration import (
@@ -65,6 +66,16 @@ class Credentials:
             last_seq,
             **self._further,
         )
+
+    def rotation(self) -> tuple[Message, str]:
+        """The 295 that begins another secret, and that secret (protocol.md#rotation)."""
+        assert self._secret is not None, "legacy peers have none"
+        key_id = secrets.token_hex(16)
+        return make_rotation(self._secret.get_secret_value(), self.peer_id, key_id)
+
+    def use(self, secret: str) -> None:
+        """Sign with another secret from now on."""
+        self._secret = Secret(secret)
 
     def judge(
         self, request: Request, dialect: Dialect, utc: datetime, last_seq: int | None

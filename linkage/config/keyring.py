@@ -4,6 +4,7 @@
 # Secrets of peer desk. `linkage peer rotate desk` writes a new one.
 h5Zl2mT0…                                     the newest, valid without end
 Qy81cAv4… until 2026-11-23T08:00:00+00:00     from before, valid until then
+Wd0pX2vv… until 2026-11-23T08:00:00+00:00 or use    and no longer than until the newest is used
 ```
 The file is read again when it has changed, so a serving linkage takes up a new secret without a
 restart. HMAC needs the secret itself, no verifier of it: the file's mode is what protects it.
@@ -28,6 +29,7 @@ SECRET_MIN: Final = 16
 SECRET_BYTES: Final = 24
 SIZE_MAX: Final = 64 * 1024
 _UNTIL: Final = "until"
+_OR_USE: Final = ["or", "use"]
 
 
 class KeyringError(Exception):
@@ -39,14 +41,21 @@ class KeyringError(Exception):
 
 @dataclass(frozen=True, slots=True, init=False)
 class Key:
-    """A secret, and until when it is valid; None: without end."""
+    """A secret, and until when it is valid; None: without end.
+
+    `until_used`: also no longer than until its peer registers with the newest.
+    """
 
     secret: Secret
     until: datetime | None = None
+    until_used: bool = False
 
-    def __init__(self, secret: str | Secret, until: datetime | None = None) -> None:
+    def __init__(
+        self, secret: str | Secret, until: datetime | None = None, *, until_used: bool = False
+    ) -> None:
         object.__setattr__(self, "secret", Secret(secret))
         object.__setattr__(self, "until", until)
+        object.__setattr__(self, "until_used", until_used)
 
     def is_valid(self, now: datetime) -> bool:
         """Whether the peer may still use it."""
@@ -106,7 +115,9 @@ class Keyring:
                     f"{self.path}: line {number}: shorter than {SECRET_MIN} characters: make "
                     "one with `linkage peer rotate`"
                 )
-            yield Key(words[0], self._until(words[1:], number))
+            until_used = words[3:] == _OR_USE
+            end = words[1:3] if until_used else words[1:]
+            yield Key(words[0], self._until(end, number), until_used=until_used)
 
     def _until(self, words: Sequence[str], number: int) -> datetime | None:
         if not words:
@@ -182,6 +193,8 @@ def rotate(
     now: datetime,
     *,
     like: Path | None = None,
+    secret: str | None = None,
+    until_used: bool = False,
 ) -> str:
     """Write a file with a new secret, those from before being valid for the grace time only.
 
@@ -195,6 +208,9 @@ def rotate(
         grace: how long those stay valid; 0 ends them all.
         now: the wall clock.
         like: a file whose owner shall own this one, too: root may write it for who serves.
+        secret: the new one; None: it is drawn here.
+        until_used: the one that counted without end until now ends sooner where the new one is
+            used (`end_replaced`).
 
     Returns:
         The new secret.
@@ -203,10 +219,14 @@ def rotate(
         KeyringError: another rotation is at work or was since, the file cannot be written, or it
             cannot hold a secret that is to stay valid.
     """
-    new = Key(new_secret())
+    new = Key(secret or new_secret())
     end = (now + grace).replace(microsecond=0)
     older = [
-        Key(key.secret, end if key.until is None else min(key.until, end))
+        Key(
+            key.secret,
+            end if key.until is None else min(key.until, end),
+            until_used=key.until_used or (until_used and key.until is None),
+        )
         for key in keys
         if grace and key.is_valid(now)
     ]
@@ -218,17 +238,33 @@ def rotate(
                 f"{path}: the secret from before has blanks in it or begins with #, so it cannot "
                 "stand in a file: end it at once with --grace 0"
             )
+    _write_keys(path, peer_id, (new, *older), like, keys)
+    return new.secret.get_secret_value()
+
+
+def end_replaced(path: Path, peer_id: str, keys: Sequence[Key]) -> None:
+    """The newest of these keys was used: those that counted only until then are taken out.
+
+    Raises:
+        KeyringError: the file was changed meanwhile, or cannot be written.
+    """
+    _write_keys(path, peer_id, [key for key in keys if not key.until_used], None, keys)
+
+
+def _write_keys(
+    path: Path, peer_id: str, keys: Sequence[Key], like: Path | None, before: Sequence[Key]
+) -> None:
     lines = [f"# Secrets of peer {peer_id}. `linkage peer rotate {peer_id}` writes a new one."]
-    lines += [
-        key.secret.get_secret_value()
-        + ("" if key.until is None else f" {_UNTIL} {key.until.isoformat()}")
-        for key in (new, *older)
-    ]
+    for key in keys:
+        line = key.secret.get_secret_value()
+        if key.until is not None:
+            line += f" {_UNTIL} {key.until.isoformat()}"
+            line += f" {' '.join(_OR_USE)}" if key.until_used else ""
+        lines.append(line)
     try:
-        _write(path, "\n".join(lines) + "\n", like, keys)
+        _write(path, "\n".join(lines) + "\n", like, before)
     except OSError as error:
         raise KeyringError(f"{path}: cannot be written: {error.strerror}") from None
-    return new.secret.get_secret_value()
 
 
 def give_like(descriptor: int, like: Path | None) -> None:

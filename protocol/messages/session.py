@@ -213,9 +213,9 @@ class AppRegister(Message):
 
 @command(291, zh="订阅/退订")
 class Subscribe(Message):
-    """Change what this session is sent.
+    """Follow events of other applications, as far as the configuration lets, or no more.
 
-    `numbers` are types (`110`, `1xx`), `expire` in seconds.
+    `numbers` are types (`110`, `1xx`), none: all; `expire` in seconds, none: until unsubscribed.
     """
 
     action: SubscribeAction
@@ -242,7 +242,10 @@ class ReplayRequest(Message):
 
 @command(295, zh="换密钥")
 class RotateKey(Message):
-    """Begin to use another key of this peer; `digest` proves that the sender holds it."""
+    """Begin the sender's next secret, which nobody sends (protocol.md#rotation).
+
+    `key_id` is 8–64 random characters; `digest` proves that the sender has made the secret.
+    """
 
     key_id: Ident
     digest: Ident

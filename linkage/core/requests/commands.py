@@ -11,6 +11,7 @@ from linkage.core.requests import queries
 from linkage.core.requests.file_answer import ready_notice
 from linkage.core.requests.incoming import Handled, Incoming, respond
 from linkage.core.requests.replay import replay
+from linkage.core.requests.rotate_key import rotate_key
 from linkage.core.requests.routing import platform_for, platform_of
 from linkage.core.requests.subscribe import subscribe
 from linkage.core.rights.commands import Target, check_command
@@ -57,6 +58,8 @@ def handle_command(
     expires_at = expires_at_of(context, incoming, peer)
     if isinstance(command, m.Subscribe):
         return subscribe(context, incoming, peer, command)
+    if isinstance(command, m.RotateKey):
+        return rotate_key(context, incoming, peer, command)
     asked = check_command(context.tx.records, peer, command, owner)
     if command.number in ANSWERED_HERE:
         return _answer_here(context, incoming, peer, command, asked, expires_at)

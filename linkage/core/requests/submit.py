@@ -13,7 +13,14 @@ from linkage.core.measures import Measures, Times
 from linkage.core.overload.admission import Admission
 from linkage.core.peers import OPERATOR, Peer, capability_of
 from linkage.core.requests.commands import handle_command
-from linkage.core.requests.incoming import Handled, Incoming, as_journalled, not_written, respond
+from linkage.core.requests.incoming import (
+    KEYED,
+    Handled,
+    Incoming,
+    as_journalled,
+    not_written,
+    respond,
+)
 from linkage.core.requests.notices import handle_notice
 from linkage.core.requests.screens import command_of_screen, pass_on
 from linkage.core.rights.commands import check_operator
@@ -42,7 +49,7 @@ class Submit(Incoming, Job[Handled]):
         peer = context.peers.by_id.get(self.source) or context.peers.sender(self.source)
         request = self.request
         incoming: Incoming = self
-        if not request.raw or peer.encoding != "utf-8":
+        if not request.raw or peer.encoding != "utf-8" or request.type in KEYED:
             request = as_journalled(request, peer)
             incoming = replace(self, request=request)
         requests.given_again = None

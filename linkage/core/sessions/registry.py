@@ -17,6 +17,7 @@ from linkage.core.own_entries import Observe
 from linkage.core.peers import Peer, Peers
 from linkage.core.requests.incoming import not_written, respond
 from linkage.core.scope import Done
+from linkage.core.sessions import replaced_secrets
 from linkage.core.sessions.credential_expiry import Credential
 from linkage.core.sessions.flap_damping import FlapDamping
 from linkage.core.sessions.registration import Admitted, Register
@@ -96,6 +97,7 @@ class LinkRegistry:
         peer.learn(request.message, came_at)
         self._positions[link] = brought.response.last_seq or 0
         self._take(link, peer, Credential(peer, secret=brought.secret))
+        await replaced_secrets.used(peer, brought.secret)
         return brought.response
 
     def _damped(self, link: LinkPort, request: Request) -> Response | None:
@@ -147,6 +149,7 @@ class LinkRegistry:
         secret = self._introduced.pop(peer_id, None)
         await self._opened(peer, f"from {link.address}")
         self._take(link, peer, None if secret is None else Credential(peer, secret=secret))
+        await replaced_secrets.used(peer, secret)
 
     async def resume(
         self, link: LinkPort, peer_id: str, told: Sequence[tuple[Request, datetime]]

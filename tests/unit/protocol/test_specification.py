@@ -98,6 +98,20 @@ def test_the_worked_digest_is_right_by_hmac_alone() -> None:
     assert repr(text)[1:-1] in PAGE, "the printf of the page signs the same text"
 
 
+def test_the_worked_rotation_is_right_by_hmac_alone() -> None:
+    (block,) = blocks(PAGE, "rotation")
+    given = dict(re.findall(r"^(\w+) +(.*)$", block, re.MULTILINE))
+
+    def made(key: str, kind: str) -> str:
+        text = "\n".join((kind, given["PeerId"], given["KeyId"]))
+        return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+    assert made(given["secret"], "key") == given["next"]
+    assert made(given["next"], "295") == given["Digest"]
+    examples = (ROOT / "protocol" / "generate" / "examples-2xx.xml").read_text(encoding="utf-8")
+    assert f"<KeyId>{given['KeyId']}</KeyId><Digest>{given['Digest']}</Digest>" in examples
+
+
 def test_the_registration_of_the_page_is_the_one_whose_digest_is_worked_out() -> None:
     registrations = [text for text in blocks(PAGE, "xml") if "<Nonce>" in text]
     assert len(registrations) == 1

@@ -370,7 +370,7 @@ async def test_a_session_is_ended_with_its_secret_and_its_peer_is_told(tmp_path:
             await server._core.credential_expiry.look()
             with pytest.raises(CommandRefusedError) as caught:
                 await application.send(RotateKey(key_id="2", digest="x" * 64))
-            assert caught.value.response.result == Result.NOT_SUPPORTED, "it is in its grace"
+            assert caught.value.response.result == Result.BAD_VALUE, "it is in its grace"
             clock.by = 2 * DAY
             await server._core.credential_expiry.look()
             told = (await application.next_notice()).message
