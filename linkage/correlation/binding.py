@@ -11,6 +11,7 @@ from linkage.correlation import causes
 from linkage.correlation.business_events import describe, event_of, final_event, open_event
 from linkage.correlation.command_target import bind_target, targets
 from linkage.correlation.journal_entry import Applied, Bound, Entry
+from linkage.correlation.replies import keep_party
 from linkage.ports.records import RecordsPort
 from linkage.store.rows import Event, Operation
 from protocol import messages as m
@@ -163,6 +164,7 @@ def bind(
     moved = old is None or old.event_pk != event.event_pk
     operation.event_pk, operation.cause, operation.owner = event.event_pk, cause, event.owner
     records.change_operation(operation)
+    keep_party(records, operation)
     if moved and not is_new:
         applied.bound.append(Bound(operation, event, old, cause))
 

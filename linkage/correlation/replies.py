@@ -6,6 +6,7 @@
 | InReplyTo of 140: Message-IDs | the mail with one of them, sent or received |
 | a Message-ID in it with `+EventId` before its `@` | the event itself |
 | nothing of these | what went to the sender's number, in the same way and by the same platform |
+| and | calls from and to that number that have an event, at whatever platform |
 
 It holds for 24 hours around when the answered one began, and only of events that are open: clocks
 differ, but what came in days before, and was held back, answers nothing.
@@ -39,6 +40,11 @@ COMMAND: Final = "command"
 COMMANDED: Final = "commanded"
 """The OpId of a message that came of a command."""
 
+PARTY: Final = "party"
+"""The last digits of the number of who called, or was called, for an event."""
+
+WITH_A_PARTY: Final = frozenset({"call", "member"})
+"""Kinds of what is spoken with somebody outside; legs are of dispatchers."""
 BY_NUMBER: Final = frozenset({"sms", "mms", "fax"})
 """Kinds whose answers come from the number that was written to."""
 _ID: Final = re.compile(r"<([^<>\s]{1,400})>")
@@ -53,6 +59,23 @@ def keep_thread(records: RecordsPort, entry: Entry, operation: Operation) -> Non
         _keep(records, operation, MESSAGE_ID, message_id)
     if operation.kind in BY_NUMBER and operation.direction == "out" and operation.to_num:
         _keep(records, operation, NUMBER, tail_of(operation.to_num))
+
+
+def keep_party(records: RecordsPort, operation: Operation) -> None:
+    """Note of a call, or a member of a conference, that has an event, whose messages follow it."""
+    number = party_of(operation)
+    if number is not None:
+        _keep(records, operation, PARTY, tail_of(number))
+
+
+def party_of(operation: Operation) -> str | None:
+    """The number of who called from outside, or was called there; None: there is none."""
+    if operation.kind not in WITH_A_PARTY:
+        return None
+    calls_in = operation.kind == "call" and operation.direction == "in"
+    number = operation.from_num if calls_in else operation.to_num
+    is_outside = number is not None and len(digits_of(number)) >= SUBSCRIBER_DIGITS
+    return number if is_outside else None
 
 
 def _keep(records: RecordsPort, operation: Operation, kind: str, key: str) -> None:
@@ -75,19 +98,22 @@ def tail_of(number: str) -> str:
 # --- what is answered ----------------------------------------------------------------------------
 def of_named(records: RecordsPort, entry: Entry, _: Operation) -> Sequence[Event]:
     """The open events of what a received message says that it answers."""
-    tags = [_event_tagged(records, each) for each in _threads(entry)]
-    tagged = [event for event in tags if event is not None]
-    return _open_events(records, entry, _named(records, entry), tagged)
+    answered = [each for each in _named(records, entry) if _is_recent(entry, each)]
+    if any(each.event_pk is not None for each in answered):
+        # Where it is now: a person may have moved it since its Message-ID was made.
+        return _open_events(records, entry, answered, ())
+    return _open_events(records, entry, (), _tagged(records, entry))
 
 
 def of_number(records: RecordsPort, entry: Entry, _: Operation) -> Sequence[Event]:
-    """The open events for which something was sent to the number that a message came from.
+    """The open events for which the number that a message came from was written or spoken to.
 
     Whose number it came to is known: only the events of that application.
     """
     if _threads(entry) and _named(records, entry):
         return ()  # it says what it answers, and that one has no event that fits
-    found = _open_events(records, entry, _sent_to_sender(records, entry), ())
+    answered = [*_sent_to_sender(records, entry), *_calls_with(records, entry)]
+    found = _open_events(records, entry, answered, ())
     return [event for event in found if entry.owner in {None, event.owner}]
 
 
@@ -99,10 +125,12 @@ def owner_of(records: RecordsPort, entry: Entry) -> str | None:
 
 def owners_of(records: RecordsPort, entry: Entry) -> list[str]:
     """The applications that have what a received message answers."""
-    answered = _named(records, entry) or _sent_to_sender(records, entry)
+    answered = _named(records, entry) or [
+        *_sent_to_sender(records, entry),
+        *_calls_with(records, entry),
+    ]
     found = (each.owner for each in answered if _is_recent(entry, each))
-    tagged = (_event_tagged(records, each) for each in _threads(entry))
-    owners = [*found, *(event.owner for event in tagged if event is not None)]
+    owners = [*found, *(event.owner for event in _tagged(records, entry))]
     return list(dict.fromkeys(owner for owner in owners if owner is not None))
 
 
@@ -154,16 +182,33 @@ def sent_to(records: RecordsPort, platform: str, kind: str, number: str) -> list
     ]
 
 
+def _calls_with(records: RecordsPort, entry: Entry) -> list[Operation]:
+    """The calls with an event that the sender of a message made or was in."""
+    sender = text_of(entry.message, "phone_num") or text_of(entry.message, "sender")
+    if sender is None or entry.message.number not in KIND_BY_NUMBER:
+        return []
+    return [
+        each
+        for each in records.find_by_key_anywhere(PARTY, tail_of(sender))
+        if any(number and is_same_party(number, sender) for number in (each.from_num, each.to_num))
+    ]
+
+
 KIND_BY_NUMBER: Final = {120: "sms", 123: "mms", 130: "fax"}
 """What a notice may answer by the number that it comes from."""
 
 
-def _event_tagged(records: RecordsPort, thread: str) -> Event | None:
-    """The event whose EventId a Message-ID of ours carries, if only one application has it."""
-    local, _, _ = thread.partition("@")
-    _, plus, event_id = local.rpartition("+")
-    found = records.find_events(event_id) if plus and "@" in thread else []
-    return found[0] if len(found) == 1 else None
+def _tagged(records: RecordsPort, entry: Entry) -> list[Event]:
+    """The events whose EventId the Message-IDs that a mail answers carry.
+
+    Of several applications' that of the one whose address it came to, where that is known.
+    """
+    found: list[Event] = []
+    for thread in _threads(entry):
+        local, at, _ = thread.partition("@")
+        _, plus, event_id = local.rpartition("+")
+        found += records.find_events(event_id) if plus and at else []
+    return [event for event in found if event.owner == entry.owner] or found
 
 
 def _is_recent(entry: Entry, operation: Operation) -> bool:

@@ -70,11 +70,15 @@ def _is_of_another_caller(call: Operation, message: m.IncomingCallNotice) -> boo
 
 
 def is_same_number(one: str, other: str) -> bool:
-    """Whether two numbers are one, with another prefix or written with other signs between."""
+    """Whether two numbers are one, with another prefix or written with other signs between.
+
+    `010 8203 9239` is `+86 10 8203 9239`: the zero of a country itself is dropped abroad.
+    """
     longer, shorter = sorted((digits_of(one), digits_of(other)), key=len, reverse=True)
     if len(shorter) < SUBSCRIBER_DIGITS:
         return longer == shorter
-    return longer.endswith(shorter)
+    significant = shorter.lstrip("0")
+    return longer.endswith(significant if len(significant) >= SUBSCRIBER_DIGITS else shorter)
 
 
 def is_same_party(one: str, other: str) -> bool:

@@ -112,6 +112,10 @@ class RecordsPort(Protocol):
         """Those of a platform that have this other name, latest first."""
         ...
 
+    def find_by_key_anywhere(self, kind: str, key: str) -> list[Operation]:
+        """Those of any platform that have this other name, latest first; of many the latest."""
+        ...
+
     def event(self, event_pk: int) -> Event | None:
         """By key."""
         ...

@@ -13,6 +13,7 @@ class MailStatus(Choice):
 
     ACCEPTED = 1
     FAILED = 2
+    UNKNOWN = 3
 
 
 class MailReportStatus(Choice):
@@ -45,9 +46,14 @@ class MailReceivedNotice(Message):
 
 @notice(141, zh="邮件发送结果通知")
 class MailResultNotice(Message):
-    """The mail server took a mail for one recipient, or refused it."""
+    """The mail server took a mail for one recipient, or refused it.
+
+    Or nobody knows, since its answer was lost. `message_id` is the header of the mail as it was
+    sent, which answers to it name.
+    """
 
     mail_id: Ident | None = None
+    message_id: Line | None = None
     recipient: MailAddress | None = None
     status: MailStatus | None = None
     smtp_code: Count | None = None

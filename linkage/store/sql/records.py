@@ -216,6 +216,11 @@ class SqlRecords(Part, RecordsPort):
         rows = self._tx.driver.execute(_BY_KEY, ("kind", "key", "platform"), (kind, key, platform))
         return self._all(row[0] for row in rows)
 
+    @override
+    def find_by_key_anywhere(self, kind: str, key: str) -> list[Operation]:
+        rows = self._tx.driver.execute(_BY_KEY_ANYWHERE, ("kind", "key"), (kind, key))
+        return self._all(row[0] for row in rows)
+
     # --- events ----------------------------------------------------------------------------------
     @override
     def event(self, event_pk: int) -> Event | None:
@@ -309,5 +314,11 @@ _BY_KEY: Final = at_most(
         _key_column.key == bindparam("key"),
         _key_column.platform == bindparam("platform"),
     )
+    .order_by(_key_column.op_id.desc()),
+)
+_BY_KEY_ANYWHERE: Final = at_most(
+    SAME_KEY_MAX,
+    select(_key_column.op_id)
+    .where(_key_column.kind == bindparam("kind"), _key_column.key == bindparam("key"))
     .order_by(_key_column.op_id.desc()),
 )

@@ -16,7 +16,7 @@ from linkage.ports import EntryKind
 from protocol import messages as m
 from protocol.message import Message
 from tests.fakes.core_bench import Bench, peer
-from tests.fakes.said import create, incoming
+from tests.fakes.said import call_out, create, incoming
 
 DAY_S = 24 * 3600.0
 ACCEPTED = m.SmsSendStatus.ACCEPTED
@@ -352,6 +352,144 @@ def test_an_answer_to_what_has_no_event_is_of_who_sent_that(bench: Bench) -> Non
 
     assert (bench.types("desk"), bench.types("other")) == ([120], [])
     assert {each.owner for each in bench.operations("sms")} == {"desk"}
+
+
+@pytest.mark.parametrize(
+    ("called_from", "written_from"),
+    [
+        ("13900000001", "+8613900000001"),
+        ("013900000001", "+8613900000001"),
+        ("+86 139 0000 0001", "13900000001"),
+        ("008613900000001", "+8613900000001"),
+        ("010-82039239", "+861082039239"),
+        ("82039239", "01082039239"),
+    ],
+)
+def test_a_caller_s_text_after_the_call_finds_the_event_of_the_call(
+    bench: Bench, called_from: str, written_from: str
+) -> None:
+    bench.say("pbx", incoming(phone_num=called_from))
+    bench.say("desk", create("E1"))
+    bench.heard("desk")
+
+    bench.say("pbx2", answer(written_from))
+
+    assert bench.bound()["sms:R1"] == ("E1", "reply")
+    (heard,) = bench.heard("desk")
+    assert heard.message.event_id == "E1"
+    assert bench.heard("other") == []
+
+
+def test_who_was_called_for_an_event_answers_it_by_a_text(bench: Bench) -> None:
+    bench.say("desk", call_out("E1", "13900000001"))
+    asked = command_id(bench)
+    joined = m.CallOutResultNotice(
+        conference_id="7", call_id="C7", phone_num="13900000001", request_id=asked
+    )
+    bench.say("pbx", joined)
+
+    bench.say("pbx2", answer("13900000001"))
+
+    assert bench.bound()["sms:R1"] == ("E1", "reply")
+
+
+def test_a_call_and_a_text_for_two_open_events_are_not_guessed_between(bench: Bench) -> None:
+    bench.say("pbx", incoming(phone_num="13900000001"))
+    bench.say("desk", create("E1"))
+    sms_sent(bench, "E2", "13900000001")
+    bench.heard("desk")
+
+    bench.say("pbx", answer("13900000001"))
+
+    assert bench.bound()["sms:R1"] == (None, None)
+    told = bench.heard("desk")[-1].message
+    assert isinstance(told, m.EventBoundNotice)
+    assert {each.event_id for each in told.candidates} == {"E1", "E2"}
+
+
+@pytest.mark.parametrize(
+    ("written_from", "age_s", "closes"),
+    [
+        ("13900000002", 60, False),
+        ("13900000001", DAY_S + 60, False),
+        ("13900000001", 60, True),
+    ],
+)
+def test_a_text_of_another_or_too_late_or_to_a_closed_event_is_no_answer_to_a_call(
+    bench: Bench, written_from: str, age_s: float, closes: bool
+) -> None:
+    bench.say("pbx", incoming(phone_num="13900000001"))
+    bench.say("desk", create("E1"))
+    if closes:
+        bench.say("desk", m.CloseEvent(event_id="E1", action=m.CloseAction.CLOSE))
+    bench.clock.advance(age_s)
+
+    bench.say("pbx", answer(written_from))
+
+    assert bench.bound()["sms:R1"] == (None, None)
+
+
+def test_a_call_that_was_moved_is_followed_to_its_event_of_now(bench: Bench) -> None:
+    bench.say("pbx", incoming(phone_num="13900000001"))
+    bench.say("desk", create("E1"))
+    bench.say("desk", create("E2", call_id=None))
+    move = m.BindEvent(event_id="E2", call_id="C1", action=m.BindAction.MOVE)
+    bench.say("desk", move)
+
+    bench.say("pbx", answer("13900000001"))
+
+    assert bench.bound()["sms:R1"] == ("E2", "reply")
+
+
+def test_a_dispatcher_s_extension_is_nobody_whose_texts_follow_a_call(bench: Bench) -> None:
+    bench.say("pbx", incoming(phone_num="3013", direction=m.CallDirection.IN))
+    bench.say("desk", create("E1"))
+
+    bench.say("pbx", answer("3013"))
+
+    assert bench.bound()["sms:R1"] == (None, None)
+
+
+def test_an_answered_mail_that_was_moved_outranks_the_event_in_its_message_id(
+    bench: Bench,
+) -> None:
+    bench.say("desk", create("E2", call_id=None))
+    bench.say("desk", m.SendMail(event_id="E1", to=("a@x.cn",), text="x"))
+    sent = m.MailResultNotice(
+        mail_id="M1",
+        message_id="<17+E1@desk.example>",
+        recipient="a@x.cn",
+        status=m.MailStatus.ACCEPTED,
+        request_id=command_id(bench),
+    )
+    bench.say("pbx", sent)
+    move = m.BindEvent(event_id="E2", mail_id="M1", action=m.BindAction.MOVE)
+    assert bench.say("desk", move).result == 0
+
+    bench.say("pbx", m.MailReceivedNotice(mail_id="R1", in_reply_to="<17+E1@desk.example>"))
+
+    assert bench.bound()["mail:R1"] == ("E2", "reply")
+
+
+def test_an_event_id_of_two_applications_in_a_mail_is_that_of_whose_address_it_came_to(
+    make: Callable[..., Bench],
+) -> None:
+    bench = make(
+        peer("desk", "application", numbers=["desk@x"]),
+        peer("other", "application", numbers=["other@x"]),
+        peer("pbx", "platform"),
+    )
+    for owner in ("desk", "other"):
+        bench.say(owner, create("E1", call_id=None))
+    thread = "<subject+E1@x>"
+    for mail_id, to in (("1", "desk@x"), ("2", "nobody@x")):
+        bench.say("pbx", m.MailReceivedNotice(mail_id=mail_id, to=(to,), in_reply_to=thread))
+
+    found = {each.native: (each.owner, each.cause) for each in bench.operations("mail")}
+    assert found == {"mail:1": ("desk", "reply"), "mail:2": (None, None)}
+    assert [type(each.message) for each in bench.heard("other")] == [
+        m.MailReceivedNotice, m.EventBoundNotice,
+    ]  # fmt: skip
 
 
 def test_a_mail_follows_its_thread(bench: Bench) -> None:
