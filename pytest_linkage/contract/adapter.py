@@ -68,7 +68,9 @@ class AdapterContract(ABC):
         platform = self.make_platform()
         await platform.start()
         try:
-            yield Bench(self.adapter, platform, folder, self.patience_s)
+            bench = Bench(self.adapter, platform, folder, self.patience_s)
+            await platform.prepare(bench.files)
+            yield bench
         finally:
             platform.thaw()
             await platform.stop()

@@ -65,7 +65,7 @@ class Bench:
         self.patience_s = patience_s
         self.disk = Disk()
         self._class = adapter
-        self._folder = folder
+        self.files = DirectoryFiles(folder / "files")
         self._numbers = count(1)
 
     def make(self, settings: Mapping[str, Any] | None = None) -> Adapter:
@@ -77,7 +77,7 @@ class Bench:
                 peer_id="contract",
                 settings=values if model is dict else read_settings(model, "contract", values),
                 clock=SystemClock(),
-                files=DirectoryFiles(self._folder / "files"),
+                files=self.files,
             )
         )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, ClassVar
 
+from linkage.ports import FilesPort
 from protocol.message import Message
 from protocol.messages import QueryCall
 
@@ -71,6 +72,9 @@ class PlatformDouble(ABC):
     @abstractmethod
     async def start(self) -> None:
         """It can be reached, at the address of `settings`: for the first time, or again."""
+
+    async def prepare(self, files: FilesPort) -> None:  # noqa: B027 - most need none
+        """Put what its commands name (a document to be sent) into linkage's files, before all."""
 
     @abstractmethod
     async def stop(self) -> None:
