@@ -22,6 +22,7 @@ from linkage.core.own_entries import Observe
 from linkage.core.scope import Done
 from linkage.ports import EntryKind
 from linkage.ports.store import StoreFailedError
+from linkage.store.sql import journal
 from linkage.store.sql.driver import Row
 from linkage.store.sql.unit import UnitOfWork
 from linkage.tracing.context import Conversations
@@ -162,8 +163,9 @@ async def test_a_notice_that_cannot_be_read_is_told_as_a_gap_and_blocks_nothing(
 
 
 async def test_a_command_that_cannot_be_read_holds_up_nobody_else_s(
-    site: Site, caplog: pytest.LogCaptureFixture
+    site: Site, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(journal, "COMMANDS_MAX", 0)  # as of those that are not the latest
     pbx, desk = await site.connect("pbx", window=1), await site.connect("desk")
     desk.answers = accept
     for call in ("C0", "C1", "C2"):
