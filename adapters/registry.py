@@ -18,6 +18,7 @@ from linkage.ports import Adapter, AdapterError
 ADAPTERS: Final[dict[str, str]] = {
     "asterisk": "adapters.asterisk:AsteriskAdapter",
     "hylafax": "adapters.hylafax:HylafaxAdapter",
+    "mail": "adapters.mail:MailAdapter",
     "smpp": "adapters.smpp:SmppAdapter",
 }
 """Kind (`[[adapter]] kind = …`) → `module:Class`. The pip extra has the same name as the kind."""
