@@ -15,6 +15,7 @@ from benchmarks.sms.centre import PASSWORD, SYSTEM_ID
 from benchmarks.sms.linkage_rig import WINDOW
 from benchmarks.sms.rig import SENDER, SmsRig, number_of, text_of
 from benchmarks.sms.traffic import Line, Traffic
+from linkage.supervision import TaskSet
 from tests.real.peers.sms import LIBRARIES, missing_sms_peers, sms_root
 
 CONNECTIONS: Final = 8
@@ -94,7 +95,12 @@ class _Sender(_Http):
     def __init__(self, line: HttpLine) -> None:
         super().__init__()
         self._line = line
-        self.name = ""
+        self.name: str | None = None
+        """Of the text whose answer is to come."""
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Smsbox hangs up on who says nothing for a while."""
+        self._line.lost(self)
 
     def received(self, message: bytes) -> None:
         """The answer to a text."""
@@ -106,24 +112,51 @@ class HttpLine(Line):
 
     def __init__(self, traffic: Traffic, url: str, mask: int) -> None:
         self._traffic, self._url, self._mask = traffic, url, mask
-        self._free: list[_Sender] = []
+        self._free: deque[_Sender] = deque()
         self._waiting: deque[str] = deque()
-        self.senders: list[_Sender] = []
+        self._tasks = TaskSet("senders")
+        self._port = 0
+        self._is_closed = False
+        self.senders: set[_Sender] = set()
 
     async def connect(self, port: int) -> None:
         """Open them."""
-        loop = asyncio.get_running_loop()
+        self._port = port
         for _ in range(CONNECTIONS):
-            _, sender = await loop.create_connection(lambda: _Sender(self), "127.0.0.1", port)
-            self.senders.append(sender)
-            self._free.append(sender)
+            await self._open()
+
+    async def _open(self) -> None:
+        loop = asyncio.get_running_loop()
+        _, sender = await loop.create_connection(lambda: _Sender(self), "127.0.0.1", self._port)
+        self.senders.add(sender)
+        self._free.append(sender)
+        if self._waiting:
+            self.send(self._waiting.popleft())
+
+    def lost(self, sender: _Sender) -> None:
+        """Open another; a text whose answer was to come is one that was refused."""
+        self.senders.discard(sender)
+        if self._is_closed:
+            return
+        if sender in self._free:
+            self._free.remove(sender)
+        self._tasks.start(self._open(), "reconnect")
+        if sender.name is not None:
+            self._traffic.answered(sender.name, "smsbox hung up before its answer")
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._is_closed = True
+        await self._tasks.close()
+        for sender in self.senders:
+            sender.transport.close()
 
     def send(self, name: str) -> None:
         """As soon as a connection is free."""
         if not self._free:
             self._waiting.append(name)
             return
-        sender = self._free.pop()
+        sender = self._free.popleft()
         sender.name = name
         url = quote_plus(f"{self._url}/?n={name}&t=%d")
         request = _GET.format(
@@ -134,11 +167,13 @@ class HttpLine(Line):
 
     def answered(self, sender: _Sender, message: bytes) -> None:
         """The next one may go."""
+        name, sender.name = sender.name, None
         self._free.append(sender)
         if self._waiting:
             self.send(self._waiting.popleft())
         accepted = message.startswith(b"HTTP/1.1 202")
-        self._traffic.answered(sender.name, None if accepted else message.decode())
+        if name is not None:
+            self._traffic.answered(name, None if accepted else message.decode())
 
 
 class _Callback(_Http):
@@ -210,8 +245,7 @@ class KannelRig(SmsRig):
     async def disconnect(self) -> None:
         """See `SmsRig.disconnect`."""
         for line in self._lines:
-            for sender in line.senders:
-                sender.transport.close()
+            await line.close()
         self._server.close()
 
 

@@ -81,8 +81,9 @@ class Traffic:
             self.accepted += 1
             return
         self.refused.append(f"{name}: {why}")
-        line, _ = self.open.pop(name)
-        self._send_next(line)
+        found = self.open.pop(name, None)
+        if found is not None:
+            self._send_next(found[0])
 
     def told(self, name: str, *, delivered: bool) -> None:
         """The end of a text."""
