@@ -1,8 +1,9 @@
 """What must be bound is bound, by the right cause: correlation beside a model of its own.
 
 The model knows nothing of rows, trees and tables: it keeps calls with their legs, what was sent to
-whom and when, and says after each conversation to which event each must belong, and why. A rebuild
-that gives the same rows proves nothing where no row is ever bound; this does.
+whom and when, which event stands for which, and says after each conversation to which event each
+must belong, and why. A rebuild that gives the same rows proves nothing where no row is ever bound;
+this does.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from linkage.store.read.reader import StoreReader
 from linkage.store.sql.rebuild import differences, rebuild
 from protocol import messages as m
 from tests.fakes.core_bench import Bench
@@ -22,7 +24,7 @@ from tests.fakes.said import create, hangup, incoming
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
-EVENTS = ("E1", "E2")
+EVENTS = ("E1", "E2", "E3")
 NUMBERS = ("13900000001", "13900000002")
 
 events = st.sampled_from(EVENTS)
@@ -31,13 +33,39 @@ calls = st.sampled_from([0, 0, 0, 1])
 """Which of the calls there are, counted from the latest."""
 
 of_calls = st.one_of(
-    st.tuples(st.just("call"), st.none() | events),
+    st.tuples(st.just("call"), st.none() | events, numbers),
     st.tuples(st.just("leg"), calls, st.none()),
     st.tuples(st.just("leg"), calls, events),
     st.tuples(st.just("create"), calls, events),
     st.tuples(st.just("move"), calls, events),
     st.tuples(st.just("unbind"), calls),
     st.tuples(st.just("end"), calls),
+)
+of_events = st.one_of(
+    st.tuples(st.just("merge"), events, events),
+    st.tuples(st.just("unmerge"), events, events),
+    st.tuples(st.just("split"), calls, events),
+)
+amid_merges = st.one_of(
+    of_events,
+    st.just(("unmerge", "E1", "E2")),
+    st.tuples(st.just("answer"), numbers, st.just(value=False)),
+    st.tuples(st.sampled_from(["unbind", "end"]), calls),
+    st.tuples(st.just("split"), calls, st.just("E3")),
+    st.tuples(st.just("leg"), calls, st.none()),
+    st.tuples(st.just("call"), events, numbers),
+    st.tuples(st.just("send"), events, numbers),
+    st.tuples(st.just("close"), events),
+)
+MERGED: list[tuple[Any, ...]] = [
+    ("call", "E1", NUMBERS[0]),
+    ("leg", 0, None),
+    ("send", "E2", NUMBERS[1]),
+    ("merge", "E1", "E2"),
+]
+"""A call of an event that was merged into another, with something of its own."""
+merged_conversations = st.lists(amid_merges, min_size=1, max_size=8).map(
+    lambda said: [*MERGED, *said]
 )
 of_messages = st.one_of(
     st.tuples(st.just("send"), events, numbers),
@@ -47,11 +75,16 @@ of_messages = st.one_of(
     st.tuples(st.just("wait"), st.sampled_from([1.0, 13.0])),
 )
 conversations = st.one_of(
-    st.lists(of_calls, min_size=4, max_size=15).map(lambda said: [("call", None), *said]),
+    st.lists(of_calls, min_size=4, max_size=15).map(
+        lambda said: [("call", None, NUMBERS[0]), *said]
+    ),
     st.lists(of_messages, min_size=4, max_size=15).map(
         lambda said: [("send", "E1", NUMBERS[0]), *said]
     ),
     st.lists(of_calls | of_messages, min_size=4, max_size=25),
+    st.lists(of_calls | of_messages | of_events, min_size=6, max_size=25).map(
+        lambda said: [("call", "E1", NUMBERS[0]), ("send", "E2", NUMBERS[0]), *said]
+    ),
 )
 Bound = tuple[str | None, str | None]
 
@@ -73,6 +106,10 @@ class Model:
     now: float = 0.0
     known: dict[str, bool] = field(default_factory=dict)
     """EventId → whether it is open."""
+    merged: dict[str, str] = field(default_factory=dict)
+    """EventId → the one that it was merged into."""
+    callers: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """Call → from which number, and when."""
     bound: dict[str, Bound] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     legs: dict[str, list[str]] = field(default_factory=dict)
@@ -81,6 +118,11 @@ class Model:
 
     def open(self, event: str) -> None:
         self.known.setdefault(event, True)
+
+    def final(self, event: str) -> str:
+        while event in self.merged:
+            event = self.merged[event]
+        return event
 
     def free(self, name: str) -> bool:
         return self.bound[name] == (None, None)
@@ -96,15 +138,25 @@ class Model:
         return self.calls[-1 - which] if which < len(self.calls) else None
 
     def answered(self, number: str, named: str | None) -> Bound:
-        fits = {
-            each.event
+        """An answer goes with what it answers; one to several merged events is of the last."""
+        found = {
+            self.bound[each.sms_id][0]
             for each in self.sent
             if each.number == number
             and self.now - each.at <= DAY_S
-            and self.known[each.event]
             and named in {None, each.sms_id}
         }
-        return (fits.pop(), "reply") if len(fits) == 1 else (None, None)
+        if named is None:
+            found |= {
+                self.bound[call][0]
+                for call, (caller, at) in self.callers.items()
+                if caller == number and self.now - at <= DAY_S
+            }
+        fits = {event for event in found if event is not None and self.known[self.final(event)]}
+        finals = {self.final(event) for event in fits}
+        if len(finals) != 1:
+            return None, None
+        return (fits if len(fits) == 1 else finals).pop(), "reply"
 
 
 class Play:
@@ -126,10 +178,11 @@ class Play:
     def step(self, step: tuple[Any, ...]) -> None:
         getattr(self, f"do_{step[0]}")(*step[1:])
 
-    def do_call(self, event: str | None) -> None:
+    def do_call(self, event: str | None, number: str) -> None:
         name = f"C{self.next()}"
-        self.say("pbx", incoming(name, event_id=event))
+        self.say("pbx", incoming(name, event_id=event, phone_num=number))
         model = self.model
+        model.callers[name] = (number, model.now)
         model.calls.append(name)
         model.legs[name] = []
         model.bound[name] = (None, None) if event is None else (event, "explicit")
@@ -187,13 +240,23 @@ class Play:
         event = None if call is None else self.model.bound[call][0]
         if call is None or event is None:
             return
-        unbind = m.BindEvent(event_id=event, action=m.BindAction.UNBIND, call_id=call)
+        seen = self.model.final(event)
+        unbind = m.BindEvent(event_id=seen, action=m.BindAction.UNBIND, call_id=call)
         if self.say("desk", unbind) != 0:
             return
         for name in (call, *self.model.legs[call]):
             at, cause = self.model.bound[name]
-            if at == event and (name == call or cause == "derived"):
+            is_there = at is not None and self.model.final(at) == seen
+            if is_there and (name == call or cause == "derived"):
                 self.model.bound[name] = (None, "manual")
+
+    def counts(self) -> dict[str, int]:
+        """How many operations are found under each event, each once."""
+        counts = dict.fromkeys(self.model.known, 0)
+        for event, _ in self.model.bound.values():
+            if event is not None:
+                counts[self.model.final(event)] += 1
+        return counts
 
     def do_end(self, which: int) -> None:
         call = self.model.call_of(which)
@@ -229,6 +292,42 @@ class Play:
         if self.say("desk", m.CloseEvent(event_id=event, action=m.CloseAction.CLOSE)) == 0:
             self.model.known[event] = False
 
+    def do_merge(self, event: str, into: str) -> None:
+        model = self.model
+        may = {event, into} <= set(model.known) and event != into
+        may = may and event not in model.merged and into not in model.merged
+        merge = m.LinkEvent(event_id=event, other_event_id=into, action=m.LinkAction.MERGE)
+        assert (self.say("desk", merge) == 0) is may
+        if may:
+            model.merged[event] = into
+
+    def do_unmerge(self, event: str, into: str) -> None:
+        may = self.model.merged.get(event) == into
+        unmerge = m.LinkEvent(event_id=event, other_event_id=into, action=m.LinkAction.UNMERGE)
+        assert (self.say("desk", unmerge) == 0) is may
+        if may:
+            del self.model.merged[event]
+
+    def do_split(self, which: int, to: str) -> None:
+        model = self.model
+        call = model.call_of(which)
+        event = None if call is None else model.bound[call][0]
+        if call is None or event is None:
+            return
+        seen = model.final(event)
+        op_ids = [str(each.op_id) for each in self.bench.operations() if each.call_id == call]
+        split = m.LinkEvent(
+            event_id=seen, other_event_id=to, action=m.LinkAction.SPLIT, op_ids=tuple(op_ids)
+        )
+        may = to != seen and to not in model.merged and model.known.get(to, True)
+        assert (self.say("desk", split) == 0) is may
+        if may:
+            model.open(to)
+            model.bound[call] = (to, "manual")
+            for leg in model.legs[call]:
+                if model.bound[leg][0] is None or model.bound[leg][1] == "derived":
+                    model.bound[leg] = (to, "derived")
+
     def do_wait(self, hours: float) -> None:
         self.bench.clock.advance(hours * HOUR_S)
         self.model.now += hours * HOUR_S
@@ -253,6 +352,19 @@ def valid_bindings(bench: Bench) -> dict[str, Bound]:
 def test_what_must_be_bound_is_bound_and_nothing_else(
     conversation: list[tuple[Any, ...]], restart_after: int
 ) -> None:
+    check(conversation, restart_after)
+
+
+@settings(max_examples=100)
+@given(conversation=merged_conversations, restart_after=st.integers(0, 12))
+def test_merged_and_told_apart_again_each_event_has_its_own(
+    conversation: list[tuple[Any, ...]], restart_after: int
+) -> None:
+    check(conversation, restart_after)
+
+
+def check(conversation: list[tuple[Any, ...]], restart_after: int) -> None:
+    """Play it, and compare what came of it with what the model says."""
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
         play = Play(bench)
@@ -264,11 +376,61 @@ def test_what_must_be_bound_is_bound_and_nothing_else(
             found = {name.partition(":")[2]: bound for name, bound in bench.bound().items()}
             assert found == play.model.bound
             assert valid_bindings(bench) == found
+            assert counted(bench) == play.counts()
             owners = {event.event_pk: event.owner for event in bench.events().values()}
             bound = [each for each in bench.operations() if each.event_pk is not None]
             assert all(each.owner == owners[each.event_pk or 0] for each in bound)
             again = rebuild(bench.engine)
             assert differences(bench.engine, again) == []
             again.dispose()
+        finally:
+            bench.close()
+
+
+def counted(bench: Bench) -> dict[str, int | None]:
+    with StoreReader.open(bench.config.database_path) as reader:
+        return {event.event_id: event.operations for event in reader.list_events()}
+
+
+def rows_of(bench: Bench, *tables: str) -> list[list[tuple[Any, ...]]]:
+    with bench.engine.connect() as connection:
+        return [
+            sorted(
+                (tuple(row) for row in connection.exec_driver_sql(f"SELECT * FROM {table}")),
+                key=str,
+            )
+            for table in tables
+        ]
+
+
+@settings(max_examples=40)
+@given(
+    conversation=conversations | merged_conversations,
+    merges=st.lists(st.tuples(events, events), min_size=1, max_size=6),
+    order=st.randoms(use_true_random=False),
+    restarts=st.booleans(),
+)
+def test_merges_that_are_undone_in_whatever_order_leave_nothing_but_their_history(
+    conversation: list[tuple[Any, ...]], merges: list[tuple[str, str]], order: Any, restarts: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder))
+        play = Play(bench)
+        try:
+            for step in conversation:
+                play.step(step)
+            before = rows_of(bench, "event", "operation", "binding")
+            was_merged = dict(play.model.merged)
+            for event, into in merges:
+                play.do_merge(event, into)
+            made = [pair for pair in play.model.merged.items() if pair[0] not in was_merged]
+            order.shuffle(made)
+            if restarts:
+                bench.restart()
+            for event, into in made:
+                play.do_unmerge(event, into)
+
+            assert rows_of(bench, "event", "operation", "binding") == before
+            assert play.model.merged == was_merged
         finally:
             bench.close()
