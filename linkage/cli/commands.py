@@ -66,8 +66,18 @@ EVENT: Final[Table] = {
         "event.operator_commands:unbind",
         "Say that an operation does not belong to it.",
     ),
-    "merge": ("event.operator_commands:merge", "Merge an event into another."),
-    "unmerge": ("event.operator_commands:unmerge", "Undo that, exactly."),
+    "move": (
+        "event.operator_commands:move",
+        "Say that it belongs here, and no longer there.",
+    ),
+    "merge": ("event.link_commands:merge", "Merge an event into another."),
+    "unmerge": ("event.link_commands:unmerge", "Undo that, exactly."),
+    "split": (
+        "event.link_commands:split",
+        "Take operations out of an event into another.",
+    ),
+    "link": ("event.link_commands:link", "Tie an event to another."),
+    "unlink": ("event.link_commands:unlink", "Undo that."),
 }
 JOURNAL: Final[Table] = {
     "tail": ("journal:tail", "Show the last entries, and those to come."),

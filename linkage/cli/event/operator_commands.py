@@ -1,4 +1,4 @@
-"""`linkage event create|close|reopen|bind|unbind|merge|unmerge`: a person looks after events.
+"""`linkage event create|close|reopen|bind|unbind|move`: a person looks after events.
 
 Nothing is written beside the linkage that serves: it is asked at its control socket to handle the
 command of an application, whose rules hold, with the person as its author. Each command here says
@@ -78,9 +78,8 @@ def _owner_of_one_that_is_there(
     return find_owner(config_file, event_id, owner)
 
 
-_change = _operator_command(_owner_of_one_that_is_there)
+change = _operator_command(_owner_of_one_that_is_there)
 _operation = click.argument("op_id", metavar="OPID", type=click.IntRange(1))
-_into = click.argument("into", metavar="INTO")
 
 
 @_operator_command(_owner_of_a_new_one)
@@ -97,7 +96,7 @@ def create(event_id: str, **facts: Any) -> Said:
     return CreateEvent(event_id=event_id, **facts), "open"
 
 
-@_change
+@change
 @click.option("--summary", help="What came of it.")
 @click.option("--hang-up", is_flag=True, help="End what is still open of its calls.")
 def close(event_id: str, summary: str | None, hang_up: bool) -> Said:
@@ -113,7 +112,7 @@ def close(event_id: str, summary: str | None, hang_up: bool) -> Said:
     return message, "closed"
 
 
-@_change
+@change
 def reopen(event_id: str) -> Said:
     """Open a closed event again."""
     from protocol.messages import CloseAction, CloseEvent
@@ -121,7 +120,7 @@ def reopen(event_id: str) -> Said:
     return CloseEvent(event_id=event_id, action=CloseAction.REOPEN), "open again"
 
 
-@_change
+@change
 @_operation
 @click.option("--move", is_flag=True, help="Also where it belongs to another event now.")
 def bind(event_id: str, op_id: int, move: bool) -> Said:
@@ -130,14 +129,10 @@ def bind(event_id: str, op_id: int, move: bool) -> Said:
     OPID is the number that `event show --json` and `journal tail` give an operation. Your word
     outranks what a platform stamps on it later.
     """
-    from protocol.messages import BindAction, BindEvent
-
-    action = BindAction.MOVE if move else BindAction.BIND
-    message = BindEvent(event_id=event_id, op_id=str(op_id), action=action)
-    return message, f"has operation {op_id}"
+    return bind_message(event_id, op_id, move=move)
 
 
-@_change
+@change
 @_operation
 def unbind(event_id: str, op_id: int) -> Said:
     """Say that an operation does not belong to an event; that it did stays in its history."""
@@ -147,24 +142,23 @@ def unbind(event_id: str, op_id: int) -> Said:
     return message, f"has operation {op_id} no more"
 
 
-@_change
-@_into
-def merge(event_id: str, into: str) -> Said:
-    """Merge an event into another of the same application: INTO stands for both."""
-    from protocol.messages import LinkAction, LinkEvent
+@change
+@_operation
+def move(event_id: str, op_id: int) -> Said:
+    """Say that an operation belongs to this event and no longer to the one that it has now.
 
-    message = LinkEvent(event_id=event_id, other_event_id=into, action=LinkAction.MERGE)
-    return message, f"merged into {into}"
+    What follows it goes along. The same as `event bind --move`.
+    """
+    return bind_message(event_id, op_id, move=True)
 
 
-@_change
-@_into
-def unmerge(event_id: str, into: str) -> Said:
-    """Take an event that was merged into another out again, with all that was its own."""
-    from protocol.messages import LinkAction, LinkEvent
+def bind_message(event_id: str, op_id: int, *, move: bool) -> Said:
+    """281, and what is so then."""
+    from protocol.messages import BindAction, BindEvent
 
-    message = LinkEvent(event_id=event_id, other_event_id=into, action=LinkAction.UNMERGE)
-    return message, f"stands by itself, beside {into}"
+    action = BindAction.MOVE if move else BindAction.BIND
+    message = BindEvent(event_id=event_id, op_id=str(op_id), action=action)
+    return message, f"has operation {op_id}"
 
 
 # --- how it is done ------------------------------------------------------------------------------

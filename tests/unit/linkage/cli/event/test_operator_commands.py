@@ -115,9 +115,14 @@ async def test_events_are_looked_after_from_the_command_line(server: Server, ask
         await asked("event", "create", "78"),
         await asked("event", "bind", "77", op_id),
         await asked("event", "bind", "78", op_id, "--move"),
+        await asked("event", "split", "78", "79", op_id),
+        await asked("event", "move", "78", op_id),
         await asked("event", "unbind", "78", op_id),
         await asked("event", "merge", "78", "77"),
         await asked("event", "unmerge", "78", "77"),
+        await asked("event", "link", "78", "77", "--parent"),
+        await asked("event", "unlink", "78", "77"),
+        await asked("event", "link", "78", "77"),
         await asked("event", "close", "77", "--summary", "扑灭", "--hang-up"),
         await asked("event", "reopen", "77"),
         await asked("event", "close", "77"),
@@ -127,6 +132,8 @@ async def test_events_are_looked_after_from_the_command_line(server: Server, ask
     assert done[-1].stdout == "EventId 77 of desk: closed\n"
     shown = json.loads((await asked("event", "show", "77", "--json")).stdout)
     assert (shown["event"]["status"], shown["event"]["summary"]) == ("closed", "扑灭")
+    tied = {(each["kind"], each["valid_to"] is None) for each in shown["links"]}
+    assert tied == {("merge", False), ("parent", False), ("related", True)}
     authors = {entry["source"] for entry in shown["entries"] if entry["type"] in {201, 284}}
     assert len(authors) == 1
     assert authors.pop().startswith("operator:")
@@ -141,6 +148,9 @@ async def test_what_linkage_refuses_is_one_line_and_status_1(server: Server, ask
         (("create", "78", "--owner", "dsek"), "did you mean desk?"),
         (("close", "7"), "no event has the EventId 7; did you mean 77?"),
         (("merge", "77", "99"), "refused: 300"),
+        (("unlink", "77", "99"), "refused: 300"),
+        (("split", "77", "78", "4711"), "refused: 301"),
+        (("move", "77", "4711"), "refused: 301"),
         (("bind", "77", "4711"), "refused: 301"),
     ):
         result = await asked("event", *words)
