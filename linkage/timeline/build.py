@@ -13,8 +13,10 @@ from typing import Any, Final
 
 from linkage.ports import EntryKind
 from linkage.store.read.views import EntryView, EventHistory
+from linkage.timeline.correspondence import PASSED
 from linkage.timeline.detail import detail_of
-from linkage.timeline.ladder import Kind, Ladder, Participant, Rung, Style
+from linkage.timeline.ladder import Kind, Ladder, Rung, Style
+from linkage.timeline.people import People
 from protocol import messages as m
 from protocol.kinds import KINDS, NOTICES, NUMBERS, Direction, Party, direction_of
 from protocol.message import Message
@@ -30,10 +32,10 @@ IN_BETWEEN: Final = frozenset(
         m.ConferenceMemberNotice.number,
         m.CallStateNotice.number,
         m.CallOutProgressNotice.number,
+        m.FaxProgressNotice.number,
     }
 )
 """Notices that the patent does not have, and that come in numbers."""
-_ORDER: Final = list(Kind)
 
 
 def build_ladder(history: EventHistory, *, brief: bool = False) -> Ladder:
@@ -48,7 +50,7 @@ def build_ladder(history: EventHistory, *, brief: bool = False) -> Ladder:
     return Ladder(
         event_id=history.event.event_id,
         title=history.event.title or "",
-        participants=builder.participants(),
+        participants=builder.people.participants(),
         rungs=rungs,
     )
 
@@ -63,75 +65,17 @@ def is_in_between(message: Message) -> bool:
 
 
 class _Builder:
-    """Gathers the columns while it draws the rungs."""
+    """Draws the rungs; the columns come about meanwhile."""
 
     def __init__(self, history: EventHistory) -> None:
         self._owner = history.event.owner
-        self._columns: dict[str, Participant] = {}
-        self._logins: dict[str, str] = {}
-        self._callers: set[str] = set()
-        self._persons: dict[str, tuple[str, str]] = {}
-        self._called: set[str] = set()
+        self.people = People(entry.message for entry in history.entries)
         self._there: set[str] = set()
         """Who is in a conference."""
         self._caller_of: dict[str, str] = {}
         """CallId → the column of who called."""
-        for entry in history.entries:
-            self._learn(entry.message)
-        self._column(LINKAGE, "linkage", Kind.LINKAGE)
-
-    def _learn(self, message: Message | None) -> None:
-        """Which numbers are whose, so that one person gets one column."""
-        match message:
-            case m.IncomingCallNotice(direction=m.CallDirection.IN, phone_num=str(number)):
-                self._callers.add(number)
-            case m.TransferNotice():
-                self._same(message.to_num, message.to_login_id)
-                self._same(message.from_ext, message.from_login_id)
-            case m.CallStateNotice(parent_call_id=str()):
-                self._same(message.to_num, message.login_id)
-            case m.CallOutResultNotice(phone_num=str(number), staff_name=str(name)):
-                self._persons.setdefault(number, (f"staff:{message.staff_id or name}", name))
-            case m.CallOut():
-                self._learn_staff(message)
-            case _:
-                pass
-
-    def _learn_staff(self, message: m.CallOut) -> None:
-        for staff in (staff for group in message.groups for staff in group.staff):
-            for phone in staff.phone_nums:
-                name = staff.staff_name or phone.number
-                self._persons[phone.number] = (f"staff:{staff.staff_id or name}", name)
-
-    def _same(self, number: str | None, login: str | None) -> None:
-        if number is not None and login is not None and number not in self._callers:
-            self._logins[number] = login
-
-    def participants(self) -> tuple[Participant, ...]:
-        """The columns, from left to right; within a kind, in order of appearance."""
-        found = sorted(self._columns.values(), key=lambda item: _ORDER.index(item.kind))
-        return tuple(replace(item, called=item.key in self._called) for item in found)
-
-    def _column(self, key: str, name: str, kind: Kind) -> str:
-        self._columns.setdefault(key, Participant(key, name, kind))
-        return key
-
-    def _party(self, number: str | None, login: str | None = None) -> str | None:
-        """The column of a person, known by a number or by a LoginId."""
-        if number is not None and number in self._callers:
-            return self._column(f"party:{number}", number, Kind.CALLER)
-        if login is None and number in self._persons:
-            return self._column(*self._persons[number], Kind.PARTY)
-        who = login or self._logins.get(number or "") or number
-        return None if who is None else self._column(f"party:{who}", who, Kind.PARTY)
-
-    def _was_called(self, party: str | None) -> str | None:
-        if party is not None and self._columns[party].kind is Kind.PARTY:
-            self._called.add(party)
-        return party
-
-    def _peer(self, peer_id: str, kind: Kind) -> str:
-        return self._column(f"peer:{peer_id}", peer_id, kind)
+        self._causes = _causes(history)
+        self.people.column(LINKAGE, "linkage", Kind.LINKAGE)
 
     # --- rungs -----------------------------------------------------------------------------------
     def rungs(self, entry: EntryView) -> Iterator[Rung]:
@@ -141,7 +85,7 @@ class _Builder:
             return
         speaker = LINKAGE
         if entry.kind != EntryKind.OWN:
-            speaker = self._peer(entry.source, _speaker(entry.type))
+            speaker = self.people.peer(entry.source, _speaker(entry.type))
         accepted = entry.result is None or is_accepted(entry.result)
         drawn: list[Rung] = []
         if accepted and entry.message is not None:
@@ -185,6 +129,9 @@ class _Builder:
     def _message(self, entry: EntryView, speaker: str, *, accepted: bool) -> Rung:
         target = self._hearer(entry) if accepted else LINKAGE
         detail = "" if entry.message is None else detail_of(entry.message)
+        cause = self._causes.get((entry.seq, entry.op_id))
+        if cause is not None:
+            detail = f"{detail} · {cause}".strip(" ·")
         if not accepted and entry.result is not None:
             reason = f"{entry.result} {result_text(entry.result)}"
             detail = f"{reason}: {entry.detail}" if entry.detail else reason
@@ -203,17 +150,14 @@ class _Builder:
     def _hearer(self, entry: EntryView) -> str:
         assert entry.type is not None
         if entry.type in NOTICES or entry.type in Direction.SCREEN_TO_BUSINESS.numbers:
-            return self._peer(entry.owner or self._owner, Kind.APPLICATION)
+            return self.people.peer(entry.owner or self._owner, Kind.APPLICATION)
         if entry.target is not None:
-            return self._peer(entry.target, Kind.PLATFORM)
+            return self.people.peer(entry.target, Kind.PLATFORM)
         return LINKAGE
 
     # --- telephone -------------------------------------------------------------------------------
     def _telephone(self, entry: EntryView, message: Message, platform: str) -> Iterator[Rung]:
-        show = TELEPHONE.get(message.number)
-        if show is None:
-            return
-        for party, towards_platform, label in show(self, message):
+        for party, towards_platform, label in self._actions(message):
             if party is not None:
                 yield Rung(
                     at=entry.at,
@@ -225,21 +169,30 @@ class _Builder:
                     about=(party,),
                 )
 
+    def _actions(self, message: Message) -> Iterator[Action]:
+        show = TELEPHONE.get(message.number)
+        if show is not None:
+            return show(self, message)
+        passed = PASSED.get(message.number)
+        return iter(()) if passed is None else passed(self.people.party, message)
+
     def incoming(self, message: Any) -> Iterator[Action]:
         """100: patent steps 301 and 302, or the other way round."""
         if message.direction is m.CallDirection.OUT:
-            yield self._party(message.to_num), False, "calls"
+            yield self.people.party(message.to_num), False, "calls"
             return
-        caller = self._party(message.phone_num)
+        caller = self.people.party(message.phone_num)
         if caller is not None:
             self._caller_of.setdefault(message.call_id, caller)
         yield caller, True, f"calls {message.to_num or ''}".strip()
         if message.login_id is not None:
-            yield self._party(None, message.login_id), False, "rings"
+            yield self.people.party(None, message.login_id), False, "rings"
 
     def state(self, message: Any) -> Iterator[Action]:
         """115: a leg rings, is answered, or fails."""
-        party = self._party(message.to_num if message.login_id is None else None, message.login_id)
+        party = self.people.party(
+            message.to_num if message.login_id is None else None, message.login_id
+        )
         match message.state:
             case m.CallState.DIALLING | m.CallState.ALERTING:
                 yield party, False, "rings" if message.state is m.CallState.ALERTING else "dials"
@@ -252,7 +205,7 @@ class _Builder:
 
     def transfer(self, message: Any) -> Iterator[Action]:
         """105: patent steps 308 and 309."""
-        party = self._party(message.to_num, message.to_login_id)
+        party = self.people.party(message.to_num, message.to_login_id)
         match message.phase:
             case m.CallPhase.START | m.CallPhase.RINGING:
                 yield party, False, "rings"
@@ -265,7 +218,7 @@ class _Builder:
 
     def call_out(self, message: Any) -> Iterator[Action]:
         """110: patent steps 404–417."""
-        party = self._was_called(self._party(message.phone_num))
+        party = self.people.was_called(self.people.party(message.phone_num))
         if message.reason is None and message.result is None:
             yield party, True, "joins" if message.conference_id else "answers"
         else:
@@ -273,7 +226,7 @@ class _Builder:
 
     def member(self, message: Any) -> Iterator[Action]:
         """104: somebody joined, left, was put out."""
-        party = self._was_called(self._party(message.phone_num))
+        party = self.people.was_called(self.people.party(message.phone_num))
         match message.action:
             case m.MemberNoticeAction.RINGING:
                 yield party, False, "rings"
@@ -289,9 +242,9 @@ class _Builder:
     def hangup(self, message: Any) -> Iterator[Action]:
         """102: whoever hung up, where the platform says who."""
         if message.side is m.HangupSide.CALLER:
-            yield self._party(message.phone_num), True, "hangs up"
+            yield self.people.party(message.phone_num), True, "hangs up"
         elif message.side is m.HangupSide.CALLEE:
-            yield self._party(None, message.login_id), True, "hangs up"
+            yield self.people.party(None, message.login_id), True, "hangs up"
 
 
 Action = tuple[str | None, bool, str]
@@ -304,6 +257,16 @@ COLUMN: Final = {
     Party.BUSINESS_SCREEN: Kind.SCREEN,
 }
 """Where the sender of a message stands."""
+
+
+def _causes(history: EventHistory) -> dict[tuple[int, int | None], str]:
+    """Entry and operation → why the operation belongs to the event since; not of what follows."""
+    return {
+        (binding.valid_from, operation.op_id): f"cause: {binding.cause}"
+        for operation in history.operations
+        if operation.parent is None
+        for binding in operation.bindings
+    }
 
 
 def _speaker(number: int) -> Kind:

@@ -56,6 +56,27 @@ def _call_out(message: Any) -> str:
     return f"{people} to call" + (f": {names}" if names else "")
 
 
+def _receivers(message: Any) -> str:
+    numbers = ", ".join(each.phone_num or each.staff_id or "?" for each in message.receivers)
+    return f"→ {numbers}" if numbers else ""
+
+
+def _mail(message: Any) -> str:
+    return f"→ {', '.join(message.to)}" + (f" “{message.subject}”" if message.subject else "")
+
+
+def _fax(message: Any) -> str:
+    return f"{message.file_id} → {', '.join(each.number for each in message.phone_nums)}"
+
+
+def _link(message: Any) -> str:
+    action = _word(message.action)
+    word = {"merge": "merged into", "unmerge": "no longer merged into", "split": "split into"}
+    tied = f"{message.event_id} {word.get(action, action)} {message.other_event_id}"
+    moved = getattr(message, "moved", None)
+    return tied + (f", {moved} operations" if moved is not None else "")
+
+
 def _recording(message: Any) -> str:
     action = "" if message.action is None else _word(message.action)
     length = "" if message.duration is None else f"{message.duration} s"
@@ -97,5 +118,19 @@ TELL: Final[dict[int, Callable[[Any], str]]] = {
     m.Hold.number: _words("action"),
     m.CallOut.number: _call_out,
     m.CloseEvent.number: _words("action", "summary"),
+    m.LinkEvent.number: _link,
+    m.EventLinkNotice.number: _link,
+    m.SendSms.number: _receivers,
+    m.SmsSendResultNotice.number: _words("sms_id", "status", "phone_num"),
+    m.SmsReportNotice.number: _words("sms_id", "status", "phone_num"),
+    m.SmsReceivedNotice.number: _words("phone_num", "content"),
+    m.SendMail.number: _mail,
+    m.MailResultNotice.number: _words("status", "recipient"),
+    m.MailReportNotice.number: _words("status", "recipient", "enhanced_code"),
+    m.MailReceivedNotice.number: _words("sender", "subject"),
+    m.SendFax.number: _fax,
+    m.FaxResultNotice.number: _words("status", "phone_num"),
+    m.FaxProgressNotice.number: lambda message: f"page {message.page or '?'}",
+    m.FaxReceivedNotice.number: _words("phone_num", "csid"),
 }
 """Type → what it has to say; every other message is summarised."""

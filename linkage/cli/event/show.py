@@ -164,10 +164,12 @@ def _head(history: EventHistory) -> Iterator[RenderableType]:
         "closed": local_time(event.closed_at),
         "summary": event.summary,
     }
-    for link in history.links:
-        if link.valid_to is None and link.kind != "merge":
-            facts[link.kind] = f"{link.event_id} → {link.other_event_id}"
-    for name, value in facts.items():
+    links = [
+        (link.kind, f"{link.event_id} → {link.other_event_id}")
+        for link in history.links
+        if link.valid_to is None and link.kind != "merge"
+    ]
+    for name, value in (*facts.items(), *links):
         if value:
             yield Text.assemble((f"  {name:<12}", "dim"), harmless(value))
 

@@ -134,6 +134,11 @@ async def test_events_are_looked_after_from_the_command_line(server: Server, ask
     assert (shown["event"]["status"], shown["event"]["summary"]) == ("closed", "扑灭")
     tied = {(each["kind"], each["valid_to"] is None) for each in shown["links"]}
     assert tied == {("merge", False), ("parent", False), ("related", True)}
+    await asked("event", "create", "80")
+    await asked("event", "link", "80", "78")
+    lines = (await asked("event", "show", "78")).stdout.splitlines()
+    shown_ties = {tuple(line.split()) for line in lines if "→" in line and "related" in line}
+    assert shown_ties == {("related", "78", "→", "77"), ("related", "80", "→", "78")}
     authors = {entry["source"] for entry in shown["entries"] if entry["type"] in {201, 284}}
     assert len(authors) == 1
     assert authors.pop().startswith("operator:")
