@@ -198,14 +198,15 @@ def _advance(convening: Convening, race: Race, where: Whereabouts) -> list[Actio
         for person in _waiting(race)
         if person.due is None and where.of(person) and not race.enough
     ]
-    expected = 0  # who rings already for another group or command, or will ring again
+    due_before = 0  # who will ring again, and comes before the others
     for person in _waiting(race):
-        if race.enough or race.count(Fate.RINGING) + expected >= race.places:
+        ringing = race.count(Fate.RINGING) + _rung_for_others(race, where)
+        if race.enough or ringing + due_before >= race.places:
             break
-        if person.due is None and where.of(person) is None:
+        if person.due is not None:
+            due_before += 1
+        elif where.of(person) is None:
             actions.append(_dial(convening, race, person, where))
-        else:
-            expected += 1
     if race.enough:
         for person in race.persons:
             if person.open:
@@ -214,6 +215,11 @@ def _advance(convening: Convening, race: Race, where: Whereabouts) -> list[Actio
                 side = HangupSide.PLATFORM
                 actions += _give_up(convening, race, person, Fate.SKIPPED, reason, side)
     return actions
+
+
+def _rung_for_others(race: Race, where: Whereabouts) -> int:
+    """Who rings for another group or command already, wherever he stands in this one."""
+    return sum(each.due is None and where.of(each) is not None for each in _waiting(race))
 
 
 def _waiting(race: Race) -> Iterator[Person]:
