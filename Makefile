@@ -72,6 +72,7 @@ fuzz: $(STAMP) ## Send a million damaged streams to a serving linkage (about 15 
 test-real: $(STAMP) ## Run the tests against real software (Debian, as root).
 	tests/real/provision.sh
 	tests/real/provision-sms.sh
+	tests/real/provision-mail.sh
 	tests/real/provision-fax.sh
 	benchmarks/provision.sh
 	$(PYTHON) -m pytest -m real tests/real

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
+from adapters.mail.imap import ImapFolder
 from adapters.mail.inbox import Inbox
 from adapters.mail.ledger import Ledger
 from adapters.mail.listener import Listener
@@ -54,17 +56,18 @@ class MailAdapter(ports.Adapter):
         """Whether the servers are there and take us; nothing is sent and nothing is read."""
         host, port = settings.smtp
         submission = Submission(settings, SystemClock())
-        try:
-            await submission.connect()
-        except AdapterRefusedError as error:
-            remedy = "correct the settings, or the server"
-            return (Finding(name, State.BROKEN, str(error), remedy),)
-        except AdapterUnavailableError as error:
-            remedy = "start it, or correct the settings; linkage goes on trying"
-            return (Finding(name, State.WARNING, str(error), remedy),)
-        finally:
-            submission.close()
-        return (Finding(name, State.OK, f"the mail server {host}:{port} takes our mails"),)
+        found = [
+            await _look(name, submission.connect, f"the mail server {host}:{port} takes our mails")
+        ]
+        submission.close()
+        if settings.imap is not None:
+            host, port = settings.imap
+            read_only = replace(settings, imap_done="keep")
+            folder = ImapFolder(read_only, SystemClock())
+            fine = f"the folder {settings.imap_folder} at {host}:{port} can be read"
+            found.append(await _look(name, folder.connect, fine))
+            folder.close()
+        return found
 
     async def run(self, port: ports.AdapterPort) -> None:
         """Connect, then tell what happens; see `linkage.ports.Adapter.run`."""
@@ -74,14 +77,20 @@ class MailAdapter(ports.Adapter):
         inbox = Inbox(settings, clock, ledger, recorder, files)
         submission = Submission(settings, clock)
         listener = Listener(settings, inbox)
+        folder = ImapFolder(settings, clock) if settings.imap else None
         memory = await port.load()
         ledger.load(memory, recorder.draft)
         inbox.load(memory)
+        if folder is not None:
+            folder.load(memory)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(recorder.run(), name="recorder")
                 await recorder.commit()
                 await submission.connect()
+                if folder is not None:
+                    await folder.connect()
+                    tasks.create_task(folder.run(inbox), name="folder")
                 await listener.start()
                 outbox = Outbox(settings, clock, ledger, recorder, submission, files)
                 tasks.create_task(outbox.run(), name="outbox")
@@ -94,6 +103,8 @@ class MailAdapter(ports.Adapter):
             raise cause_of(group) from group
         finally:
             self._outbox = None
+            if folder is not None:
+                folder.close()
             listener.close()
             submission.close()
 
@@ -116,3 +127,14 @@ COMMANDS: Final[dict[type[Message], Do]] = {
     m.CancelMail: Outbox.cancel,
     m.QueryMail: Outbox.query,
 }
+
+
+async def _look(name: str, connect: Callable[[], Awaitable[None]], fine: str) -> Finding:
+    try:
+        await connect()
+    except AdapterRefusedError as error:
+        return Finding(name, State.BROKEN, str(error), "correct the settings, or the server")
+    except AdapterUnavailableError as error:
+        remedy = "start it, or correct the settings; linkage goes on trying"
+        return Finding(name, State.WARNING, str(error), remedy)
+    return Finding(name, State.OK, fine)

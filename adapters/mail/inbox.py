@@ -72,6 +72,7 @@ class Inbox:
         addressed: Sequence[str] = (),
         memory: Mapping[str, Any] | None = None,
         reconstructed: bool = False,
+        left_out: str = "",
     ) -> None:
         """Return when a mail is told, or was told before, and that is on disk.
 
@@ -80,6 +81,7 @@ class Inbox:
             addressed: the addresses of ours that it was handed over for.
             memory: what is to be on disk with it.
             reconstructed: a search has found it, after an outage.
+            left_out: why only its headers are here; empty: it is whole.
 
         Raises:
             AdapterUnavailableError: the run ends.
@@ -91,7 +93,7 @@ class Inbox:
             if digest in self._seen:
                 logger.info("a mail came again that was told before")
             else:
-                told = await self._told(mail, addressed)
+                told = await self._told(mail, addressed, left_out)
                 draft = self._recorder.draft
                 number = next(self._slots)
                 draft.memory[f"{SEEN}{number % SEEN_MAX}"] = [digest, number]
@@ -102,7 +104,12 @@ class Inbox:
             draft.memory.update(memory or {})
             await self._recorder.commit()
 
-    async def _told(self, mail: bytes, addressed: Sequence[str]) -> list[m.Message]:
+    async def keep(self, memory: Mapping[str, Any]) -> None:
+        """Have something on disk, beside no mail."""
+        self._recorder.draft.memory.update(memory)
+        await self._recorder.commit()
+
+    async def _told(self, mail: bytes, addressed: Sequence[str], left_out: str) -> list[m.Message]:
         try:
             found = await asyncio.to_thread(
                 incoming.read,
@@ -121,7 +128,7 @@ class Inbox:
         if len(kept) > FILES_MAX:
             problems.append(f"more than {FILES_MAX} files")
             del kept[FILES_MAX:]
-        if problems or self._settings.keep_original:
+        if (problems or self._settings.keep_original) and not left_out:
             kept.append(Kept(ORIGINAL, mail))
         notice = m.MailReceivedNotice(
             mail_id=mail_id,
@@ -135,8 +142,9 @@ class Inbox:
             files=tuple([await self._keep(each) for each in kept]),
         )
         told: list[m.Message] = [notice]
-        if problems:
-            body = f"{mail_id}: {'; '.join(problems)}; it is kept whole as {ORIGINAL}"
+        if problems or left_out:
+            where = left_out or f"it is kept whole as {ORIGINAL}"
+            body = f"{mail_id}: {'; '.join([*problems, where])}"
             logger.warning("a mail is not quite read: %s", body)
             told.append(m.VendorNotice(vendor=VENDOR, name="limits", body=body))
         return told

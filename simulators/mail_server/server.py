@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -12,6 +12,8 @@ from typing import Any, Final, Self
 from simulators.clock import RealClock, ScenarioClock
 from simulators.mail_server import reports
 from simulators.mail_server.behaviour import Behaviour, behaviour_of
+from simulators.mail_server.folder import Folder
+from simulators.mail_server.imap_session import ImapSession
 from simulators.mail_server.lmtp_client import HandOverError, hand_over
 from simulators.mail_server.reports import Taken
 from simulators.mail_server.smtp_session import SmtpSession
@@ -19,6 +21,7 @@ from simulators.mail_server.smtp_session import SmtpSession
 LINE_MAX: Final = 1_000_000
 RETRY_S: Final = 1.0
 APART_S: Final = 0.05
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass(eq=False)
@@ -36,7 +39,8 @@ class MailServer:
     Args:
         host, port: where mails are handed to it; port 0: any that is free.
         accounts: name → password; none: nobody need log in.
-        deliver_to: where mails to its user go, by LMTP; None: they are kept in `stored`.
+        imap_port: where its user reads them; 0: any that is free.
+        deliver_to: where mails to its user go, by LMTP; None: into `folder`.
         clock: the time that it lives in; None: real time.
         behaviour: address → what becomes of a mail to it.
         on_event: told of each thing that happens, in words.
@@ -47,6 +51,7 @@ class MailServer:
         host: str = "127.0.0.1",
         port: int = 0,
         *,
+        imap_port: int = 0,
         accounts: Mapping[str, str] | None = None,
         deliver_to: tuple[str, int] | None = None,
         clock: ScenarioClock | None = None,
@@ -58,14 +63,15 @@ class MailServer:
         """Every mail that was taken, in order."""
         self.stored: list[Stored] = []
         """Mails to whoever uses the server, that were not delivered yet."""
+        self.folder = Folder()
         self.deliver_to = deliver_to
         self.greeting = "LHLO"
         """How it begins there: `LHLO` (LMTP) or `EHLO` (SMTP)."""
-        self._host, self._port = host, port
+        self._host, self._port, self._imap_port = host, port, imap_port
         self._clock, self._behaviour, self._on_event = clock, behaviour, on_event
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._changed = asyncio.Condition()
         self._flows = asyncio.Event()
         self._flows.set()
@@ -94,6 +100,11 @@ class MailServer:
         return self._host, self._port
 
     @property
+    def imap_address(self) -> tuple[str, int]:
+        """Where the folder is read."""
+        return self._host, self._imap_port
+
+    @property
     def clock(self) -> ScenarioClock:
         """The time that it lives in."""
         if self._clock is None:
@@ -102,17 +113,21 @@ class MailServer:
 
     async def start(self) -> None:
         """Listen, for the first time or again; what it has taken and stored is kept."""
-        self._server = await asyncio.start_server(
-            self._serve, self._host, self._port, limit=LINE_MAX
+        smtp = await asyncio.start_server(
+            partial(self._serve, self._talk), self._host, self._port, limit=LINE_MAX
         )
-        self._port = self._server.sockets[0].getsockname()[1]
+        imap = await asyncio.start_server(
+            partial(self._serve, self._read), self._host, self._imap_port
+        )
+        self._servers = [smtp, imap]
+        self._port, self._imap_port = (each.sockets[0].getsockname()[1] for each in self._servers)
         self._delivering = asyncio.get_running_loop().create_task(self._deliver())
 
     async def stop(self) -> None:
         """Hang up on everybody, and listen no more."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
         self.hang_up()
         if self._delivering is not None:
             self._delivering.cancel()
@@ -160,19 +175,24 @@ class MailServer:
     def store(self, sender: str, to: str, octets: bytes) -> Stored:
         """Have a mail delivered, its octets as they are."""
         stored = Stored(sender, to, octets)
-        self.stored.append(stored)
-        self._waiting.set()
+        if self.deliver_to is None:
+            self.folder.append(octets, self.clock.utc())
+        else:
+            self.stored.append(stored)
+            self._waiting.set()
         return stored
 
     # --- mails in --------------------------------------------------------------------------------
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(
+        self, talk: Talk, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self._writers.add(writer)
         task = asyncio.current_task()
         if task is not None:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         try:
-            await self._talk(reader, writer)
+            await talk(reader, writer)
         except (OSError, EOFError, ValueError):
             pass
         finally:
@@ -194,6 +214,9 @@ class MailServer:
                 writer.write(f"{said.lines}\r\n".encode())
             if said.closes:
                 return
+
+    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await ImapSession(reader, writer, self.accounts, self.folder, self._flows).run()
 
     async def _take(self, taken: Taken) -> str:
         """The answer to a mail; empty: none."""
@@ -251,7 +274,7 @@ class MailServer:
             await self._flows.wait()
             self._waiting.clear()
             failed = False
-            for stored in list(self.stored) if self.deliver_to else []:
+            for stored in list(self.stored):
                 failed = not await self._offer(stored) or failed
             if failed:
                 await asyncio.sleep(RETRY_S / 10)
