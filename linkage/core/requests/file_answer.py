@@ -5,6 +5,7 @@ from __future__ import annotations
 from linkage.core.context import Context
 from linkage.ports import StoredFile
 from linkage.store.rows import FileRecord
+from linkage.core.rights.files import is_adapter
 from protocol import messages as m
 
 
@@ -17,9 +18,8 @@ def ready_notice(
     one of ours. Where linkage serves links, `Url` is one for the receiver, in the name of `owner`;
     else it says where the file lies.
     """
-    platform = context.peers.get(row.platform)
-    is_adapter = platform is not None and platform.settings is None
-    kept = context.find_file(row.file_id) if is_adapter else None
+    is_kept = is_adapter(context.peers, row.platform)
+    kept = context.find_file(row.file_id) if is_kept else None
     if kept is None and row.url is None:
         return None
     operation = None if row.op_id is None else context.tx.records.operation(row.op_id)

@@ -24,16 +24,27 @@ name may also be a sound that a platform has and nobody told of (203, 209, 210, 
 def check_files(tx: Tx, peers: Peers, message: Message, owner: str, platform: str) -> None:
     """Every file that a command names.
 
+    An adapter opens the files that linkage keeps, and those only adapters have told of: a platform
+    of others that names one of ours in a notice makes it nobody's.
+
     Raises:
         RefusedError: 203, it is another application's; 305, nobody knows whose it is.
     """
     for file_id in _named(message):
         found = tx.records.files.find_all(file_id)
+        if is_adapter(peers, platform):
+            found = [row for row in found if is_adapter(peers, row.platform)]
         there = [row for row in found if row.platform == platform] or found
         if there and not any(may_fetch(tx, peers, row, owner) for row in there):
             raise _refused(file_id)
         if not there and message.number in GIVE_OUT:
             raise RefusedError(Result.NO_FILE, f"FileId {file_id} is not known")
+
+
+def is_adapter(peers: Peers, platform: str) -> bool:
+    """Whether a platform is an adapter of ours, so that its files are those linkage keeps."""
+    peer = peers.get(platform)
+    return peer is not None and peer.settings is None
 
 
 def file_meant(tx: Tx, peers: Peers, file_id: str, owner: str) -> FileRecord:

@@ -188,6 +188,19 @@ def test_a_kept_file_is_answered_from_the_files_of_linkage(site: Bench, tmp_path
     assert site.heard("pbx") == []
 
 
+def test_who_names_a_file_of_ours_as_his_has_it_sent_by_no_adapter(site: Bench) -> None:
+    site.peers.by_id["pbx"].settings = None  # as an adapter's
+    site.say("pbx", m.FaxReceivedNotice(fax_id="1", to_num="3333", file_id="F1"))
+    # Another's platform has heard of the id, and says that it is of an event of its own people.
+    site.say("pbx2", m.FaxReceivedNotice(fax_id="2", event_id="E1", file_id="F1"))
+
+    for named in ("F1", "F2"):
+        site.say("pbx2", m.FaxReceivedNotice(fax_id=f"3{named}", event_id="E1", file_id=named))
+        fax = m.SendFax(phone_nums=(m.Phone(number="1"),), file_id=named)
+        assert site.say("desk", fax).result == (203 if named == "F1" else 305)
+    assert site.heard("pbx") == []
+
+
 def test_a_recording_is_controlled_where_it_is(site: Bench) -> None:
     site.say("pbx2", incoming("C3"))
     site.say("pbx2", m.RecordingNotice(record_id="R7", call_id="C3", action=SAVED))
