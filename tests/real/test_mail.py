@@ -83,9 +83,10 @@ async def test_of_one_mail_delivered_bounced_refused_and_delayed_are_told_each(
             nobody: (Sent.FAILED, Reason.MAIL_UNKNOWN),
         }  # fmt: skip
         await scene.reported(2)
-        while len(scene.reports) < 3:
-            await host.flush()
-            await asyncio.sleep(0.5)
+        async with asyncio.timeout(60):
+            while len(scene.reports) < 3:
+                await host.flush()
+                await asyncio.sleep(0.5)
         fates = {each.recipient: (each.status, each.enhanced_code) for each in scene.reports}
         assert fates[WARD] == (Fate.DELIVERED, "2.0.0")
         assert fates[gone] == (Fate.BOUNCED, "5.1.1")
@@ -164,9 +165,10 @@ async def test_a_mail_waits_at_the_server_while_we_are_away_and_is_told_once(
     scene = by_lmtp(host, tmp_path)
     await submit(host, CITY, mail(CITY), "desk+f1@city.example")
     async with scene.running():
-        while not scene.received:
-            await host.flush()
-            await asyncio.sleep(0.3)
+        async with asyncio.timeout(60):
+            while not scene.received:
+                await host.flush()
+                await asyncio.sleep(0.3)
         await submit(host, CITY, mail(CITY, subject="second"))
         await scene.came(2)
         assert [each.subject for each in scene.received] == ["fire", "second"]

@@ -113,6 +113,15 @@ def test_nobody_is_rung_for_a_group_of_which_a_later_one_is_there_already(mode: 
     ]
 
 
+def test_who_rings_for_another_group_takes_a_place_in_this_one_though_he_stands_last() -> None:
+    one = convening(CallMode.N_OF_GROUP, person("1"), person("2"), person("3"), wanted=2)
+    where = Whereabouts()
+    where.note("3", None, there=False)
+    assert ring(advance([one], where)) == ["1"]
+    fail(one, "1")
+    assert ring(advance([one], where)) == ["2"]
+
+
 def test_one_who_is_listed_twice_is_rung_once_and_counts_twice() -> None:
     one = convening(CallMode.ALL, person("1", staff_id="a"), person("2", staff_id="a"))
     first, second = one.races[0].persons
