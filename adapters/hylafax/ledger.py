@@ -169,7 +169,12 @@ class Ledger:
         self._missing_since.pop(fax.key, None)
         before = (fax.state, fax.pages_sent, fax.pages, fax.dials)
         if row.state == RUNNING and row.pages_sent > fax.pages_sent:
-            told = FaxProgressNotice(page=row.pages_sent, pages=row.pages or None, **fax.names())
+            told = FaxProgressNotice(
+                request_id=fax.request_id,
+                fax_id=fax.fax_id,
+                page=row.pages_sent,
+                pages=row.pages or None,
+            )
             draft.tell(told, at=self._clock.utc())
         if row.dials > fax.dials and row.state != RUNNING and row.status:
             fax.pages_sent = row.pages_sent

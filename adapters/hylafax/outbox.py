@@ -159,7 +159,7 @@ class Outbox:
 
     def _refusal(self, number: str) -> Reason | None:
         dialled = dialable(number) if number else None
-        if dialled is None:
+        if dialled is None or not dialled.removeprefix("+").isdigit():
             return Reason.INVALID_FORMAT
         is_blocked = any(fnmatch.fnmatchcase(dialled, each) for each in self._settings.blocked)
         return Reason.BARRED if is_blocked else None

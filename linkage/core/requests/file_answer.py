@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from linkage.core.context import Context
+from linkage.core.rights.files import is_adapter
 from linkage.ports import StoredFile
 from linkage.store.rows import FileRecord
-from linkage.core.rights.files import is_adapter
 from protocol import messages as m
 
 
