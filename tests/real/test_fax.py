@@ -55,11 +55,12 @@ async def exchange(line: FaxLine, tmp_path: Path) -> AsyncIterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.mark.timeout(300)  # three real faxes, one after the other: 25 s each
 async def test_three_pages_arrive_equal_page_by_page_and_a_busy_line_is_tried_again(
     line: FaxLine, exchange: Path, tmp_path: Path
 ) -> None:
     scene = FaxScene(line, tmp_path, poll_s=0.5)
-    scene.patience_s = 150.0
+    scene.patience_s = 250.0
     inside = f"/{exchange.relative_to(fax_root())}"
     async with scene.running():
         (fine,) = await scene.adapter.probe("adapter fax", scene.make().context.settings)  # type: ignore[union-attr]
@@ -86,11 +87,12 @@ async def test_three_pages_arrive_equal_page_by_page_and_a_busy_line_is_tried_ag
     assert all("SubFileType" in row for row in differing), compared
 
 
+@pytest.mark.timeout(200)
 async def test_a_fax_that_comes_in_is_told_once_with_its_pages_and_caller(
     line: FaxLine, exchange: Path, tmp_path: Path
 ) -> None:
     scene = FaxScene(line, tmp_path, poll_s=0.5, number="5550")
-    scene.patience_s = 120.0
+    scene.patience_s = 150.0
     async with scene.running():
         line.call(exchange / "three.tif", "13900000001")
         await scene.until(lambda: scene.told(m.FaxReceivedNotice))

@@ -33,8 +33,16 @@ ASTERISK_MODULES: Final = (
 )  # fmt: skip
 SCRIPT: Final = """
 set -e
-mount --rbind /dev {root}/dev
+mount -t tmpfs dev {root}/dev
+mkdir {root}/dev/pts
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts {root}/dev/pts
+ln -s pts/ptmx {root}/dev/ptmx
+for node in null zero full random urandom tty; do
+    touch {root}/dev/$node
+    mount --bind /dev/$node {root}/dev/$node
+done
 mount -t proc proc {root}/proc
+mount -t tmpfs locks {root}/run/lock
 mkdir -p {root}/linkage-run {root}/etc/iaxmodem
 mount --bind {run} {root}/linkage-run
 mount --bind {run}/spool {root}/{spool}
@@ -44,9 +52,12 @@ iaxmodem {modem} >/linkage-run/iaxmodem.log 2>&1 &
 until test -e /dev/{modem}; do sleep 0.1; done
 /usr/sbin/faxq -D >/linkage-run/faxq.log 2>&1 &
 /usr/sbin/faxgetty {modem} >/linkage-run/faxgetty.log 2>&1 &
-exec /usr/sbin/hfaxd -d -l {host} -i {port} >/linkage-run/hfaxd.log 2>&1
+/usr/sbin/hfaxd -d -l {host} -i {port} >/linkage-run/hfaxd.log 2>&1 &
+wait
 '
 """
+"""The shell stays, as the first process of all: a server that changes its user would not hear that
+its parent was killed, and all of them would outlive the test."""
 EXTENSIONS: Final = """
 [from-modem]
 exten => {busy},1,Busy(3)
@@ -141,13 +152,15 @@ class FaxLine:
             raise PeerError(self.log())
         status = self._run / "spool" / "status" / MODEM
         is_idle = status.is_file() and "Running and idle" in status.read_text(errors="replace")
+        return is_idle and await self._listens()
+
+    async def _listens(self) -> bool:
         try:
             _, writer = await asyncio.open_connection(*self.address)
         except OSError:
             return False
         writer.close()
-        await writer.wait_closed()
-        return is_idle
+        return True
 
     async def _end(self) -> None:
         for process in reversed(self._processes):
@@ -155,6 +168,9 @@ class FaxLine:
                 process.send_signal(signal.SIGKILL)
             await process.wait()
         shutil.rmtree(self._asterisk_folder, ignore_errors=True)
+        async with asyncio.timeout(WITHIN_S):
+            while await self._listens():  # noqa: ASYNC110 - it must not outlive the test
+                await asyncio.sleep(LOOK_S)
 
     def log(self) -> str:
         """What all of them have printed."""
